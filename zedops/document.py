@@ -1,0 +1,250 @@
+"""A server's file ↔ its definition and state, pure.
+
+The file has two halves. Above the marker line is the *head*: the user's, byte for byte. From the
+marker on is the state block: zedops', replaced as a whole. One blank line in between belongs to
+neither, and keeps git merges of the two halves clean. Must never raise on bad input: what is
+wrong with a file is part of the Document.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from zedops import source as yaml_source
+from zedops.errors import Problem
+from zedops.model import NAME, Definition, State
+from zedops.source import Mark, Path, Source, dotted
+
+MARKER = "# --- state: written by zedops; edits below this line are overwritten"
+_MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILINE)
+#: Git's file mode of a symbolic link.
+_SYMLINK = 0o120000
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file of `servers.d/` or `tombstones.d/`.
+
+    `definition` is None exactly if `problems` is not empty. `state` is what the file says, which
+    a person may have edited: the manager trusts its own copy first.
+    """
+
+    path: str
+    head: str
+    definition: Definition | None = None
+    state: State | None = None
+    problems: tuple[Problem, ...] = ()
+    source: Source = field(default_factory=lambda: Source(""), compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name the server: the file's stem."""
+        return PurePosixPath(self.path).stem
+
+    @property
+    def id(self) -> str | None:
+        """Identify the server across renames, once zedops has seen it."""
+        return self.state.id if self.state else None
+
+    def problem(self, path: Path, fact: str, remedy: str = "") -> Problem:
+        """Make a problem at the place of a field in this file."""
+        return replace(self.source, path=self.path).problem(path, fact, remedy)
+
+
+def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
+    """Read a file. `mode` is git's: a symlink or submodule is refused, never followed."""
+    if mode & 0o170000 != 0o100000:
+        what = "a symbolic link" if mode == _SYMLINK else "not a file"
+        return _broken(path, Problem(path, 0, 0, "", what, "commit a plain file"))
+    if len(content) > yaml_source.MAX_BYTES:
+        fact = f"{len(content)} bytes, more than the {yaml_source.MAX_BYTES} a definition may have"
+        return _broken(path, Problem(path, 0, 0, "", fact, "shorten it"))
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return _broken(path, Problem(path, line, 1, "", "not UTF-8 text", "save it as UTF-8"))
+    head, tail, tail_line = split(text)
+    source = yaml_source.load(path, head if head.endswith("\n") else head + "\n")
+    problems = [*_name_problems(path), *source.problems]
+    definition = None
+    if source.data is not None:
+        problems += _shape_problems(source)
+        definition, found = validate(Definition, source)
+        reported = {problem.field for problem in problems}
+        problems += [problem for problem in found if problem.field not in reported]
+    state, found = _read_state(path, tail, tail_line)
+    problems += found
+    return Document(
+        path, head, None if problems else definition, state, tuple(sorted(set(problems))), source
+    )
+
+
+def split(text: str) -> tuple[str, str, int]:
+    """Cut a text into head, tail (from the marker on, may be empty) and the tail's first line."""
+    if match := _MARKER_LINE.search(text):
+        start = match.start()
+    elif match := re.search(r"^state:[ \t\r]*$", text, re.MULTILINE):
+        start = match.start()  # the marker was deleted; the block is still ours
+    else:
+        return text, "", 0
+    head = text[:start]
+    line = head.count("\n") + 1
+    for blank in ("\n\r\n", "\n\n"):
+        if head.endswith(blank):
+            head = head[: len(head) - len(blank) + 1]
+            break
+    return head, text[start:], line
+
+
+def render(head: str, state: State | None) -> bytes:
+    """Write a file: the user's head as it is, then zedops' block in the head's own line ends."""
+    newline = "\r\n" if "\r\n" in head else "\n"
+    if head and not head.endswith("\n"):
+        head += newline
+    lines = ["", MARKER, *(_state_lines(state) if state else [])]
+    return (head + "".join(line + newline for line in lines)).encode()
+
+
+def _state_lines(state: State) -> Iterable[str]:
+    yield "state:"
+    for key in State.model_fields:
+        yield f"  {key}: {_scalar(getattr(state, key))}"
+
+
+def _scalar(value: object) -> str:
+    """Write one value. All text is quoted: a container id of digits must stay text."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return f'"{format_time(value)}"'
+    one_line = " ".join(str(value).split())
+    return json.dumps("".join(c for c in one_line if c.isprintable()), ensure_ascii=False)
+
+
+def format_time(at: datetime) -> str:
+    """Write a UTC time to the second: `2026-11-23T08:12:20Z`."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _broken(path: str, problem: Problem) -> Document:
+    return Document(path, "", problems=(problem,), source=Source(path))
+
+
+def _name_problems(path: str) -> list[Problem]:
+    name = PurePosixPath(path).stem
+    if NAME.fullmatch(name):
+        return []
+    remedy = "rename it: lower-case letters, digits and '-', at most 63, no '-' first"
+    return [Problem(path, 0, 0, "", f"{name!r} cannot be a server's name", remedy)]
+
+
+def _shape_problems(source: Source) -> list[Problem]:
+    if not isinstance(source.data, dict):
+        return [source.problem((), "not a mapping", "write `image: …` and other keys")]
+    if source.flow:
+        return [source.problem((), "one {…} mapping", "write each key on a line of its own")]
+    return []
+
+
+def validate(model: type[M], source: Source) -> tuple[M | None, list[Problem]]:
+    """Check data against a model; every problem with its place."""
+    if not isinstance(source.data, dict):
+        return None, []
+    try:
+        return model.model_validate(source.data), []
+    except ValidationError as error:
+        return None, [_translate(model, source, each) for each in error.errors()]
+
+
+def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> Problem:
+    written: Path = ()
+    unwritten: Path = ()
+    for part in error["loc"]:
+        if (*written, part) in source.marks:
+            written = (*written, part)
+        elif part != "[key]":
+            unwritten = (*unwritten, part)
+    mark = source.mark(written)
+    kind, message = error["type"], error["msg"]
+    remedy = ""
+    if kind == "missing":
+        written = (*written, *unwritten)
+        message, remedy = "is required", "add it"
+    elif kind == "extra_forbidden":
+        known = _known_keys(model, written[:-1])
+        close = difflib.get_close_matches(str(written[-1]), known, n=1)
+        message = "unknown key"
+        remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    elif kind == "value_error":
+        message, _, remedy = message.removeprefix("Value error, ").partition("; ")
+    else:
+        message = _PLAIN_WORDS.get(kind, message[:1].lower() + message[1:])
+        shown = json.dumps(error["input"], default=str, ensure_ascii=False)
+        message = f"{shown[:60]}: {message}" if not isinstance(error["input"], dict) else message
+    return Problem(source.path, mark.line, mark.column, dotted(written), message, remedy)
+
+
+_PLAIN_WORDS = {
+    "string_type": "must be text; put it in quotes",
+    "dict_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "model_type": "must be a mapping of keys to values",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "string_pattern_mismatch": "has characters that are not allowed here",
+}
+
+
+def _known_keys(model: type[BaseModel], path: Path) -> list[str]:
+    current: object = model
+    for part in path:
+        fields = getattr(current, "model_fields", {})
+        if part in fields:
+            found = _models_in(fields[part].annotation)
+            current = found[0] if found else None
+    return sorted(getattr(current, "model_fields", {}))
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    arguments = getattr(annotation, "__args__", ())
+    return [model for argument in arguments for model in _models_in(argument)]
+
+
+def _read_state(path: str, tail: str, first_line: int) -> tuple[State | None, list[Problem]]:
+    if not tail:
+        return None, []
+    block = yaml_source.load(path, tail)
+    remedy = f"move it above line {first_line}"
+    if block.problems or not isinstance(block.data, dict):
+        line = first_line + (block.problems[0].line - 1 if block.problems else 0)
+        fact = "the state block cannot be read"
+        remedy = f"delete everything from line {first_line} on; zedops writes it anew"
+        return None, [Problem(path, line, 1, "state", fact, remedy)]
+    problems = []
+    for key in block.data:
+        mark: Mark = block.mark((key,))
+        if key != "state":
+            fact = "stands below the state marker, where it would be overwritten"
+            line = first_line + mark.line - 1
+            problems.append(Problem(path, line, mark.column, str(key), fact, remedy))
+    try:
+        return State.model_validate(block.data.get("state"), strict=False), problems
+    except ValidationError:
+        return None, problems  # the manager has its own copy and writes the block anew

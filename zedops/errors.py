@@ -1,0 +1,81 @@
+"""Every error that zedops raises on purpose, in one tree.
+
+    ZedopsError               1   expected: one line for the person, never a traceback
+    ├── InvalidInput          1   problems in files of a fleet, all of them at once
+    ├── UsageError            2   the command line asks for something that cannot be
+    ├── GitFailed             1   git said no
+    │   └── RaceLost          1   a ref moved under us: look again, then retry
+    ├── EngineFailed          1   the Docker Engine refused a step
+    │   └── EngineUnreachable 1   could not look; nothing may be inferred from it
+    ├── DataAtRisk            1   going on could harm a world: stop and say so
+    └── HostUnavailable       1   no agent answers for that host
+
+The number is the exit code. A message names the place, the fact and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in one file. `line` and `column` count from 1; 0 means the file as a whole."""
+
+    path: str
+    line: int
+    column: int
+    field: str
+    fact: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
+        subject = f"{self.field}: " if self.field else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{place}: {subject}{self.fact}{remedy}"
+
+
+class ZedopsError(Exception):
+    """An expected failure. `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class InvalidInput(ZedopsError):
+    """Files of a fleet that cannot be used, with every problem found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(ZedopsError):
+    """The command line contradicts itself or names what does not exist."""
+
+    exit_code = 2
+
+
+class GitFailed(ZedopsError):
+    """A git command failed; the message carries git's own words."""
+
+
+class RaceLost(GitFailed):
+    """The ref moved between reading and writing it. Look again and retry."""
+
+
+class EngineFailed(ZedopsError):
+    """The Docker Engine refused a step; the message carries its own words."""
+
+
+class EngineUnreachable(EngineFailed):
+    """The Docker Engine did not answer. Says nothing about what runs there."""
+
+
+class DataAtRisk(ZedopsError):
+    """Going on could create a fresh world over a lost one, or touch somebody else's data."""
+
+
+class HostUnavailable(ZedopsError):
+    """No agent answers for the host."""

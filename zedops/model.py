@@ -1,0 +1,346 @@
+"""The vocabulary: what people write (definitions, settings) and what zedops writes (state).
+
+Everything is parsed once, at the border, into these frozen models. The source of the shapes is
+the fleet repository's format as ARCHITECTURE.md describes it. Nothing here reads files, clocks
+or the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
+
+from zedops.quantities import parse_duration, parse_size
+
+#: Server and host names: safe as file stem, container name, DNS label and NATS token.
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
+#: Labels under this prefix carry zedops' own bookkeeping on a container.
+LABEL_PREFIX = "zedops."
+
+
+class Status(StrEnum):
+    """Where a server is in its life."""
+
+    PENDING = "pending"  #: written down, not yet begun on its host
+    CREATING = "creating"  #: image, directories, container being made
+    RUNNING = "running"  #: its container runs
+    STOPPED = "stopped"  #: its container exists and does not run
+    MISSING = "missing"  #: its container or its data is gone
+    FAILED = "failed"  #: zedops tried and could not; the message says why
+    DELETING = "deleting"  #: its container is being stopped and removed
+    DELETED = "deleted"  #: its container is gone, its data is kept until purged
+    UNKNOWN = "unknown"  #: its host does not answer; the last facts stand
+
+
+class Desired(StrEnum):
+    """What a definition asks for."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class Drift(StrEnum):
+    """What to do when reality leaves the definition."""
+
+    HEAL = "heal"
+    REPORT = "report"
+
+
+class Publish(StrEnum):
+    """Who reaches a port from outside the container."""
+
+    NONE = "none"
+    LOOPBACK = "loopback"
+    PUBLIC = "public"
+
+
+class VolumeKind(StrEnum):
+    """Whether a volume is a world to keep or something to download again."""
+
+    DATA = "data"
+    CACHE = "cache"
+
+
+class Profile(StrEnum):
+    """How far a container is locked down."""
+
+    DEFAULT = "default"
+    HARDENED = "hardened"
+
+
+class Model(BaseModel):
+    """Frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(f"{value!r} is not {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _no_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("holds a NUL character, which no environment or argument can; remove it")
+    return value
+
+
+Name = Annotated[
+    str, _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first")
+]
+Key = Annotated[str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'")]
+EnvKey = Annotated[
+    str, _matching(_ENV_KEY, "a variable name; use letters, digits and '_', no digit first")
+]
+Text = Annotated[str, AfterValidator(_no_nul)]
+#: Written back with a unit, so that what is dumped can be parsed again.
+Seconds = Annotated[
+    float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds:.3f}s")
+]
+Bytes = Annotated[int, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size}b")]
+Image = Annotated[
+    str, _matching(_IMAGE, "an image reference; write e.g. registry/name:tag, without spaces")
+]
+
+
+def _enum(kind: type[StrEnum]) -> BeforeValidator:
+    def check(value: object) -> StrEnum:
+        if isinstance(value, kind):
+            return value
+        if isinstance(value, str) and value in [member.value for member in kind]:
+            return kind(value)
+        raise ValueError(f"{value!r} is not one of {', '.join(kind)}; choose one of them")
+
+    return BeforeValidator(check)
+
+
+def _words(value: object) -> object:
+    """Read a command written as one line the way a shell splits it, as Compose does."""
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def _shell_lines(value: object) -> object:
+    """Let a stop command be one line for the container's shell or a list of words."""
+    if not isinstance(value, list):
+        return value
+    return [["/bin/sh", "-c", each] if isinstance(each, str) else each for each in value]
+
+
+def _probe(value: object) -> object:
+    """Put a health test in the Engine's form: CMD and words, or CMD-SHELL and one line."""
+    if isinstance(value, str):
+        return ["CMD-SHELL", value]
+    if isinstance(value, list) and value and value[0] not in ("CMD", "CMD-SHELL", "NONE"):
+        return ["CMD", *value]
+    return value
+
+
+def _own_or_image(value: object) -> object:
+    return None if value == "image" else value
+
+
+class Port(Model):
+    """`16261/udp`, `"8080:80/tcp"`, or a mapping with `container`, `host`, `publish`."""
+
+    container: int = Field(ge=1, le=65535)
+    protocol: Literal["tcp", "udp"] = "tcp"
+    host: int = Field(ge=1, le=65535)
+    publish: Annotated[Publish, _enum(Publish)] = Publish.PUBLIC
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return cls._split(value)
+        if isinstance(value.get("container"), str):
+            split = cls._split(value["container"])
+            return {**split, **{key: each for key, each in value.items() if key != "container"}}
+        return {"host": value.get("container", 1), **value}
+
+    @staticmethod
+    def _split(value: object) -> dict[str, Any]:
+        match = re.fullmatch(r"(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp))?", str(value))
+        if match is None or isinstance(value, bool):
+            raise ValueError(
+                f"{value!r} is not a port; write e.g. 16261/udp, \"8080:80/tcp\""
+                " or {container: 27015/tcp, publish: none}"
+            )
+        container = int(match[2])
+        return {
+            "container": container,
+            "host": int(match[1] or container),
+            "protocol": match[3] or "tcp",
+        }
+
+
+class Volume(Model):
+    """A directory of the container that outlives it."""
+
+    path: str
+    kind: Annotated[VolumeKind, _enum(VolumeKind)] = VolumeKind.DATA
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        parts = value.split("/")
+        if not value.startswith("/") or not value.strip("/") or {"..", "."} & set(parts):
+            raise ValueError(f"{value!r} is not a path inside the container; write e.g. /data")
+        return _no_nul("/" + "/".join(part for part in parts if part))
+
+
+class Limits(Model):
+    """Ceilings of the container."""
+
+    memory: Bytes | None = None
+    cpus: Annotated[float, Field(gt=0, le=1024, strict=False)] | None = None
+    pids: int = Field(default=512, ge=1)
+
+
+class Stop(Model):
+    """The one way a server is stopped: commands, then signal, then grace, then kill."""
+
+    signal: str = Field(default="SIGTERM", pattern=r"^SIG[A-Z0-9+-]+$")
+    grace: Seconds = 30.0
+    commands: Annotated[
+        tuple[Annotated[tuple[Text, ...], Field(strict=False)], ...], BeforeValidator(_shell_lines)
+    ] = Field(default=(), strict=False)
+
+
+class Health(Model):
+    """A health check, as in a Dockerfile's HEALTHCHECK."""
+
+    test: Annotated[tuple[Text, ...], BeforeValidator(_probe)] = Field(min_length=1, strict=False)
+    interval: Seconds = 30.0
+    timeout: Seconds = 5.0
+    retries: int = Field(default=3, ge=1)
+    start_period: Seconds = 0.0
+
+
+class Definition(Model):
+    """What people write about one server."""
+
+    host: Name | None = None
+    game: Key | None = None
+    desired: Annotated[Desired, _enum(Desired)] = Desired.RUNNING
+    image: Image
+    command: Annotated[tuple[Text, ...] | None, BeforeValidator(_words)] = Field(
+        default=None, strict=False
+    )
+    ports: dict[Key, Port] = {}
+    env: dict[EnvKey, Text] = {}
+    secrets: tuple[EnvKey, ...] = Field(default=(), strict=False)
+    volumes: dict[Key, Volume] = {}
+    limits: Limits = Limits()
+    stop: Stop = Stop()
+    #: None, written `image`: the image's own check, if it has one.
+    health: Annotated[Health | None, BeforeValidator(_own_or_image)] = None
+    restart: Text | None = None
+    rebuild: Text | None = None
+    drift: Annotated[Drift, _enum(Drift)] | None = None
+    labels: dict[str, Text] = {}
+    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$")] | None = None
+    networks: tuple[Text, ...] = Field(default=(), strict=False)
+    hostname: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$")] | None = None
+    cap_add: tuple[Annotated[str, Field(pattern=r"^[A-Z_]+$")], ...] = Field(
+        default=(), strict=False
+    )
+    profile: Annotated[Profile, _enum(Profile)] = Profile.DEFAULT
+
+    @field_validator("volumes")
+    @classmethod
+    def _paths_differ(cls, volumes: dict[str, Volume]) -> dict[str, Volume]:
+        seen: dict[str, str] = {}
+        for key, volume in volumes.items():
+            if volume.path in seen:
+                raise ValueError(
+                    f"{key!r} and {seen[volume.path]!r} share the path {volume.path};"
+                    " give each its own"
+                )
+            seen[volume.path] = key
+        return volumes
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_theirs(cls, labels: dict[str, str]) -> dict[str, str]:
+        for key in labels:
+            if key.startswith(LABEL_PREFIX):
+                raise ValueError(f"{key!r} is one of zedops' own labels; choose another name")
+        return labels
+
+
+#: Fields that do not shape the container: changing them recreates nothing.
+_NOT_IN_HASH = {"host", "game", "desired", "stop", "restart", "rebuild", "drift"}
+
+
+def definition_hash(definition: Definition) -> str:
+    """Fingerprint what shapes the container: `1:<20 hex digits>`.
+
+    Defaults are left out, so that a newer zedops with more fields computes the same value for an
+    old definition and recreates nothing; the leading number changes only if the rule itself does.
+    """
+    shape = definition.model_dump(mode="json", exclude=_NOT_IN_HASH, exclude_defaults=True)
+    text = json.dumps(shape, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return "1:" + hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+class State(Model):
+    """What zedops writes below a definition. Times are UTC."""
+
+    id: str = Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")
+    status: Annotated[Status, _enum(Status)] = Status.PENDING
+    data_exists: bool = False
+    deleted_at: datetime | None = None
+    host: str | None = None
+    container: str | None = None
+    image: str | None = None
+    commit: str | None = None
+    since: datetime | None = None
+    message: str | None = None
+
+
+class Settings(Model):
+    """`zedops.yaml`: what holds for the whole fleet."""
+
+    name: Name
+    hosts: tuple[Name, ...] = Field(default=("local",), min_length=1, strict=False)
+    defaults: dict[str, Any] = {}
+    retention: Seconds = 86400.0
+    drift: Annotated[Drift, _enum(Drift)] = Drift.HEAL
+    purge_data: bool = False
+    #: How many servers with data one push may delete without `-o allow-delete=…`.
+    deletion_budget: int = Field(default=3, ge=0)
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts_differ(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(hosts)) != len(hosts):
+            raise ValueError("a host is named twice; name each once")
+        return hosts

@@ -1,0 +1,52 @@
+"""Text ↔ value for durations and sizes as people write them in definitions.
+
+Guards one rule: a number without a unit is never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+
+_DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+#: The longest duration zedops accepts: a retention of a hundred years is a typing mistake.
+_DURATION_MAX_S = 100 * 365 * 86400.0
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_SIZE_POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_duration(text: object) -> float:
+    """Read `90s`, `5m`, `1h30m`, `7d` as seconds. ValueError says how to write it."""
+    if isinstance(text, str) and _DURATION.fullmatch(text):
+        parts = _DURATION_PART.findall(text)
+        seconds = sum(float(number) * _DURATION_UNITS_S[unit] for number, unit in parts)
+        if seconds > _DURATION_MAX_S:
+            raise ValueError(f"{text!r} is longer than 100 years; write a shorter time")
+        return seconds
+    raise ValueError(f"{text!r} is not a duration; write a number with a unit, e.g. 90s, 5m, 24h")
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds the way people do: `1.2 s`, `45 s`, `12 min`, `3 h`, `5 d`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} d"
+
+
+def parse_size(text: object) -> int:
+    """Read `512MiB`, `6GiB`, `6g` as bytes; k, m, g, t are powers of 1024 as in `docker run -m`.
+
+    Source: docker/go-units RAMInBytes, which reads `KB` and `KiB` alike.
+    """
+    match = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    if match is None or (not match[2] and "b" not in match[0].lower()):
+        raise ValueError(f"{text!r} is not a size; write a number with a unit, e.g. 512MiB, 6GiB")
+    return int(float(match[1]) * 1024 ** _SIZE_POWER[match[2].lower()])

@@ -1,0 +1,222 @@
+"""Strict YAML: text → plain data, with the place of every key, and every problem found.
+
+YAML 1.1, which PyYAML speaks, reads `on` as true, `22:22` as 1342 and `0755` as 493, and lets
+duplicate keys pass. Here only `true`/`false`, `null`/`~`, decimal numbers and text exist, as in
+YAML 1.2's core schema, and what a person wrote twice is an error. Never raises on bad input.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from zedops.errors import Problem
+
+#: A file of this many bytes is no definition; the limit also bounds what a push can cost.
+MAX_BYTES = 256 * 1024
+#: Nodes after aliases are followed: a definition has about 50, "billion laughs" has 10^9.
+MAX_NODES = 20_000
+MAX_DEPTH = 30
+
+#: Below these top-level keys scalars are text exactly as written: `EULA: TRUE`, `UMASK: 022`.
+_VERBATIM = frozenset({"env", "labels", "command"})
+
+_TAG = "tag:yaml.org,2002:"
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
+_FLOAT = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?")
+_SCALAR_TAGS = {"str", "int", "float", "bool", "null", "timestamp", "value", "merge"}
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a text: line and column from 1, and the span of the value in characters."""
+
+    line: int
+    column: int
+    start: int = 0
+    end: int = 0
+
+
+@dataclass
+class Source:
+    """What a text says. `data` is meaningful only if `problems` is empty."""
+
+    path: str
+    data: Any = None
+    marks: dict[Path, Mark] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    flow: bool = False
+
+    def mark(self, path: Path) -> Mark:
+        """Find the place of a field, or of the nearest thing around it that was written."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.marks:
+                return self.marks[path[:end]]
+        return Mark(1, 1)
+
+    def problem(self, path: Path, fact: str, remedy: str = "") -> Problem:
+        """Make a problem of this file at the place of a field."""
+        mark = self.mark(path)
+        return Problem(self.path, mark.line, mark.column, dotted(path), fact, remedy)
+
+
+def dotted(path: Path) -> str:
+    """Write a field's path the way messages do: `ports.game`, `command[2]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def load(path: str, text: str) -> Source:
+    """Read one YAML document."""
+    source = Source(path)
+    try:
+        if problem := _first_excess(path, text):
+            source.problems.append(problem)
+            return source
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.MarkedYAMLError as error:
+        source.problems.append(_syntax(path, error))
+        return source
+    except UnicodeEncodeError:
+        source.problems.append(Problem(path, 1, 1, "", "not valid Unicode", "save it as UTF-8"))
+        return source
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        fact = f"holds a character that YAML does not allow ({error.character!r})"
+        source.problems.append(Problem(path, line, 1, "", fact, "remove it"))
+        return source
+    if node is None:
+        source.data = {}
+        return source
+    source.flow = getattr(node, "flow_style", False) is True
+    source.data = _Builder(source).build(node, ())
+    return source
+
+
+def _first_excess(path: str, text: str) -> Problem | None:
+    """Look through the events, which cost no stack: too deep, or more than one document."""
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        place = event.start_mark.line + 1, event.start_mark.column + 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                fact = f"nested deeper than {MAX_DEPTH} levels"
+                return Problem(path, *place, "", fact, "flatten it")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                return Problem(path, *place, "", "a second YAML document", "one server per file")
+        elif isinstance(event, yaml.DocumentEndEvent) and event.explicit:
+            return Problem(path, *place, "", "the end marker '...'", "remove the line")
+    return None
+
+
+def _syntax(path: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    said = " ".join(part for part in (error.problem, error.context) if part)
+    fact = f"not valid YAML: {said or 'cannot be read'}"
+    return Problem(path, line, column, "", fact, "check indentation, quotes and colons here")
+
+
+class _Builder:
+    """Turns one node tree into data, collecting marks and problems on the way."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._nodes = 0
+        self._open: set[int] = set()
+
+    def build(self, node: yaml.Node, path: Path) -> Any:
+        self._nodes += 1
+        start, end = node.start_mark, node.end_mark
+        here = Mark(start.line + 1, start.column + 1, start.index, end.index)
+        self._source.marks.setdefault(path, here)
+        if self._nodes == MAX_NODES:
+            self._complain(path, f"grows beyond {MAX_NODES} values through its anchors", "use fewer")
+        if self._nodes >= MAX_NODES:
+            return None
+        if id(node) in self._open:
+            self._complain(path, "refers to itself", "remove the alias")
+            return None
+        self._open.add(id(node))
+        try:
+            return self._value(node, path)
+        finally:
+            self._open.discard(id(node))
+
+    def _value(self, node: yaml.Node, path: Path) -> Any:
+        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode) and node.tag.removeprefix(_TAG) in _SCALAR_TAGS:
+            verbatim = bool(path) and path[0] in _VERBATIM and len(path) > 1
+            return _scalar(node, verbatim=verbatim)
+        self._complain(path, f"the tag {node.tag!r} is not supported", "write plain YAML")
+        return None
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        inherited: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = Mark(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            if key_node.tag == _TAG + "merge":
+                inherited |= self._merged(value_node, path)
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._complain(path, "a key that is not text", "write `key: value`")
+                continue
+            key = key_node.value
+            mark = self._source.marks.get((*path, key))
+            if key in result and mark is not None:
+                self._source.problems.append(Problem(
+                    self._source.path, place.line, place.column, dotted((*path, key)),
+                    f"written twice, first in line {mark.line}", "keep one",
+                ))
+                continue
+            value = self.build(value_node, (*path, key))
+            span = self._source.marks[(*path, key)]
+            self._source.marks[(*path, key)] = Mark(place.line, place.column, span.start, span.end)
+            result[key] = value
+        return {**inherited, **result}
+
+    def _merged(self, node: yaml.Node, path: Path) -> dict[str, Any]:
+        nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        merged: dict[str, Any] = {}
+        for each in nodes:
+            value = self.build(each, path)
+            if isinstance(value, dict):
+                merged = {**value, **merged}
+            else:
+                self._complain(path, "'<<' merges something that is no mapping", "merge a mapping")
+        return merged
+
+    def _complain(self, path: Path, fact: str, remedy: str) -> None:
+        self._source.problems.append(self._source.problem(path, fact, remedy))
+
+
+def _scalar(node: yaml.ScalarNode, *, verbatim: bool) -> Any:
+    text: str = node.value
+    tag = node.tag.removeprefix(_TAG)
+    if tag == "null":
+        return None
+    if node.style in ("'", '"', "|", ">") or verbatim:
+        return text
+    if tag == "bool" and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if tag == "int" and _INT.fullmatch(text):
+        return int(text)
+    if tag == "float" and _FLOAT.fullmatch(text):
+        return float(text)
+    return text

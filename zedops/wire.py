@@ -1,0 +1,146 @@
+"""What manager and agent say to each other, over any transport.
+
+Every message is a frozen, versioned model. The manager sends whole documents, never deltas, so a
+lost message is repaired by the next one; `(epoch, rev)` orders them. An agent reports facts and
+never a verdict: which status they amount to is decided in `lifecycle`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from zedops.model import Definition, Drift, Name
+
+#: Raised when an older peer could misread a message.
+VERSION = 1
+
+
+class Message(BaseModel):
+    """Frozen, and strict about unknown keys within one version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Goal(StrEnum):
+    """What a host is to bring about for one server."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DELETED = "deleted"  #: stop and remove the container, leave the data alone
+
+
+class DesiredServer(Message):
+    """One server as its host must make it: presets, defaults and `${…}` already resolved."""
+
+    id: str
+    name: Name
+    goal: Goal
+    definition: Definition
+    hash: str  #: `model.definition_hash` of the resolved definition
+    commit: str  #: newest commit that changed the definition
+    created: bool  #: it was applied before: an empty data volume would be a loss
+    data_expected: bool  #: its data was seen before
+    drift: Drift
+
+
+class DesiredDocument(Message):
+    """Everything one host is to run. Newer is `(epoch, rev)` greater; equal is the same."""
+
+    version: Literal[1] = VERSION
+    fleet: Name
+    host: Name
+    epoch: int
+    rev: int
+    servers: dict[str, DesiredServer] = {}
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """Order documents: epoch first."""
+        return self.epoch, self.rev
+
+
+class Activity(StrEnum):
+    """What an agent is in the middle of."""
+
+    CREATING = "creating"
+    STOPPING = "stopping"
+    REMOVING = "removing"
+
+
+class ContainerFacts(Message):
+    """A server's container, as the Engine shows it."""
+
+    id: str
+    running: bool
+    image: str
+    exit_code: int | None = None
+    oom_killed: bool = False
+
+
+class ServerReport(Message):
+    """Facts about one server at one moment. None means: could not look."""
+
+    id: str
+    at: datetime
+    container: ContainerFacts | None = None
+    data_exists: bool | None = None
+    data_lost: bool = False  #: data that must be there is not; the agent will not start it
+    activity: Activity | None = None
+    failure: str | None = None  #: why the last attempt failed; stands until something succeeds
+    note: str | None = None  #: one line worth keeping: recovered, stopped by hand
+    commit: str | None = None  #: the definition this is about
+
+
+class Report(Message):
+    """What an agent observed. Idempotent; a full one covers every server of the host."""
+
+    version: Literal[1] = VERSION
+    host: Name
+    servers: tuple[ServerReport, ...]
+    full: bool = False
+
+
+class Progress(Message):
+    """How far long work has come; shown to whoever watches, never kept."""
+
+    host: Name
+    id: str
+    text: str
+
+
+class Hello(Message):
+    """An agent asks for its document."""
+
+    version: Literal[1] = VERSION
+    host: Name
+    epoch: int = 0
+    rev: int = 0
+
+
+class Heartbeat(Message):
+    """An agent is alive and holds this document."""
+
+    host: Name
+    epoch: int
+    rev: int
+
+
+class HeartbeatReply(Message):
+    """What the agent should hold; it asks again where that differs."""
+
+    epoch: int
+    rev: int
+    want_report: bool = False
+
+
+class LogsRequest(Message):
+    """Stream a server's log: the last `tail` lines, then on and on if `follow`."""
+
+    kind: Literal["logs"] = "logs"
+    server_id: str
+    tail: Annotated[int, "lines"] = 100
+    follow: bool = False
