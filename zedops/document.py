@@ -115,7 +115,7 @@ def render(head: str, state: State | None) -> bytes:
     if head and not head.endswith("\n"):
         head += newline
     lines = ["", MARKER, *(_state_lines(state) if state else [])]
-    return (head + "".join(line + newline for line in lines)).encode()
+    return (head + "".join(line + newline for line in lines)).encode("utf-8", "surrogateescape")
 
 
 def _state_lines(state: State) -> Iterable[str]:

@@ -16,8 +16,9 @@ from zedops import document as documents
 from zedops import source as yaml_source
 from zedops.document import Document
 from zedops.errors import Problem
-from zedops.model import Desired, Port, Publish, Settings, Status, definition_hash
+from zedops.model import Definition, Desired, Port, Publish, Settings, Status, definition_hash
 from zedops.resolve import resolve
+from zedops.source import Source
 from zedops.wire import DesiredServer, Goal
 
 SETTINGS_PATH = "zedops.yaml"
@@ -98,7 +99,17 @@ def read_settings(content: bytes, default_name: str) -> tuple[Settings, tuple[Pr
     settings, problems = documents.validate(Settings, source)
     if source.data is not None and not isinstance(source.data, dict):
         problems = [source.problem((), "not a mapping", "write `name: …` and other keys")]
+    if settings and settings.defaults:
+        problems += _default_problems(source, settings)
     return settings or Settings(name=default_name), (*source.problems, *problems)
+
+
+def _default_problems(source: Source, settings: Settings) -> list[Problem]:
+    """Check `defaults:` as the part of a definition that it is."""
+    inner = {path[1:]: mark for path, mark in source.marks.items() if path[:1] == ("defaults",)}
+    part = Source(source.path, {"image": "any", **settings.defaults}, inner)
+    found = documents.validate(Definition, part)[1]
+    return [replace(each, field=f"defaults.{each.field}") for each in found]
 
 
 def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:

@@ -10,6 +10,8 @@ import difflib
 import re
 from typing import Any
 
+from pydantic import ValidationError
+
 from zedops.document import Document
 from zedops.errors import Problem
 from zedops.model import Definition, Settings
@@ -24,8 +26,12 @@ def resolve(document: Document, settings: Settings) -> tuple[Definition | None, 
         return None, list(document.problems)
     definition = document.definition
     if settings.defaults:
-        merged = _overlay(settings.defaults, document.source.data)
-        definition = Definition.model_validate(merged)
+        try:
+            merged = _overlay(settings.defaults, document.source.data)
+            definition = Definition.model_validate(merged)
+        except ValidationError as error:
+            fact = f"cannot be combined with the fleet's defaults: {error.errors()[0]['msg']}"
+            return None, [document.problem((), fact, "change one of the two")]
     problems: list[Problem] = []
 
     def replaced(text: str, path: Path) -> str:

@@ -104,7 +104,8 @@ def _first_excess(path: str, text: str) -> Problem | None:
     """Look through the events, which cost no stack: too deep, or more than one document."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        place = event.start_mark.line + 1, event.start_mark.column + 1
+        mark = event.start_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
@@ -161,8 +162,8 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and node.tag.removeprefix(_TAG) in _SCALAR_TAGS:
-            verbatim = bool(path) and path[0] in _VERBATIM and len(path) > 1
-            return _scalar(node, verbatim=verbatim)
+            below = path[1:] if path[:1] == ("defaults",) else path
+            return _scalar(node, verbatim=len(below) > 1 and below[0] in _VERBATIM)
         self._complain(path, f"the tag {node.tag!r} is not supported", "write plain YAML")
         return None
 

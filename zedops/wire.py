@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from zedops.model import Definition, Drift, Name
 
 #: Raised when an older peer could misread a message.
-VERSION = 1
+VERSION: Literal[1] = 1
 
 
 class Message(BaseModel):
@@ -50,7 +50,7 @@ class DesiredServer(Message):
 class DesiredDocument(Message):
     """Everything one host is to run. Newer is `(epoch, rev)` greater; equal is the same."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     fleet: Name
     host: Name
     epoch: int
@@ -98,7 +98,7 @@ class ServerReport(Message):
 class Report(Message):
     """What an agent observed. Idempotent; a full one covers every server of the host."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     host: Name
     servers: tuple[ServerReport, ...]
     full: bool = False
@@ -115,7 +115,7 @@ class Progress(Message):
 class Hello(Message):
     """An agent asks for its document."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     host: Name
     epoch: int = 0
     rev: int = 0

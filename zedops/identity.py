@@ -1,0 +1,126 @@
+"""Which server a file is: ids across edits, renames, copies, deletions and restores.
+
+A file's state block is only a hint, because people can edit it; the manager's own states (the
+fleet before the change) are the truth. An id belongs to one file at a time. Pure: the source of
+new ids is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from zedops import lifecycle
+from zedops.document import Document
+from zedops.fleet import Fleet, Kind, is_same_server, kind_of, tombstone_path
+from zedops.model import State, Status
+
+
+def succeed(
+    old: Fleet, new: Fleet, changed: Iterable[str], new_id: Callable[[], str], now: datetime
+) -> Fleet:
+    """Carry the states of `old` over to the files of `new`, of which only `changed` differ.
+
+    Returns `new` with trusted states: ids given to new servers, tombstones made of removed ones,
+    and restored ones revived. What differs from the files in git is to be committed.
+    """
+    paths = set(changed)
+    claims = _claims(old, new, paths)
+    known = old.by_id()
+    results: dict[str, Document | None] = {}
+    for path in sorted(paths):
+        document = new.documents.get(path)
+        if document is not None and kind_of(path) is Kind.SERVER:
+            state = _state(document, claims.get(path), known, new.host_of(document), new_id, now)
+            results[path] = replace(document, state=state)
+    taken = set(claims.values())
+    for path in sorted(paths):
+        before, after = old.documents.get(path), new.documents.get(path)
+        if after is not None and kind_of(path) is Kind.TOMBSTONE:
+            results[path] = _grave(after, before, known, taken, now)
+        elif after is None and before is not None and before.id not in taken:
+            results |= _removed(before, now)
+    for grave in old.tombstones():
+        if grave.id in taken and grave.path in new.documents:
+            results[grave.path] = None
+    return new.with_documents(results)
+
+
+def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
+    """Decide which changed file is which known or self-declared server."""
+    fixed = {each.id for each in old.servers() if each.path not in paths}
+    known = old.by_id()
+    claims: dict[str, str] = {}
+
+    def claim(path: str, server_id: str | None) -> None:
+        if server_id and server_id not in fixed and server_id not in claims.values():
+            claims.setdefault(path, server_id)
+
+    living = [path for path in sorted(paths) if path in new.documents]
+    living = [path for path in living if kind_of(path) is Kind.SERVER]
+    stays = [path for path in living if _id_at(old, path) and _id_at(old, path) == _id_at(new, path)]
+    for path in stays:
+        claim(path, _id_at(new, path))
+    for path in living:
+        if _id_at(new, path) in known:
+            claim(path, _id_at(new, path))
+    for path in living:
+        claim(path, _id_at(old, path))
+        grave = old.documents.get(tombstone_path(PurePosixPath(path).stem))
+        if grave and is_same_server(new.documents[path], grave):
+            claim(path, grave.id)
+        claim(path, _id_at(new, path))
+    return claims
+
+
+def _id_at(fleet: Fleet, path: str) -> str | None:
+    document = fleet.documents.get(path)
+    return document.id if document else None
+
+
+def _state(
+    document: Document,
+    server_id: str | None,
+    known: dict[str, Document],
+    host: str | None,
+    new_id: Callable[[], str],
+    now: datetime,
+) -> State:
+    if server_id is None:
+        return lifecycle.born(new_id(), host, now)
+    before = known.get(server_id)
+    state = before.state if before else document.state
+    if state is None:
+        return lifecycle.born(server_id, host, now)
+    buried = before is not None and kind_of(before.path) is Kind.TOMBSTONE
+    return lifecycle.revive(state, now) if buried or state.deleted_at else state
+
+
+def _grave(
+    after: Document,
+    before: Document | None,
+    known: dict[str, Document],
+    taken: set[str],
+    now: datetime,
+) -> Document | None:
+    """Keep a tombstone that a person touched, or one they made by moving a file there."""
+    if before is not None:
+        return replace(after, state=before.state)
+    owner = known.get(after.id or "")
+    state = owner.state if owner else after.state
+    if state is None or state.id in taken:
+        return None
+    return replace(after, state=lifecycle.bury(state, now))
+
+
+def _removed(before: Document, now: datetime) -> dict[str, Document | None]:
+    if before.state is None:
+        return {}
+    if kind_of(before.path) is Kind.SERVER:
+        path = tombstone_path(before.name)
+        return {path: replace(before, path=path, state=lifecycle.bury(before.state, now))}
+    if before.state.status is not Status.DELETED:
+        return {before.path: before}  # its container is still there: not yet to be forgotten
+    return {}

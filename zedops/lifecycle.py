@@ -1,0 +1,120 @@
+"""The life of a server: facts in, state out. Every status is decided here and nowhere else.
+
+A definition that appears is *pending* until its host takes it up, then *creating*, then *running*
+(or *stopped*, where that is asked for). From there the host's facts rule: a container that does
+not run is *stopped*, one that is gone is *missing* until it is made anew, data that is gone is
+*missing* for good, because a world recreated empty is a world lost. What zedops tried and could
+not do is *failed*, and stays so until something succeeds. A definition that is removed becomes a
+tombstone: *deleting* while its container goes, then *deleted*, its data kept. Bringing the
+definition back makes it *pending* again. A host that does not answer makes its servers *unknown*
+and nothing is inferred from that.
+
+`fold` is level-triggered: it looks at the facts and not at how they came about, so reports may be
+lost, doubled or late. "Could not look" (None) never changes anything. Pure: no clock, no I/O.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from zedops.errors import ZedopsError
+from zedops.model import State, Status
+from zedops.wire import Activity, Goal, ServerReport
+
+_S = Status
+_ALIVE = frozenset({_S.CREATING, _S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED})
+_ANY_TIME = frozenset({_S.DELETING, _S.UNKNOWN})
+
+#: From which status a server may move to which. Everything else is a bug, and says so.
+MOVES: dict[Status, frozenset[Status]] = {
+    _S.PENDING: _ALIVE | _ANY_TIME,
+    _S.CREATING: _ALIVE | _ANY_TIME,
+    _S.RUNNING: _ALIVE | _ANY_TIME,
+    _S.STOPPED: _ALIVE | _ANY_TIME,
+    _S.MISSING: _ALIVE | _ANY_TIME,
+    _S.FAILED: _ALIVE | _ANY_TIME,
+    _S.DELETING: frozenset({_S.DELETED, _S.PENDING, _S.UNKNOWN}),
+    _S.DELETED: frozenset({_S.PENDING, _S.DELETING}),
+    _S.UNKNOWN: _ALIVE | _ANY_TIME | {_S.PENDING, _S.DELETED},
+}
+
+#: Nothing more happens by itself in these.
+SETTLED = frozenset({_S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED, _S.DELETED})
+
+
+class IllegalMove(ZedopsError):
+    """A status that cannot follow the one before it."""
+
+    def __init__(self, server_id: str, before: Status, after: Status) -> None:
+        super().__init__(f"server {server_id}: {before} cannot become {after}; this is a bug")
+
+
+def born(server_id: str, host: str | None, now: datetime) -> State:
+    """Begin the life of a server that no one has seen before."""
+    return State(id=server_id, status=Status.PENDING, host=host, since=now)
+
+
+def bury(state: State, now: datetime) -> State:
+    """Turn a removed definition into a tombstone; its data stays."""
+    if state.deleted_at is not None:
+        return state
+    return _moved(state, Status.DELETING, now, deleted_at=now)
+
+
+def revive(state: State, now: datetime) -> State:
+    """Bring a deleted server back: same id, same data."""
+    return _moved(state, Status.PENDING, now, deleted_at=None, container=None)
+
+
+def fold(state: State, report: ServerReport, goal: Goal) -> State:
+    """Take one report of a server into its state."""
+    status = _status(state, report, goal)
+    facts: dict[str, object] = {}
+    if report.data_exists is not None:
+        facts["data_exists"] = report.data_exists
+    if report.container is not None:
+        facts |= {"container": report.container.id[:12], "image": report.container.image}
+    elif status in (Status.MISSING, Status.DELETED):
+        facts["container"] = None
+    if report.commit is not None and report.container is not None and report.failure is None:
+        facts["commit"] = report.commit
+    message = _message(status, report, goal)
+    if message is None and status is state.status:
+        message = state.message
+    return _moved(state, status, report.at, **facts, message=message)
+
+
+def _status(state: State, report: ServerReport, goal: Goal) -> Status:
+    container = report.container
+    if goal is Goal.DELETED:
+        gone = container is None and report.activity is None and report.failure is None
+        return Status.DELETED if gone else Status.DELETING
+    if report.failure is not None:
+        return Status.FAILED
+    if report.data_lost and container is None:
+        return Status.MISSING
+    if report.activity is Activity.CREATING:
+        return Status.CREATING
+    if container is not None:
+        return Status.RUNNING if container.running else Status.STOPPED
+    if state.commit is not None:
+        return Status.MISSING
+    return state.status if state.status in MOVES[Status.PENDING] else Status.PENDING
+
+
+def _message(status: Status, report: ServerReport, goal: Goal) -> str | None:
+    if report.failure or report.note:
+        return report.failure or report.note
+    container = report.container
+    if status is Status.STOPPED and goal is Goal.RUNNING and container is not None:
+        memory = ", out of memory" if container.oom_killed else ""
+        return f"stopped outside zedops, exit code {container.exit_code}{memory}"
+    return None
+
+
+def _moved(state: State, status: Status, at: datetime, **facts: object) -> State:
+    if status is not state.status:
+        if status not in MOVES[state.status]:
+            raise IllegalMove(state.id, state.status, status)
+        facts = {"message": None, **facts, "since": at}
+    return state.model_copy(update={**facts, "status": status})

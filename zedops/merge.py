@@ -1,0 +1,97 @@
+"""Three-way merge of a push into main by document, so that no push is refused for being behind.
+
+What a person wrote wins over nothing but itself: of a server's file the push brings the head, the
+hub keeps the state. Two people who changed the same lines get a conflict, by name. Pure; merging
+two texts line by line is git's work and is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from zedops import document
+from zedops.errors import Problem
+from zedops.fleet import Kind, kind_of
+
+#: (base, ours, theirs) → merged, or None on a conflict.
+TextMerge = Callable[[bytes, bytes, bytes], bytes | None]
+
+_PULL = "run `git pull`, settle it there and push again"
+
+
+def merge(
+    base: Mapping[str, bytes | None],
+    ours: Mapping[str, bytes | None],
+    theirs: Mapping[str, bytes | None],
+    merge_text: TextMerge,
+) -> tuple[dict[str, bytes | None], list[Problem]]:
+    """Merge the paths that both sides changed since `base`. None means: no such file.
+
+    `ours` is the hub, `theirs` the push. Returns what main gets, and every conflict.
+    """
+    results: dict[str, bytes | None] = {}
+    problems: list[Problem] = []
+    for path in sorted(theirs):
+        merged = _merge_path(path, base.get(path), ours.get(path), theirs[path], merge_text)
+        if isinstance(merged, Problem):
+            problems.append(merged)
+        else:
+            results[path] = merged
+    return results, problems
+
+
+def _merge_path(
+    path: str, base: bytes | None, ours: bytes | None, theirs: bytes | None, merge_text: TextMerge
+) -> bytes | None | Problem:
+    if ours == theirs or base == theirs:
+        return ours
+    if base == ours:
+        return theirs
+    if kind_of(path) in (Kind.SERVER, Kind.TOMBSTONE):
+        return _merge_server(path, base, ours, theirs, merge_text)
+    if ours is None or theirs is None:
+        return Problem(path, 0, 0, "", "deleted on one side, changed on the other", _PULL)
+    merged = merge_text(base or b"", ours, theirs)
+    if merged is None:
+        return Problem(path, 0, 0, "", "changed differently by somebody else", _PULL)
+    return merged
+
+
+def _merge_server(
+    path: str, base: bytes | None, ours: bytes | None, theirs: bytes | None, merge_text: TextMerge
+) -> bytes | None | Problem:
+    base_head, our_head, their_head = _head(base), _head(ours), _head(theirs)
+    if theirs is None:
+        if our_head == base_head:
+            return None  # only the state moved on meanwhile
+        return Problem(path, 0, 0, "", "deleted here, but somebody else changed it", _PULL)
+    if ours is None:
+        if their_head == base_head:
+            return None
+        return Problem(path, 0, 0, "", "changed here, but deleted or renamed meanwhile", _PULL)
+    if their_head in (our_head, base_head):
+        return ours
+    if our_head == base_head:
+        return _joined(their_head, ours)
+    merged = merge_text(base_head or b"", our_head or b"", their_head or b"")
+    if merged is None:
+        return Problem(path, 0, 0, "", "the same lines were changed by somebody else", _PULL)
+    return _joined(merged, ours)
+
+
+def _head(content: bytes | None) -> bytes | None:
+    """Cut off the state block; works on bytes that are no text, too."""
+    if content is None:
+        return None
+    return document.split(content.decode("utf-8", "surrogateescape"))[0].encode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def _joined(head: bytes | None, ours: bytes) -> bytes:
+    """Put the hub's own state block under a head."""
+    state = document.parse("servers.d/any.yaml", ours).state
+    text = (head or b"").decode("utf-8", "surrogateescape")
+    if state is None:
+        return head or b""
+    return document.render(text, state)
