@@ -87,7 +87,7 @@ class Repository:
             pipe.seek(0)
             status, out, err = git.execute(
                 ["git", *arguments],
-                istream=pipe,  # type: ignore[arg-type]
+                istream=pipe,
                 with_extended_output=True,
                 with_exceptions=False,
                 strip_newline_in_stdout=True,

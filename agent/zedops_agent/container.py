@@ -1,0 +1,110 @@
+"""A resolved definition → the arguments of the Engine's create call. Pure.
+
+Sources: Docker Engine API v1.41, `ContainerCreate`. Bind mounts go through `Mounts`, never
+`Binds`: where a directory was deleted, `Binds` plus a restart policy silently makes an empty one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zedops.model import Definition, Health, Profile, Publish
+from zedops.wire import DesiredServer
+from zedops_agent import observed
+from zedops_agent.data import volume_path
+
+#: Entrypoints that are an init of their own; s6's `/init` insists on being process 1.
+_OWN_INIT = {"init", "tini", "dumb-init", "docker-init", "catatonit"}
+_NS = 10**9
+
+
+def create_arguments(
+    fleet: str,
+    want: DesiredServer,
+    name: str,
+    root: Path,
+    image: observed.Image,
+    secrets: dict[str, str],
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Make (config, host config, further networks) for one server's container."""
+    definition = want.definition
+    config: dict[str, Any] = {
+        "name": name,
+        "image": definition.image,
+        "command": list(definition.command) if definition.command is not None else None,
+        "environment": {**definition.env, **secrets},
+        "hostname": definition.hostname,
+        "user": definition.user,
+        "labels": {
+            **definition.labels,
+            observed.FLEET: fleet,
+            observed.SERVER_ID: want.id,
+            observed.SERVER_NAME: want.name,
+            observed.DEFINITION: want.hash,
+            observed.REBUILD: definition.rebuild or "",
+        },
+        "ports": [(port.container, port.protocol) for port in definition.ports.values()],
+        "stop_signal": definition.stop.signal,
+        "healthcheck": _health(definition.health) if definition.health else None,
+    }
+    host = {**_host(definition, want.id, root, image), **_lockdown(definition)}
+    if definition.networks:
+        host["network_mode"] = definition.networks[0]
+    return config, host, list(definition.networks[1:])
+
+
+def _host(definition: Definition, server_id: str, root: Path, image: observed.Image) -> dict[str, Any]:
+    limits = definition.limits
+    own_init = bool(image.entrypoint) and Path(image.entrypoint[0]).name in _OWN_INIT
+    return {
+        "mounts": [
+            {
+                "Type": "bind",
+                "Source": str(volume_path(root, server_id, key)),
+                "Target": volume.path,
+            }
+            for key, volume in definition.volumes.items()
+        ],
+        "port_bindings": _bindings(definition),
+        "restart_policy": {"Name": "unless-stopped"},
+        "mem_limit": limits.memory,
+        "nano_cpus": int(limits.cpus * _NS) if limits.cpus else None,
+        "pids_limit": limits.pids,
+        "init": not own_init,
+        "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}},
+        "cap_add": list(definition.cap_add) or None,
+    }
+
+
+def _bindings(definition: Definition) -> dict[str, list[tuple[str, int]]]:
+    """Say which host ports lead where; one container port may have several."""
+    bindings: dict[str, list[tuple[str, int]]] = {}
+    for port in definition.ports.values():
+        if port.publish is not Publish.NONE:
+            address = "127.0.0.1" if port.publish is Publish.LOOPBACK else ""
+            inside = f"{port.container}/{port.protocol}"
+            bindings.setdefault(inside, []).append((address, port.host))
+    return bindings
+
+
+def _lockdown(definition: Definition) -> dict[str, Any]:
+    """Keep a container from gaining rights; `hardened` also from writing outside its volumes."""
+    if definition.profile is Profile.HARDENED:
+        return {
+            "security_opt": ["no-new-privileges"],
+            "cap_drop": ["ALL"],
+            "read_only": True,
+            "tmpfs": {"/tmp": "", "/run": ""},  # noqa: S108 - inside the container
+        }
+    return {"security_opt": ["no-new-privileges"]}
+
+
+def _health(health: Health) -> dict[str, Any]:
+    return {
+        "test": list(health.test),
+        "interval": int(health.interval * _NS),
+        "timeout": int(health.timeout * _NS),
+        "retries": health.retries,
+        "start_period": int(health.start_period * _NS),
+    }

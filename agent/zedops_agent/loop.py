@@ -1,0 +1,234 @@
+"""The agent's loop: owns the clock, the threads and the retries, and holds no rules.
+
+A document, a Docker event or a tick only marks servers as worth a look. One worker at a time
+takes a marked server: look, plan, do, look again, until the plan is empty. Servers are worked on
+side by side, a bounded number at once, so that one slow pull delays nobody else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from zedops.bus import Link
+from zedops.errors import EngineUnreachable, HostUnavailable, ZedopsError
+from zedops.wire import DesiredDocument, Heartbeat, Hello, LogsRequest, Progress, Report
+from zedops_agent.engine import Engine
+from zedops_agent.reconcile import Reconciler
+from zedops_agent.store import Store
+from zedops_agent.work import Workshop
+
+log = logging.getLogger(__name__)
+
+#: Full comparison with the Engine, in case an event was missed.
+RESYNC_S = 60.0
+HEARTBEAT_S = 10.0
+#: Waits before asking an Engine that did not answer again.
+ENGINE_RETRY_S = 2.0
+#: The Engine's floor is reached at a few starts at once; more only delays the slowest one.
+WORKERS = min(2 * (os.cpu_count() or 1), 8)
+
+
+class Agent:
+    """One fleet's agent on one host. `start` returns at once; `stop` ends every thread."""
+
+    def __init__(self, fleet: str, host: str, engine: Engine, root: Path) -> None:
+        self.fleet, self.host = fleet, host
+        self._engine = engine
+        self._store = Store(root, fleet)
+        self._workshop = Workshop(fleet, engine, root, self._store)
+        self._document: DesiredDocument | None = self._store.load_desired()
+        self._link: Link | None = None
+        self._reconciler = Reconciler(fleet, host, self._workshop, self._store, self._send)
+        self._wake = threading.Condition()
+        self._marked: set[str] = set()
+        self._busy: set[str] = set()
+        self._alarms: dict[str, float] = {}
+        self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
+        self._stopping = False
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="server")
+        self._threads: list[threading.Thread] = []
+
+    def start(self, link: Link | None = None) -> None:
+        """Begin to work, from the document on disk until a manager hands over a newer one."""
+        self._link = link
+        for loop in (self._dispatch, self._listen, self._tick):
+            thread = threading.Thread(target=loop, name=loop.__name__.strip("_"), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self._mark_all()
+
+    def stop(self) -> None:
+        """End the work after the step each worker is in; servers go on running."""
+        with self._wake:
+            self._stopping = True
+            self._reconciler.stopping = True
+            self._wake.notify_all()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._engine.close()
+        self._store.close()
+
+    def desired(self, document: DesiredDocument) -> None:
+        """Take a document if it is newer than the one held; keep it on disk before acting."""
+        with self._wake:
+            held = self._document
+            if held is not None and document.stamp <= held.stamp:
+                return
+            self._store.save_desired(document)
+            self._document = document
+        before = held.servers if held else {}
+        ids = before.keys() | document.servers.keys()
+        self._mark({each for each in ids if before.get(each) != document.servers.get(each)})
+
+    def logs(self, request: LogsRequest) -> Iterator[bytes]:
+        """Stream a server's log."""
+        containers = self._engine.look(request.server_id)
+        if not containers:
+            raise HostUnavailable("it has no container on its host, so there is no log")
+        newest = max(containers, key=lambda each: (each.up, each.started_at or datetime.min))
+        return self._engine.logs(newest.id, request.tail, follow=request.follow)
+
+    # --- marking
+
+    def _mark(self, ids: set[str]) -> None:
+        with self._wake:
+            self._marked |= ids
+            self._wake.notify_all()
+
+    def _mark_all(self) -> None:
+        document = self._document
+        self._mark(set(document.servers) if document else set())
+
+    # --- threads
+
+    def _dispatch(self) -> None:
+        """Give marked servers to free workers; a server is in one hand at a time."""
+        while True:
+            with self._wake:
+                if self._stopping:
+                    return
+                now = time.monotonic()
+                due = {each for each, at in self._alarms.items() if at <= now}
+                self._marked |= due
+                for each in due:
+                    del self._alarms[each]
+                ready = self._marked - self._busy
+                if not ready:
+                    nearest = min(self._alarms.values(), default=now + RESYNC_S)
+                    self._wake.wait(max(0.0, nearest - now))
+                    continue
+                self._marked -= ready
+                self._busy |= ready
+            for server_id in ready:
+                self._pool.submit(self._work_on, server_id)
+
+    def _work_on(self, server_id: str) -> None:
+        document = self._document
+        want = document.servers.get(server_id) if document else None
+        again_s: float | None = None
+        try:
+            if want is not None:
+                again_at = self._reconciler.settle(want)
+                if again_at is not None:
+                    again_s = max(0.0, (again_at - datetime.now(UTC)).total_seconds())
+            else:
+                self._reconciler.forget(server_id)
+        except EngineUnreachable as error:
+            log.warning("%s: could not look: %s", want.name if want else server_id, error)
+            again_s = ENGINE_RETRY_S
+        except Exception:
+            log.exception("working on %s failed; trying again", want.name if want else server_id)
+            again_s = ENGINE_RETRY_S
+        finally:
+            with self._wake:
+                self._busy.discard(server_id)
+                if again_s is not None:
+                    self._alarms[server_id] = time.monotonic() + again_s
+                self._wake.notify_all()
+
+    def _listen(self) -> None:
+        """Wake on the Engine's events; after every silence look at everything."""
+        since_ns: int | None = None
+        while not self._stopping:
+            try:
+                self._mark_all()
+                for event in self._engine.events(self.fleet, since_ns):
+                    since_ns = event.at_ns
+                    self._mark({event.server_id})
+                    if self._stopping:
+                        return
+            except EngineUnreachable as error:
+                if not self._stopping:
+                    log.warning("%s", error)
+            self._pause(ENGINE_RETRY_S)
+
+    def _tick(self) -> None:
+        """Keep in touch with the manager, and compare with the Engine now and then."""
+        next_resync = time.monotonic() + RESYNC_S
+        self._say_hello()
+        while not self._stopping:
+            self._pause(HEARTBEAT_S)
+            self._beat()
+            if time.monotonic() >= next_resync:
+                next_resync = time.monotonic() + RESYNC_S
+                self._resync()
+
+    def _resync(self) -> None:
+        try:
+            summary = self._engine.summary(self.fleet)
+        except ZedopsError as error:
+            log.warning("resync: %s", error)
+            return
+        document = self._document
+        ids = set(document.servers) if document else set()
+        differing = {each for each in ids if summary.get(each) != self._summary.get(each)}
+        self._summary = summary
+        self._mark(differing)
+
+    def _pause(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        with self._wake:
+            while not self._stopping and (left := deadline - time.monotonic()) > 0:
+                self._wake.wait(left)
+
+    # --- the manager
+
+    def _say_hello(self) -> None:
+        epoch, rev = self._document.stamp if self._document else (0, 0)
+        try:
+            if self._link is not None:
+                hello = Hello(host=self.host, epoch=epoch, rev=rev)
+                self.desired(self._link.sync(hello))
+                self._reconciler.forget_reports()
+                self._mark_all()
+        except HostUnavailable as error:
+            log.info("no manager answers (%s); working from the document on disk", error)
+
+    def _beat(self) -> None:
+        epoch, rev = self._document.stamp if self._document else (0, 0)
+        try:
+            if self._link is not None:
+                beat = Heartbeat(host=self.host, epoch=epoch, rev=rev)
+                answer = self._link.heartbeat(beat)
+                if (answer.epoch, answer.rev) != (epoch, rev) or answer.want_report:
+                    self._say_hello()
+        except HostUnavailable as error:
+            log.info("no manager answers: %s", error)
+
+    def _send(self, message: Report | Progress) -> bool:
+        if self._link is None:
+            return False
+        try:
+            if isinstance(message, Report):
+                self._link.report(message)
+            else:
+                self._link.progress(message)
+        except HostUnavailable:
+            return False
+        return True

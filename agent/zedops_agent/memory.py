@@ -1,0 +1,101 @@
+"""What an agent must still know after a crash, and how each look changes it. Pure.
+
+Only what cannot be seen by looking again lives here: which restart request was answered, what
+failed and when, how often a container crashed, that data was once there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from zedops.wire import DesiredServer, Goal, Message
+from zedops_agent.observed import Container, Observed, Presence
+
+#: So many crashes within the window, and zedops stops trying.
+CRASH_BUDGET = 3
+CRASH_WINDOW_S = 600.0
+#: Waits between attempts: 10 s, doubled each time, up to 10 min.
+RETRY_FIRST_S = 10.0
+RETRY_MAX_S = 600.0
+
+
+class Failure(Message):
+    """Why the last attempt failed. `retry_at` None: only a new commit tries again."""
+
+    text: str
+    commit: str
+    hash: str
+    attempts: int = 1
+    retry_at: datetime | None = None
+
+
+class Restarting(Message):
+    """A restart that was begun: the token, and when the process to be ended had started."""
+
+    token: str
+    started_at: datetime | None
+
+
+class Memory(Message):
+    """An agent's memory of one server."""
+
+    created: bool = False  #: a container was made from a definition at least once
+    data_seen: tuple[str, ...] = ()  #: data volumes that held something at least once
+    goal: Goal | None = None  #: the goal last reached
+    restart: str | None = None  #: the restart token last answered
+    restarting: Restarting | None = None
+    failure: Failure | None = None
+    crashes: tuple[datetime, ...] = ()
+    counted: tuple[str, int] = ("", 0)  #: container and its restart count at the last look
+
+
+def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime) -> Memory:
+    """Take one look into memory."""
+    current = next((each for each in seen.containers if each.definition == want.hash), None)
+    update: dict[str, object] = {}
+    held = {each.key for each in seen.volumes if each.content is Presence.PRESENT}
+    if not held <= set(memory.data_seen):
+        update["data_seen"] = tuple(sorted(held | set(memory.data_seen)))
+    if current is not None and memory.counted[0] != current.id:
+        # a container made for this very definition has answered its restart by being made
+        update |= {"created": True, "restart": want.definition.restart}
+    if memory.failure is not None and memory.failure.commit != want.commit:
+        update |= {"failure": None, "crashes": ()}
+    if memory.restarting is not None and current is not None:
+        begun = memory.restarting
+        if current.running and current.started_at != begun.started_at:
+            update |= {"restart": begun.token, "restarting": None}
+    if current is not None:
+        update |= _count_crashes(memory, current, now)
+    return memory.model_copy(update=update)
+
+
+def _count_crashes(memory: Memory, current: Container, now: datetime) -> dict[str, object]:
+    """Count by the Engine's restart counter, which misses nothing while nobody looks."""
+    container_id, count = memory.counted
+    before = count if container_id == current.id else 0
+    fresh = max(0, current.restart_count - before)
+    horizon = now - timedelta(seconds=CRASH_WINDOW_S)
+    recent = tuple(at for at in memory.crashes if at > horizon)
+    counted = (current.id, current.restart_count)
+    if not fresh and recent == memory.crashes and counted == memory.counted:
+        return {}
+    return {"crashes": (*recent, *([now] * min(fresh, CRASH_BUDGET))), "counted": counted}
+
+
+def failed(
+    memory: Memory, want: DesiredServer, text: str, now: datetime, *, retry: bool
+) -> Memory:
+    """Note a failed attempt; `retry` says whether trying again can hurt nobody."""
+    attempts = memory.failure.attempts + 1 if memory.failure else 1
+    wait_s = min(RETRY_FIRST_S * 2 ** (attempts - 1), RETRY_MAX_S)
+    retry_at = now + timedelta(seconds=wait_s) if retry else None
+    failure = Failure(
+        text=text, commit=want.commit, hash=want.hash, attempts=attempts, retry_at=retry_at
+    )
+    return memory.model_copy(update={"failure": failure})
+
+
+def reached(memory: Memory, want: DesiredServer) -> Memory:
+    """Note that a server is where its definition wants it: what failed before is history."""
+    return memory.model_copy(update={"goal": want.goal, "failure": None, "created": True})

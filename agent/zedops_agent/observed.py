@@ -1,0 +1,96 @@
+"""What a host shows about one server, frozen at one moment.
+
+Three-valued on purpose: "could not look" is UNKNOWN, and never read as ABSENT.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+#: Labels that tie a container to its server.
+FLEET, SERVER_ID, SERVER_NAME = "zedops.fleet", "zedops.server.id", "zedops.server.name"
+DEFINITION, REBUILD = "zedops.definition", "zedops.rebuild"
+
+
+class Phase(StrEnum):
+    """The Engine's own word for what a container does (API: State.Status)."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    EXITED = "exited"
+    REMOVING = "removing"
+    DEAD = "dead"
+
+
+class Presence(StrEnum):
+    """Whether something is there."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    FOREIGN = "foreign"  #: there, but somebody else's
+    UNKNOWN = "unknown"  #: could not look
+
+
+@dataclass(frozen=True)
+class Image:
+    """What an image on this host says about itself."""
+
+    id: str
+    user: str
+    entrypoint: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container that carries a server's label."""
+
+    id: str
+    name: str
+    phase: Phase
+    definition: str  #: hash of the definition it was made from
+    rebuild: str  #: the `rebuild` token it was made for, empty if none
+    image: str  #: id of the image that really runs
+    started_at: datetime | None = None
+    exit_code: int | None = None
+    oom_killed: bool = False
+    restart_count: int = 0
+    error: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Say whether its process lives; a container between two crashes does not."""
+        return self.phase in (Phase.RUNNING, Phase.PAUSED)
+
+    @property
+    def up(self) -> bool:
+        """Say whether the Engine may have its process running now or in a moment."""
+        return self.running or self.phase is Phase.RESTARTING
+
+
+@dataclass(frozen=True)
+class DataVolume:
+    """One declared data volume's directory: zedops' marker in it, and anything else."""
+
+    key: str
+    marker: Presence
+    content: Presence
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Everything the host shows about one server."""
+
+    containers: tuple[Container, ...] = ()
+    volumes: tuple[DataVolume, ...] = ()
+
+    @property
+    def data_exists(self) -> bool | None:
+        """Say whether a world is there; None if that could not be seen."""
+        contents = {volume.content for volume in self.volumes}
+        if Presence.PRESENT in contents:
+            return True
+        return None if Presence.UNKNOWN in contents else False

@@ -1,0 +1,325 @@
+"""What to do next for one server: a pure function of (desired, observed, memory, now).
+
+A plan is a short list of small steps, each one Engine call or one touch of a directory, each with
+the cause that a person will read. Kill the agent between any two steps: the next look finds where
+things stand and plans the rest. Two rules outrank all others. A server whose world was there and
+is not any more is never started or made anew. And the container that works is not removed before
+the one that replaces it has proven itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from zedops.model import Drift, Stop
+from zedops.wire import DesiredServer, Goal
+from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory
+from zedops_agent.observed import Container, Observed, Phase, Presence
+
+#: A new container has proven itself after running this long; only then the previous one goes.
+PROVEN_S = 10.0
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Have the image on the host; `newest` asks the registry even if one is there."""
+
+    image: str
+    newest: bool
+    cause: str
+
+
+@dataclass(frozen=True)
+class MakeData:
+    """Make the volumes' directories and mark the data ones as this server's."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make the container under its name, not started."""
+
+    name: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start a container, by id or name, and see that its ports are published."""
+
+    container: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class StopContainer:
+    """Stop a container the one way there is: commands, signal, grace, kill."""
+
+    container: str
+    stop: Stop
+    cause: str
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Stop and start a container once for a `restart:` token."""
+
+    container: str
+    stop: Stop
+    token: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Unpause:
+    """Let a paused container go on."""
+
+    container: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Rename:
+    """Give a container another name."""
+
+    container: str
+    name: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove a stopped container. Never touches data."""
+
+    container: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Stop a container that keeps crashing and keep its last log lines as the reason."""
+
+    container: str
+    stop: Stop
+    cause: str
+
+
+Step = (
+    Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in order; when to look again without being woken; what is worth saying."""
+
+    steps: tuple[Step, ...] = ()
+    again_at: datetime | None = None
+    note: str | None = None
+    lost: str | None = None  #: what data is gone and what to do; nothing is started
+
+
+def container_name(fleet: str, server: str) -> str:
+    """Name a server's container."""
+    return f"{fleet}-{server}"
+
+
+def make_plan(
+    fleet: str, want: DesiredServer, seen: Observed, memory: Memory, now: datetime
+) -> Plan:
+    """Decide the next steps for one server."""
+    if want.goal is Goal.DELETED:
+        return Plan(_take_down(seen, want))
+    name = container_name(fleet, want.name)
+    current, previous = _sort(want, seen)
+    guard = _guard(want, seen, memory)
+    if guard is not None:
+        return _guarded(guard, want, seen)
+    if current is not None and len(memory.crashes) >= CRASH_BUDGET and current.up:
+        return _give_up(want, current)
+    if memory.failure is not None and memory.failure.hash == want.hash:
+        return _after_failure(name, want, seen, current, previous, memory, now)
+    if current is None:
+        return _make(name, want, previous, memory)
+    return _keep(name, want, seen, current, previous, memory, now)
+
+
+def _sort(want: DesiredServer, seen: Observed) -> tuple[Container | None, Container | None]:
+    """Tell the container that matches the definition from the one it replaces."""
+    rebuild = want.definition.rebuild
+    current = previous = None
+    for each in sorted(seen.containers, key=lambda each: each.up):
+        if each.definition == want.hash and (rebuild is None or each.rebuild == rebuild):
+            current = each
+        else:
+            previous = each
+    return current, previous
+
+
+def _take_down(seen: Observed, want: DesiredServer) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for each in seen.containers:
+        steps += _end(each, want, "the definition was removed")
+    return tuple(steps)
+
+
+def _end(container: Container, want: DesiredServer, cause: str) -> list[Step]:
+    steps: list[Step] = []
+    if container.up:
+        steps.append(StopContainer(container.id, want.definition.stop, cause))
+    if container.phase is not Phase.REMOVING:
+        steps.append(Remove(container.id, cause))
+    return steps
+
+
+def _guard(want: DesiredServer, seen: Observed, memory: Memory) -> str | None:
+    """Say what forbids starting this server, or None. The empty text means: could not look."""
+    ways = f"put it back, or let it go with `zedops purge {want.name} --data`"
+    for volume in seen.volumes:
+        if volume.marker is Presence.FOREIGN:
+            return f"volume {volume.key!r} holds another server's data; {ways}"
+        if Presence.UNKNOWN in (volume.marker, volume.content):
+            return ""
+        if volume.key in memory.data_seen:
+            if volume.marker is Presence.ABSENT:
+                return f"volume {volume.key!r} is gone, or not this server's any more; {ways}"
+            if volume.content is Presence.ABSENT:
+                return f"volume {volume.key!r} is empty and held data before; {ways}"
+    if want.data_expected and seen.volumes and not seen.data_exists:
+        return f"the data is gone; {ways}"
+    return None
+
+
+def _guarded(guard: str, want: DesiredServer, seen: Observed) -> Plan:
+    if want.goal is Goal.STOPPED:
+        ups = [each for each in seen.containers if each.up]
+        stops = (StopContainer(each.id, want.definition.stop, "desired: stopped") for each in ups)
+        return Plan(tuple(stops), lost=guard or None)
+    return Plan(lost=guard or None)
+
+
+def _give_up(want: DesiredServer, current: Container) -> Plan:
+    window = f"{CRASH_WINDOW_S / 60:.0f} min"
+    cause = f"crashed {CRASH_BUDGET} times within {window}, last exit code {current.exit_code}"
+    if current.oom_killed:
+        cause += ", out of memory"
+    return Plan((GiveUp(current.id, want.definition.stop, cause),))
+
+
+def _after_failure(
+    name: str,
+    want: DesiredServer,
+    seen: Observed,
+    current: Container | None,
+    previous: Container | None,
+    memory: Memory,
+    now: datetime,
+) -> Plan:
+    """Bring the previous container back if there is one; else try again when it is time."""
+    failure = memory.failure
+    if failure is None:
+        return Plan()
+    if previous is not None and not previous.up:
+        cause = "the new definition failed; the previous container goes on"
+        steps: list[Step] = _end(current, want, cause) if current is not None else []
+        if previous.name != name:
+            steps.append(Rename(previous.id, name, cause))
+        if want.goal is Goal.RUNNING and memory.goal is not Goal.STOPPED:
+            steps.append(Start(previous.id, cause))
+        return Plan(tuple(steps))
+    if want.goal is Goal.STOPPED and current is not None and current.up:
+        return Plan((StopContainer(current.id, want.definition.stop, "desired: stopped"),))
+    if failure.retry_at is None:
+        return Plan()
+    if now < failure.retry_at:
+        return Plan(again_at=failure.retry_at)
+    if current is None:
+        return _make(name, want, previous, memory)
+    return _keep(name, want, seen, current, previous, memory, now)
+
+
+def _make(name: str, want: DesiredServer, previous: Container | None, memory: Memory) -> Plan:
+    """Make the container: the first one, a lost one again, or one that replaces another."""
+    rebuild = want.definition.rebuild is not None and previous is not None
+    note = None
+    if previous is not None:
+        cause = "rebuild was asked for" if previous.definition == want.hash else (
+            "the definition changed"
+        )
+        rebuild = rebuild and previous.rebuild != want.definition.rebuild
+    elif want.created or memory.created:
+        cause = "the container was gone"
+        if want.drift is Drift.REPORT and memory.goal is want.goal:
+            return Plan(note="removed outside zedops; left so by `drift: report`")
+        note = "recovered: the container was gone and was made anew from the definition"
+    else:
+        cause = "new server"
+    steps: list[Step] = [Pull(want.definition.image, rebuild, cause), MakeData(cause)]
+    if previous is not None:
+        if previous.up:
+            steps.append(StopContainer(previous.id, want.definition.stop, cause))
+        if previous.name == name:
+            steps.append(Rename(previous.id, f"{name}-previous", cause))
+    steps.append(Create(name, cause))
+    if want.goal is Goal.RUNNING:
+        steps.append(Start(name, cause))
+    return Plan(tuple(steps), note=note)
+
+
+def _keep(
+    name: str,
+    want: DesiredServer,
+    seen: Observed,
+    current: Container,
+    previous: Container | None,
+    memory: Memory,
+    now: datetime,
+) -> Plan:
+    """The right container is there: see that it does what is asked for."""
+    if current.phase in (Phase.REMOVING, Phase.DEAD):
+        return Plan(again_at=now + timedelta(seconds=1))
+    steps: list[Step] = []
+    again_at = note = None
+    if previous is not None and previous.up:
+        steps.append(StopContainer(previous.id, want.definition.stop, "superseded"))
+    if current.name != name:
+        steps.append(Rename(current.id, name, "renamed"))
+    if want.goal is Goal.STOPPED:
+        if current.up:
+            steps.append(StopContainer(current.id, want.definition.stop, "desired: stopped"))
+    else:
+        more, note = _run(want, seen, current, memory)
+        steps += more
+    if previous is not None:
+        started_at = current.started_at or now
+        proven_at = started_at + timedelta(seconds=PROVEN_S)
+        if want.goal is Goal.STOPPED or (current.running and now >= proven_at):
+            steps.append(Remove(previous.id, "superseded"))
+        else:
+            again_at = proven_at
+    return Plan(tuple(steps), again_at, note)
+
+
+def _run(
+    want: DesiredServer, seen: Observed, current: Container, memory: Memory
+) -> tuple[list[Step], str | None]:
+    """See that the right container runs."""
+    token = want.definition.restart
+    asked = token is not None and token != memory.restart
+    if token is not None and asked and current.phase is not Phase.CREATED:
+        return [Restart(current.id, want.definition.stop, token, "restart was asked for")], None
+    if current.phase is Phase.RESTARTING or current.phase is Phase.RUNNING:
+        return [], None
+    left_alone = want.drift is Drift.REPORT and memory.goal is want.goal
+    if current.phase is Phase.PAUSED:
+        if left_alone:
+            return [], "paused outside zedops; left so by `drift: report`"
+        return [Unpause(current.id, "paused outside zedops")], None
+    if current.phase is Phase.EXITED and left_alone:
+        return [], "stopped outside zedops; left so by `drift: report`"
+    reached = memory.goal is want.goal and current.phase is Phase.EXITED
+    cause = "stopped outside zedops" if reached else "desired: running"
+    unmade = any(each.marker is Presence.ABSENT for each in seen.volumes)
+    return [*([MakeData(cause)] if unmade else []), Start(current.id, cause)], None

@@ -1,0 +1,188 @@
+"""Brings one server to where its definition wants it: look, plan, do, look again, report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable
+from zedops.quantities import format_duration
+from zedops.wire import (
+    Activity,
+    ContainerFacts,
+    DesiredServer,
+    Goal,
+    Progress,
+    Report,
+    ServerReport,
+)
+from zedops_agent.engine import Stopped
+from zedops_agent.memory import Memory, failed, reached, remember
+from zedops_agent.observed import Container, Observed
+from zedops_agent.plan import Create, Plan, Pull, Remove, Start, Step, StopContainer, make_plan
+from zedops_agent.store import Store
+from zedops_agent.work import GaveUp, Workshop
+
+log = logging.getLogger(__name__)
+
+#: A plan that does not come to an end is a bug; it is taken up again later, not in a tight loop.
+_ROUNDS = 12
+_ROUNDS_PAUSE_S = 5.0
+#: Steps after which a failed attempt has cost the previous container its run.
+_DISRUPTIVE = (StopContainer, Create, Start)
+
+
+class Reconciler:
+    """Works on one server at a time; several threads may each have one in hand."""
+
+    def __init__(
+        self,
+        fleet: str,
+        host: str,
+        workshop: Workshop,
+        store: Store,
+        send: Callable[[Report | Progress], bool],
+    ) -> None:
+        self._fleet, self._host = fleet, host
+        self._workshop = workshop
+        self._store = store
+        self._send = send
+        self._reported: dict[str, ServerReport] = {}
+        self.stopping = False
+
+    def forget(self, server_id: str) -> None:
+        """Let go of a server that is no longer this host's."""
+        self._reported.pop(server_id, None)
+
+    def forget_reports(self) -> None:
+        """Report everything anew, to a manager that may have missed something."""
+        self._reported.clear()
+
+    def settle(self, want: DesiredServer) -> datetime | None:
+        """Work on a server until its plan is empty. Returns when to look again, if ever."""
+        note: str | None = None
+        for _ in range(_ROUNDS):
+            if self.stopping:
+                return None
+            now = datetime.now(UTC)
+            seen = self._workshop.look(want)
+            before = self._store.load_memory(want.id)
+            memory = remember(before, want, seen, now)
+            plan = make_plan(self._fleet, want, seen, memory, now)
+            if not plan.steps and plan.lost is None and _is_there(want, seen):
+                memory = reached(memory, want)
+            if memory != before:
+                self._store.save_memory(want.id, memory)
+            self._report(want, seen, memory, plan, plan.note or note)
+            if not plan.steps:
+                return plan.again_at
+            note = self._do(plan, want, seen) or plan.note
+        return datetime.now(UTC) + timedelta(seconds=_ROUNDS_PAUSE_S)
+
+    def _do(self, plan: Plan, want: DesiredServer, seen: Observed) -> str | None:
+        """Do a plan's steps; a failure ends it and is remembered. Returns what to say."""
+        note = None
+        disrupted = False
+        for step in plan.steps:
+            if self.stopping:
+                break
+            log.info("%s: %s", want.name, step)
+            disrupted = disrupted or (isinstance(step, _DISRUPTIVE) and len(seen.containers) > 0)
+            try:
+                stopped = self._workshop.carry_out(step, want, seen, self._progress(want))
+            except EngineUnreachable:
+                raise
+            except (EngineFailed, DataAtRisk) as error:
+                retry = not disrupted and not isinstance(error, GaveUp | DataAtRisk)
+                self._remember_failure(want, step, str(error), retry=retry)
+                return None
+            if stopped is not None and (stopped.killed or want.goal is not Goal.RUNNING):
+                note = _how_it_stopped(stopped)
+        return note
+
+    def _remember_failure(self, want: DesiredServer, step: Step, text: str, *, retry: bool) -> None:
+        log.warning("%s: %s failed: %s", want.name, type(step).__name__, text)
+        memory = self._store.load_memory(want.id)
+        now = datetime.now(UTC)
+        self._store.save_memory(want.id, failed(memory, want, text, now, retry=retry))
+
+    def _progress(self, want: DesiredServer) -> Callable[[str], None]:
+        return lambda text: void(self._send(Progress(host=self._host, id=want.id, text=text)))
+
+    def _report(
+        self, want: DesiredServer, seen: Observed, memory: Memory, plan: Plan, note: str | None
+    ) -> None:
+        report = make_report(want, seen, memory, plan, note, datetime.now(UTC))
+        last = self._reported.get(want.id)
+        if last is not None and report == last.model_copy(update={"at": report.at}):
+            return
+        if self._send(Report(host=self._host, servers=(report,))):
+            self._reported[want.id] = report
+
+
+def void(_: object) -> None:
+    """Drop a value where nothing is to be returned."""
+
+
+def make_report(
+    want: DesiredServer,
+    seen: Observed,
+    memory: Memory,
+    plan: Plan,
+    note: str | None,
+    now: datetime,
+) -> ServerReport:
+    """State the facts about one server. Pure."""
+    shown = max(seen.containers, key=lambda each: (each.up, each.definition == want.hash),
+                default=None)
+    matches = shown is not None and shown.definition == want.hash
+    return ServerReport(
+        id=want.id,
+        at=now,
+        container=_facts(shown) if shown else None,
+        data_exists=seen.data_exists,
+        data_lost=plan.lost is not None,
+        activity=_activity(plan, want),
+        failure=memory.failure.text if memory.failure else None,
+        note=plan.lost or note,
+        commit=want.commit if matches else None,
+    )
+
+
+def _facts(container: Container) -> ContainerFacts:
+    return ContainerFacts(
+        id=container.id,
+        running=container.running,
+        image=container.image,
+        exit_code=container.exit_code,
+        oom_killed=container.oom_killed,
+    )
+
+
+def _activity(plan: Plan, want: DesiredServer) -> Activity | None:
+    kinds = {type(step) for step in plan.steps}
+    if kinds & {Pull, Create}:
+        return Activity.CREATING
+    if want.goal is Goal.DELETED and kinds & {StopContainer, Remove}:
+        return Activity.REMOVING
+    return None
+
+
+def _is_there(want: DesiredServer, seen: Observed) -> bool:
+    """Say whether a server is where its definition wants it."""
+    current = [each for each in seen.containers if each.definition == want.hash]
+    match want.goal:
+        case Goal.DELETED:
+            return not seen.containers
+        case Goal.STOPPED:
+            return bool(current) and not any(each.up for each in seen.containers)
+        case _:
+            return any(each.running for each in current)
+
+
+def _how_it_stopped(stopped: Stopped) -> str:
+    took = format_duration(stopped.took_s)
+    if stopped.killed:
+        return f"killed after {took}, its grace ran out; it may have lost progress"
+    return f"stopped in {took}, exit code {stopped.exit_code}"

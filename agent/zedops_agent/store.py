@@ -1,0 +1,86 @@
+"""What an agent keeps on disk: its desired document, its memory of each server, the secrets.
+
+With the manager and the network gone, this is all that an agent works from. Every write is whole
+or not at all: a temporary file, synced, then renamed over the old one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from zedops.errors import EngineFailed, ZedopsError
+from zedops.wire import DesiredDocument
+from zedops_agent.memory import Memory
+
+
+class Store:
+    """The files of one fleet's agent under `<root>/agent/<fleet>`."""
+
+    def __init__(self, root: Path, fleet: str) -> None:
+        self._secrets = root / "secrets" / fleet
+        self._home = root / "agent" / fleet
+        self._memories = self._home / "memory"
+        try:
+            self._memories.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = (self._home / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            held = f"another agent for fleet {fleet!r} works in {self._home}; stop it first"
+            raise ZedopsError(held) from error
+        except OSError as error:
+            remedy = "choose another place with --data-root"
+            raise ZedopsError(f"cannot use {self._home}: {error.strerror}; {remedy}") from error
+
+    def close(self) -> None:
+        """Let another agent work here."""
+        self._lock.close()
+
+    def load_desired(self) -> DesiredDocument | None:
+        """Read the last document; None before the first one."""
+        path = self._home / "desired.json"
+        try:
+            return DesiredDocument.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            raise ZedopsError(f"{path} is damaged; move it away and start again") from error
+
+    def save_desired(self, document: DesiredDocument) -> None:
+        """Keep the newest document."""
+        _write(self._home / "desired.json", document.model_dump_json())
+
+    def load_memory(self, server_id: str) -> Memory:
+        """Read what is known of a server; a fresh memory where nothing is."""
+        try:
+            return Memory.model_validate_json((self._memories / f"{server_id}.json").read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return Memory()
+
+    def save_memory(self, server_id: str, memory: Memory) -> None:
+        """Keep what is known of a server."""
+        _write(self._memories / f"{server_id}.json", memory.model_dump_json())
+
+    def secrets(self, server: str, names: tuple[str, ...]) -> dict[str, str]:
+        """Read a server's secrets from this host; EngineFailed names what is missing."""
+        values = {}
+        for name in names:
+            path = self._secrets / server / name
+            try:
+                values[name] = path.read_text().removesuffix("\n")
+            except OSError as error:
+                raise EngineFailed(f"secret {name} is not set; write it to {path}") from error
+        return values
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(".new")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,76 @@
+"""The bus within one process: manager and agent on the same machine, nothing to install."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zedops.bus import AgentSide, ManagerSide
+from zedops.errors import HostUnavailable
+from zedops.wire import (
+    DesiredDocument,
+    Heartbeat,
+    HeartbeatReply,
+    Hello,
+    LogsRequest,
+    Progress,
+    Report,
+)
+
+
+class LocalBus:
+    """Direct calls between the two sides. Messages are frozen, so nothing is shared by them."""
+
+    def __init__(self) -> None:
+        self._manager: ManagerSide | None = None
+        self._agents: dict[str, AgentSide] = {}
+
+    def serve(self, manager: ManagerSide) -> None:
+        """Answer agents from now on."""
+        self._manager = manager
+
+    def join(self, host: str, agent: AgentSide) -> LocalLink:
+        """Connect an agent; returns its way to the manager."""
+        self._agents[host] = agent
+        return LocalLink(self)
+
+    def publish(self, document: DesiredDocument) -> None:
+        """Push a document to its host, if that host is here."""
+        agent = self._agents.get(document.host)
+        if agent is not None:
+            agent.desired(document)
+
+    def logs(self, host: str, request: LogsRequest) -> Iterator[bytes]:
+        """Stream a log from a host."""
+        agent = self._agents.get(host)
+        if agent is None:
+            raise HostUnavailable(f"host {host!r} has no agent here; start one with `zedops up`")
+        return agent.logs(request)
+
+    def manager(self) -> ManagerSide:
+        """Find the manager, or raise HostUnavailable."""
+        if self._manager is None:
+            raise HostUnavailable("no manager answers")
+        return self._manager
+
+
+class LocalLink:
+    """An agent's way to the manager in the same process."""
+
+    def __init__(self, bus: LocalBus) -> None:
+        self._bus = bus
+
+    def sync(self, hello: Hello) -> DesiredDocument:
+        """Ask for the host's whole document."""
+        return self._bus.manager().sync(hello)
+
+    def report(self, report: Report) -> None:
+        """Tell what was observed."""
+        self._bus.manager().report(report)
+
+    def progress(self, progress: Progress) -> None:
+        """Tell how far long work has come."""
+        self._bus.manager().progress(progress)
+
+    def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
+        """Say that this host is alive."""
+        return self._bus.manager().heartbeat(heartbeat)
