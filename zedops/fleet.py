@@ -142,6 +142,10 @@ def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:
     if host not in fleet.settings.hosts:
         remedy = f"use one of {known}, or add it to hosts in {SETTINGS_PATH}"
         return [document.problem(("host",), f"{host!r} is not a host of this fleet", remedy)]
+    state = document.state
+    if state and state.data_exists and state.host not in (None, host):
+        fact = f"its data is on {state.host!r} and would stay behind"
+        return [document.problem(("host",), fact, f"set host back to {state.host}")]
     return []
 
 

@@ -76,8 +76,8 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
         facts |= {"container": report.container.id[:12], "image": report.container.image}
     elif status in (Status.MISSING, Status.DELETED):
         facts["container"] = None
-    if report.commit is not None and report.container is not None and report.failure is None:
-        facts["commit"] = report.commit
+    if report.applied:
+        facts["commit"] = report.about
     message = _message(status, report, goal)
     if message is None and status is state.status:
         message = state.message

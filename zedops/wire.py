@@ -67,8 +67,8 @@ class Activity(StrEnum):
     """What an agent is in the middle of."""
 
     CREATING = "creating"
-    STOPPING = "stopping"
     REMOVING = "removing"
+    OTHER = "other"
 
 
 class ContainerFacts(Message):
@@ -92,7 +92,8 @@ class ServerReport(Message):
     activity: Activity | None = None
     failure: str | None = None  #: why the last attempt failed; stands until something succeeds
     note: str | None = None  #: one line worth keeping: recovered, stopped by hand
-    commit: str | None = None  #: the definition this is about
+    about: str  #: the definition's commit this is about
+    applied: bool = False  #: the container was made from that definition
 
 
 class Report(Message):

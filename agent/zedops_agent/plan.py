@@ -19,6 +19,9 @@ from zedops_agent.observed import Container, Observed, Phase, Presence
 
 #: A new container has proven itself after running this long; only then the previous one goes.
 PROVEN_S = 10.0
+#: A started server is watched this long, this often, for the first data that it writes.
+FIRST_DATA_S = 60.0
+FIRST_DATA_LOOK_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -281,7 +284,8 @@ def _keep(
     if current.phase in (Phase.REMOVING, Phase.DEAD):
         return Plan(again_at=now + timedelta(seconds=1))
     steps: list[Step] = []
-    again_at = note = None
+    again_at: datetime | None = None
+    note: str | None = None
     if previous is not None and previous.up:
         steps.append(StopContainer(previous.id, want.definition.stop, "superseded"))
     if current.name != name:
@@ -292,8 +296,11 @@ def _keep(
     else:
         more, note = _run(want, seen, current, memory)
         steps += more
+    started_at = current.started_at or now
+    if current.running and seen.data_exists is False and seen.volumes:
+        soon = started_at + timedelta(seconds=FIRST_DATA_S)
+        again_at = now + timedelta(seconds=FIRST_DATA_LOOK_S) if now < soon else None
     if previous is not None:
-        started_at = current.started_at or now
         proven_at = started_at + timedelta(seconds=PROVEN_S)
         if want.goal is Goal.STOPPED or (current.running and now >= proven_at):
             steps.append(Remove(previous.id, "superseded"))

@@ -146,7 +146,8 @@ def make_report(
         activity=_activity(plan, want),
         failure=memory.failure.text if memory.failure else None,
         note=plan.lost or note,
-        commit=want.commit if matches else None,
+        about=want.commit,
+        applied=matches and memory.failure is None,
     )
 
 
@@ -166,7 +167,7 @@ def _activity(plan: Plan, want: DesiredServer) -> Activity | None:
         return Activity.CREATING
     if want.goal is Goal.DELETED and kinds & {StopContainer, Remove}:
         return Activity.REMOVING
-    return None
+    return Activity.OTHER if kinds - {Remove} else None
 
 
 def _is_there(want: DesiredServer, seen: Observed) -> bool:

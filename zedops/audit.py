@@ -1,0 +1,83 @@
+"""The audit log: what zedops writes into commit messages, and how it is read back. Pure.
+
+A state commit names in its subject what a person wants to see in `git log --oneline`, and in its
+trailers (git-interpret-trailers(1)) what a machine needs. With several servers in one commit the
+trailers repeat, each group beginning with `Zedops-Server`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zedops.model import State, Status
+
+_NAMED_IN_SUBJECT = 3
+
+
+@dataclass(frozen=True)
+class Transition:
+    """What happened to one server since the last commit; `path` from oldest to newest status."""
+
+    server: str
+    server_id: str
+    host: str
+    path: tuple[Status | None, ...]
+    commit: str | None = None
+    message: str | None = None
+    purged: bool = False
+
+    def steps(self) -> str:
+        """Write the statuses: `creating → running`."""
+        if self.purged:
+            return "purged"
+        kept = [status.value for status in self.path if status is not None]
+        moves = [each for at, each in enumerate(kept) if at == 0 or each != kept[at - 1]]
+        return " → ".join(moves)
+
+
+def transition(
+    server: str, path: Sequence[Status | None], state: State, *, purged: bool = False
+) -> Transition:
+    """Say what happened to a server that is now in `state`."""
+    return Transition(
+        server, state.id, state.host or "", tuple(path), state.commit, state.message, purged
+    )
+
+
+def write_message(transitions: Sequence[Transition]) -> str:
+    """Write the message of a state commit."""
+    ordered = sorted(transitions, key=lambda each: each.server)
+    shown = [f"{each.server}: {each.steps()}" for each in ordered[:_NAMED_IN_SUBJECT]]
+    more = len(ordered) - len(shown)
+    subject = "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+    reasons = [f"{each.server}: {each.message}" for each in ordered if each.message]
+    trailers = [line for each in ordered for line in _trailers(each)]
+    paragraphs = [subject, "\n".join(reasons), "\n".join(trailers)]
+    return "\n\n".join(part for part in paragraphs if part) + "\n"
+
+
+def _trailers(each: Transition) -> list[str]:
+    lines = [f"Zedops-Server: {each.server} {each.server_id}"]
+    if each.host:
+        lines.append(f"Zedops-Host: {each.host}")
+    lines.append(f"Zedops-Transition: {each.steps()}")
+    if each.commit:
+        lines.append(f"Zedops-Commit: {each.commit}")
+    return lines
+
+
+def read_trailers(message: str) -> list[dict[str, str]]:
+    """Read the trailer groups back, one mapping a server: server, id, host, transition, commit."""
+    groups: list[dict[str, str]] = []
+    for line in message.splitlines():
+        key, colon, value = line.partition(": ")
+        if not colon or not key.startswith("Zedops-"):
+            continue
+        field = key.removeprefix("Zedops-").lower()
+        if field == "server":
+            name, _, server_id = value.partition(" ")
+            groups.append({"server": name, "id": server_id})
+        elif groups:
+            groups[-1][field] = value
+    return groups

@@ -1,0 +1,189 @@
+"""What a push must pass: the checks before it is taken in, and the merge into main.
+
+Used by the running manager, with the fleet already in memory, and by the hooks on their own when
+no manager runs. Nothing here changes a server; it only decides what main becomes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from zedops import fleet as fleets
+from zedops import hook
+from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
+from zedops.fleet import Fleet
+from zedops.hub import FOR_MAIN, MAIN, Hub
+from zedops.identity import succeed
+from zedops.merge import merge
+from zedops.repository import NO_OBJECT, Entry, Repository, Signature, clean_environment
+
+_ATTEMPTS = 50
+_PLACEHOLDER_ID = "0" * 26
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What main would become: an existing commit, or a merge of `files` onto `main`."""
+
+    main: str
+    pushed: str
+    files: Mapping[str, Entry | bytes | None]
+    fast_forward: bool
+
+
+@dataclass
+class Gate:
+    """Checks pushes to one hub. `warm` gives the newest fleet that is in memory, if any."""
+
+    hub: Hub
+    warm: Callable[[], Fleet | None] = lambda: None
+    #: Paths that recent pushes touched, by pushed commit, for whoever reports what became of them.
+    touched: dict[str, set[str]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def check(self, updates: list[list[str]], env: Mapping[str, str]) -> None:
+        """Check a push before it is taken in; InvalidInput carries every problem."""
+        repository = self.hub.repository.with_env(env)
+        problems: list[Problem] = []
+        for _, new, ref in updates:
+            if ref.startswith("refs/zedops/"):
+                remedy = "push to main"
+                problems.append(Problem(ref, 0, 0, "", "belongs to zedops itself", remedy))
+            elif ref.startswith("refs/for/") and ref != FOR_MAIN:
+                remedy = f"push to {FOR_MAIN}"
+                problems.append(Problem(ref, 0, 0, "", "is no branch of a fleet", remedy))
+            elif ref in (MAIN, FOR_MAIN) and new != NO_OBJECT:
+                self._check_main(repository, new)
+        if problems:
+            raise InvalidInput(problems)
+
+    def _check_main(self, repository: Repository, new: str) -> None:
+        self._verify(repository, self._propose(repository, self.hub.head(), new))
+
+    def _verify(self, repository: Repository, proposal: Proposal) -> None:
+        """Hold what main would become against every rule."""
+        if proposal.main:
+            before = self.hub.read(proposal.main, self.warm())[0]
+        else:
+            before = Fleet(settings=fleets.read_settings(b"", self.hub.default_name)[0])
+        after = self.hub.apply(before, proposal.files, repository, proposal.pushed)
+        paths = set(proposal.files)
+        trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
+        if problems := fleets.check(trusted, paths):
+            raise InvalidInput(problems)
+
+    def receive(self, updates: list[list[str]]) -> dict[str, str]:
+        """Merge pushes to `refs/for/main` into main. Returns the refused refs with reasons."""
+        refused: dict[str, str] = {}
+        for _, new, ref in updates:
+            try:
+                with self._lock:
+                    self._merge(new)
+            except ZedopsError as error:
+                refused[ref] = str(error).splitlines()[0]
+        return refused
+
+    def _merge(self, new: str) -> None:
+        for _ in range(_ATTEMPTS):
+            main = self.hub.head()
+            proposal = self._propose(self.hub.repository, main, new)
+            self.touched[new] = set(proposal.files)
+            if main and not proposal.files and not proposal.fast_forward:
+                return
+            self._verify(self.hub.repository, proposal)
+            merged = new if proposal.fast_forward else self._write_merge(proposal)
+            try:
+                self.hub.repository.move_ref(MAIN, merged, main or NO_OBJECT)
+            except RaceLost:
+                continue
+            return
+        raise RaceLost("main moves too fast; push again")
+
+    def _propose(self, repository: Repository, main: str | None, new: str) -> Proposal:
+        if main is None:
+            tree = dict(repository.tree(new))
+            return Proposal("", new, tree, fast_forward=True)
+        base = self.hub.merge_base(main, new, repository)
+        if base is None:
+            fact = "this history has nothing in common with the fleet's"
+            raise InvalidInput([Problem(MAIN, 0, 0, "", fact, "clone the fleet and start there")])
+        theirs = {each.path: each for each in repository.changes(base, new)}
+        files: dict[str, Entry | bytes | None] = {path: each.after for path, each in theirs.items()}
+        if base != main:
+            files |= self._merge_files(repository, base, main, new)
+        return Proposal(main, new, files, fast_forward=base == main and base != new)
+
+    def _merge_files(
+        self, repository: Repository, base: str, main: str, new: str
+    ) -> dict[str, bytes | Entry | None]:
+        """Merge what both sides changed; conflicts are raised, all of them."""
+        theirs = {each.path: each for each in repository.changes(base, new)}
+        ours = {each.path: each for each in repository.changes(base, main)}
+        both = sorted(theirs.keys() & ours.keys())
+        entries = [e for path in both for e in
+                   (theirs[path].before, theirs[path].after, ours[path].after) if e is not None]
+        blobs = repository.blobs(each.blob for each in entries)
+
+        def read(entry: Entry | None) -> bytes | None:
+            return blobs[entry.blob] if entry else None
+
+        merged, problems = merge(
+            {path: read(theirs[path].before) for path in both},
+            {path: read(ours[path].after) for path in both},
+            {path: read(theirs[path].after) for path in both},
+            repository.merge_text,
+        )
+        if problems:
+            raise InvalidInput(problems)
+        return dict(merged)
+
+    def _write_merge(self, proposal: Proposal) -> str:
+        repository = self.hub.repository
+        who = repository.run("log", "-1", "--format=%an%x00%ae%x00%s", proposal.pushed)
+        name, email, subject = who.split("\0", 2)
+        by_zedops = self.hub.signature()
+        author = Signature(_plain(name), _plain(email), by_zedops.at_s)
+        return repository.write_commit(
+            [proposal.main, proposal.pushed], proposal.files, f"Merge: {subject}\n", author,
+            by_zedops,
+        )
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text if c not in "<>\n\0").strip() or "unknown"
+
+
+def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """Answer one hook's request. A refused push is told every reason."""
+    try:
+        if request["do"] == "pre-receive":
+            gate.check(request["updates"], request["env"])
+            return {"exit": 0}
+        return {"refused": gate.receive(request["updates"])}
+    except InvalidInput as error:
+        for problem in error.problems:
+            say(str(problem))
+        count = len(error.problems)
+        say(f"refused: {count} problem{'s' if count > 1 else ''}, nothing was changed")
+    except GitFailed as error:
+        say(str(error))
+    return {"exit": 1}
+
+
+def main(name: str) -> int:
+    """Serve a hook without a manager."""
+    request = hook.read_request(name)
+    clean_environment()
+    verdict = answer(Gate(Hub(Path(os.curdir))), request, hook.say)
+    return int(hook.respond(name, request, verdict))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,128 @@
+"""What git runs when somebody pushes: a thin client of the manager, standard library only.
+
+Installed into the hub as one file and run with `python -IS`, so that it costs a push 14 ms. It
+passes the push on to the running manager; without one it starts zedops itself to check (slower,
+the same rules). It fails closed: what cannot be checked is refused. Sources: githooks(5),
+gitprotocol-pack(5).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+
+TYPE_CHECKING = False  # importing typing would cost every push its start-up time
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+SOCKET = "zedops/manager.sock"
+#: What a manager needs to see objects that are still in quarantine.
+QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
+MAX_LINE = 16 * 1024 * 1024
+
+
+def say(text: str) -> None:
+    """Show a line to the person who pushes."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def read_packet() -> str | None:
+    """Read one pkt-line; None at a flush."""
+    size = int(sys.stdin.buffer.read(4) or b"0000", 16)
+    return sys.stdin.buffer.read(size - 4).decode("utf-8", "surrogateescape") if size else None
+
+
+def write_packets(lines: Iterable[str]) -> None:
+    """Write pkt-lines and a flush."""
+    for line in lines:
+        raw = (line + "\n").encode("utf-8", "surrogateescape")
+        sys.stdout.buffer.write(b"%04x" % (len(raw) + 4) + raw)
+    sys.stdout.buffer.write(b"0000")
+    sys.stdout.buffer.flush()
+
+
+def packets() -> Iterator[str]:
+    """Read pkt-lines up to a flush."""
+    while (line := read_packet()) is not None:
+        yield line.rstrip("\n")
+
+
+def read_request(name: str) -> dict[str, Any]:
+    """Read what git says of the push: ref updates and push options."""
+    options = []
+    if name == "proc-receive":
+        capabilities = next(iter(list(packets())), "").partition("\0")[2].split()
+        write_packets(["version=1\0push-options"])
+        lines = list(packets())
+        if "push-options" in capabilities:
+            options = list(packets())
+    else:
+        lines = sys.stdin.read().splitlines()
+        count = int(os.environ.get("GIT_PUSH_OPTION_COUNT", "0"))
+        options = [os.environ.get("GIT_PUSH_OPTION_%d" % each, "") for each in range(count)]
+    updates = [line.split(" ", 2) for line in lines]
+    env = {key: os.environ[key] for key in QUARANTINE if key in os.environ}
+    return {"do": name, "updates": updates, "options": options, "env": env}
+
+
+def connect() -> socket.socket | None:
+    """Reach the running manager; None without one. Hooks run in the hub's directory."""
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        link.connect(SOCKET)
+    except OSError:
+        return None
+    return link
+
+
+def ask(link: socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
+    """Pass a request on, show what comes back; returns the answer, None if it was cut off."""
+    with link, link.makefile("rwb") as stream:
+        stream.write(json.dumps(request).encode() + b"\n")
+        stream.flush()
+        for line in stream:
+            reply = json.loads(line)
+            if "say" in reply:
+                say(reply["say"])
+            if "answer" in reply:
+                found: dict[str, Any] = reply["answer"]
+                return found
+    return None
+
+
+def respond(name: str, request: dict[str, Any], answer: dict[str, Any] | None) -> int:
+    """Tell git the verdict; returns the exit code."""
+    if name == "proc-receive":
+        lost = "the manager went away; push again"
+        everything = {ref: lost for _, _, ref in request["updates"]}
+        refused = everything if answer is None else answer["refused"]
+        verdicts = [
+            "ng %s %s" % (ref, refused[ref]) if ref in refused else "ok " + ref
+            for _, _, ref in request["updates"]
+        ]
+        write_packets(verdicts)
+        return 0
+    if answer is None and name == "pre-receive":
+        say("the manager went away while checking; push again")
+        return 1
+    return int((answer or {}).get("exit", 0))
+
+
+def main(name: str) -> int:
+    """Serve one hook call."""
+    link = connect()
+    if link is None:
+        if name == "post-receive":
+            say("taken in; no manager is running, `zedops up` makes it happen")
+            return 0
+        os.execv(sys.executable, [sys.executable, "-m", "zedops.gate", name])  # noqa: S606
+    request = read_request(name)
+    return respond(name, request, ask(link, request))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

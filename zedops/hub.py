@@ -1,0 +1,203 @@
+"""The hub: the bare repository that a manager owns, with its hooks and its two refs.
+
+`refs/heads/main` is the fleet. `refs/zedops/seen` is the newest commit whose definitions and
+states the manager has taken in: what is between the two is work to do, also after a crash. Both
+move in one transaction when the manager commits. Knows files and commits, not what they mean.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from git import Repo
+
+from zedops import __version__, hook
+from zedops.document import Document, parse
+from zedops.errors import GitFailed, UsageError
+from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, read_settings
+from zedops.repository import NO_OBJECT, Change, Entry, Repository, Signature
+
+MAIN = "refs/heads/main"
+SEEN = "refs/zedops/seen"
+#: Where people push: merged into main by the hub, so that nobody is ever refused for being behind.
+FOR_MAIN = "refs/for/main"
+EMAIL = "zedops@localhost"
+
+_CONFIG = {
+    "core.fsync": "all",
+    "receive.procReceiveRefs": "refs/for",
+    "receive.advertisePushOptions": "true",
+    "receive.denyNonFastForwards": "true",
+    "receive.denyDeletes": "true",
+    "receive.autogc": "false",
+    "gc.auto": "0",
+    "zedops.hub": "true",
+}
+HOOKS = ("pre-receive", "proc-receive", "post-receive")
+
+
+class Hub:
+    """A fleet's bare repository. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.repository = Repository(self.path)
+        #: Runtime files: socket, lock, epoch. Not part of the repository.
+        self.runtime = self.path / "zedops"
+
+    @classmethod
+    def create(cls, path: Path) -> Hub:
+        """Make a hub. UsageError if something is there already."""
+        if path.exists():
+            raise UsageError(f"{path} exists already; choose another name")
+        Repo.init(path, mkdir=True, bare=True, initial_branch="main").close()
+        hub = cls(path)
+        hub.equip()
+        return hub
+
+    @staticmethod
+    def is_hub(path: Path) -> bool:
+        """Tell a hub from any other repository."""
+        config = path / "config"
+        return config.is_file() and (path / "objects").is_dir() and "[zedops]" in config.read_text()
+
+    def equip(self) -> None:
+        """Set the configuration and install or upgrade the hooks. Safe to repeat."""
+        self.runtime.mkdir(mode=0o700, exist_ok=True)
+        for key, value in _CONFIG.items():
+            self.repository.run("config", key, value)
+        folder = self.path / "hooks"
+        folder.mkdir(exist_ok=True)
+        script = folder / "zedops-hook.py"
+        _write(script, f"# zedops {__version__}\n{Path(hook.__file__).read_text()}", 0o644)
+        for name in HOOKS:
+            line = f"exec {_quoted(sys.executable)} -IS {_quoted(str(script))} {name}"
+            _write(folder / name, f"#!/bin/sh\n# zedops {__version__}\n{line}\n", 0o755)
+
+    @property
+    def default_name(self) -> str:
+        """Name the fleet where its settings do not."""
+        stem = self.path.name.removesuffix(".git")
+        kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in stem.lower())
+        return kept.strip("-")[:63] or "fleet"
+
+    def head(self) -> str | None:
+        """Find main's newest commit; None in an empty hub. Reads one file in the common case."""
+        try:
+            text = (self.path / MAIN).read_text().strip()
+        except OSError:
+            text = ""
+        return text if len(text) == len(NO_OBJECT) else self.repository.resolve(MAIN)
+
+    def read(
+        self, commit: str, warm: Fleet | None = None, repository: Repository | None = None
+    ) -> tuple[Fleet, list[Change]]:
+        """Read the fleet at a commit, from what is known of another one where possible.
+
+        Returns the fleet and what differs from `warm`; states are as the files say.
+        """
+        repository = repository or self.repository
+        if warm is None or not warm.commit:
+            entries = repository.tree(commit)
+            changes = [Change(path, None, entry) for path, entry in entries.items()]
+            warm = Fleet(settings=read_settings(b"", self.default_name)[0])
+        elif warm.commit == commit:
+            return warm, []
+        else:
+            changes = repository.changes(warm.commit, commit)
+        files = {change.path: change.after for change in changes}
+        return self.apply(warm, files, repository, commit), changes
+
+    def apply(
+        self,
+        fleet: Fleet,
+        files: Mapping[str, Entry | bytes | None],
+        repository: Repository,
+        commit: str,
+    ) -> Fleet:
+        """Replace files of a fleet; what is no part of it is passed over."""
+        mine = {path: each for path, each in files.items() if kind_of(path) is not Kind.OTHER}
+        blobs = repository.blobs(
+            each.blob for each in mine.values() if isinstance(each, Entry) and each.mode != 0o160000
+        )
+        documents: dict[str, Document | None] = {}
+        settings, problems = fleet.settings, fleet.problems
+        for path, each in mine.items():
+            content = blobs.get(each.blob, b"") if isinstance(each, Entry) else each
+            mode = each.mode if isinstance(each, Entry) else 0o100644
+            if kind_of(path) is Kind.SETTINGS:
+                settings, problems = read_settings(content or b"", self.default_name)
+            else:
+                documents[path] = parse(path, content, mode) if content is not None else None
+        updated = fleet.with_documents(documents)
+        return Fleet(commit, settings, updated.documents, problems)
+
+    def authors(self, before: str, after: str) -> dict[str, str]:
+        """Find for each path between two commits the newest commit by a person (short id)."""
+        out = self.repository.pipe(
+            "log", "--no-merges", "--no-renames", "--format=%x01%h%x02%ce", "--name-only", "-z",
+            f"{before}..{after}" if before else after,
+        )
+        newest: dict[str, str] = {}
+        for record in out.decode("utf-8", "surrogateescape").split("\x01")[1:]:
+            meta, _, names = record.partition("\0")
+            short, _, email = meta.partition("\x02")
+            if email != EMAIL:
+                for path in names.strip("\n\0").split("\0"):
+                    newest.setdefault(path.lstrip("\n"), short)
+        return newest
+
+    def commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
+        """Commit state onto main; RaceLost if main is not at `parent` any more."""
+        signature = self.signature()
+        new = self.repository.write_commit([parent], files, message, signature, signature)
+        self.repository.move_ref(MAIN, new, parent, SEEN)
+        return new
+
+    def see(self, commit: str) -> None:
+        """Remember what was taken in, where there was nothing to commit."""
+        self.repository.run("update-ref", SEEN, commit)
+
+    def seen(self) -> str | None:
+        """Find the newest commit that was taken in."""
+        return self.repository.resolve(SEEN)
+
+    def signature(self) -> Signature:
+        """Sign as zedops, now."""
+        return Signature("zedops", EMAIL, int(time.time()))
+
+    def next_epoch(self) -> int:
+        """Count this manager start; newer managers' documents win over older ones'."""
+        path = self.runtime / "epoch"
+        try:
+            epoch = int(path.read_text()) + 1
+        except (FileNotFoundError, ValueError):
+            epoch = int(time.time())
+        _write(path, str(epoch), 0o600)
+        return epoch
+
+    def clear_stale_lock(self) -> None:
+        """Remove a lock on main that a killed git left. Only for the sole owner, at start."""
+        (self.path / f"{MAIN}.lock").unlink(missing_ok=True)
+
+    def merge_base(self, one: str, other: str, repository: Repository) -> str | None:
+        """Find the best common ancestor of two commits."""
+        try:
+            return repository.run("merge-base", one, other)
+        except GitFailed:
+            return None
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    partial = path.with_name(path.name + ".new")
+    partial.write_text(text)
+    partial.chmod(mode)
+    os.replace(partial, path)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"

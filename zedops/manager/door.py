@@ -1,0 +1,128 @@
+"""The manager's door: a Unix socket in the hub, for the hooks and for people on this machine.
+
+One JSON request a line; replies are JSON lines: `{"say": text}` as it happens, at last
+`{"answer": …}`. Who may reach the socket is a matter of the directory's permissions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import socketserver
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from zedops import hook
+from zedops.bus import Bus
+from zedops.errors import ZedopsError
+from zedops.gate import Gate, answer
+from zedops.hub import FOR_MAIN, MAIN
+from zedops.manager.follow import follow
+from zedops.manager.loop import Manager
+from zedops.repository import NO_OBJECT
+from zedops.wire import LogsRequest
+
+log = logging.getLogger(__name__)
+
+NO_WAIT = "no-wait"
+
+
+class Door:
+    """Answers on the hub's socket until closed."""
+
+    def __init__(self, manager: Manager, bus: Bus) -> None:
+        self._manager = manager
+        self._bus = bus
+        self._gate = Gate(manager.hub, manager.warm)
+        self._path = manager.hub.path / hook.SOCKET
+        self._path.unlink(missing_ok=True)
+        # a socket's path may have 108 bytes at most: go through the open directory (unix(7))
+        self._folder = os.open(self._path.parent, os.O_RDONLY)
+        door = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                door.serve(self)
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+            block_on_close = False
+            request_queue_size = 128
+
+        self._server = Server(f"/proc/self/fd/{self._folder}/{self._path.name}", Handler)
+        threading.Thread(target=self._server.serve_forever, name="door", daemon=True).start()
+
+    def close(self) -> None:
+        """Shut the door."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._path.unlink(missing_ok=True)
+        os.close(self._folder)
+
+    def serve(self, handler: socketserver.StreamRequestHandler) -> None:
+        """Answer one request."""
+
+        def reply(message: dict[str, Any]) -> None:
+            handler.wfile.write(json.dumps(message).encode() + b"\n")
+            handler.wfile.flush()
+
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            try:
+                request = json.loads(handler.rfile.readline(hook.MAX_LINE))
+                reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
+            except (BrokenPipeError, ConnectionResetError):
+                raise
+            except ZedopsError as error:
+                reply({"answer": {"exit": 1, "error": str(error)}})
+            except Exception as error:
+                log.exception("a request failed")
+                reply({"say": f"zedops failed: {error!r}; see the manager's log"})
+                reply({"answer": {"exit": 1, "refused": {}, "error": repr(error)}})
+
+    def _answer(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+        match request["do"]:
+            case "pre-receive":
+                return answer(self._gate, request, say)
+            case "proc-receive":
+                verdict = answer(self._gate, request, say)
+                self._manager.wake()
+                return verdict
+            case "post-receive":
+                self._follow(request, say)
+                return {"exit": 0}
+            case "logs":
+                return self._logs(request, say)
+            case other:
+                raise ZedopsError(f"unknown request {other!r}")
+
+    def _follow(self, request: dict[str, Any], say: Callable[[str], None]) -> None:
+        paths: set[str] = set()
+        for old, new, ref in request["updates"]:
+            if ref == FOR_MAIN:
+                paths |= self._gate.touched.pop(new, set())
+            elif ref == MAIN:
+                repository = self._manager.hub.repository
+                if old == NO_OBJECT:
+                    paths |= repository.tree(new).keys()
+                else:
+                    paths |= {change.path for change in repository.changes(old, new)}
+        if NO_WAIT in request["options"]:
+            self._manager.wake()
+        else:
+            follow(self._manager, paths, say)
+
+    def _logs(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+        server_id = request["id"]
+        with self._manager.changed:
+            host = self._manager.ledger.host(server_id)
+        if host is None:
+            raise ZedopsError("no host has this server; `zedops list` shows what is known")
+        wanted = LogsRequest(
+            server_id=server_id, tail=request["tail"], follow=request["follow"]
+        )
+        for chunk in self._bus.logs(host, wanted):
+            say(chunk.decode("utf-8", "replace"))
+        return {"exit": 0}

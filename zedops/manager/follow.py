@@ -1,0 +1,96 @@
+"""Tells a person who pushed what becomes of it, until it is done or they have waited enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from zedops.fleet import Kind, kind_of, tombstone_path
+from zedops.lifecycle import SETTLED
+from zedops.manager.loop import Manager
+from zedops.model import Status
+from zedops.quantities import format_duration
+
+WAIT_S = 30.0
+#: Long work says how far it is this often.
+PROGRESS_S = 3.0
+
+
+@dataclass
+class Followed:
+    """One server that a push touched, and what was seen of it so far."""
+
+    id: str
+    name: str
+    statuses: list[Status] = field(default_factory=list)
+    done: bool = False
+
+
+def follow(
+    manager: Manager, paths: Iterable[str], say: Callable[[str], None], wait_s: float = WAIT_S
+) -> None:
+    """Say what happens to the servers of some paths; returns when all are at rest."""
+    begun = time.monotonic()
+    manager.wait_for(manager.wake(), wait_s)
+    with manager.changed:
+        followed = _servers(manager, paths)
+    said = begun
+    while time.monotonic() - begun < wait_s:
+        with manager.changed:
+            lines = [line for each in followed if (line := _look(manager, each, begun))]
+            waiting = [each for each in followed if not each.done]
+            if waiting and time.monotonic() - said > PROGRESS_S:
+                lines += [_so_far(manager, each) for each in waiting[:3]]
+                said = time.monotonic()
+            if waiting and not lines:
+                manager.changed.wait(0.5)
+        for line in lines:
+            say(line)
+        if not waiting:
+            return
+    rest = [each.name for each in followed if not each.done]
+    say(f"{', '.join(rest[:5])}{' and others' if len(rest) > 5 else ''}: still at work, and it"
+        " goes on without you; `zedops list` shows where it stands")
+
+
+def _servers(manager: Manager, paths: Iterable[str]) -> list[Followed]:
+    documents = manager.ledger.fleet.documents
+    found = {}
+    for path in sorted(paths):
+        if kind_of(path) is Kind.OTHER or kind_of(path) is Kind.SETTINGS:
+            continue
+        each = documents.get(path) or documents.get(tombstone_path(PurePosixPath(path).stem))
+        if each is not None and each.id is not None:
+            found[each.id] = Followed(each.id, each.name)
+    return list(found.values())
+
+
+def _look(manager: Manager, each: Followed, begun: float) -> str | None:
+    """Look at one server; a line if it came to rest just now."""
+    document = manager.ledger.server(each.id)
+    if each.done:
+        return None
+    if document is None or document.state is None:
+        each.done = True
+        return f"{each.name} purged"
+    status = document.state.status
+    if not each.statuses or each.statuses[-1] is not status:
+        each.statuses.append(status)
+    if not manager.ledger.at_rest(each.id):
+        return None
+    each.done = True
+    took = format_duration(time.monotonic() - begun)
+    why = f": {document.state.message}" if status in _WITH_REASON and document.state.message else ""
+    way = [s for s in each.statuses[:-1] if s not in SETTLED and s is not Status.PENDING]
+    before = f" {way[-1]} …" if way else ""
+    return f"{each.name}{before} {status} ({took}){why}"
+
+
+_WITH_REASON = {Status.FAILED, Status.MISSING, Status.RUNNING}
+
+
+def _so_far(manager: Manager, each: Followed) -> str:
+    progress = manager.progress_of.get(each.id)
+    return f"{each.name} {each.statuses[-1]} …{f' {progress}' if progress else ''}"

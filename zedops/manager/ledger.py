@@ -1,0 +1,294 @@
+"""What the manager knows, in memory: the fleet with trusted states, and what is not committed yet.
+
+No I/O and no clock of its own. The loop brings in commits and reports, and takes out the files
+of the next commit and the hosts' documents.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from zedops import audit, document
+from zedops.document import Document
+from zedops.fleet import Fleet, Kind, desired_server, kind_of
+from zedops.identity import succeed
+from zedops.lifecycle import SETTLED, fold
+from zedops.model import Settings, State, Status
+from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
+
+_BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_id(now: datetime) -> str:
+    """Make a ULID: 48 bits of milliseconds, 80 random bits, in Crockford's base 32."""
+    number = (int(now.timestamp() * 1000) << 80) | secrets.randbits(80)
+    return "".join(_BASE32[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+@dataclass
+class Uncommitted:
+    """What happened to one server since the last commit."""
+
+    name: str
+    path: list[Status | None]
+    state: State
+    purged: bool = False
+    #: The host must not hear of it before it is in git: a new id, a tombstone.
+    urgent: bool = False
+
+
+@dataclass
+class Ledger:
+    """The manager's knowledge. Not thread-safe: the loop holds one lock around it."""
+
+    host_epoch: int = 0
+    fleet: Fleet = field(default_factory=Fleet)
+    _paths: dict[str, str] = field(default_factory=dict)
+    _desired: dict[str, DesiredServer] = field(default_factory=dict)
+    _hosts: dict[str, str] = field(default_factory=dict)
+    _revs: dict[str, int] = field(default_factory=dict)
+    _uncommitted: dict[str, Uncommitted] = field(default_factory=dict)
+    _dirty: set[str] = field(default_factory=set)
+    _reports: dict[str, ServerReport] = field(default_factory=dict)
+
+    # --- commits come in
+
+    def advance(
+        self, new: Fleet, changed: Iterable[str], commits: Mapping[str, str], now: datetime
+    ) -> set[str]:
+        """Take in a newer fleet. Returns the hosts whose documents changed."""
+        old, files = self.fleet, set(changed)
+        self.fleet = succeed(old, new, files, lambda: new_id(now), now)
+        touched = files | {path for path in self.fleet.documents.keys() ^ new.documents.keys()}
+        before = {each.id: each for path in touched if (each := old.documents.get(path)) and each.id}
+        for path in sorted(touched):
+            after = self.fleet.documents.get(path)
+            if after is not None and after.state is not None:
+                self._note_problem(path, after)
+                self._paths[after.state.id] = path
+        for path in sorted(touched):
+            self._compare(path, new.documents.get(path), before)
+        if old.settings != new.settings:
+            touched = set(self.fleet.documents)
+        return self._refresh(touched, commits)
+
+    def _note_problem(self, path: str, after: Document) -> None:
+        """Say in a broken file's state that its last good definition goes on."""
+        if after.state is None or (not after.problems and not _is_problem(after.state.message)):
+            return
+        text = f"{after.problems[0]} (the last good definition goes on)" if after.problems else None
+        state = after.state.model_copy(update={"message": text})
+        self.fleet = self.fleet.with_documents({path: _with_state(after, state)})
+
+    def _compare(self, path: str, written: Document | None, before: dict[str, Document]) -> None:
+        """Find out what git does not say yet about one path."""
+        held = self.fleet.documents.get(path)
+        if held is None:
+            if written is not None:
+                self._dirty.add(path)
+            return
+        if held.state is None or (written is not None and written.state == held.state):
+            return
+        self._dirty.add(path)
+        known = before.get(held.state.id)
+        was = known.state.status if known and known.state else None
+        if was is not held.state.status or known is None:
+            self._happened(held, [was], urgent=True)
+
+    def _refresh(self, paths: Iterable[str], commits: Mapping[str, str]) -> set[str]:
+        hosts: set[str] = set()
+        gone = {each for each, path in self._paths.items() if path not in self.fleet.documents}
+        for server_id in gone:
+            del self._paths[server_id]
+            self._desired.pop(server_id, None)
+            if host := self._hosts.pop(server_id, None):
+                hosts.add(host)
+        for path in paths:
+            each = self.fleet.documents.get(path)
+            if each is not None and each.id is not None and self._paths.get(each.id) == path:
+                hosts |= self._refresh_one(each, each.id, commits.get(path))
+        for host in hosts:
+            self._revs[host] = self._revs.get(host, 0) + 1
+        return hosts
+
+    def _refresh_one(self, each: Document, server_id: str, commit: str | None) -> set[str]:
+        before, state = self._desired.get(server_id), each.state
+        if state is None:
+            return set()
+        at_rest = state.status in SETTLED and state.status is not Status.FAILED
+        told = before.commit if before else state.commit if at_rest else None
+        want = desired_server(self.fleet, each, commit or told or self.fleet.commit[:7])
+        if want is None and each.problems:
+            want = self._last_good(before, each)
+        tries_again = state.status is Status.FAILED and commit is not None
+        if want is not None and before is not None and _same_wish(want, before) and not tries_again:
+            return set()  # a comment, or zedops' own facts: nothing to do, the commit stays
+        hosts = {self._hosts.get(server_id), self.fleet.host_of(each)} - {None}
+        if want is not None:
+            self._desired[server_id] = want
+        elif self._desired.pop(server_id, None) is None:
+            return set()
+        if host := self.fleet.host_of(each):
+            self._hosts[server_id] = host
+        return {host for host in hosts if host}
+
+    def _last_good(self, before: DesiredServer | None, each: Document) -> DesiredServer | None:
+        if before is None or kind_of(each.path) is Kind.SERVER:
+            return before
+        return before.model_copy(update={"goal": Goal.DELETED})
+
+    # --- reports come in
+
+    def take(self, report: ServerReport) -> State | None:
+        """Take one server's report. Returns its new state if anything changed."""
+        path, want = self._paths.get(report.id), self._desired.get(report.id)
+        held = self.fleet.documents.get(path or "")
+        if want is None or held is None or held.state is None:
+            return None
+        state = fold(held.state, report, want.goal)
+        state = state.model_copy(update={"host": self._hosts.get(report.id, state.host)})
+        self._reports[report.id] = report
+        if state == held.state:
+            return None
+        self._desired[report.id] = want.model_copy(
+            update={"created": state.commit is not None, "data_expected": state.data_exists}
+        )
+        updated = _with_state(held, state)
+        self.fleet = self.fleet.with_documents({held.path: updated})
+        self._dirty.add(held.path)
+        self._happened(updated, [held.state.status])
+        if state.status is Status.DELETED:
+            self._desired.pop(report.id, None)
+            host = self._hosts.get(report.id, "")
+            self._revs[host] = self._revs.get(host, 0) + 1
+        return state
+
+    def _happened(
+        self, each: Document, since: list[Status | None], *, urgent: bool = False
+    ) -> None:
+        if each.state is None:
+            return
+        entry = self._uncommitted.setdefault(
+            each.state.id, Uncommitted(each.name, since, each.state)
+        )
+        entry.name, entry.state = each.name, each.state
+        entry.urgent = entry.urgent or urgent
+        if entry.path[-1] is not each.state.status or len(entry.path) == 1:
+            entry.path.append(each.state.status)
+
+    def sweep(self, now: datetime) -> list[str]:
+        """Let go of tombstones past their retention. Returns their names; data is not touched."""
+        purged = []
+        for grave in list(self.fleet.tombstones()):
+            state = grave.state
+            if state is None or state.status is not Status.DELETED or state.deleted_at is None:
+                continue
+            if now >= state.deleted_at + timedelta(seconds=self.fleet.settings.retention):
+                self.fleet = self.fleet.with_documents({grave.path: None})
+                self._dirty.add(grave.path)
+                self._paths.pop(state.id, None)
+                entry = Uncommitted(grave.name, [state.status], state, purged=True)
+                self._uncommitted[state.id] = entry
+                purged.append(grave.name)
+        return purged
+
+    def next_purge(self) -> datetime | None:
+        """Say when the next tombstone's retention ends."""
+        times = [
+            each.state.deleted_at + timedelta(seconds=self.fleet.settings.retention)
+            for each in self.fleet.tombstones()
+            if each.state and each.state.deleted_at and each.state.status is Status.DELETED
+        ]
+        return min(times, default=None)
+
+    # --- commits go out
+
+    @property
+    def urgent(self) -> bool:
+        """Say whether hosts wait for the next commit."""
+        return any(each.urgent for each in self._uncommitted.values())
+
+    @property
+    def dirty(self) -> bool:
+        """Say whether there is anything to commit."""
+        return bool(self._dirty)
+
+    @property
+    def settled(self) -> bool:
+        """Say whether everything uncommitted has come to rest."""
+        return all(each.state.status in SETTLED for each in self._uncommitted.values())
+
+    def files(self) -> tuple[dict[str, bytes | None], str]:
+        """Make the next commit: its files (None removes one) and its message."""
+        files: dict[str, bytes | None] = {}
+        for path in sorted(self._dirty):
+            each = self.fleet.documents.get(path)
+            files[path] = document.render(each.head, each.state) if each else None
+        transitions = [
+            audit.transition(each.name, each.path, each.state, purged=each.purged)
+            for each in self._uncommitted.values()
+        ]
+        return files, audit.write_message(transitions) if transitions else "zedops: state restored\n"
+
+    def committed(self, commit: str) -> None:
+        """Note that everything is in git now, at `commit`."""
+        documents = self.fleet.documents
+        self.fleet = Fleet(commit, self.fleet.settings, documents, self.fleet.problems)
+        self._dirty.clear()
+        self._uncommitted.clear()
+
+    # --- documents go out
+
+    def document(self, host: str) -> DesiredDocument:
+        """Make a host's whole document."""
+        servers = {key: each for key, each in self._desired.items() if self._hosts.get(key) == host}
+        rev = self._revs.setdefault(host, 1)
+        return DesiredDocument(
+            fleet=self.fleet.settings.name, host=host, epoch=self.host_epoch, rev=rev,
+            servers=servers,
+        )
+
+    def server(self, server_id: str) -> Document | None:
+        """Find a server's document by id."""
+        return self.fleet.documents.get(self._paths.get(server_id, ""))
+
+    def at_rest(self, server_id: str) -> bool:
+        """Say whether its host has done all that the newest definition asks for."""
+        want, report, each = (
+            self._desired.get(server_id), self._reports.get(server_id), self.server(server_id)
+        )
+        status = each.state.status if each and each.state else Status.DELETED
+        if want is None or status is Status.DELETED:
+            return True
+        if report is None or report.about != want.commit or report.activity is not None:
+            return False
+        if report.failure is not None:
+            return True
+        wished = Status.RUNNING if want.goal is Goal.RUNNING else Status.STOPPED
+        return status in (wished, Status.MISSING) and want.goal is not Goal.DELETED
+
+    def host(self, server_id: str) -> str | None:
+        """Name the host that a server was handed to."""
+        return self._hosts.get(server_id)
+
+    @property
+    def settings(self) -> Settings:
+        """The fleet's settings."""
+        return self.fleet.settings
+
+
+def _with_state(each: Document, state: State) -> Document:
+    return Document(each.path, each.head, each.definition, state, each.problems, each.source)
+
+
+def _is_problem(message: str | None) -> bool:
+    return bool(message) and str(message).endswith("(the last good definition goes on)")
+
+
+def _same_wish(one: DesiredServer, other: DesiredServer) -> bool:
+    """Compare what is asked for, apart from which commit says so and what was seen."""
+    facts = {"commit", "created", "data_expected"}
+    return one.model_dump(exclude=facts) == other.model_dump(exclude=facts)

@@ -1,0 +1,217 @@
+"""The manager's loop: owns the clock, the threads and the lock, and holds no rules.
+
+A moved ref, a report or the clock only wakes it. Each turn looks at main again, takes in what is
+new, commits what git does not say yet, then hands documents to the hosts concerned: in that
+order, so that a host never works on an id or a tombstone that a crash could make git forget.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+import watchfiles
+
+from zedops.bus import Bus
+from zedops.errors import GitFailed, RaceLost, ZedopsError
+from zedops.fleet import Fleet
+from zedops.hub import Hub
+from zedops.manager.ledger import Ledger
+from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
+
+log = logging.getLogger(__name__)
+
+#: A quiet fleet's change is committed after this; the next one soon after it waits longer, and
+#: what is not at rest yet (creating) waits for its end, so that one start is one commit.
+QUIET_S, BUSY_S, UNSETTLED_S = 0.05, 0.2, 1.0
+#: Looks at main's ref this often, should the file watch miss a move.
+POLL_S = 1.0
+RETRY_S = 1.0
+
+
+class Manager:
+    """One fleet's manager. `start` returns when the fleet is loaded; `stop` ends every thread."""
+
+    def __init__(self, hub: Hub, bus: Bus) -> None:
+        self.hub = hub
+        self.ledger = Ledger()
+        #: Guards the ledger; notified whenever something that a person may wait for changed.
+        self.changed = threading.Condition()
+        self.progress_of: dict[str, str] = {}
+        self.on_commit: Callable[[str], None] = lambda subject: None
+        self._bus = bus
+        self._to_tell: set[str] = set()
+        self._wakes = self._handled = 0
+        self._dirty_since: float | None = None
+        self._last_commit = 0.0
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    # --- life
+
+    def start(self) -> None:
+        """Take the hub over, load the fleet, and begin."""
+        self.hub.runtime.mkdir(mode=0o700, exist_ok=True)
+        self._lock_file = (self.hub.runtime / "lock").open("w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ZedopsError(f"another manager works on {self.hub.path}; stop it first") from error
+        self.hub.equip()
+        self.hub.clear_stale_lock()
+        self.ledger.host_epoch = self.hub.next_epoch()
+        seen = self.hub.seen()
+        if seen is not None:
+            self._take_in(seen)
+        self._bus.serve(self)
+        self._turn()
+        for loop in (self._run, self._watch):
+            thread = threading.Thread(target=loop, name=f"manager{loop.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Commit what is known and end."""
+        self._stopping.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        with self.changed:
+            if self.ledger.dirty:
+                self._commit()
+        self._lock_file.close()
+
+    def wake(self) -> int:
+        """Ask for a turn; `wait_for` waits until one that began later has ended."""
+        with self.changed:
+            self._wakes += 1
+            self.changed.notify_all()
+            return self._wakes
+
+    def wait_for(self, ticket: int, timeout_s: float) -> bool:
+        """Wait until the turn asked for by `wake` has ended."""
+        with self.changed:
+            return self.changed.wait_for(lambda: self._handled >= ticket, timeout_s)
+
+    def warm(self) -> Fleet | None:
+        """Give the newest fleet in memory, for checking a push against."""
+        with self.changed:
+            return self.ledger.fleet if self.ledger.fleet.commit else None
+
+    # --- what agents ask
+
+    def sync(self, hello: Hello) -> DesiredDocument:
+        """Hand a host its whole document."""
+        with self.changed:
+            return self.ledger.document(hello.host)
+
+    def report(self, report: Report) -> None:
+        """Take what an agent observed."""
+        with self.changed:
+            for each in report.servers:
+                try:
+                    self.ledger.take(each)
+                except ZedopsError:
+                    log.exception("a report from %s was not taken", report.host)
+                if each.activity is None:
+                    self.progress_of.pop(each.id, None)
+            self._wakes += 1
+            self.changed.notify_all()
+
+    def progress(self, progress: Progress) -> None:
+        """Take how far long work has come, for whoever watches."""
+        with self.changed:
+            self.progress_of[progress.id] = progress.text
+            self.changed.notify_all()
+
+    def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
+        """Answer what the host should hold."""
+        with self.changed:
+            document = self.ledger.document(heartbeat.host)
+            return HeartbeatReply(epoch=document.epoch, rev=document.rev)
+
+    # --- the loop
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            with self.changed:
+                self.changed.wait_for(
+                    lambda: self._wakes > self._handled or self._stopping.is_set(), self._idle_s()
+                )
+            try:
+                self._turn()
+            except RaceLost as error:
+                log.debug("somebody else was first, looking again: %s", error)
+            except GitFailed as error:
+                log.error("%s; trying again", error)
+                self._stopping.wait(RETRY_S)
+            except Exception:
+                log.exception("a turn failed; trying again")
+                self._stopping.wait(RETRY_S)
+
+    def _idle_s(self) -> float:
+        due = self._due()
+        return POLL_S if due is None else max(0.0, min(POLL_S, due - time.monotonic()))
+
+    def _turn(self) -> None:
+        with self.changed:
+            ticket = self._wakes
+            head = self.hub.head()
+            if head is not None and head != self.ledger.fleet.commit:
+                self._take_in(head)
+            for name in self.ledger.sweep(datetime.now(UTC)):
+                log.info("%s: retention is over, the tombstone goes; its data is kept", name)
+            due = self._due()
+            if due is not None and time.monotonic() >= due:
+                self._commit()
+            documents = [self.ledger.document(host) for host in sorted(self._to_tell)]
+            self._to_tell.clear()
+            self._handled = ticket
+            self.changed.notify_all()
+        for document in documents:
+            self._bus.publish(document)
+
+    def _take_in(self, head: str) -> None:
+        before = self.ledger.fleet.commit
+        fleet, changes = self.hub.read(head, self.ledger.fleet)
+        commits = self.hub.authors(before, head) if before else {}
+        paths = {change.path for change in changes}
+        self._to_tell |= self.ledger.advance(fleet, paths, commits, datetime.now(UTC))
+        if not self.ledger.dirty:
+            self.hub.see(head)
+
+    def _due(self) -> float | None:
+        if not self.ledger.dirty:
+            self._dirty_since = None
+            return None
+        now = time.monotonic()
+        if self._dirty_since is None:
+            self._dirty_since = now
+        if self.ledger.urgent:
+            return now
+        quiet = now - self._last_commit > 1.0
+        wait = (QUIET_S if quiet else BUSY_S) if self.ledger.settled else UNSETTLED_S
+        return self._dirty_since + wait
+
+    def _commit(self) -> None:
+        files, message = self.ledger.files()
+        self.ledger.committed(self.hub.commit(self.ledger.fleet.commit, files, message))
+        self._dirty_since, self._last_commit = None, time.monotonic()
+        self.on_commit(message.splitlines()[0])
+
+    def _watch(self) -> None:
+        """Wake when main's ref moves; the poll in `_run` covers what this misses."""
+        folder = self.hub.path / "refs" / "heads"
+        changes: Iterable[object] = watchfiles.watch(
+            folder, recursive=False, debounce=50, step=5, stop_event=self._stopping,
+            rust_timeout=1000, yield_on_timeout=False,
+        )
+        try:
+            for _ in changes:
+                self.wake()
+        except (OSError, RuntimeError) as error:
+            log.warning("cannot watch %s (%s); looking every %s s instead", folder, error, POLL_S)
