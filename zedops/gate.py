@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zedops import fleet as fleets
-from zedops import hook
+from zedops import hook, snapshot
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, MAIN, Hub
@@ -72,8 +72,10 @@ class Gate:
         if proposal.main:
             before = self.hub.read(proposal.main, self.warm())[0]
         else:
-            before = Fleet(settings=fleets.read_settings(b"", self.hub.default_name)[0])
-        after = self.hub.apply(before, proposal.files, repository, proposal.pushed)
+            before = snapshot.empty(self.hub.default_name)
+        after = snapshot.apply(
+            repository, proposal.pushed, self.hub.default_name, before, proposal.files
+        )
         paths = set(proposal.files)
         trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
         if problems := fleets.check(trusted, paths):

@@ -15,11 +15,10 @@ from pathlib import Path
 
 from git import Repo
 
-from zedops import __version__, hook
-from zedops.document import Document, parse
+from zedops import __version__, hook, snapshot
 from zedops.errors import GitFailed, UsageError
-from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, read_settings
-from zedops.repository import NO_OBJECT, Change, Entry, Repository, Signature
+from zedops.fleet import Fleet
+from zedops.repository import NO_OBJECT, Change, Repository, Signature
 
 MAIN = "refs/heads/main"
 SEEN = "refs/zedops/seen"
@@ -81,9 +80,7 @@ class Hub:
     @property
     def default_name(self) -> str:
         """Name the fleet where its settings do not."""
-        stem = self.path.name.removesuffix(".git")
-        kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in stem.lower())
-        return kept.strip("-")[:63] or "fleet"
+        return snapshot.name_from(self.path)
 
     def head(self) -> str | None:
         """Find main's newest commit; None in an empty hub. Reads one file in the common case."""
@@ -96,45 +93,8 @@ class Hub:
     def read(
         self, commit: str, warm: Fleet | None = None, repository: Repository | None = None
     ) -> tuple[Fleet, list[Change]]:
-        """Read the fleet at a commit, from what is known of another one where possible.
-
-        Returns the fleet and what differs from `warm`; states are as the files say.
-        """
-        repository = repository or self.repository
-        if warm is None or not warm.commit:
-            entries = repository.tree(commit)
-            changes = [Change(path, None, entry) for path, entry in entries.items()]
-            warm = Fleet(settings=read_settings(b"", self.default_name)[0])
-        elif warm.commit == commit:
-            return warm, []
-        else:
-            changes = repository.changes(warm.commit, commit)
-        files = {change.path: change.after for change in changes}
-        return self.apply(warm, files, repository, commit), changes
-
-    def apply(
-        self,
-        fleet: Fleet,
-        files: Mapping[str, Entry | bytes | None],
-        repository: Repository,
-        commit: str,
-    ) -> Fleet:
-        """Replace files of a fleet; what is no part of it is passed over."""
-        mine = {path: each for path, each in files.items() if kind_of(path) is not Kind.OTHER}
-        blobs = repository.blobs(
-            each.blob for each in mine.values() if isinstance(each, Entry) and each.mode != 0o160000
-        )
-        documents: dict[str, Document | None] = {}
-        settings, problems = fleet.settings, fleet.problems
-        for path, each in mine.items():
-            content = blobs.get(each.blob, b"") if isinstance(each, Entry) else each
-            mode = each.mode if isinstance(each, Entry) else 0o100644
-            if kind_of(path) is Kind.SETTINGS:
-                settings, problems = read_settings(content or b"", self.default_name)
-            else:
-                documents[path] = parse(path, content, mode) if content is not None else None
-        updated = fleet.with_documents(documents)
-        return Fleet(commit, settings, updated.documents, problems)
+        """Read the fleet at a commit; see `snapshot.read`."""
+        return snapshot.read(repository or self.repository, commit, self.default_name, warm)
 
     def authors(self, before: str, after: str) -> dict[str, str]:
         """Find for each path between two commits the newest commit by a person (short id)."""

@@ -51,14 +51,14 @@ class IllegalMove(ZedopsError):
 
 def born(server_id: str, host: str | None, now: datetime) -> State:
     """Begin the life of a server that no one has seen before."""
-    return State(id=server_id, status=Status.PENDING, host=host, since=now)
+    return State(id=server_id, status=Status.PENDING, host=host, since=_second(now))
 
 
 def bury(state: State, now: datetime) -> State:
     """Turn a removed definition into a tombstone; its data stays."""
     if state.deleted_at is not None:
         return state
-    return _moved(state, Status.DELETING, now, deleted_at=now)
+    return _moved(state, Status.DELETING, now, deleted_at=_second(now))
 
 
 def revive(state: State, now: datetime) -> State:
@@ -116,5 +116,10 @@ def _moved(state: State, status: Status, at: datetime, **facts: object) -> State
     if status is not state.status:
         if status not in MOVES[state.status]:
             raise IllegalMove(state.id, state.status, status)
-        facts = {"message": None, **facts, "since": at}
+        facts = {"message": None, **facts, "since": _second(at)}
     return state.model_copy(update={**facts, "status": status})
+
+
+def _second(at: datetime) -> datetime:
+    """Cut a time to what the file holds, so that what is read back is the same."""
+    return at.replace(microsecond=0)

@@ -42,6 +42,7 @@ class Memory(Message):
     created: bool = False  #: a container was made from a definition at least once
     data_seen: tuple[str, ...] = ()  #: data volumes that held something at least once
     goal: Goal | None = None  #: the goal last reached
+    applied: str = ""  #: hash of the definition with which it was reached
     restart: str | None = None  #: the restart token last answered
     restarting: Restarting | None = None
     failure: Failure | None = None
@@ -98,4 +99,5 @@ def failed(
 
 def reached(memory: Memory, want: DesiredServer) -> Memory:
     """Note that a server is where its definition wants it: what failed before is history."""
-    return memory.model_copy(update={"goal": want.goal, "failure": None, "created": True})
+    update = {"goal": want.goal, "applied": want.hash, "failure": None, "created": True}
+    return memory.model_copy(update=update)

@@ -245,21 +245,18 @@ def _after_failure(
 
 def _make(name: str, want: DesiredServer, previous: Container | None, memory: Memory) -> Plan:
     """Make the container: the first one, a lost one again, or one that replaces another."""
-    rebuild = want.definition.rebuild is not None and previous is not None
-    note = None
-    if previous is not None:
-        cause = "rebuild was asked for" if previous.definition == want.hash else (
-            "the definition changed"
-        )
-        rebuild = rebuild and previous.rebuild != want.definition.rebuild
+    cause, note, newest = "new server", None, False
+    if previous is not None and not _vanished(want, previous, memory):
+        newest = previous.definition == want.hash
+        cause = "rebuild was asked for" if newest else "the definition changed"
+    elif memory.goal is Goal.DELETED:
+        cause = "restored"
     elif want.created or memory.created:
-        cause = "the container was gone"
         if want.drift is Drift.REPORT and memory.goal is want.goal:
             return Plan(note="removed outside zedops; left so by `drift: report`")
+        cause = "the container was gone"
         note = "recovered: the container was gone and was made anew from the definition"
-    else:
-        cause = "new server"
-    steps: list[Step] = [Pull(want.definition.image, rebuild, cause), MakeData(cause)]
+    steps: list[Step] = [Pull(want.definition.image, newest, cause), MakeData(cause)]
     if previous is not None:
         if previous.up:
             steps.append(StopContainer(previous.id, want.definition.stop, cause))
@@ -269,6 +266,11 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
     if want.goal is Goal.RUNNING:
         steps.append(Start(name, cause))
     return Plan(tuple(steps), note=note)
+
+
+def _vanished(want: DesiredServer, previous: Container, memory: Memory) -> bool:
+    """Tell a container that was removed by hand from one that is to replace `previous`."""
+    return memory.applied == want.hash != previous.definition and not previous.up
 
 
 def _keep(

@@ -74,6 +74,8 @@ class Reconciler:
                 memory = reached(memory, want)
             if memory != before:
                 self._store.save_memory(want.id, memory)
+            bare = Plan(note=plan.note, lost=plan.lost)
+            self._report(want, seen, memory, bare, plan.note or note)
             self._report(want, seen, memory, plan, plan.note or note)
             if not plan.steps:
                 return plan.again_at
@@ -134,8 +136,11 @@ def make_report(
     now: datetime,
 ) -> ServerReport:
     """State the facts about one server. Pure."""
-    shown = max(seen.containers, key=lambda each: (each.up, each.definition == want.hash),
-                default=None)
+    telling = [
+        each for each in seen.containers
+        if each.up or each.definition == want.hash or want.goal is Goal.DELETED
+    ]
+    shown = max(telling, key=lambda each: (each.up, each.definition == want.hash), default=None)
     matches = shown is not None and shown.definition == want.hash
     return ServerReport(
         id=want.id,

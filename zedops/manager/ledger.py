@@ -261,6 +261,8 @@ class Ledger:
             self._desired.get(server_id), self._reports.get(server_id), self.server(server_id)
         )
         status = each.state.status if each and each.state else Status.DELETED
+        if server_id in self._uncommitted:
+            return False  # who pulls after a push shall find it there
         if want is None or status is Status.DELETED:
             return True
         if report is None or report.about != want.commit or report.activity is not None:

@@ -1,0 +1,8 @@
+"""Entry point of the `zedops` command."""
+
+from __future__ import annotations
+
+from zedops.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The command line: one file per command, loaded only when it is called.
+
+One funnel for errors: an expected one is its own line and exit code; anything else is a bug, goes
+to a log file with its traceback, and says where.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tempfile
+import traceback
+from typing import NoReturn
+
+import click
+
+from zedops import __version__
+from zedops.errors import ZedopsError
+from zedops.repository import clean_environment
+
+_SECTIONS = {
+    "Begin": ["init", "clone", "up", "manager", "agent"],
+    "Look": ["list", "show", "history", "logs", "diff", "validate"],
+    "Act": ["new", "start", "stop", "restart", "delete", "restore"],
+}
+_MODULES = {"list": "list_servers", "stop": "start", "restart": "start"}
+
+
+class Commands(click.Group):
+    """Finds commands by name and imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Name every command in the order of their help."""
+        return [name for names in _SECTIONS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"zedops.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the commands by what people come for."""
+        for title, names in _SECTIONS.items():
+            with formatter.section(title):
+                rows = [(name, command.get_short_help_str(limit=90)) for name in names
+                        if (command := self.get_command(ctx, name))]
+                formatter.write_dl(rows)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="zedops")
+def cli() -> None:
+    """GitOps for stateful servers on plain Docker hosts.
+
+    People edit YAML and push; containers follow; what happened comes back as commits.
+
+    \b
+    zedops init fleet && zedops up fleet        a fleet on this machine, running
+    cd fleet && zedops new hello --image nginx --port 8080:80
+    git commit, git push                        edits: the push says what happens
+    zedops history                              who asked, and what came of it
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    clean_environment()
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _end("interrupted", 130)
+    except KeyboardInterrupt:
+        _end("interrupted", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ZedopsError as error:
+        _end(f"zedops: {error}", error.exit_code)
+    except BrokenPipeError:
+        sys.exit(141)
+    except Exception as error:  # noqa: BLE001 - the one place where a bug ends
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="zedops-", suffix=".log", delete=False
+        ) as log:
+            traceback.print_exc(file=log)
+        _end(f"zedops: this is a bug ({error!r}); the details are in {log.name}", 3)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(text: str, code: int) -> NoReturn:
+    click.echo(text, err=True)
+    sys.exit(code)

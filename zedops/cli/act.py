@@ -1,0 +1,76 @@
+"""What all acts share: edit, commit, push, wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from zedops.clone import Clone
+from zedops.document import Document
+from zedops.errors import ZedopsError
+from zedops.fleet import Fleet
+from zedops.lifecycle import SETTLED
+from zedops.model import State, Status
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_POLL_S = 0.5
+_WAIT_MAX_S = 1800.0
+
+
+def waits(command: F) -> F:
+    """Give a command `--wait`."""
+    return click.option(
+        "--wait", is_flag=True, help="Return only when it is done; exit code 1 if it failed."
+    )(command)
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be seen coming; `--yes` answers."""
+    if not yes:
+        click.confirm(question, abort=True)
+
+
+def act(
+    clone: Clone, files: Mapping[str, bytes | None], message: str, name: str, *, wait: bool
+) -> None:
+    """Commit and push; then, if asked to, wait for the server to come to rest."""
+    commit = clone.act(files, message)
+    if wait:
+        wait_for(clone, name, commit)
+
+
+def wait_for(clone: Clone, name: str, commit: str) -> None:
+    """Wait until a server's state speaks of a commit and is at rest."""
+    deadline = time.monotonic() + _WAIT_MAX_S
+    begun = time.time()
+    while time.monotonic() < deadline:
+        clone.fetch()
+        state = _state(clone.fleet(), name)
+        if state is not None and _is_done(state, commit, begun):
+            click.echo(f"{name} {state.status}")
+            if state.status in (Status.FAILED, Status.MISSING):
+                raise ZedopsError(f"{name}: {state.message}")
+            return
+        time.sleep(_POLL_S)
+    raise ZedopsError(f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on")
+
+
+def _is_done(state: State, commit: str, begun: float) -> bool:
+    if state.status not in SETTLED:
+        return False
+    if state.status is Status.DELETED:
+        return True
+    if state.commit is not None and commit.startswith(state.commit):
+        return True
+    return state.status is Status.FAILED and state.since is not None and (
+        state.since.timestamp() >= begun - 60
+    )
+
+
+def _state(fleet: Fleet, name: str) -> State | None:
+    every: list[Document] = [*fleet.servers(), *fleet.tombstones()]
+    return next((each.state for each in every if each.name == name), None)

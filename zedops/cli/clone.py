@@ -1,0 +1,24 @@
+"""`zedops clone`: a fleet to work in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zedops.clone import Clone
+
+
+@click.command("clone")
+@click.argument("url")
+@click.argument("directory", required=False, type=click.Path(path_type=Path))
+def clone_command(url: str, directory: Path | None) -> None:
+    """Clone a fleet, set up so that `git push` is never refused for being behind.
+
+    \b
+    zedops clone host:fleet.git
+    zedops clone /srv/fleet.git my-fleet
+    """
+    stem = url.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1].removesuffix(".git")
+    clone = Clone.make(url, directory or Path(stem))
+    click.echo(f"cloned to {clone.root}; `git push` goes through the hub's merge")

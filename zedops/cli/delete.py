@@ -1,0 +1,28 @@
+"""`zedops delete`: the container goes, the data stays."""
+
+from __future__ import annotations
+
+import click
+
+from zedops.cli.act import act, ask, waits
+from zedops.cli.screen import find_server, here
+from zedops.quantities import format_duration
+
+
+@click.command("delete")
+@click.argument("server")
+@waits
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def delete_command(server: str, wait: bool, yes: bool) -> None:
+    """Delete a server: its container is stopped and removed, its data is kept.
+
+    \b
+    zedops delete rosewood
+    zedops restore rosewood     brings it back, with its data
+    """
+    clone = here()
+    fleet = clone.fleet()
+    each = find_server(fleet, server)
+    kept = format_duration(fleet.settings.retention)
+    ask(f"Delete {server}? Its data stays; it can be restored for {kept}.", yes=yes)
+    act(clone, {each.path: None}, f"{server}: delete", server, wait=wait)

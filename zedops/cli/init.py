@@ -1,0 +1,63 @@
+"""`zedops init`: a new fleet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from zedops.clone import Clone
+from zedops.errors import GitFailed, UsageError
+from zedops.hub import Hub
+from zedops.model import NAME
+
+_SETTINGS = """\
+# A zedops fleet. Servers go into servers.d/, one file each; `zedops new` writes one.
+name: {name}
+hosts: [local]        # the machines of this fleet, each with one Docker Engine
+retention: 24h        # how long a deleted server can be brought back
+drift: heal           # heal | report: what to do when a container leaves its definition
+# defaults:           # laid under every definition
+#   limits: {{memory: 4GiB}}
+"""
+
+
+@click.command("init")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--name", help="The fleet's name. Default: the directory's.")
+def init_command(directory: Path, name: str | None) -> None:
+    """Make a new fleet: a hub and a clone of it to work in.
+
+    \b
+    zedops init fleet       makes fleet.git (the hub) and fleet/ (your clone)
+    zedops up fleet         runs it on this machine
+    """
+    name = name or directory.resolve().name.lower()
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be a fleet's name; use --name with lower-case letters, digits and '-'"
+        )
+    if directory.exists() and any(directory.iterdir()):
+        raise UsageError(f"{directory} exists already and is not empty; choose another name")
+    hub = Hub.create(directory.resolve().with_name(directory.resolve().name + ".git"))
+    clone = Clone.begin(hub, directory)
+    (clone.root / "zedops.yaml").write_text(_SETTINGS.format(name=name))
+    (clone.root / "servers.d").mkdir()
+    (clone.root / "servers.d" / ".gitkeep").write_text("")
+    run = clone.repository.run
+    run("add", "zedops.yaml", "servers.d/.gitkeep")
+    run(*_identity(clone), "commit", "--quiet", "-m", f"Begin the fleet {name}")
+    run("push", "--quiet", "origin", "main:refs/heads/main")
+    run("branch", "--quiet", "--set-upstream-to=origin/main", "main")
+    click.echo(f"fleet {name!r}: hub {hub.path}, clone {clone.root}")
+    click.echo(f"next: zedops up {os.path.relpath(clone.root)}")
+
+
+def _identity(clone: Clone) -> list[str]:
+    """Begin in zedops' own name where git knows no person yet."""
+    try:
+        clone.repository.run("var", "GIT_AUTHOR_IDENT")
+    except GitFailed:
+        return ["-c", "user.name=zedops", "-c", "user.email=zedops@localhost"]
+    return []

@@ -1,0 +1,35 @@
+"""`zedops list`: every server and how it is."""
+
+from __future__ import annotations
+
+import click
+
+from zedops.cli.screen import ago, facts, here, show_json, table
+
+
+@click.command("list")
+@click.option("-a", "--all", "everything", is_flag=True, help="Deleted servers, too.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def list_command(everything: bool, as_json: bool) -> None:
+    """List the servers of the fleet you are in, as the hub knows them now.
+
+    \b
+    zedops list --json | jq '.[] | select(.status == "failed")'
+    """
+    fleet = here().fleet()
+    shown = [*fleet.servers(), *(fleet.tombstones() if everything or as_json else ())]
+    rows = [facts(fleet, each) for each in sorted(shown, key=lambda each: each.name)]
+    if as_json:
+        show_json(rows)
+        return
+    table(
+        ["NAME", "STATUS", "SINCE", "HOST", "IMAGE", "PORTS", "MESSAGE"],
+        [
+            [
+                row["name"], row["status"], ago(row["since"]), row["host"] or "-",
+                row["image"] or "-", " ".join(row["ports"]) or "-", row["message"] or "",
+            ]
+            for row in rows
+        ],
+        "no servers yet; `zedops new NAME --image IMAGE` writes the first",
+    )

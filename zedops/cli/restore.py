@@ -1,0 +1,32 @@
+"""`zedops restore`: a deleted server comes back, same id, same data."""
+
+from __future__ import annotations
+
+import click
+
+from zedops import document
+from zedops.cli.act import act, waits
+from zedops.cli.screen import here
+from zedops.errors import UsageError
+
+
+@click.command("restore")
+@click.argument("server")
+@waits
+def restore_command(server: str, wait: bool) -> None:
+    """Bring a deleted server back, with its data.
+
+    \b
+    zedops restore rosewood --wait
+    """
+    clone = here()
+    fleet = clone.fleet()
+    grave = next((each for each in fleet.tombstones() if each.name == server), None)
+    if grave is None:
+        names = ", ".join(sorted(each.name for each in fleet.tombstones())) or "none"
+        raise UsageError(f"no deleted server {server!r}; deleted and still kept: {names}")
+    files = {
+        grave.path: None,
+        f"servers.d/{server}.yaml": document.render(grave.head, grave.state),
+    }
+    act(clone, files, f"{server}: restore", server, wait=wait)

@@ -1,0 +1,125 @@
+"""`zedops up`: manager and agent in one process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from zedops.bus.local import LocalBus
+from zedops.clone import Clone
+from zedops.errors import UsageError
+from zedops.hub import Hub
+from zedops.manager.door import Door
+from zedops.manager.loop import Manager
+
+DATA_ROOT = click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    envvar="ZEDOPS_DATA_ROOT",
+    help="Where worlds are kept. Default: /var/lib/zedops as root, else ~/.local/share/zedops.",
+)
+
+
+@click.command("up")
+@click.argument("fleet", type=click.Path(path_type=Path, exists=True), default=".")
+@click.option("--host", help="This machine's name in the fleet. Default: its only host.")
+@DATA_ROOT
+@click.option("-v", "--verbose", is_flag=True, help="Say each step.")
+def up_command(fleet: Path, host: str | None, data_root: Path | None, verbose: bool) -> None:
+    """Run a fleet on this machine: manager and agent in one, until Ctrl-C.
+
+    Servers go on running afterwards; `zedops up` takes them over again.
+
+    \b
+    zedops up fleet         a clone or a hub
+    """
+    from zedops_agent.engine import Engine
+    from zedops_agent.loop import Agent
+
+    prepare_logging(verbose=verbose)
+    hub, bus = find_hub(fleet), LocalBus()
+    engine = Engine()
+    manager = Manager(hub, bus)
+    manager.on_commit = tell
+    with serving(manager, bus):
+        settings = manager.ledger.settings
+        name = host or (settings.hosts[0] if len(settings.hosts) == 1 else None)
+        if name not in settings.hosts:
+            known = ", ".join(settings.hosts)
+            raise UsageError(f"say which host this is with --host; the fleet has {known}")
+        agent = Agent(settings.name, name, engine, data_root or default_data_root())
+        agent.start(bus.join(name, agent))
+        count = sum(1 for _ in manager.ledger.fleet.servers())
+        click.echo(
+            f"fleet {settings.name!r}: {count} server{'' if count == 1 else 's'}, host {name}, "
+            f"Docker Engine {engine.version()}. Ctrl-C ends zedops, not the servers."
+        )
+        try:
+            wait_for_end()
+        finally:
+            agent.stop()
+
+
+@contextlib.contextmanager
+def serving(manager: Manager, bus: LocalBus) -> Iterator[None]:
+    """Run a manager with its door open."""
+    manager.start()
+    door = Door(manager, bus)
+    try:
+        yield
+    finally:
+        door.close()
+        manager.stop()
+
+
+def wait_for_end() -> None:
+    """Wait for Ctrl-C or a polite kill."""
+    end = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: end.set())
+    while not end.wait(3600):
+        pass
+    click.echo("\nending; servers go on running")
+
+
+def tell(subject: str) -> None:
+    """Show a state commit as it happens."""
+    click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {subject}")
+
+
+def find_hub(path: Path) -> Hub:
+    """Find the hub behind a path: the hub itself, or that of a clone on this machine."""
+    if Hub.is_hub(path):
+        return Hub(path)
+    origin = Clone.find(path).origin_path()
+    if origin is None or not Hub.is_hub(origin):
+        raise UsageError(f"{path} is neither a hub nor a clone of one on this machine")
+    return Hub(origin)
+
+
+def default_data_root() -> Path:
+    """Say where worlds are kept on this machine."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/zedops")
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "zedops"
+
+
+def prepare_logging(*, verbose: bool) -> None:
+    """Send what the loops say to the terminal."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)

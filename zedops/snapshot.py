@@ -1,0 +1,66 @@
+"""The fleet at one commit: git's files → the models, reading only what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from zedops.document import Document, parse
+from zedops.fleet import Fleet, Kind, kind_of, read_settings
+from zedops.repository import FILE_MODE, Change, Entry, Repository
+
+_SUBMODULE = 0o160000
+
+
+def name_from(path: Path) -> str:
+    """Name a fleet after its directory where its settings do not."""
+    stem = path.name.removesuffix(".git").lower()
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in stem)
+    return kept.strip("-")[:63] or "fleet"
+
+
+def empty(default_name: str) -> Fleet:
+    """Make a fleet with nothing in it and every setting at its default."""
+    return Fleet(settings=read_settings(b"", default_name)[0])
+
+
+def read(
+    repository: Repository, commit: str, default_name: str, warm: Fleet | None = None
+) -> tuple[Fleet, list[Change]]:
+    """Read the fleet at a commit, from what is known of another one where possible.
+
+    Returns the fleet and what differs from `warm`; the states of changed files are as they say.
+    """
+    if warm is None or not warm.commit:
+        warm = empty(default_name)
+        changes = [Change(path, None, entry) for path, entry in repository.tree(commit).items()]
+    elif warm.commit == commit:
+        return warm, []
+    else:
+        changes = repository.changes(warm.commit, commit)
+    files = {change.path: change.after for change in changes}
+    return apply(repository, commit, default_name, warm, files), changes
+
+
+def apply(
+    repository: Repository,
+    commit: str,
+    default_name: str,
+    fleet: Fleet,
+    files: Mapping[str, Entry | bytes | None],
+) -> Fleet:
+    """Replace files of a fleet; what is no part of it is passed over."""
+    mine = {path: each for path, each in files.items() if kind_of(path) is not Kind.OTHER}
+    entries = [each for each in mine.values() if isinstance(each, Entry)]
+    blobs = repository.blobs(each.blob for each in entries if each.mode != _SUBMODULE)
+    documents: dict[str, Document | None] = {}
+    settings, problems = fleet.settings, fleet.problems
+    for path, each in mine.items():
+        content = blobs.get(each.blob, b"") if isinstance(each, Entry) else each
+        mode = each.mode if isinstance(each, Entry) else FILE_MODE
+        if kind_of(path) is Kind.SETTINGS:
+            settings, problems = read_settings(content or b"", default_name)
+        else:
+            documents[path] = parse(path, content, mode) if content is not None else None
+    updated = fleet.with_documents(documents)
+    return Fleet(commit, settings, updated.documents, problems)
