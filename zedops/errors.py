@@ -6,7 +6,8 @@
     ├── GitFailed             1   git said no
     │   └── RaceLost          1   a ref moved under us: look again, then retry
     ├── EngineFailed          1   the Docker Engine refused a step
-    │   └── EngineUnreachable 1   could not look; nothing may be inferred from it
+    │   ├── EngineUnreachable 1   could not look; nothing may be inferred from it
+    │   └── LookOutdated      1   what was seen is there no more: look again, then retry
     ├── DataAtRisk            1   going on could harm a world: stop and say so
     └── HostUnavailable       1   no agent answers for that host
 
@@ -71,6 +72,10 @@ class EngineFailed(ZedopsError):
 
 class EngineUnreachable(EngineFailed):
     """The Docker Engine did not answer. Says nothing about what runs there."""
+
+
+class LookOutdated(EngineFailed):
+    """A container went away between looking and acting. Not a failure: look again."""
 
 
 class DataAtRisk(ZedopsError):

@@ -20,7 +20,7 @@ import docker.errors
 import docker.utils
 import requests.exceptions
 
-from zedops.errors import EngineFailed, EngineUnreachable
+from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
 from zedops.model import Stop
 from zedops_agent.observed import DEFINITION, FLEET, REBUILD, SERVER_ID, Container, Image, Phase
 
@@ -30,6 +30,9 @@ _TIMEOUT_S = 120
 _STOP_COMMAND_S = 30.0
 #: How long after a start the Engine may take to show the ports.
 _PORTS_S = 2.0
+
+#: What the Engine says of a container that somebody else is removing.
+_GONE_WORDS = ("No such container", "marked for removal", "removal of container")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +55,11 @@ class Event:
     action: str
     at_ns: int
 
+    @property
+    def is_end(self) -> bool:
+        """Say whether a process ended."""
+        return self.action == "die"
+
 
 def _translated(call: Callable[P, R]) -> Callable[P, R]:
     """Turn docker-py's errors into ours, the Engine's own words kept."""
@@ -61,7 +69,9 @@ def _translated(call: Callable[P, R]) -> Callable[P, R]:
         try:
             return call(*args, **kwargs)
         except docker.errors.APIError as error:
-            raise EngineFailed(" ".join(str(error.explanation or error).split())) from error
+            said = " ".join(str(error.explanation or error).split())
+            kind = LookOutdated if any(word in said for word in _GONE_WORDS) else EngineFailed
+            raise kind(said) from error
         except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
             raise EngineUnreachable(f"the Docker Engine does not answer: {error}") from error
 

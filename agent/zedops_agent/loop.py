@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 #: Full comparison with the Engine, in case an event was missed.
 RESYNC_S = 60.0
 HEARTBEAT_S = 10.0
+END_DEBOUNCE_S = 0.03
 #: Waits before asking an Engine that did not answer again.
 ENGINE_RETRY_S = 2.0
 #: The Engine's floor is reached at a few starts at once; more only delays the slowest one.
@@ -101,6 +102,12 @@ class Agent:
             self._marked |= ids
             self._wake.notify_all()
 
+    def _mark_later(self, server_id: str, delay_s: float) -> None:
+        with self._wake:
+            at = time.monotonic() + delay_s
+            self._alarms[server_id] = min(at, self._alarms.get(server_id, at))
+            self._wake.notify_all()
+
     def _mark_all(self) -> None:
         document = self._document
         self._mark(set(document.servers) if document else set())
@@ -160,7 +167,8 @@ class Agent:
                 self._mark_all()
                 for event in self._engine.events(self.fleet, since_ns):
                     since_ns = event.at_ns
-                    self._mark({event.server_id})
+                    # an end is often the first half of something: a removal, a restart by hand
+                    self._mark_later(event.server_id, END_DEBOUNCE_S if event.is_end else 0.0)
                     if self._stopping:
                         return
             except EngineUnreachable as error:

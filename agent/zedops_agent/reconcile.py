@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable
+from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable, LookOutdated
 from zedops.quantities import format_duration
 from zedops.wire import (
     Activity,
@@ -19,7 +19,7 @@ from zedops.wire import (
 )
 from zedops_agent.engine import Stopped
 from zedops_agent.memory import Memory, failed, reached, remember
-from zedops_agent.observed import Container, Observed
+from zedops_agent.observed import Container, Observed, Phase
 from zedops_agent.plan import Create, Plan, Pull, Remove, Start, Step, StopContainer, make_plan
 from zedops_agent.store import Store
 from zedops_agent.work import GaveUp, Workshop
@@ -95,6 +95,9 @@ class Reconciler:
                 stopped = self._workshop.carry_out(step, want, seen, self._progress(want))
             except EngineUnreachable:
                 raise
+            except LookOutdated as error:
+                log.info("%s: looking again: %s", want.name, error)
+                return None
             except (EngineFailed, DataAtRisk) as error:
                 retry = not disrupted and not isinstance(error, GaveUp | DataAtRisk)
                 self._remember_failure(want, step, str(error), retry=retry)
@@ -138,7 +141,9 @@ def make_report(
     """State the facts about one server. Pure."""
     telling = [
         each for each in seen.containers
-        if each.up or each.definition == want.hash or want.goal is Goal.DELETED
+        if want.goal is Goal.DELETED
+        or each.up
+        or (each.definition == want.hash and each.phase is not Phase.REMOVING)
     ]
     shown = max(telling, key=lambda each: (each.up, each.definition == want.hash), default=None)
     matches = shown is not None and shown.definition == want.hash

@@ -1,0 +1,102 @@
+"""What tests stand on: a real Engine, a real image, real git, and nothing left behind."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.machine import Machine
+
+#: Serves a page that says who it greets; appends a line to its world at each start; ends politely.
+SCRIPT = """
+trap 'echo bye; exit 0' TERM
+echo "up, greeting ${GREET:-nobody}"
+if [ -d /data ]; then echo "started greeting ${GREET:-nobody}" >> /data/world.txt; fi
+/bin/busybox mkdir -p /www
+echo "hello ${GREET:-nobody}" > /www/index.html
+/bin/busybox httpd -p 8080 -h /www
+while :; do /bin/busybox sleep 1 & wait $!; done
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _git_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Make git the same everywhere: no settings of this machine, one known person."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "gitconfig").write_text(
+        "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n"
+    )
+    for key in [key for key in os.environ if key.startswith("GIT_")]:
+        del os.environ[key]
+    os.environ["GIT_CONFIG_GLOBAL"] = str(home / "gitconfig")
+    os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
+
+
+def _without(service: str) -> None:
+    reason = f"no {service} answers here; scripts/test sees to one"
+    if os.environ.get("CI") or os.environ.get("ZEDOPS_TEST_REQUIRE_ENGINE"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def docker_api() -> Iterator[docker.APIClient]:
+    """Reach the real Docker Engine."""
+    try:
+        api = docker.APIClient(version="auto", timeout=60)
+        api.ping()
+    except docker.errors.DockerException:
+        _without("Docker Engine")
+    yield api
+    api.close()
+
+
+@pytest.fixture(scope="session")
+def image(docker_api: docker.APIClient) -> Iterator[str]:
+    """Make a small image from a static busybox; no registry is needed."""
+    busybox = next((p for p in ("/bin/busybox", "/usr/bin/busybox") if Path(p).exists()), None)
+    if busybox is None or "static" not in subprocess.run(
+        ["file", "-b", busybox] if shutil.which("file") else ["echo", "static"],
+        capture_output=True, text=True, check=False,
+    ).stdout:
+        _without("static busybox")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name in ("bin/busybox", "bin/sh"):
+            tar.add(str(busybox), arcname=name)
+        for folder in ("tmp", "data", "run"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o777
+            tar.addfile(entry)
+    name = f"zedops-test-{uuid.uuid4().hex[:8]}"
+    command = ["/bin/sh", "-c", SCRIPT]
+    docker_api.import_image_from_data(
+        packed.getvalue(), repository=name, tag="1", changes=[f"CMD {_json(command)}"]
+    )
+    yield f"{name}:1"
+    docker_api.remove_image(f"{name}:1", force=True)
+
+
+def _json(words: list[str]) -> str:
+    import json
+
+    return json.dumps(words)
+
+
+@pytest.fixture
+def machine(
+    tmp_path: Path, docker_api: docker.APIClient, image: str
+) -> Iterator[Machine]:
+    """Set up one host with a fleet on it; stop and remove everything afterwards."""
+    made = Machine(tmp_path, docker_api, image)
+    yield made
+    made.tear_down()

@@ -1,0 +1,188 @@
+"""A host as a user has it: `zedops` on the command line, git, an Engine. For tests."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import docker
+
+T = TypeVar("T")
+DEADLINE_S = 30.0
+
+
+class Machine:
+    """One host: a hub, a clone, a data root, and `zedops up` if started."""
+
+    def __init__(self, folder: Path, api: docker.APIClient, image: str) -> None:
+        self.folder, self.api, self.image = folder, api, image
+        self.fleet = f"t{uuid.uuid4().hex[:8]}"
+        self.clone = folder / self.fleet
+        self.hub = folder / f"{self.fleet}.git"
+        self.data_root = folder / "data"
+        self.log = folder / "up.log"
+        self._up: subprocess.Popen[bytes] | None = None
+
+    # --- commands
+
+    def zedops(
+        self, *arguments: str, cwd: Path | None = None, code: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line and check its exit code."""
+        done = subprocess.run(
+            [sys.executable, "-m", "zedops", *arguments],
+            cwd=cwd or (self.clone if self.clone.exists() else self.folder),
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120,
+        )
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr, self.said())
+        return done
+
+    def git(self, *arguments: str, cwd: Path | None = None, code: int | None = 0) -> str:
+        """Run git in the clone; returns what it said on both streams."""
+        done = subprocess.run(
+            ["git", *arguments], cwd=cwd or self.clone, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
+        )
+        assert code is None or done.returncode == code, (arguments, done.stdout, self.said())
+        return done.stdout
+
+    def init(self) -> None:
+        """Make the fleet."""
+        self.zedops("init", self.fleet, cwd=self.folder)
+
+    def up(self) -> None:
+        """Start `zedops up` and wait until it says that it is there."""
+        with self.log.open("ab") as log:
+            begun = log.tell()
+            self._up = subprocess.Popen(
+                [sys.executable, "-u", "-m", "zedops", "up", str(self.clone), "-v",
+                 "--data-root", str(self.data_root)],
+                cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            )
+        self.wait_for(lambda: "Ctrl-C ends" in self.log.read_text()[begun:] or self._died())
+
+    def _died(self) -> bool:
+        assert self._up is not None
+        assert self._up.poll() is None, self.said()
+        return False
+
+    def down(self, *, kill: bool = False) -> None:
+        """End `zedops up`, politely or with SIGKILL."""
+        if self._up is None:
+            return
+        if kill:
+            self._up.kill()
+        else:
+            self._up.terminate()
+        code = self._up.wait(timeout=30)
+        self._up = None
+        assert kill or code == 0, (code, self.said())
+
+    def said(self) -> str:
+        """What `zedops up` said, for messages."""
+        return self.log.read_text()[-6000:] if self.log.exists() else ""
+
+    # --- files
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file of the working copy."""
+        target = self.clone / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def define(self, name: str, port: int | None = None, **env: str) -> str:
+        """Write a definition with a world; returns its path."""
+        lines = [f"image: {self.image}", "volumes:", "  world: /data", "stop: {grace: 5s}"]
+        if port is not None:
+            lines += ["ports:", f'  web: "{port}:8080"']
+        if env:
+            lines += ["env:", *(f"  {key}: {value}" for key, value in env.items())]
+        path = f"servers.d/{name}.yaml"
+        self.write(path, "\n".join(lines) + "\n")
+        return path
+
+    def push(self, message: str) -> str:
+        """Commit everything and push; returns what the push said."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "-m", message)
+        return self.git("push")
+
+    def pull(self) -> None:
+        """Pull; it must be a fast-forward or a clean rebase."""
+        self.git("pull", "--quiet")
+
+    def state(self, name: str) -> dict[str, Any]:
+        """Read a server's facts as the hub has them."""
+        import json
+
+        rows = json.loads(self.zedops("list", "--json").stdout)
+        return next((row for row in rows if row["name"] == name), {})
+
+    def subjects(self) -> list[str]:
+        """List the hub's commit subjects, newest first."""
+        return self.git("log", "--format=%s", "main", cwd=self.hub).splitlines()
+
+    # --- the host
+
+    def containers(self, *, everything: bool = True) -> list[dict[str, Any]]:
+        """List this fleet's containers."""
+        found: list[dict[str, Any]] = self.api.containers(
+            all=everything, filters={"label": f"zedops.fleet={self.fleet}"}
+        )
+        return found
+
+    def container(self, name: str) -> dict[str, Any] | None:
+        """Inspect a server's container; None if there is none under its name."""
+        try:
+            facts: dict[str, Any] = self.api.inspect_container(f"{self.fleet}-{name}")
+        except docker.errors.NotFound:
+            return None
+        return facts
+
+    def world(self, name: str) -> str:
+        """Read what a server wrote into its world."""
+        server_id = self.state(name)["id"]
+        return (self.data_root / "servers" / server_id / "world" / "world.txt").read_text()
+
+    def get(self, port: int) -> str:
+        """Ask a container over HTTP, as soon as it answers."""
+
+        def ask() -> str:
+            with contextlib.suppress(OSError, urllib.error.URLError):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2) as answer:
+                    return str(answer.read().decode())
+            return ""
+
+        return self.wait_for(ask)
+
+    def wait_for(self, look: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
+        """Look until there is something to see; fails at the deadline."""
+        deadline = time.monotonic() + deadline_s
+        while True:
+            if found := look():
+                return found
+            assert time.monotonic() < deadline, f"waited {deadline_s} s in vain\n{self.said()}"
+            time.sleep(0.02)
+
+    def tear_down(self) -> None:
+        """Leave nothing behind."""
+        with contextlib.suppress(AssertionError):
+            self.down()
+        for each in self.containers():
+            self.api.remove_container(each["Id"], force=True, v=True)
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])

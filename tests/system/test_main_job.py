@@ -1,0 +1,235 @@
+"""The main job from end to end, only through git and the command line, as a user does it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.machine import Machine, free_port
+
+pytestmark = [pytest.mark.docker, pytest.mark.system]
+
+
+@pytest.fixture
+def running(machine: Machine) -> tuple[Machine, int]:
+    """A fleet with one running server."""
+    port = free_port()
+    machine.init()
+    machine.up()
+    machine.define("rosewood", port, GREET="ada")
+    said = machine.push("rosewood: begin")
+    assert "remote: rosewood creating … running" in said
+    machine.pull()
+    return machine, port
+
+
+def test_a_push_becomes_a_running_container_and_its_state_a_commit(
+    running: tuple[Machine, int],
+) -> None:
+    machine, port = running
+    assert machine.get(port) == "hello ada\n"
+    text = (machine.clone / "servers.d/rosewood.yaml").read_text()
+    assert text.startswith(f"image: {machine.image}\n")
+    assert '\n\n# --- state: written by zedops; edits below this line are overwritten\n' in text
+    facts = machine.state("rosewood")
+    assert (facts["status"], facts["host"], facts["message"]) == ("running", "local", None)
+    container = machine.container("rosewood")
+    assert container is not None
+    assert facts["container"] == container["Id"][:12]
+    begin = machine.git("log", "-1", "--format=%h", "--grep=rosewood: begin").strip()
+    assert facts["commit"] == begin
+    body = machine.git("log", "-1", "--author=zedops", "--format=%B")
+    assert "Zedops-Host: local" in body
+    assert f"Zedops-Server: rosewood {facts['id']}" in body
+    assert f"Zedops-Commit: {begin}" in body
+    assert any("creating → running" in subject for subject in machine.subjects())
+    assert machine.git("status", "--porcelain", "--branch").strip() == "## main...origin/main"
+
+
+def test_an_edit_recreates_only_the_container_it_is_about(running: tuple[Machine, int]) -> None:
+    machine, port = running
+    machine.define("muldraugh", other := free_port(), GREET="bob")
+    machine.push("muldraugh: begin")
+    machine.pull()
+    before = {name: machine.container(name) for name in ("rosewood", "muldraugh")}
+    path = machine.clone / "servers.d/rosewood.yaml"
+    path.write_text(path.read_text().replace("GREET: ada", "GREET: eve   # a new neighbour"))
+    said = machine.push("rosewood: greet eve")
+    assert "remote: rosewood creating … running" in said
+    assert "muldraugh" not in said
+    assert machine.get(port) == "hello eve\n"
+    assert machine.get(other) == "hello bob\n"
+    after = {name: machine.container(name) for name in ("rosewood", "muldraugh")}
+    assert after["muldraugh"]["State"]["StartedAt"] == before["muldraugh"]["State"]["StartedAt"]  # type: ignore[index]
+    assert after["rosewood"]["Id"] != before["rosewood"]["Id"]  # type: ignore[index]
+    machine.pull()
+    assert "GREET: eve   # a new neighbour" in path.read_text()
+    assert machine.world("rosewood") == "started greeting ada\nstarted greeting eve\n"
+
+
+def test_a_comment_touches_no_container_and_makes_no_state_commit(
+    running: tuple[Machine, int],
+) -> None:
+    machine, _ = running
+    before, subjects = machine.container("rosewood"), machine.subjects()
+    path = machine.clone / "servers.d/rosewood.yaml"
+    path.write_text("# the quiet one\n" + path.read_text())
+    said = machine.push("rosewood: a comment")
+    assert "remote: rosewood running" in said
+    after = machine.container("rosewood")
+    assert before is not None
+    assert after is not None
+    assert after["State"]["StartedAt"] == before["State"]["StartedAt"]
+    assert machine.subjects() == ["rosewood: a comment", *subjects]
+
+
+def test_a_container_removed_by_hand_is_healed_and_said_so(running: tuple[Machine, int]) -> None:
+    machine, port = running
+    before = machine.container("rosewood")
+    assert before is not None
+    machine.api.remove_container(before["Id"], force=True)
+    healed = "rosewood: running → missing → creating → running"
+    machine.wait_for(lambda: healed in machine.subjects())
+    assert machine.get(port) == "hello ada\n"
+    assert str(machine.state("rosewood")["message"]).startswith("recovered: ")
+    assert machine.world("rosewood").count("started") == 2
+
+
+def test_git_rm_leaves_a_tombstone_and_the_data_and_git_revert_brings_both_back(
+    running: tuple[Machine, int],
+) -> None:
+    machine, port = running
+    facts = machine.state("rosewood")
+    machine.wait_for(lambda: machine.state("rosewood")["data_exists"])
+    machine.pull()
+    machine.git("rm", "--quiet", "servers.d/rosewood.yaml")
+    machine.git("commit", "--quiet", "-m", "rosewood: no longer played")
+    said = machine.git("push")
+    assert "remote: rosewood deleting … deleted" in said
+    assert machine.containers() == []
+    machine.pull()
+    assert not (machine.clone / "servers.d/rosewood.yaml").exists()
+    grave = (machine.clone / "tombstones.d/rosewood.yaml").read_text()
+    assert 'status: "deleted"' in grave
+    assert "deleted_at: null" not in grave
+    assert machine.world("rosewood") == "started greeting ada\n"
+
+    removal = machine.git("log", "-1", "--format=%H", "--grep=no longer played").strip()
+    machine.git("revert", "--no-edit", removal)
+    said = machine.git("push")
+    assert "remote: rosewood creating … running" in said
+    assert machine.get(port) == "hello ada\n"
+    again = machine.state("rosewood")
+    assert (again["id"], again["status"], again["deleted_at"]) == (facts["id"], "running", None)
+    assert machine.world("rosewood") == "started greeting ada\n" * 2
+    machine.pull()
+    assert not (machine.clone / "tombstones.d/rosewood.yaml").exists()
+
+
+def test_a_bad_push_is_refused_with_all_its_errors_and_changes_nothing(
+    running: tuple[Machine, int],
+) -> None:
+    machine, port = running
+    before = machine.subjects()
+    machine.write("servers.d/bad.yaml", f'imag: x\nports:\n  web: "{port}:80"\nimage: ok\n')
+    machine.write("servers.d/worse.yaml", "image: [\n")
+    machine.git("add", "--all")
+    machine.git("commit", "--quiet", "-m", "two bad files")
+    said = machine.git("push", code=1)
+    assert "servers.d/bad.yaml:1:1: imag: unknown key; did you mean 'image'?" in said
+    assert "servers.d/worse.yaml:2:1: not valid YAML" in said
+    assert "refused: 2 problems, nothing was changed" in said
+    assert machine.subjects() == before
+    machine.write("servers.d/bad.yaml", f'ports:\n  web: "{port}:80"\nimage: ok\n')
+    machine.git("rm", "--quiet", "--cached", "servers.d/worse.yaml")
+    machine.git("commit", "--quiet", "--all", "-m", "one port twice")
+    said = machine.git("push", code=1)
+    assert f"host port {port}/tcp is also used by 'rosewood'" in said
+    assert machine.subjects() == before
+
+
+def test_the_commands_act_by_committing(running: tuple[Machine, int]) -> None:
+    machine, port = running
+    machine.write("servers.d/notes.txt", "mine, not committed\n")
+    machine.zedops("stop", "rosewood", "--wait")
+    stopped = machine.container("rosewood")
+    assert stopped is not None
+    assert (stopped["State"]["Running"], stopped["State"]["ExitCode"]) == (False, 0)
+    machine.zedops("start", "rosewood", "--wait")
+    assert machine.get(port) == "hello ada\n"
+    first = machine.container("rosewood")
+    machine.zedops("restart", "rosewood", "--wait")
+    second = machine.container("rosewood")
+    assert first is not None
+    assert second is not None
+    assert first["Id"] == second["Id"]
+    assert first["State"]["StartedAt"] != second["State"]["StartedAt"]
+    machine.zedops("delete", "rosewood", "--yes", "--wait")
+    assert machine.containers() == []
+    machine.zedops("restore", "rosewood", "--wait")
+    assert machine.get(port) == "hello ada\n"
+    log = machine.zedops("logs", "rosewood").stdout
+    assert "up, greeting ada" in log
+    history = json.loads(machine.zedops("history", "rosewood", "--json").stdout)
+    asked = [entry["what"] for entry in history if entry["who"] == "Ada"]
+    assert asked == [
+        "rosewood: begin", "rosewood: stop", "rosewood: start", "rosewood: restart",
+        "rosewood: delete", "rosewood: restore",
+    ]
+    assert machine.git("status", "--porcelain").strip() == "?? servers.d/notes.txt"
+
+
+def test_servers_outlive_zedops_and_are_taken_over_again(running: tuple[Machine, int]) -> None:
+    machine, port = running
+    before = machine.container("rosewood")
+    machine.down()
+    assert machine.get(port) == "hello ada\n"
+    machine.up()
+    machine.zedops("restart", "rosewood", "--wait")
+    after = machine.container("rosewood")
+    assert before is not None
+    assert after is not None
+    assert after["Id"] == before["Id"]
+
+
+def test_a_push_without_a_manager_is_checked_and_happens_later(
+    running: tuple[Machine, int],
+) -> None:
+    machine, port = running
+    machine.down()
+    path = machine.clone / "servers.d/rosewood.yaml"
+    machine.pull()
+    path.write_text(path.read_text().replace("GREET: ada", "GREETING"))
+    machine.git("commit", "--quiet", "--all", "-m", "a slip")
+    assert "servers.d/rosewood.yaml:7:" in machine.git("push", code=1)
+    path.write_text(path.read_text().replace("GREETING", "GREET: late"))
+    machine.git("commit", "--quiet", "--all", "-m", "the slip mended")
+    assert "no manager is running" in machine.git("push")
+    machine.up()
+    machine.wait_for(lambda: machine.get(port) == "hello late\n")
+
+
+def test_the_agent_heals_from_its_last_document_without_a_manager(
+    running: tuple[Machine, int],
+) -> None:
+    import subprocess
+    import sys
+
+    machine, port = running
+    machine.down()
+    alone = subprocess.Popen(
+        [sys.executable, "-m", "zedops", "agent", machine.fleet,
+         "--data-root", str(machine.data_root)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    try:
+        container = machine.container("rosewood")
+        assert container is not None
+        machine.api.remove_container(container["Id"], force=True)
+        assert machine.get(port) == "hello ada\n"
+        assert machine.wait_for(lambda: machine.container("rosewood")) is not None
+    finally:
+        alone.terminate()
+        said, _ = alone.communicate(timeout=30)
+        assert alone.returncode == 0, said
