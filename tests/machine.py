@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
@@ -122,10 +123,9 @@ class Machine:
 
     def state(self, name: str) -> dict[str, Any]:
         """Read a server's facts as the hub has them."""
-        import json
-
         rows = json.loads(self.zedops("list", "--json").stdout)
-        return next((row for row in rows if row["name"] == name), {})
+        found: dict[str, Any] = next((row for row in rows if row["name"] == name), {})
+        return found
 
     def subjects(self) -> list[str]:
         """List the hub's commit subjects, newest first."""
@@ -157,10 +157,12 @@ class Machine:
         """Ask a container over HTTP, as soon as it answers."""
 
         def ask() -> str:
-            with contextlib.suppress(OSError, urllib.error.URLError):
+            try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2) as answer:
-                    return str(answer.read().decode())
-            return ""
+                    text: str = answer.read().decode()
+                    return text
+            except (OSError, http.client.HTTPException):
+                return ""
 
         return self.wait_for(ask)
 

@@ -22,7 +22,8 @@ from pydantic_core import ErrorDetails
 
 from zedops import source as yaml_source
 from zedops.errors import Problem
-from zedops.model import NAME, Definition, State
+from zedops.fields import NAME
+from zedops.model import Definition, State
 from zedops.source import Mark, Path, Source, dotted
 
 MARKER = "# --- state: written by zedops; edits below this line are overwritten"

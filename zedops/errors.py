@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in one file. `line` and `column` count from 1; 0 means the file as a whole."""
+    """One thing wrong in one file. Line and column count from 1; 0 means the whole file."""
 
     path: str
     line: int

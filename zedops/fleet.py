@@ -42,7 +42,7 @@ class Fleet:
     """A fleet as of `commit`. Paths are relative to the repository's root."""
 
     commit: str = ""
-    settings: Settings = Settings(name="fleet")
+    settings: Settings = field(default_factory=lambda: Settings(name="fleet"))
     documents: Mapping[str, Document] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 

@@ -7,7 +7,6 @@ move in one transaction when the manager commits. Knows files and commits, not w
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -156,7 +155,7 @@ def _write(path: Path, text: str, mode: int) -> None:
     partial = path.with_name(path.name + ".new")
     partial.write_text(text)
     partial.chmod(mode)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _quoted(text: str) -> str:

@@ -60,9 +60,9 @@ def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
 
     living = [path for path in sorted(paths) if path in new.documents]
     living = [path for path in living if kind_of(path) is Kind.SERVER]
-    stays = [path for path in living if _id_at(old, path) and _id_at(old, path) == _id_at(new, path)]
-    for path in stays:
-        claim(path, _id_at(new, path))
+    for path in living:
+        if _id_at(old, path) == _id_at(new, path):
+            claim(path, _id_at(new, path))
     for path in living:
         if _id_at(new, path) in known:
             claim(path, _id_at(new, path))

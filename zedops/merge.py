@@ -42,8 +42,8 @@ def merge(
 
 def _merge_path(
     path: str, base: bytes | None, ours: bytes | None, theirs: bytes | None, merge_text: TextMerge
-) -> bytes | None | Problem:
-    if ours == theirs or base == theirs:
+) -> bytes | Problem | None:
+    if theirs in (ours, base):
         return ours
     if base == ours:
         return theirs
@@ -59,7 +59,7 @@ def _merge_path(
 
 def _merge_server(
     path: str, base: bytes | None, ours: bytes | None, theirs: bytes | None, merge_text: TextMerge
-) -> bytes | None | Problem:
+) -> bytes | Problem | None:
     base_head, our_head, their_head = _head(base), _head(ours), _head(theirs)
     if theirs is None:
         if our_head == base_head:

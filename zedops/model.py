@@ -10,29 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    field_validator,
-    model_validator,
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from zedops.fields import (
+    Bytes,
+    EnvKey,
+    Image,
+    Key,
+    Model,
+    Name,
+    Seconds,
+    Text,
+    no_nul,
+    one_of,
+    probe,
+    shell_lines,
+    words,
 )
 
-from zedops.quantities import parse_duration, parse_size
-
-#: Server and host names: safe as file stem, container name, DNS label and NATS token.
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 #: Labels under this prefix carry zedops' own bookkeeping on a container.
 LABEL_PREFIX = "zedops."
 
@@ -87,77 +86,6 @@ class Profile(StrEnum):
     HARDENED = "hardened"
 
 
-class Model(BaseModel):
-    """Frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(f"{value!r} is not {what}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _no_nul(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("holds a NUL character, which no environment or argument can; remove it")
-    return value
-
-
-Name = Annotated[
-    str, _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first")
-]
-Key = Annotated[str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'")]
-EnvKey = Annotated[
-    str, _matching(_ENV_KEY, "a variable name; use letters, digits and '_', no digit first")
-]
-Text = Annotated[str, AfterValidator(_no_nul)]
-#: Written back with a unit, so that what is dumped can be parsed again.
-Seconds = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds:.3f}s")
-]
-Bytes = Annotated[int, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size}b")]
-Image = Annotated[
-    str, _matching(_IMAGE, "an image reference; write e.g. registry/name:tag, without spaces")
-]
-
-
-def _enum(kind: type[StrEnum]) -> BeforeValidator:
-    def check(value: object) -> StrEnum:
-        if isinstance(value, kind):
-            return value
-        if isinstance(value, str) and value in [member.value for member in kind]:
-            return kind(value)
-        raise ValueError(f"{value!r} is not one of {', '.join(kind)}; choose one of them")
-
-    return BeforeValidator(check)
-
-
-def _words(value: object) -> object:
-    """Read a command written as one line the way a shell splits it, as Compose does."""
-    return shlex.split(value) if isinstance(value, str) else value
-
-
-def _shell_lines(value: object) -> object:
-    """Let a stop command be one line for the container's shell or a list of words."""
-    if not isinstance(value, list):
-        return value
-    return [["/bin/sh", "-c", each] if isinstance(each, str) else each for each in value]
-
-
-def _probe(value: object) -> object:
-    """Put a health test in the Engine's form: CMD and words, or CMD-SHELL and one line."""
-    if isinstance(value, str):
-        return ["CMD-SHELL", value]
-    if isinstance(value, list) and value and value[0] not in ("CMD", "CMD-SHELL", "NONE"):
-        return ["CMD", *value]
-    return value
-
-
 def _own_or_image(value: object) -> object:
     return None if value == "image" else value
 
@@ -168,7 +96,7 @@ class Port(Model):
     container: int = Field(ge=1, le=65535)
     protocol: Literal["tcp", "udp"] = "tcp"
     host: int = Field(ge=1, le=65535)
-    publish: Annotated[Publish, _enum(Publish)] = Publish.PUBLIC
+    publish: Annotated[Publish, one_of(Publish)] = Publish.PUBLIC
 
     @model_validator(mode="before")
     @classmethod
@@ -200,7 +128,7 @@ class Volume(Model):
     """A directory of the container that outlives it."""
 
     path: str
-    kind: Annotated[VolumeKind, _enum(VolumeKind)] = VolumeKind.DATA
+    kind: Annotated[VolumeKind, one_of(VolumeKind)] = VolumeKind.DATA
 
     @model_validator(mode="before")
     @classmethod
@@ -213,7 +141,7 @@ class Volume(Model):
         parts = value.split("/")
         if not value.startswith("/") or not value.strip("/") or {"..", "."} & set(parts):
             raise ValueError(f"{value!r} is not a path inside the container; write e.g. /data")
-        return _no_nul("/" + "/".join(part for part in parts if part))
+        return no_nul("/" + "/".join(part for part in parts if part))
 
 
 class Limits(Model):
@@ -230,14 +158,14 @@ class Stop(Model):
     signal: str = Field(default="SIGTERM", pattern=r"^SIG[A-Z0-9+-]+$")
     grace: Seconds = 30.0
     commands: Annotated[
-        tuple[Annotated[tuple[Text, ...], Field(strict=False)], ...], BeforeValidator(_shell_lines)
+        tuple[Annotated[tuple[Text, ...], Field(strict=False)], ...], BeforeValidator(shell_lines)
     ] = Field(default=(), strict=False)
 
 
 class Health(Model):
     """A health check, as in a Dockerfile's HEALTHCHECK."""
 
-    test: Annotated[tuple[Text, ...], BeforeValidator(_probe)] = Field(min_length=1, strict=False)
+    test: Annotated[tuple[Text, ...], BeforeValidator(probe)] = Field(min_length=1, strict=False)
     interval: Seconds = 30.0
     timeout: Seconds = 5.0
     retries: int = Field(default=3, ge=1)
@@ -249,30 +177,30 @@ class Definition(Model):
 
     host: Name | None = None
     game: Key | None = None
-    desired: Annotated[Desired, _enum(Desired)] = Desired.RUNNING
+    desired: Annotated[Desired, one_of(Desired)] = Desired.RUNNING
     image: Image
-    command: Annotated[tuple[Text, ...] | None, BeforeValidator(_words)] = Field(
+    command: Annotated[tuple[Text, ...] | None, BeforeValidator(words)] = Field(
         default=None, strict=False
     )
-    ports: dict[Key, Port] = {}
-    env: dict[EnvKey, Text] = {}
+    ports: dict[Key, Port] = Field(default={})
+    env: dict[EnvKey, Text] = Field(default={})
     secrets: tuple[EnvKey, ...] = Field(default=(), strict=False)
-    volumes: dict[Key, Volume] = {}
+    volumes: dict[Key, Volume] = Field(default={})
     limits: Limits = Limits()
     stop: Stop = Stop()
     #: None, written `image`: the image's own check, if it has one.
     health: Annotated[Health | None, BeforeValidator(_own_or_image)] = None
     restart: Text | None = None
     rebuild: Text | None = None
-    drift: Annotated[Drift, _enum(Drift)] | None = None
-    labels: dict[str, Text] = {}
+    drift: Annotated[Drift, one_of(Drift)] | None = None
+    labels: dict[str, Text] = Field(default={})
     user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$")] | None = None
     networks: tuple[Text, ...] = Field(default=(), strict=False)
     hostname: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$")] | None = None
     cap_add: tuple[Annotated[str, Field(pattern=r"^[A-Z_]+$")], ...] = Field(
         default=(), strict=False
     )
-    profile: Annotated[Profile, _enum(Profile)] = Profile.DEFAULT
+    profile: Annotated[Profile, one_of(Profile)] = Profile.DEFAULT
 
     @field_validator("volumes")
     @classmethod
@@ -315,7 +243,7 @@ class State(Model):
     """What zedops writes below a definition. Times are UTC."""
 
     id: str = Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")
-    status: Annotated[Status, _enum(Status)] = Status.PENDING
+    status: Annotated[Status, one_of(Status)] = Status.PENDING
     data_exists: bool = False
     deleted_at: datetime | None = None
     host: str | None = None
@@ -331,9 +259,9 @@ class Settings(Model):
 
     name: Name
     hosts: tuple[Name, ...] = Field(default=("local",), min_length=1, strict=False)
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, Any] = Field(default={})
     retention: Seconds = 86400.0
-    drift: Annotated[Drift, _enum(Drift)] = Drift.HEAL
+    drift: Annotated[Drift, one_of(Drift)] = Drift.HEAL
     purge_data: bool = False
     #: How many servers with data one push may delete without `-o allow-delete=…`.
     deletion_budget: int = Field(default=3, ge=0)

@@ -144,7 +144,8 @@ class _Builder:
         here = Mark(start.line + 1, start.column + 1, start.index, end.index)
         self._source.marks.setdefault(path, here)
         if self._nodes == MAX_NODES:
-            self._complain(path, f"grows beyond {MAX_NODES} values through its anchors", "use fewer")
+            fact = f"grows beyond {MAX_NODES} values through its anchors"
+            self._complain(path, fact, "use fewer")
         if self._nodes >= MAX_NODES:
             return None
         if id(node) in self._open:

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from zedops.model import Definition, Drift, Name
+from zedops.fields import Name
+from zedops.model import Definition, Drift
 
 #: Raised when an older peer could misread a message.
 VERSION: Literal[1] = 1

@@ -6,13 +6,13 @@ Sources: Docker Engine API v1.41, `ContainerCreate`. Bind mounts go through `Mou
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from zedops.model import Definition, Health, Profile, Publish
 from zedops.wire import DesiredServer
 from zedops_agent import observed
-from zedops_agent.data import volume_path
 
 #: Entrypoints that are an init of their own; s6's `/init` insists on being process 1.
 _OWN_INIT = {"init", "tini", "dumb-init", "docker-init", "catatonit"}
@@ -23,11 +23,14 @@ def create_arguments(
     fleet: str,
     want: DesiredServer,
     name: str,
-    root: Path,
+    sources: Mapping[str, str],
     image: observed.Image,
-    secrets: dict[str, str],
+    secrets: Mapping[str, str],
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """Make (config, host config, further networks) for one server's container."""
+    """Make (config, host config, further networks) for one server's container.
+
+    `sources` says where each volume lives on the host.
+    """
     definition = want.definition
     config: dict[str, Any] = {
         "name": name,
@@ -48,22 +51,20 @@ def create_arguments(
         "stop_signal": definition.stop.signal,
         "healthcheck": _health(definition.health) if definition.health else None,
     }
-    host = {**_host(definition, want.id, root, image), **_lockdown(definition)}
+    host = {**_host(definition, sources, image), **_lockdown(definition)}
     if definition.networks:
         host["network_mode"] = definition.networks[0]
     return config, host, list(definition.networks[1:])
 
 
-def _host(definition: Definition, server_id: str, root: Path, image: observed.Image) -> dict[str, Any]:
+def _host(
+    definition: Definition, sources: Mapping[str, str], image: observed.Image
+) -> dict[str, Any]:
     limits = definition.limits
-    own_init = bool(image.entrypoint) and Path(image.entrypoint[0]).name in _OWN_INIT
+    own_init = bool(image.entrypoint) and PurePosixPath(image.entrypoint[0]).name in _OWN_INIT
     return {
         "mounts": [
-            {
-                "Type": "bind",
-                "Source": str(volume_path(root, server_id, key)),
-                "Target": volume.path,
-            }
+            {"Type": "bind", "Source": sources[key], "Target": volume.path}
             for key, volume in definition.volumes.items()
         ],
         "port_bindings": _bindings(definition),

@@ -92,7 +92,7 @@ class Agent:
         containers = self._engine.look(request.server_id)
         if not containers:
             raise HostUnavailable("it has no container on its host, so there is no log")
-        newest = max(containers, key=lambda each: (each.up, each.started_at or datetime.min))
+        newest = max(containers, key=lambda each: (each.up, str(each.started_at or "")))
         return self._engine.logs(newest.id, request.tail, follow=request.follow)
 
     # --- marking

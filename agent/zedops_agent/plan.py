@@ -12,106 +12,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from zedops.model import Drift, Stop
+from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory
 from zedops_agent.observed import Container, Observed, Phase, Presence
+from zedops_agent.steps import (
+    Create,
+    GiveUp,
+    MakeData,
+    Pull,
+    Remove,
+    Rename,
+    Restart,
+    Start,
+    Step,
+    StopContainer,
+    Unpause,
+)
 
 #: A new container has proven itself after running this long; only then the previous one goes.
 PROVEN_S = 10.0
 #: A started server is watched this long, this often, for the first data that it writes.
 FIRST_DATA_S = 60.0
 FIRST_DATA_LOOK_S = 2.0
-
-
-@dataclass(frozen=True)
-class Pull:
-    """Have the image on the host; `newest` asks the registry even if one is there."""
-
-    image: str
-    newest: bool
-    cause: str
-
-
-@dataclass(frozen=True)
-class MakeData:
-    """Make the volumes' directories and mark the data ones as this server's."""
-
-    cause: str
-
-
-@dataclass(frozen=True)
-class Create:
-    """Make the container under its name, not started."""
-
-    name: str
-    cause: str
-
-
-@dataclass(frozen=True)
-class Start:
-    """Start a container, by id or name, and see that its ports are published."""
-
-    container: str
-    cause: str
-
-
-@dataclass(frozen=True)
-class StopContainer:
-    """Stop a container the one way there is: commands, signal, grace, kill."""
-
-    container: str
-    stop: Stop
-    cause: str
-
-
-@dataclass(frozen=True)
-class Restart:
-    """Stop and start a container once for a `restart:` token."""
-
-    container: str
-    stop: Stop
-    token: str
-    cause: str
-
-
-@dataclass(frozen=True)
-class Unpause:
-    """Let a paused container go on."""
-
-    container: str
-    cause: str
-
-
-@dataclass(frozen=True)
-class Rename:
-    """Give a container another name."""
-
-    container: str
-    name: str
-    cause: str
-
-
-@dataclass(frozen=True)
-class Remove:
-    """Remove a stopped container. Never touches data."""
-
-    container: str
-    cause: str
-
-
-@dataclass(frozen=True)
-class GiveUp:
-    """Stop a container that keeps crashing and keep its last log lines as the reason."""
-
-    container: str
-    stop: Stop
-    cause: str
-
-
-Step = (
-    Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
-)
 
 
 @dataclass(frozen=True)

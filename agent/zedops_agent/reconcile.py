@@ -20,7 +20,8 @@ from zedops.wire import (
 from zedops_agent.engine import Stopped
 from zedops_agent.memory import Memory, failed, reached, remember
 from zedops_agent.observed import Container, Observed, Phase
-from zedops_agent.plan import Create, Plan, Pull, Remove, Start, Step, StopContainer, make_plan
+from zedops_agent.plan import Plan, make_plan
+from zedops_agent.steps import Create, Pull, Remove, Start, Step, StopContainer
 from zedops_agent.store import Store
 from zedops_agent.work import GaveUp, Workshop
 

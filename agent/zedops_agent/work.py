@@ -13,7 +13,7 @@ from zedops_agent.container import create_arguments
 from zedops_agent.engine import Engine, Stopped
 from zedops_agent.memory import Memory, Restarting
 from zedops_agent.observed import Observed
-from zedops_agent.plan import (
+from zedops_agent.steps import (
     Create,
     GiveUp,
     MakeData,
@@ -96,8 +96,11 @@ class Workshop:
         if image is None:
             raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
         secrets = self._store.secrets(want.name, want.definition.secrets)
+        sources = {
+            key: str(data.volume_path(self._root, want.id, key)) for key in want.definition.volumes
+        }
         config, host, networks = create_arguments(
-            self._fleet, want, step.name, self._root, image, secrets
+            self._fleet, want, step.name, sources, image, secrets
         )
         self._engine.create(config, host, networks)
 

@@ -9,8 +9,8 @@ import click
 
 from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError
+from zedops.fields import NAME
 from zedops.hub import Hub
-from zedops.model import NAME
 
 _SETTINGS = """\
 # A zedops fleet. Servers go into servers.d/, one file each; `zedops new` writes one.

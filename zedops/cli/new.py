@@ -15,7 +15,7 @@ from zedops.errors import InvalidInput, UsageError
 @click.option("--image", required=True, help="The image to run.")
 @click.option("--host", help="Where to run it. Default: the fleet's only host.")
 @click.option("-p", "--port", "ports", multiple=True, help="e.g. 16261/udp or 8080:80; repeat.")
-@click.option("-v", "--volume", "volumes", multiple=True, help="A path to keep, e.g. /data; repeat.")
+@click.option("-v", "--volume", "volumes", multiple=True, help="A path to keep: /data; repeat.")
 @click.option("-e", "--env", "env", multiple=True, help="KEY=VALUE; repeat.")
 @click.option("--print", "only_print", is_flag=True, help="Show the file, commit nothing.")
 @waits

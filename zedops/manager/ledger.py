@@ -62,8 +62,9 @@ class Ledger:
         """Take in a newer fleet. Returns the hosts whose documents changed."""
         old, files = self.fleet, set(changed)
         self.fleet = succeed(old, new, files, lambda: new_id(now), now)
-        touched = files | {path for path in self.fleet.documents.keys() ^ new.documents.keys()}
-        before = {each.id: each for path in touched if (each := old.documents.get(path)) and each.id}
+        touched = files | (self.fleet.documents.keys() ^ new.documents.keys())
+        earlier = [old.documents[path] for path in touched if path in old.documents]
+        before = {each.id: each for each in earlier if each.id}
         for path in sorted(touched):
             after = self.fleet.documents.get(path)
             if after is not None and after.state is not None:
@@ -231,7 +232,9 @@ class Ledger:
             audit.transition(each.name, each.path, each.state, purged=each.purged)
             for each in self._uncommitted.values()
         ]
-        return files, audit.write_message(transitions) if transitions else "zedops: state restored\n"
+        if not transitions:
+            return files, "zedops: state restored\n"
+        return files, audit.write_message(transitions)
 
     def committed(self, commit: str) -> None:
         """Note that everything is in git now, at `commit`."""

@@ -42,7 +42,7 @@ class Manager:
         #: Guards the ledger; notified whenever something that a person may wait for changed.
         self.changed = threading.Condition()
         self.progress_of: dict[str, str] = {}
-        self.on_commit: Callable[[str], None] = lambda subject: None
+        self.on_commit: Callable[[str], None] = lambda _: None
         self._bus = bus
         self._to_tell: set[str] = set()
         self._wakes = self._handled = 0

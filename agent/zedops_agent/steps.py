@@ -1,0 +1,97 @@
+"""The steps a plan is made of: each one Engine call or one touch of a directory, with its cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zedops.model import Stop
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Have the image on the host; `newest` asks the registry even if one is there."""
+
+    image: str
+    newest: bool
+    cause: str
+
+
+@dataclass(frozen=True)
+class MakeData:
+    """Make the volumes' directories and mark the data ones as this server's."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make the container under its name, not started."""
+
+    name: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start a container, by id or name, and see that its ports are published."""
+
+    container: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class StopContainer:
+    """Stop a container the one way there is: commands, signal, grace, kill."""
+
+    container: str
+    stop: Stop
+    cause: str
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Stop and start a container once for a `restart:` token."""
+
+    container: str
+    stop: Stop
+    token: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Unpause:
+    """Let a paused container go on."""
+
+    container: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Rename:
+    """Give a container another name."""
+
+    container: str
+    name: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove a stopped container. Never touches data."""
+
+    container: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Stop a container that keeps crashing and keep its last log lines as the reason."""
+
+    container: str
+    stop: Stop
+    cause: str
+
+
+Step = (
+    Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
+)

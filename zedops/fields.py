@@ -1,0 +1,91 @@
+"""The kinds of values a definition has, and how text becomes them. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+from zedops.quantities import parse_duration, parse_size
+
+#: Server and host names: safe as file stem, container name, DNS label and NATS token.
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
+
+
+class Model(BaseModel):
+    """Frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(f"{value!r} is not {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+def no_nul(value: str) -> str:
+    """Refuse what no environment variable or argument can carry."""
+    if "\0" in value:
+        raise ValueError("holds a NUL character, which no environment or argument can; remove it")
+    return value
+
+
+Name = Annotated[
+    str, _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first")
+]
+Key = Annotated[str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'")]
+EnvKey = Annotated[
+    str, _matching(_ENV_KEY, "a variable name; use letters, digits and '_', no digit first")
+]
+Text = Annotated[str, AfterValidator(no_nul)]
+#: Written back with a unit, so that what is dumped can be parsed again.
+Seconds = Annotated[
+    float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds:.3f}s")
+]
+Bytes = Annotated[int, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size}b")]
+Image = Annotated[
+    str, _matching(_IMAGE, "an image reference; write e.g. registry/name:tag, without spaces")
+]
+
+
+def one_of(kind: type[StrEnum]) -> BeforeValidator:
+    """Read one of an enum's values; the error names them all."""
+    def check(value: object) -> StrEnum:
+        if isinstance(value, kind):
+            return value
+        if isinstance(value, str) and value in [member.value for member in kind]:
+            return kind(value)
+        raise ValueError(f"{value!r} is not one of {', '.join(kind)}; choose one of them")
+
+    return BeforeValidator(check)
+
+
+def words(value: object) -> object:
+    """Read a command written as one line the way a shell splits it, as Compose does."""
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def shell_lines(value: object) -> object:
+    """Let a stop command be one line for the container's shell or a list of words."""
+    if not isinstance(value, list):
+        return value
+    return [["/bin/sh", "-c", each] if isinstance(each, str) else each for each in value]
+
+
+def probe(value: object) -> object:
+    """Put a health test in the Engine's form: CMD and words, or CMD-SHELL and one line."""
+    if isinstance(value, str):
+        return ["CMD-SHELL", value]
+    if isinstance(value, list) and value and value[0] not in ("CMD", "CMD-SHELL", "NONE"):
+        return ["CMD", *value]
+    return value
