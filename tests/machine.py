@@ -150,7 +150,7 @@ class Machine:
 
     def world(self, name: str) -> str:
         """Read what a server wrote into its world."""
-        server_id = self.state(name)["id"]
+        server_id: str = self.state(name)["id"]
         return (self.data_root / "servers" / server_id / "world" / "world.txt").read_text()
 
     def get(self, port: int) -> str:

@@ -71,12 +71,13 @@ def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
         return _broken(path, Problem(path, 0, 0, "", what, "commit a plain file"))
     if len(content) > yaml_source.MAX_BYTES:
         fact = f"{len(content)} bytes, more than the {yaml_source.MAX_BYTES} a definition may have"
-        return _broken(path, Problem(path, 0, 0, "", fact, "shorten it"))
+        return _broken(path, Problem(path, 0, 0, "", fact, "shorten it"), content)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        return _broken(path, Problem(path, line, 1, "", "not UTF-8 text", "save it as UTF-8"))
+        problem = Problem(path, line, 1, "", "not UTF-8 text", "save it as UTF-8")
+        return _broken(path, problem, content)
     head, tail, tail_line = split(text)
     source = yaml_source.load(path, head if head.endswith("\n") else head + "\n")
     problems = [*_name_problems(path), *source.problems]
@@ -112,10 +113,10 @@ def split(text: str) -> tuple[str, str, int]:
 
 def render(head: str, state: State | None) -> bytes:
     """Write a file: the user's head as it is, then zedops' block in the head's own line ends."""
-    newline = "\r\n" if "\r\n" in head else "\n"
     if head and not head.endswith("\n"):
-        head += newline
-    lines = ["", MARKER, *(_state_lines(state) if state else [])]
+        head += "\r\n" if "\r\n" in head else "\n"
+    newline = "\r\n" if "\r\n" in head else "\n"
+    lines = [*([""] if head else []), MARKER, *(_state_lines(state) if state else [])]
     return (head + "".join(line + newline for line in lines)).encode("utf-8", "surrogateescape")
 
 
@@ -133,17 +134,18 @@ def _scalar(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return f'"{format_time(value)}"'
-    one_line = " ".join(str(value).split())
-    return json.dumps("".join(c for c in one_line if c.isprintable()), ensure_ascii=False)
+    one_line = "".join(c for c in " ".join(str(value).split()) if c.isprintable())
+    return json.dumps(" ".join(one_line.split()), ensure_ascii=False)
 
 
 def format_time(at: datetime) -> str:
     """Write a UTC time to the second: `2026-11-23T08:12:20Z`."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-def _broken(path: str, problem: Problem) -> Document:
-    return Document(path, "", problems=(problem,), source=Source(path))
+def _broken(path: str, problem: Problem, content: bytes = b"") -> Document:
+    head = split(content.decode("utf-8", "surrogateescape"))[0]
+    return Document(path, head, problems=(problem,), source=Source(path))
 
 
 def _name_problems(path: str) -> list[Problem]:

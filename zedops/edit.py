@@ -12,7 +12,10 @@ def set_field(document: Document, key: str, value: str) -> str:
     """
     head, mark = document.head, document.source.marks.get((key,))
     if mark is not None and mark.end > mark.start:
-        return head[: mark.start] + value + head[mark.end :]
+        skipped = head.startswith("\ufeff")  # libyaml does not count a byte order mark
+        start, end = mark.start + skipped, mark.end + skipped
+        end -= len(head[start:end]) - len(head[start:end].rstrip())  # a block's last line end
+        return head[:start] + value + head[end:]
     if mark is not None:  # `key:` without a value
         lines = head.split("\n")
         at = mark.line - 1

@@ -35,7 +35,8 @@ class Problem:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
         subject = f"{self.field}: " if self.field else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{place}: {subject}{self.fact}{remedy}"
+        line = f"{place}: {subject}{self.fact}{remedy}"
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 class ZedopsError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -48,6 +49,17 @@ EnvKey = Annotated[
     str, _matching(_ENV_KEY, "a variable name; use letters, digits and '_', no digit first")
 ]
 Text = Annotated[str, AfterValidator(no_nul)]
+
+
+def _utc(at: datetime) -> datetime:
+    """Put a time that a person wrote into UTC, so that times can be compared."""
+    try:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError("is outside the calendar; write e.g. 2026-11-23T10:00:00Z") from error
+
+
+Utc = Annotated[datetime, AfterValidator(_utc)]
 #: Written back with a unit, so that what is dumped can be parsed again.
 Seconds = Annotated[
     float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds:.3f}s")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -245,12 +244,12 @@ class State(Model):
     id: str = Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")
     status: Annotated[Status, one_of(Status)] = Status.PENDING
     data_exists: bool = False
-    deleted_at: datetime | None = None
+    deleted_at: Utc | None = None
     host: str | None = None
     container: str | None = None
     image: str | None = None
     commit: str | None = None
-    since: datetime | None = None
+    since: Utc | None = None
     message: str | None = None
 
 

@@ -24,7 +24,7 @@ def parse_duration(text: object) -> float:
         seconds = sum(float(number) * _DURATION_UNITS_S[unit] for number, unit in parts)
         if seconds > _DURATION_MAX_S:
             raise ValueError(f"{text!r} is longer than 100 years; write a shorter time")
-        return seconds
+        return round(seconds, 3)
     raise ValueError(f"{text!r} is not a duration; write a number with a unit, e.g. 90s, 5m, 24h")
 
 

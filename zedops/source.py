@@ -88,8 +88,8 @@ def load(path: str, text: str) -> Source:
         source.problems.append(Problem(path, 1, 1, "", "not valid Unicode", "save it as UTF-8"))
         return source
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        fact = f"holds a character that YAML does not allow ({error.character!r})"
+        line = text.encode().count(b"\n", 0, error.position) + 1  # libyaml counts in bytes
+        fact = f"holds a character that YAML does not allow (U+{error.character:04X})"
         source.problems.append(Problem(path, line, 1, "", fact, "remove it"))
         return source
     if node is None:
@@ -97,6 +97,8 @@ def load(path: str, text: str) -> Source:
         return source
     source.flow = getattr(node, "flow_style", False) is True
     source.data = _Builder(source).build(node, ())
+    if source.data is None and not source.problems:
+        source.data = {}  # a lone `~`, `null` or anchor says as much as an empty file
     return source
 
 

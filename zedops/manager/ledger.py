@@ -19,6 +19,7 @@ from zedops.lifecycle import SETTLED, fold
 from zedops.model import Settings, State, Status
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
+_TROUBLE = frozenset({Status.MISSING, Status.STOPPED, Status.FAILED})
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -218,9 +219,11 @@ class Ledger:
         return bool(self._dirty)
 
     @property
-    def settled(self) -> bool:
-        """Say whether everything uncommitted has come to rest."""
-        return all(each.state.status in SETTLED for each in self._uncommitted.values())
+    def telling(self) -> bool:
+        """Say whether there is news to commit soon: all at rest, or something that went wrong."""
+        happened = self._uncommitted.values()
+        at_rest = all(each.state.status in SETTLED for each in happened)
+        return at_rest or any(_TROUBLE.intersection(each.path[1:]) for each in happened)
 
     def files(self) -> tuple[dict[str, bytes | None], str]:
         """Make the next commit: its files (None removes one) and its message."""

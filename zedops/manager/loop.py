@@ -194,7 +194,7 @@ class Manager:
         if self.ledger.urgent:
             return now
         quiet = now - self._last_commit > 1.0
-        wait = (QUIET_S if quiet else BUSY_S) if self.ledger.settled else UNSETTLED_S
+        wait = (QUIET_S if quiet else BUSY_S) if self.ledger.telling else UNSETTLED_S
         return self._dirty_since + wait
 
     def _commit(self) -> None:

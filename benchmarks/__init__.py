@@ -1,0 +1,1 @@
+"""Measurements, each a command that repeats it. No test depends on them."""

@@ -1,0 +1,92 @@
+"""A host to measure on: the same real things as in the tests, removed afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import statistics
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import docker
+
+from tests.machine import Machine
+
+#: Does nothing, ends at once when told to: what is measured is everything around it.
+_IDLE = ["/bin/busybox", "sh", "-c", "trap 'exit 0' TERM; /bin/busybox sleep 1000000 & wait"]
+
+
+@contextlib.contextmanager
+def machine() -> Iterator[Machine]:
+    """Set up a fleet with `zedops up` running, on the Engine that answers."""
+    for key in [key for key in os.environ if key.startswith("GIT_")]:
+        del os.environ[key]
+    api = docker.APIClient(version="auto", timeout=60)
+    image = f"zedops-bench-{uuid.uuid4().hex[:8]}"
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add("/bin/busybox", arcname="bin/busybox")
+    api.import_image_from_data(
+        packed.getvalue(), repository=image, tag="1", changes=[f"CMD {json.dumps(_IDLE)}"]
+    )
+    with tempfile.TemporaryDirectory(prefix="zedops-bench-") as folder:
+        config = Path(folder) / "gitconfig"
+        config.write_text("[user]\n\tname = Bench\n\temail = bench@example.org\n")
+        os.environ["GIT_CONFIG_GLOBAL"] = str(config)
+        made = Machine(Path(folder), api, f"{image}:1")
+        try:
+            made.init()
+            made.up()
+            yield made
+        finally:
+            made.tear_down()
+            api.remove_image(f"{image}:1", force=True)
+            api.close()
+
+
+class Events:
+    """The Engine's events of one kind, with the moment each one arrived here."""
+
+    def __init__(self, api: docker.APIClient, event: str) -> None:
+        self._stream = api.events(filters={"type": "container", "event": event}, decode=True)
+        self._arrived: dict[str, float] = {}
+        self._changed = threading.Condition()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        for event in self._stream:
+            with self._changed:
+                self._arrived[event["Actor"]["Attributes"]["name"]] = event["timeNano"] / 1e9
+                self._changed.notify_all()
+
+    def time_of(self, name: str) -> float:
+        """Wait for a container's event; returns the Engine's own time of it."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: name in self._arrived, 30):
+                sys.exit(f"no event for {name}")
+            return self._arrived.pop(name)
+
+
+def wait_ref(path: Path, before: str) -> float:
+    """Wait until a ref's file says something else; returns when that was seen."""
+    while path.read_text() == before:
+        time.sleep(0.001)
+    return time.time()
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Median, 90th percentile and number, in milliseconds."""
+    ordered = sorted(values)
+    return {
+        "median_ms": round(statistics.median(ordered) * 1e3, 1),
+        "p90_ms": round(ordered[int(0.9 * (len(ordered) - 1))] * 1e3, 1),
+        "n": len(ordered),
+    }
