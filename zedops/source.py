@@ -21,8 +21,8 @@ MAX_BYTES = 256 * 1024
 MAX_NODES = 20_000
 MAX_DEPTH = 30
 
-#: Below these top-level keys scalars are text exactly as written: `EULA: TRUE`, `UMASK: 022`.
-_VERBATIM = frozenset({"env", "labels", "command"})
+#: Below these keys scalars are text exactly as written: `EULA: TRUE`, `UMASK: 022`, `[echo, 1]`.
+_VERBATIM = (("env",), ("labels",), ("command",), ("health", "test"), ("stop", "commands"))
 
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
@@ -166,7 +166,8 @@ class _Builder:
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and node.tag.removeprefix(_TAG) in _SCALAR_TAGS:
             below = path[1:] if path[:1] == ("defaults",) else path
-            return _scalar(node, verbatim=len(below) > 1 and below[0] in _VERBATIM)
+            verbatim = any(below[: len(key)] == key != below for key in _VERBATIM)
+            return _scalar(node, verbatim=verbatim)
         self._complain(path, f"the tag {node.tag!r} is not supported", "write plain YAML")
         return None
 

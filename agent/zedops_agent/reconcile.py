@@ -75,9 +75,10 @@ class Reconciler:
                 memory = reached(memory, want)
             if memory != before:
                 self._store.save_memory(want.id, memory)
-            bare = Plan(note=plan.note, lost=plan.lost)
-            self._report(want, seen, memory, bare, plan.note or note)
-            self._report(want, seen, memory, plan, plan.note or note)
+            at_work = Activity.OTHER if plan.steps else None
+            # first the facts as they were found, then what is being done about them
+            for activity in dict.fromkeys((at_work, _activity(plan, want))):
+                self._report(want, seen, memory, plan, plan.note or note, activity)
             if not plan.steps:
                 return plan.again_at
             note = self._do(plan, want, seen) or plan.note
@@ -117,9 +118,15 @@ class Reconciler:
         return lambda text: void(self._send(Progress(host=self._host, id=want.id, text=text)))
 
     def _report(
-        self, want: DesiredServer, seen: Observed, memory: Memory, plan: Plan, note: str | None
+        self,
+        want: DesiredServer,
+        seen: Observed,
+        memory: Memory,
+        plan: Plan,
+        note: str | None,
+        activity: Activity | None,
     ) -> None:
-        report = make_report(want, seen, memory, plan, note, datetime.now(UTC))
+        report = make_report(want, seen, memory, plan, note, activity, datetime.now(UTC))
         last = self._reported.get(want.id)
         if last is not None and report == last.model_copy(update={"at": report.at}):
             return
@@ -137,6 +144,7 @@ def make_report(
     memory: Memory,
     plan: Plan,
     note: str | None,
+    activity: Activity | None,
     now: datetime,
 ) -> ServerReport:
     """State the facts about one server. Pure."""
@@ -154,7 +162,7 @@ def make_report(
         container=_facts(shown) if shown else None,
         data_exists=seen.data_exists,
         data_lost=plan.lost is not None,
-        activity=_activity(plan, want),
+        activity=activity,
         failure=memory.failure.text if memory.failure else None,
         note=plan.lost or note,
         about=want.commit,

@@ -6,7 +6,6 @@ of the next commit and the hosts' documents.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,18 +14,12 @@ from zedops import audit, document
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, desired_server, kind_of
 from zedops.identity import succeed
+from zedops.ids import new_id
 from zedops.lifecycle import SETTLED, fold
 from zedops.model import Settings, State, Status
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
 _TROUBLE = frozenset({Status.MISSING, Status.STOPPED, Status.FAILED})
-_BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def new_id(now: datetime) -> str:
-    """Make a ULID: 48 bits of milliseconds, 80 random bits, in Crockford's base 32."""
-    number = (int(now.timestamp() * 1000) << 80) | secrets.randbits(80)
-    return "".join(_BASE32[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 @dataclass
@@ -62,7 +55,7 @@ class Ledger:
     ) -> set[str]:
         """Take in a newer fleet. Returns the hosts whose documents changed."""
         old, files = self.fleet, set(changed)
-        self.fleet = succeed(old, new, files, lambda: new_id(now), now)
+        self.fleet = succeed(old, new, files, lambda: new_id(now.timestamp()), now)
         touched = files | (self.fleet.documents.keys() ^ new.documents.keys())
         earlier = [old.documents[path] for path in touched if path in old.documents]
         before = {each.id: each for each in earlier if each.id}

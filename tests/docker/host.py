@@ -1,0 +1,150 @@
+"""An agent on a real Engine, with this test in the manager's place: for tests of one host."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from zedops import document
+from zedops.bus.local import LocalBus
+from zedops.ids import new_id
+from zedops.model import Drift, definition_hash
+from zedops.wire import (
+    DesiredDocument,
+    DesiredServer,
+    Goal,
+    Heartbeat,
+    HeartbeatReply,
+    Hello,
+    Progress,
+    Report,
+    ServerReport,
+)
+from zedops_agent.engine import Engine
+from zedops_agent.loop import Agent
+
+DEADLINE_S = 30.0
+
+
+class Host:
+    """One agent. Stands in as its manager: hands out documents, keeps what is reported."""
+
+    def __init__(self, root: Path, api: docker.APIClient, image: str, fleet: str) -> None:
+        self.root, self.api, self.image, self.fleet = root, api, image, fleet
+        self.reports: list[ServerReport] = []
+        self.progressed: list[str] = []
+        self._servers: dict[str, DesiredServer] = {}
+        self._rev = 1
+        self._changed = threading.Condition()
+        self._bus = LocalBus()
+        self._bus.serve(self)
+        self.agent: Agent | None = None
+
+    # --- the manager's side of the bus
+
+    def sync(self, hello: Hello) -> DesiredDocument:
+        return self._document()
+
+    def report(self, report: Report) -> None:
+        with self._changed:
+            self.reports += report.servers
+            self._changed.notify_all()
+
+    def progress(self, progress: Progress) -> None:
+        self.progressed.append(progress.text)
+
+    def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
+        return HeartbeatReply(epoch=1, rev=self._rev)
+
+    def _document(self) -> DesiredDocument:
+        return DesiredDocument(
+            fleet=self.fleet, host="here", epoch=1, rev=self._rev, servers=dict(self._servers)
+        )
+
+    # --- what a test does
+
+    def start(self) -> None:
+        """Start the agent."""
+        self.agent = Agent(self.fleet, "here", Engine(), self.root)
+        self.agent.start(self._bus.join("here", self.agent))
+
+    def stop(self) -> None:
+        """End the agent; its servers go on."""
+        if self.agent is not None:
+            self.agent.stop()
+            self.agent = None
+
+    def want(
+        self,
+        name: str,
+        text: str = "",
+        *,
+        goal: Goal = Goal.RUNNING,
+        drift: Drift = Drift.HEAL,
+        server_id: str | None = None,
+        commit: str | None = None,
+        **facts: Any,
+    ) -> str:
+        """Ask for a server defined by YAML (its image is filled in); returns its id."""
+        image = "" if "image:" in text else f"image: {self.image}\n"
+        parsed = document.parse(f"servers.d/{name}.yaml", (image + text).encode())
+        assert parsed.definition is not None, parsed.problems
+        known = next((each for each in self._servers.values() if each.name == name), None)
+        made = server_id or (known.id if known else new_id(0.0))
+        self._rev += 1
+        self._servers[made] = DesiredServer(
+            id=made, name=name, goal=goal, definition=parsed.definition,
+            hash=definition_hash(parsed.definition), commit=commit or f"c{self._rev}",
+            drift=drift, **{"created": False, "data_expected": False, **facts},
+        )
+        self._bus.publish(self._document())
+        return made
+
+    def wait(
+        self, server_id: str, look: Callable[[ServerReport], object], after: int = 0
+    ) -> ServerReport:
+        """Wait for a report of a server that fits; `after` skips so many reports."""
+        found: list[ServerReport] = []
+
+        def fits() -> bool:
+            mine = [each for each in self.reports[after:] if each.id == server_id]
+            found[:] = [each for each in mine if look(each)]
+            return bool(found)
+
+        with self._changed:
+            assert self._changed.wait_for(fits, DEADLINE_S), self.reports[-5:]
+        return found[0]
+
+    def wait_running(self, server_id: str, after: int = 0) -> ServerReport:
+        """Wait until a server runs and nothing more is to be done."""
+        return self.wait(
+            server_id,
+            lambda each: each.container and each.container.running and each.activity is None
+            and each.failure is None,
+            after,
+        )
+
+    def container(self, name: str) -> dict[str, Any]:
+        """Inspect a server's container."""
+        facts: dict[str, Any] = self.api.inspect_container(f"{self.fleet}-{name}")
+        return facts
+
+    def containers(self) -> list[str]:
+        """Name this fleet's containers."""
+        filters = {"label": f"zedops.fleet={self.fleet}"}
+        found = self.api.containers(all=True, filters=filters)
+        return sorted(each["Names"][0].removeprefix("/") for each in found)
+
+    def world(self, server_id: str) -> Path:
+        """Say where a server's world is."""
+        return self.root / "servers" / server_id / "world"
+
+    def tear_down(self) -> None:
+        """Leave nothing behind."""
+        self.stop()
+        for name in self.containers():
+            self.api.remove_container(name, force=True, v=True)

@@ -1,0 +1,243 @@
+"""The agent's rules against a real Engine."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.docker.host import Host
+from tests.machine import free_port
+from zedops.model import Drift
+from zedops.wire import Goal
+
+pytestmark = pytest.mark.docker
+
+WORLD = "volumes: {world: /data}\nstop: {grace: 5s}\n"
+CRASHES = "command: [/bin/busybox, sh, -c, 'echo cannot load the world; exit 7']\n"
+
+
+def test_what_a_definition_says_is_what_runs(host: Host) -> None:
+    port = free_port()
+    server = host.want("full", (
+        f"{WORLD}ports:\n  web: '{port}:8080'\n  rcon: {{container: 27015/tcp, publish: none}}\n"
+        "  local: {container: 9000/udp, host: 9000, publish: none}\n"
+        "env: {GREET: you, UMASK: 022}\nlimits: {memory: 64MiB, cpus: 0.5, pids: 99}\n"
+        "labels: {team: red}\nhostname: rosewood.example\n"
+        "health: {test: [/bin/busybox, true], interval: 5s, retries: 2}\n"
+    ))
+    host.wait_running(server)
+    facts = host.container("full")
+    config, limits = facts["Config"], facts["HostConfig"]
+    assert {"GREET=you", "UMASK=022"} <= set(config["Env"])
+    assert (config["Hostname"], config["Labels"]["team"]) == ("rosewood.example", "red")
+    assert config["Labels"]["zedops.server.id"] == server
+    assert config["Healthcheck"]["Test"] == ["CMD", "/bin/busybox", "true"]
+    assert (limits["Memory"], limits["NanoCpus"], limits["PidsLimit"]) == (64 << 20, 5 * 10**8, 99)
+    assert limits["RestartPolicy"]["Name"] == "unless-stopped"
+    assert limits["Init"] is True
+    assert limits["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
+    assert limits["SecurityOpt"] == ["no-new-privileges"]
+    assert limits["Binds"] is None
+    assert [each["Type"] for each in facts["Mounts"]] == ["bind"]
+    published = {key: each for key, each in facts["NetworkSettings"]["Ports"].items() if each}
+    assert list(published) == ["8080/tcp"]
+    assert (host.world(server) / ".zedops.json").exists()
+
+
+def test_a_container_stopped_by_hand_is_seen_and_started_again(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    seen = len(host.reports)
+    host.api.stop(f"{host.fleet}-rosewood", timeout=5)
+    host.wait(server, lambda each: each.container and not each.container.running, seen)
+    host.wait_running(server, seen)
+
+
+def test_a_container_stopped_by_hand_is_left_so_where_drift_is_only_reported(host: Host) -> None:
+    server = host.want("rosewood", WORLD, drift=Drift.REPORT)
+    host.wait_running(server)
+    seen = len(host.reports)
+    host.api.stop(f"{host.fleet}-rosewood", timeout=5)
+    report = host.wait(server, lambda each: each.note, seen)
+    assert report.note == "stopped outside zedops; left so by `drift: report`"
+    assert host.container("rosewood")["State"]["Running"] is False
+
+
+def test_a_lost_container_is_recovered_and_its_world_is_the_same(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    host.wait(server, lambda each: each.data_exists)
+    seen = len(host.reports)
+    host.api.remove_container(f"{host.fleet}-rosewood", force=True)
+    report = host.wait(server, lambda each: each.container is None, seen)
+    assert report.data_exists
+    report = host.wait_running(server, seen)
+    assert report.note is not None
+    assert report.note.startswith("recovered: ")
+    assert (host.world(server) / "world.txt").read_text().count("started") == 2
+
+
+def test_a_lost_world_is_never_started_again(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    host.wait(server, lambda each: each.data_exists)
+    seen = len(host.reports)
+    host.api.remove_container(f"{host.fleet}-rosewood", force=True)
+    shutil.rmtree(host.world(server))
+    report = host.wait(server, lambda each: each.data_lost, seen)
+    assert report.note is not None
+    assert "zedops purge rosewood --data" in report.note
+    host.stop()
+    host.start()
+    report = host.wait(server, lambda each: each.data_lost, len(host.reports))
+    assert host.containers() == [] or not host.container("rosewood")["State"]["Running"]
+
+
+def test_an_emptied_world_is_not_started_even_if_only_git_remembers_it(host: Host) -> None:
+    server = host.want("rosewood", WORLD, created=True, data_expected=True)
+    report = host.wait(server, lambda each: each.data_lost)
+    assert report.container is None
+    assert host.containers() == []
+
+
+def test_another_servers_data_is_never_used(host: Host) -> None:
+    server = host.want("rosewood", WORLD, goal=Goal.STOPPED)
+    host.wait(server, lambda each: each.container is not None)
+    host.api.remove_container(f"{host.fleet}-rosewood")
+    (host.world(server) / ".zedops.json").write_text('{"id": "somebody", "name": "else"}')
+    seen = len(host.reports)
+    host.want("rosewood", WORLD)
+    report = host.wait(server, lambda each: each.data_lost, seen)
+    assert "holds another server's data" in str(report.note)
+
+
+def test_an_image_that_cannot_be_had_fails_with_the_reason_and_is_tried_again(host: Host) -> None:
+    server = host.want("rosewood", "image: 127.0.0.1:9/nothing/here:1\n")
+    report = host.wait(server, lambda each: each.failure)
+    assert "127.0.0.1:9" in str(report.failure)
+    assert report.container is None
+    seen = len(host.reports)
+    host.want("rosewood", WORLD)
+    assert host.wait_running(server, seen).failure is None
+
+
+def test_a_failed_update_brings_the_previous_container_back(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    before = host.wait_running(server)
+    taken = free_port()
+    other = host.want("other", f"ports: {{web: '{taken}:8080'}}\n")
+    host.wait_running(other)
+    seen = len(host.reports)
+    host.want("rosewood", f"{WORLD}ports: {{web: '{taken}:8080'}}\n")
+    report = host.wait(
+        server,
+        lambda each: each.failure and each.container and each.container.running
+        and each.activity is None,
+        seen,
+    )
+    assert "port is already allocated" in str(report.failure)
+    assert before.container is not None
+    assert report.container is not None
+    assert report.container.id == before.container.id
+    assert host.container("rosewood")["State"]["Running"] is True
+    assert host.containers() == [f"{host.fleet}-other", f"{host.fleet}-rosewood"]
+
+
+def test_a_server_that_keeps_crashing_is_given_up_with_its_last_words(host: Host) -> None:
+    server = host.want("rosewood", CRASHES)
+    report = host.wait(server, lambda each: each.failure)
+    assert "crashed 3 times within 10 min, last exit code 7" in str(report.failure)
+    assert "cannot load the world" in str(report.failure)
+    assert host.container("rosewood")["State"]["Status"] == "exited"
+    seen = len(host.reports)
+    host.want("rosewood", WORLD)
+    host.wait_running(server, seen)
+
+
+def test_an_update_that_crashes_at_once_brings_the_previous_container_back(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    before = host.wait_running(server)
+    seen = len(host.reports)
+    host.want("rosewood", WORLD + CRASHES)
+    report = host.wait(
+        server, lambda each: each.failure and each.container and each.container.running, seen
+    )
+    assert before.container is not None
+    assert report.container is not None
+    assert report.container.id == before.container.id
+
+
+def test_a_stop_takes_the_one_path_and_says_how_it_went(host: Host) -> None:
+    text = "stop: {grace: 5s, commands: [[/bin/busybox, touch, /data/saved]]}\n"
+    server = host.want("rosewood", f"volumes: {{world: /data}}\n{text}")
+    host.wait_running(server)
+    seen = len(host.reports)
+    host.want("rosewood", f"volumes: {{world: /data}}\n{text}", goal=Goal.STOPPED)
+    report = host.wait(server, lambda each: each.note, seen)
+    assert "exit code 0" in str(report.note)
+    assert (host.world(server) / "saved").exists()
+
+
+def test_a_stop_that_needs_the_kill_says_that_progress_may_be_lost(host: Host) -> None:
+    deaf = "command: [/bin/busybox, sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]\n"
+    text = f"{deaf}stop: {{grace: 200ms}}\n"
+    server = host.want("rosewood", text)
+    host.wait_running(server)
+    seen = len(host.reports)
+    host.want("rosewood", text, goal=Goal.STOPPED)
+    report = host.wait(server, lambda each: each.note, seen)
+    assert "it may have lost progress" in str(report.note)
+
+
+def test_a_restart_is_done_exactly_once(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    first = host.container("rosewood")
+    seen = len(host.reports)
+    host.want("rosewood", f"{WORLD}restart: monday\n", commit="c-restart")
+    host.wait(server, lambda each: each.about == "c-restart" and each.activity is None
+              and each.container and each.container.running, seen)
+    host.stop()
+    host.start()
+    host.wait_running(server, len(host.reports))
+    second = host.container("rosewood")
+    assert second["Id"] == first["Id"]
+    assert second["State"]["StartedAt"] != first["State"]["StartedAt"]
+    assert (host.world(server) / "world.txt").read_text().count("started") == 2
+
+
+def test_a_rename_keeps_container_and_data(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    before = host.wait_running(server)
+    seen = len(host.reports)
+    host.want("riverside", WORLD, server_id=server)
+    host.wait(server, lambda each: each.about == "c3" and each.activity is None, seen)
+    facts = host.container("riverside")
+    assert before.container is not None
+    assert facts["Id"] == before.container.id
+    assert host.containers() == [f"{host.fleet}-riverside"]
+
+
+def test_a_deletion_removes_the_container_and_leaves_the_data(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    seen = len(host.reports)
+    host.want("rosewood", WORLD, goal=Goal.DELETED)
+    report = host.wait(server, lambda each: each.container is None and not each.activity, seen)
+    assert report.data_exists
+    assert host.containers() == []
+    assert (host.world(server) / "world.txt").exists()
+
+
+def test_a_secret_comes_from_the_host_and_its_lack_is_said(host: Host) -> None:
+    server = host.want("rosewood", "secrets: [ADMIN_PASSWORD]\n")
+    report = host.wait(server, lambda each: each.failure)
+    assert "secret ADMIN_PASSWORD is not set; write it to" in str(report.failure)
+    path = host.root / "secrets" / host.fleet / "rosewood" / "ADMIN_PASSWORD"
+    path.parent.mkdir(parents=True)
+    path.write_text("correct horse\n")
+    seen = len(host.reports)
+    host.want("rosewood", "secrets: [ADMIN_PASSWORD]\n")
+    host.wait_running(server, seen)
+    assert "ADMIN_PASSWORD=correct horse" in host.container("rosewood")["Config"]["Env"]
