@@ -68,8 +68,10 @@ def test_a_lost_container_is_recovered_and_its_world_is_the_same(host: Host) -> 
     server = host.want("rosewood", WORLD)
     host.wait_running(server)
     host.wait(server, lambda each: each.data_exists)
-    seen = len(host.reports)
+    host.stop()  # so that the look after it finds the container gone, not half removed
     host.api.remove_container(f"{host.fleet}-rosewood", force=True)
+    seen = len(host.reports)
+    host.start()
     report = host.wait(server, lambda each: each.container is None, seen)
     assert report.data_exists
     report = host.wait_running(server, seen)
@@ -83,8 +85,8 @@ def test_a_lost_world_is_never_started_again(host: Host) -> None:
     host.wait_running(server)
     host.wait(server, lambda each: each.data_exists)
     seen = len(host.reports)
-    host.api.remove_container(f"{host.fleet}-rosewood", force=True)
     shutil.rmtree(host.world(server))
+    host.api.remove_container(f"{host.fleet}-rosewood", force=True)
     report = host.wait(server, lambda each: each.data_lost, seen)
     assert report.note is not None
     assert "zedops purge rosewood --data" in report.note
