@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import tarfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import docker
 import pytest
@@ -41,7 +43,8 @@ def _git_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
 
 
-def _without(service: str) -> None:
+def without(service: str) -> NoReturn:
+    """Skip on a laptop, fail in CI."""
     reason = f"no {service} answers here; scripts/test sees to one"
     if os.environ.get("CI") or os.environ.get("ZEDOPS_TEST_REQUIRE_ENGINE"):
         pytest.fail(reason)
@@ -55,7 +58,7 @@ def docker_api() -> Iterator[docker.APIClient]:
         api = docker.APIClient(version="auto", timeout=60)
         api.ping()
     except docker.errors.DockerException:
-        _without("Docker Engine")
+        without("Docker Engine")
     yield api
     api.close()
 
@@ -68,7 +71,7 @@ def image(docker_api: docker.APIClient) -> Iterator[str]:
         ["file", "-b", busybox] if shutil.which("file") else ["echo", "static"],
         capture_output=True, text=True, check=False,
     ).stdout:
-        _without("static busybox")
+        without("static busybox")
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name in ("bin/busybox", "bin/sh"):
@@ -80,16 +83,10 @@ def image(docker_api: docker.APIClient) -> Iterator[str]:
     name = f"zedops-test-{uuid.uuid4().hex[:8]}"
     command = ["/bin/sh", "-c", SCRIPT]
     docker_api.import_image_from_data(
-        packed.getvalue(), repository=name, tag="1", changes=[f"CMD {_json(command)}"]
+        packed.getvalue(), repository=name, tag="1", changes=[f"CMD {json.dumps(command)}"]
     )
     yield f"{name}:1"
     docker_api.remove_image(f"{name}:1", force=True)
-
-
-def _json(words: list[str]) -> str:
-    import json
-
-    return json.dumps(words)
 
 
 @pytest.fixture

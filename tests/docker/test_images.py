@@ -1,0 +1,94 @@
+"""Images from a real registry: pulled with progress, rebuilt, missing."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from tests.docker.host import Host
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def published(docker_api: docker.APIClient, image: str, registry: str) -> Iterator[str]:
+    """Push the test image to the registry and drop it here; returns its name there."""
+    name = f"{registry}/zedops-test-{uuid.uuid4().hex[:8]}"
+    publish(docker_api, image, name)
+    docker_api.remove_image(f"{name}:1")
+    yield f"{name}:1"
+    for each in docker_api.images(name=name):
+        # by its names here, not by its id: the image itself has another one
+        for reference in [*(each["RepoTags"] or []), *(each["RepoDigests"] or [])]:
+            if reference.startswith(name) and "<none>" not in reference:
+                with contextlib.suppress(docker.errors.ImageNotFound):
+                    docker_api.remove_image(reference, force=True)
+
+
+def publish(api: docker.APIClient, image: str, name: str) -> None:
+    api.tag(image, name, "1")
+    said = api.push(name, tag="1")
+    assert "error" not in said, said
+
+
+def changed(api: docker.APIClient, image: str, label: str) -> str:
+    """Make another image that differs in a label."""
+    made = api.create_container(image)
+    try:
+        committed: str = api.commit(made["Id"], changes=f"LABEL v={label}")["Id"]
+        return committed
+    finally:
+        api.remove_container(made["Id"])
+
+
+def test_an_image_is_pulled_before_anything_else_happens(published: str, host: Host) -> None:
+    server = host.want("rosewood", f"image: {published}\n")
+    host.wait_running(server)
+    assert host.progressed[0] == f"pulling {published}"
+
+
+def test_a_missing_tag_is_a_failure_in_the_registrys_words(published: str, host: Host) -> None:
+    name = published.removesuffix(":1")
+    server = host.want("rosewood", f"image: {name}:nope\n")
+    report = host.wait(server, lambda each: each.failure)
+    assert "not found" in str(report.failure) or "manifest unknown" in str(report.failure)
+
+
+def test_a_pull_that_fails_leaves_the_running_server_alone(published: str, host: Host) -> None:
+    server = host.want("rosewood", f"image: {published}\n")
+    before = host.container("rosewood") if host.wait_running(server) else {}
+    seen = len(host.reports)
+    host.want("rosewood", f"image: {published.removesuffix(':1')}:nope\n")
+    host.wait(server, lambda each: each.failure, seen)
+    after = host.container("rosewood")
+    assert after["Id"] == before["Id"]
+    assert after["State"]["StartedAt"] == before["State"]["StartedAt"]
+
+
+def test_a_rebuild_pulls_the_newest_image_once_and_keeps_the_data(
+    published: str, host: Host, docker_api: docker.APIClient
+) -> None:
+    name = published.removesuffix(":1")
+    text = f"image: {published}\nvolumes: {{world: /data}}\nstop: {{grace: 5s}}\n"
+    server = host.want("rosewood", text)
+    first = host.wait_running(server)
+    newer = changed(docker_api, published, "2")
+    publish(docker_api, newer, name)
+    docker_api.remove_image(published, force=True, noprune=True)
+    docker_api.tag(first.container.image if first.container else "", name, "1")
+    host.want("rosewood", f"{text}restart: not-a-rebuild\n")
+    seen = len(host.reports)
+    host.want("rosewood", f"{text}rebuild: monday\n")
+    report = host.wait(server, lambda each: each.container and each.container.running
+                       and each.container.image == newer and each.activity is None, seen)
+    assert report.data_exists is not False
+    made = host.container("rosewood")["Created"]
+    host.stop()
+    host.start()
+    host.wait_running(server, len(host.reports))
+    assert host.container("rosewood")["Created"] == made
+    assert (host.world(server) / "world.txt").read_text().count("started") >= 2
