@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from zedops import fleet as fleets
 from zedops import hook, snapshot
+from zedops.deletions import check_deletions
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, MAIN, Hub
@@ -48,7 +49,9 @@ class Gate:
     touched: dict[str, set[str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def check(self, updates: list[list[str]], env: Mapping[str, str]) -> None:
+    def check(
+        self, updates: list[list[str]], env: Mapping[str, str], options: Sequence[str] = ()
+    ) -> None:
         """Check a push before it is taken in; InvalidInput carries every problem."""
         repository = self.hub.repository.with_env(env)
         problems: list[Problem] = []
@@ -60,14 +63,14 @@ class Gate:
                 remedy = f"push to {FOR_MAIN}"
                 problems.append(Problem(ref, 0, 0, "", "is no branch of a fleet", remedy))
             elif ref in (MAIN, FOR_MAIN) and new != NO_OBJECT:
-                self._check_main(repository, new)
+                proposal = self._propose(repository, self.hub.head(), new)
+                self._verify(repository, proposal, options)
         if problems:
             raise InvalidInput(problems)
 
-    def _check_main(self, repository: Repository, new: str) -> None:
-        self._verify(repository, self._propose(repository, self.hub.head(), new))
-
-    def _verify(self, repository: Repository, proposal: Proposal) -> None:
+    def _verify(
+        self, repository: Repository, proposal: Proposal, options: Sequence[str]
+    ) -> None:
         """Hold what main would become against every rule."""
         if proposal.main:
             before = self.hub.read(proposal.main, self.warm())[0]
@@ -78,28 +81,31 @@ class Gate:
         )
         paths = set(proposal.files)
         trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
-        if problems := fleets.check(trusted, paths):
+        problems = fleets.check(trusted, paths) + check_deletions(before, trusted, options)
+        if problems:
             raise InvalidInput(problems)
 
-    def receive(self, updates: list[list[str]]) -> dict[str, str]:
+    def receive(
+        self, updates: list[list[str]], options: Sequence[str] = ()
+    ) -> dict[str, str]:
         """Merge pushes to `refs/for/main` into main. Returns the refused refs with reasons."""
         refused: dict[str, str] = {}
         for _, new, ref in updates:
             try:
                 with self._lock:
-                    self._merge(new)
+                    self._merge(new, options)
             except ZedopsError as error:
                 refused[ref] = str(error).splitlines()[0]
         return refused
 
-    def _merge(self, new: str) -> None:
+    def _merge(self, new: str, options: Sequence[str]) -> None:
         for _ in range(_ATTEMPTS):
             main = self.hub.head()
             proposal = self._propose(self.hub.repository, main, new)
             self.touched[new] = set(proposal.files)
             if main and not proposal.files and not proposal.fast_forward:
                 return
-            self._verify(self.hub.repository, proposal)
+            self._verify(self.hub.repository, proposal, options)
             merged = new if proposal.fast_forward else self._write_merge(proposal)
             try:
                 self.hub.repository.move_ref(MAIN, merged, main or NO_OBJECT)
@@ -166,9 +172,9 @@ def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> d
     """Answer one hook's request. A refused push is told every reason."""
     try:
         if request["do"] == "pre-receive":
-            gate.check(request["updates"], request["env"])
+            gate.check(request["updates"], request["env"], request["options"])
             return {"exit": 0}
-        return {"refused": gate.receive(request["updates"])}
+        return {"refused": gate.receive(request["updates"], request["options"])}
     except InvalidInput as error:
         for problem in error.problems:
             say(str(problem))

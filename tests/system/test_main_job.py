@@ -233,3 +233,20 @@ def test_the_agent_heals_from_its_last_document_without_a_manager(
         alone.terminate()
         said, _ = alone.communicate(timeout=30)
         assert alone.returncode == 0, said
+
+
+def test_an_emptied_servers_d_is_refused_until_it_is_said_twice(
+    running: tuple[Machine, int],
+) -> None:
+    machine, _ = running
+    machine.define("muldraugh")
+    machine.push("muldraugh: begin")
+    machine.pull()
+    machine.git("rm", "--quiet", "-r", "servers.d")
+    machine.git("commit", "--quiet", "-m", "a script gone wrong")
+    said = machine.git("push", code=1)
+    assert "servers.d/: this push would delete every server (2)" in said
+    assert "git push -o allow-delete=muldraugh,rosewood" in said
+    assert len(machine.containers()) == 2
+    machine.git("push", "-o", "allow-delete=all")
+    assert machine.containers() == []

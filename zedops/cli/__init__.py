@@ -21,9 +21,10 @@ from zedops.repository import clean_environment
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "agent"],
     "Look": ["list", "show", "history", "logs", "diff", "validate"],
-    "Act": ["new", "start", "stop", "restart", "delete", "restore"],
+    "Act": ["new", "start", "stop", "restart", "rebuild", "retry", "delete", "restore"],
 }
-_MODULES = {"list": "list_servers", "stop": "start", "restart": "start"}
+_MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
+            "rebuild": "start", "retry": "start"}
 
 
 class Commands(click.Group):

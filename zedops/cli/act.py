@@ -35,10 +35,16 @@ def ask(question: str, *, yes: bool) -> None:
 
 
 def act(
-    clone: Clone, files: Mapping[str, bytes | None], message: str, name: str, *, wait: bool
+    clone: Clone,
+    files: Mapping[str, bytes | None],
+    message: str,
+    name: str,
+    *,
+    wait: bool,
+    options: tuple[str, ...] = (),
 ) -> None:
     """Commit and push; then, if asked to, wait for the server to come to rest."""
-    commit = clone.act(files, message)
+    commit = clone.act(files, message, options)
     if wait:
         wait_for(clone, name, commit)
 

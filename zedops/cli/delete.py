@@ -25,4 +25,5 @@ def delete_command(server: str, wait: bool, yes: bool) -> None:
     each = find_server(fleet, server)
     kept = format_duration(fleet.settings.retention)
     ask(f"Delete {server}? Its data stays; it can be restored for {kept}.", yes=yes)
-    act(clone, {each.path: None}, f"{server}: delete", server, wait=wait)
+    option = (f"allow-delete={server}",)
+    act(clone, {each.path: None}, f"{server}: delete", server, wait=wait, options=option)

@@ -1,4 +1,4 @@
-"""`zedops start`, `stop`, `restart`: edits of one line of a definition."""
+"""`zedops start`, `stop`, `restart`, `rebuild`, `retry`: edits of one line of a definition."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def start_command(server: str, wait: bool) -> None:
     \b
     zedops start rosewood --wait
     """
-    _set(server, "desired", "running", wait=wait)
+    _set(server, "desired", "running", "start", wait=wait)
 
 
 @click.command("stop")
@@ -34,7 +34,7 @@ def stop_command(server: str, wait: bool) -> None:
     \b
     zedops stop rosewood
     """
-    _set(server, "desired", "stopped", wait=wait)
+    _set(server, "desired", "stopped", "stop", wait=wait)
 
 
 @click.command("restart")
@@ -46,10 +46,38 @@ def restart_command(server: str, wait: bool) -> None:
     \b
     zedops restart rosewood --wait
     """
-    _set(server, "restart", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", wait=wait)
+    _set(server, "restart", _now(), "restart", wait=wait)
 
 
-def _set(server: str, key: str, value: str, *, wait: bool) -> None:
+@click.command("rebuild")
+@click.argument("server")
+@waits
+def rebuild_command(server: str, wait: bool) -> None:
+    """Pull the newest image of a server's tag and recreate it once; its data is kept.
+
+    \b
+    zedops rebuild rosewood --wait
+    """
+    _set(server, "rebuild", _now(), "rebuild", wait=wait)
+
+
+@click.command("retry")
+@click.argument("server")
+@waits
+def retry_command(server: str, wait: bool) -> None:
+    """Try a failed server again as it is defined.
+
+    \b
+    zedops retry rosewood --wait
+    """
+    _set(server, "restart", _now(), "retry", wait=wait)
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _set(server: str, key: str, value: str, verb: str, *, wait: bool) -> None:
     clone = here()
     each = find_server(clone.fleet(), server)
     if each.definition is None:
@@ -58,5 +86,4 @@ def _set(server: str, key: str, value: str, *, wait: bool) -> None:
         click.echo(f"{server} is to be {value} already")
         return
     content = document.render(set_field(each, key, value), each.state)
-    verb = {"running": "start", "stopped": "stop"}.get(value, "restart")
     act(clone, {each.path: content}, f"{server}: {verb}", server, wait=wait)

@@ -1,0 +1,42 @@
+"""The deletion budget: what one push may delete without saying so twice. Pure.
+
+An emptied `servers.d/` (a bad merge, a script gone wrong) looks like a wish to delete everything.
+Data would be kept, but every world would stop: such a push must say what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zedops.errors import Problem
+from zedops.fleet import SERVERS, Fleet
+
+_OPTION = "allow-delete="
+
+
+def allowed(options: Iterable[str]) -> set[str]:
+    """Read `-o allow-delete=NAME[,NAME…]` or `=all`."""
+    named = [each.removeprefix(_OPTION) for each in options if each.startswith(_OPTION)]
+    return {name.strip() for each in named for name in each.split(",")}
+
+
+def check_deletions(before: Fleet, after: Fleet, options: Iterable[str]) -> list[Problem]:
+    """Find deletions beyond the budget: `before` and `after` with trusted states."""
+    may = allowed(options)
+    if "all" in may:
+        return []
+    living = {each.id for each in after.servers()}
+    gone = [each for each in before.servers() if each.id not in living]
+    unsaid = [each for each in gone if each.name not in may]
+    emptied = len(gone) > 1 and not living
+    with_data = [each for each in unsaid if each.state and each.state.data_exists]
+    budget = after.settings.deletion_budget
+    if not (emptied and unsaid) and len(with_data) <= budget:
+        return []
+    names = ",".join(sorted(each.name for each in unsaid))
+    remedy = f"if you mean it: git push -o allow-delete={names if len(names) < 60 else 'all'}"
+    if emptied:
+        fact = f"this push would delete every server ({len(gone)})"
+    else:
+        fact = f"this push would delete {len(with_data)} servers with data, more than {budget}"
+    return [Problem(f"{SERVERS}/", 0, 0, "", fact, remedy)]
