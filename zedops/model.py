@@ -24,6 +24,7 @@ from zedops.fields import (
     Name,
     Seconds,
     Text,
+    Utc,
     no_nul,
     one_of,
     probe,

@@ -1,0 +1,252 @@
+# shellcheck shell=bash
+# What the other scripts need before they can begin: Python, a static busybox, a Docker Engine.
+#
+# Sourced, never run. What is there is used as it is; what is missing is installed only as root on
+# Debian or Ubuntu. Elsewhere one line says what to do. Functions that can fail print why and
+# return 1, so that the caller decides whether to go on.
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+engine_pid=  # of the dockerd that was started here, and of no other
+engine_log=
+apt_is_fresh=
+
+ENGINE_DEADLINE_S=60
+ENGINE_STOP_S=30
+
+# Daemons live in sbin, which is not on everybody's PATH.
+export PATH="$PATH:/usr/sbin:/sbin"
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+# A git hook that calls a script here hands down its own repository; no git below may work on that.
+# shellcheck disable=SC2046
+unset $(git rev-parse --local-env-vars 2>/dev/null || true)
+
+say() { printf '· %s\n' "$*"; }
+complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+# --- packages
+
+is_root() { [ "$(id -u)" = 0 ]; }
+can_install() { is_root && command -v apt-get >/dev/null; }
+
+apt() { DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=60 "$@" </dev/null; }
+
+# Installs packages; shows what apt said only if it failed.
+install_packages() {
+  local log
+  log=$(mktemp)
+  say "installing $*"
+  if [ -z "$apt_is_fresh" ]; then
+    # an index that cannot be refreshed may still be good enough: let the installation decide
+    apt update >"$log" 2>&1 || true
+    apt_is_fresh=yes
+  fi
+  if ! apt install --no-install-recommends "$@" >>"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    complain "cannot install $*; apt-get said why above"
+    return 1
+  fi
+  rm -f "$log"
+}
+
+# need COMMAND PACKAGE
+need() {
+  if command -v "$1" >/dev/null; then return; fi
+  if ! can_install; then
+    complain "$1 is missing; install it (on Debian: apt-get install $2)"
+    return 1
+  fi
+  install_packages "$2"
+}
+
+# --- Python
+
+# prepare_python EXTRAS: the checkout installed into .venv, in place; its commands on PATH.
+prepare_python() {
+  local extras=$1 stamp=$root/.venv/.installed hash
+  need git git || return 1
+  make_venv || return 1
+  PATH=$root/.venv/bin:$PATH
+  hash=$(cksum <"$root/pyproject.toml") || return 1
+  # what was installed with the tools for developers serves without them, too
+  case $(cat "$stamp" 2>/dev/null) in
+    "[$extras] $hash" | "[dev] $hash") return ;;
+  esac
+  rm -f "$stamp"
+  say "installing zedops${extras:+[$extras]} into .venv"
+  python -m pip --version >/dev/null 2>&1 || python -m ensurepip >/dev/null || return 1
+  python -m pip install -qq --editable "$root${extras:+[$extras]}" || return 1
+  printf '[%s] %s\n' "$extras" "$hash" >"$stamp"
+}
+
+make_venv() {
+  local base log
+  if venv_is_whole; then return; fi
+  need python3 python3 || return 1
+  if ! base=$(find_python); then
+    complain "zedops needs Python 3.11 or newer; install one, or name it: PYTHON=/path/to/python3"
+    return 1
+  fi
+  say "making .venv with $base"
+  log=$(mktemp)
+  # Debian's Python comes without venv, which shows only when it is tried
+  if "$base" -m venv --clear "$root/.venv" >"$log" 2>&1 ||
+    { can_install && install_packages python3-venv &&
+      "$base" -m venv --clear "$root/.venv" >"$log" 2>&1; }; then
+    rm -f "$log"
+    return
+  fi
+  cat "$log" >&2
+  rm -f "$log"
+  complain "cannot make .venv; install Python's venv (on Debian: apt-get install python3-venv)"
+  return 1
+}
+
+# A checkout that was moved leaves a .venv whose commands still point to the old place.
+venv_is_whole() {
+  local home
+  "$root/.venv/bin/python" -c '' 2>/dev/null || return 1
+  # shellcheck disable=SC1091
+  home=$(set +u && source "$root/.venv/bin/activate" 2>/dev/null && printf '%s' "$VIRTUAL_ENV")
+  [ "$home" -ef "$root/.venv" ]
+}
+
+find_python() {
+  local each
+  for each in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11; do
+    if "$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$each"
+      return
+    fi
+  done
+  return 1
+}
+
+# --- busybox: images are built FROM scratch around it, so that no registry is needed
+
+prepare_busybox() {
+  if is_static /bin/busybox; then return; fi
+  if ! can_install; then
+    complain "no static /bin/busybox to build images from; install Debian's busybox-static"
+    return 1
+  fi
+  install_packages busybox-static
+}
+
+is_static() {
+  case $(LC_ALL=C ldd "$1" 2>&1 || true) in
+    *'not a dynamic executable'* | *'statically linked'*) return 0 ;;
+  esac
+  return 1
+}
+
+# --- Docker Engine
+
+# prepare_engine: one that answers is used; else one is installed and started. Needs Python's .venv.
+prepare_engine() {
+  local answer
+  if answer=$(ask_engine 2>&1); then
+    say "Docker Engine $answer answers"
+    return
+  fi
+  if [ -n "${DOCKER_HOST:-}" ]; then
+    complain "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST; start it, or unset DOCKER_HOST"
+    return 1
+  fi
+  if [[ $answer = *PermissionError* ]]; then
+    complain "this user may not use the Docker Engine; join the group docker, or run this as root"
+    return 1
+  fi
+  if ! is_root || ! { command -v dockerd || command -v apt-get; } >/dev/null; then
+    complain "no Docker Engine answers; start one, or run this as root on Debian or Ubuntu"
+    return 1
+  fi
+  if ! command -v dockerd >/dev/null; then
+    install_packages docker.io iptables || return 1
+  fi
+  # the package's own service, or somebody else, may be starting one right now
+  if ! is_alive /var/run/docker.pid dockerd; then
+    remove_leftovers
+    start_engine
+  fi
+  wait_for_engine
+}
+
+# Asks as zedops does, through docker-py: what answers another client may not answer this one.
+ask_engine() {
+  python -c 'import docker; print(docker.from_env(timeout=5).version()["Version"])'
+}
+
+# is_alive PIDFILE PROGRAM: a zombie, or another program under a number used again, is not.
+is_alive() {
+  local pid
+  pid=$(cat "$1" 2>/dev/null) || return 1
+  [ -e "/proc/$pid/exe" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ]
+}
+
+# An Engine that was killed leaves files behind that keep the next one from starting.
+remove_leftovers() {
+  local file
+  for file in /var/run/docker.pid:dockerd /var/run/docker/containerd/containerd.pid:containerd; do
+    if [ -e "${file%:*}" ] && ! is_alive "${file%:*}" "${file#*:}"; then
+      say "removing ${file%:*}, left by an Engine that was killed"
+      rm -f "${file%:*}"
+    fi
+  done
+  # dockerd prefers the system's containerd as soon as its socket exists, and waits in vain
+  file=/run/containerd/containerd.sock
+  if [ -S "$file" ] && ! listens "$file"; then
+    say "removing $file, nobody listens there"
+    rm -f "$file"
+  fi
+}
+
+listens() {
+  python -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' "$1" 2>/dev/null
+}
+
+start_engine() {
+  engine_log=$(mktemp "${TMPDIR:-/tmp}/dockerd.XXXXXX")
+  say "starting dockerd"
+  # a session of its own: Ctrl-C is for the script, which then stops the Engine last
+  setsid dockerd </dev/null >"$engine_log" 2>&1 &
+  engine_pid=$!
+}
+
+wait_for_engine() {
+  local answer deadline=$((SECONDS + ENGINE_DEADLINE_S))
+  while ! answer=$(ask_engine 2>/dev/null); do
+    if [ -n "$engine_pid" ] && ! kill -0 "$engine_pid" 2>/dev/null; then
+      engine_failed "dockerd ended by itself"
+      return 1
+    fi
+    if ((SECONDS >= deadline)); then
+      engine_failed "dockerd does not answer after $ENGINE_DEADLINE_S s"
+      return 1
+    fi
+    sleep 0.2
+  done
+  say "Docker Engine $answer answers${engine_pid:+ (process $engine_pid)}"
+}
+
+engine_failed() {
+  if [ -n "$engine_log" ]; then tail -n 20 "$engine_log" >&2; fi
+  complain "$1; start Docker by hand, then run this again"
+  stop_engine
+}
+
+# Stops the Engine that was started here, if one was. Its containerd goes down with it.
+stop_engine() {
+  local deadline=$((SECONDS + ENGINE_STOP_S))
+  if [ -z "$engine_pid" ]; then return; fi
+  if kill -TERM "$engine_pid" 2>/dev/null; then
+    say "stopping dockerd (process $engine_pid), which was started here"
+  fi
+  while kill -0 "$engine_pid" 2>/dev/null; do
+    # containerd follows a dockerd that was killed: the kernel sees to it
+    if ((SECONDS >= deadline)); then kill -KILL "$engine_pid" 2>/dev/null || true; fi
+    sleep 0.1
+  done
+  rm -f "$engine_log"
+  engine_pid=
+}
