@@ -140,6 +140,15 @@ is_static() {
   return 1
 }
 
+# --- a registry: only its program is wanted, tests run it on loopback
+
+prepare_registry() {
+  if command -v docker-registry >/dev/null; then return; fi
+  need docker-registry docker-registry || return 1
+  # Debian starts the service of what it installs; nobody asked for one here
+  if [ -d /run/systemd/system ]; then systemctl disable --quiet --now docker-registry || true; fi
+}
+
 # --- Docker Engine
 
 # prepare_engine: one that answers is used; else one is installed and started. Needs Python's .venv.
