@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import docker
+import docker.utils
 
 from tests.machine import Machine
 
@@ -29,7 +30,7 @@ def machine() -> Iterator[Machine]:
     """Set up a fleet with `zedops up` running, on the Engine that answers."""
     for key in [key for key in os.environ if key.startswith("GIT_")]:
         del os.environ[key]
-    api = docker.APIClient(version="auto", timeout=60)
+    api = docker.APIClient(version="auto", timeout=60, **docker.utils.kwargs_from_env())
     image = f"zedops-bench-{uuid.uuid4().hex[:8]}"
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:

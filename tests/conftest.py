@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import docker
+import docker.utils
 import pytest
 
 from tests.machine import Machine
@@ -55,7 +56,7 @@ def without(service: str) -> NoReturn:
 def docker_api() -> Iterator[docker.APIClient]:
     """Reach the real Docker Engine."""
     try:
-        api = docker.APIClient(version="auto", timeout=60)
+        api = docker.APIClient(version="auto", timeout=60, **docker.utils.kwargs_from_env())
         api.ping()
     except docker.errors.DockerException:
         without("Docker Engine")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zedops.document import one_line
 from zedops.model import State, Status
 
 _NAMED_IN_SUBJECT = 3
@@ -51,7 +52,7 @@ def write_message(transitions: Sequence[Transition]) -> str:
     shown = [f"{each.server}: {each.steps()}" for each in ordered[:_NAMED_IN_SUBJECT]]
     more = len(ordered) - len(shown)
     subject = "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
-    reasons = [f"{each.server}: {each.message}" for each in ordered if each.message]
+    reasons = [f"{each.server}: {one_line(each.message)}" for each in ordered if each.message]
     trailers = [line for each in ordered for line in _trailers(each)]
     paragraphs = [subject, "\n".join(reasons), "\n".join(trailers)]
     return "\n\n".join(part for part in paragraphs if part) + "\n"

@@ -134,8 +134,13 @@ def _scalar(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return f'"{format_time(value)}"'
-    one_line = "".join(c for c in " ".join(str(value).split()) if c.isprintable())
-    return json.dumps(" ".join(one_line.split()), ensure_ascii=False)
+    return json.dumps(one_line(str(value)), ensure_ascii=False)
+
+
+def one_line(text: str) -> str:
+    """Put text as a state block holds it: one line, nothing that does not print."""
+    printable = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    return " ".join(printable.split())
 
 
 def format_time(at: datetime) -> str:

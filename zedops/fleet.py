@@ -25,7 +25,7 @@ SETTINGS_PATH = "zedops.yaml"
 SERVERS = "servers.d"
 TOMBSTONES = "tombstones.d"
 #: Ports suggested in remedies; below it systems and people have their own.
-_FIRST_FREE_PORT = 1024
+_FIRST_FREE_PORT, _LAST_PORT = 1024, 65535
 
 
 class Kind(Enum):
@@ -69,6 +69,9 @@ class Fleet:
         """Name the host of a server; None where its definition leaves that open."""
         if document.definition and document.definition.host:
             return document.definition.host
+        default = self.settings.defaults.get("host")
+        if default is not None:
+            return str(default)
         return self.settings.hosts[0] if len(self.settings.hosts) == 1 else None
 
 
@@ -125,10 +128,14 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
             remedy = f"rename it to {PurePosixPath(each.path).stem}.yaml"
             problems.append(Problem(each.path, 0, 0, "", "definitions end in .yaml", remedy))
         if kind_of(each.path) is Kind.SERVER and each.definition:
+            if each.definition.purge:
+                remedy = f"use `zedops purge {each.name} --data`, or remove the line"
+                problems.append(each.problem(("purge",), "is for tombstones only", remedy))
             problems += _host_problems(fleet, each)
             problems += resolve(each, fleet.settings)[1]
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
-    problems += _name_problems(fleet, living)
+    named = [each for each in fleet.servers() if {each.path, tombstone_path(each.name)} & paths]
+    problems += _name_problems(fleet, named)
     problems += _port_problems(fleet, living)
     return sorted(set(problems))
 
@@ -182,11 +189,11 @@ def is_same_server(document: Document, grave: Document) -> bool:
 
 
 def _port_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
-    if not any(each.definition and each.definition.ports for each in touched):
+    if not any(_published(fleet, each) for each in touched):
         return []
     users: dict[tuple[str | None, str, int], list[tuple[Document, str]]] = defaultdict(list)
     for each in _holding_ports(fleet):
-        for key, port in published_ports(each):
+        for key, port in _published(fleet, each):
             users[fleet.host_of(each), port.protocol, port.host].append((each, key))
     problems = []
     paths = {each.path for each in touched}
@@ -196,9 +203,9 @@ def _port_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
                 continue
             other, other_key = next(each for at, each in enumerate(holders) if at != index)
             line = other.source.mark(("ports", other_key)).line
-            free = number + 1
-            while (host, protocol, free) in users or free < _FIRST_FREE_PORT:
-                free += 1
+            free = _next_port(number)
+            while (host, protocol, free) in users:
+                free = _next_port(free)
             place = f"also used by {other.name!r} ({other.path}:{line})"
             fact = f"host port {number}/{protocol} is {place}"
             remedy = f"choose another, e.g. {free}"
@@ -211,6 +218,18 @@ def _holding_ports(fleet: Fleet) -> Iterator[Document]:
     for grave in fleet.tombstones():
         if grave.state and grave.state.status is not Status.DELETED:
             yield grave
+
+
+def _next_port(number: int) -> int:
+    return number + 1 if _FIRST_FREE_PORT <= number + 1 <= _LAST_PORT else _FIRST_FREE_PORT
+
+
+def _published(fleet: Fleet, document: Document) -> list[tuple[str, Port]]:
+    """List the published ports, those from the fleet's defaults included."""
+    if document.definition and "ports" in fleet.settings.defaults:
+        definition, _ = resolve(document, fleet.settings)
+        document = replace(document, definition=definition)
+    return published_ports(document)
 
 
 def published_ports(document: Document) -> list[tuple[str, Port]]:
@@ -226,10 +245,13 @@ def desired_server(fleet: Fleet, document: Document, commit: str) -> DesiredServ
     if state is None or definition is None:
         return None
     buried = kind_of(document.path) is Kind.TOMBSTONE
-    if buried and state.status is Status.DELETED:
+    purges = buried and definition.purge is not None
+    if buried and not purges and state.status is Status.DELETED:
         return None
     running = definition.desired is Desired.RUNNING
-    goal = Goal.DELETED if buried else Goal.RUNNING if running else Goal.STOPPED
+    goal = Goal.RUNNING if running else Goal.STOPPED
+    if buried:
+        goal = Goal.PURGED if purges else Goal.DELETED
     return DesiredServer(
         id=state.id,
         name=document.name,

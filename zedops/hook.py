@@ -81,16 +81,19 @@ def connect() -> socket.socket | None:
 
 def ask(link: socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
     """Pass a request on, show what comes back; returns the answer, None if it was cut off."""
-    with link, link.makefile("rwb") as stream:
-        stream.write(json.dumps(request).encode() + b"\n")
-        stream.flush()
-        for line in stream:
-            reply = json.loads(line)
-            if "say" in reply:
-                say(reply["say"])
-            if "answer" in reply:
-                found: dict[str, Any] = reply["answer"]
-                return found
+    try:
+        with link, link.makefile("rwb") as stream:
+            stream.write(json.dumps(request).encode() + b"\n")
+            stream.flush()
+            for line in stream:
+                reply = json.loads(line)
+                if "say" in reply:
+                    say(reply["say"])
+                if "answer" in reply:
+                    found: dict[str, Any] = reply["answer"]
+                    return found
+    except OSError:
+        return None
     return None
 
 

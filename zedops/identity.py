@@ -35,17 +35,8 @@ def succeed(
         if document is not None and kind_of(path) is Kind.SERVER:
             state = _state(document, claims.get(path), known, new.host_of(document), new_id, now)
             results[path] = replace(document, state=state)
-    taken = set(claims.values())
-    for path in sorted(paths):
-        before, after = old.documents.get(path), new.documents.get(path)
-        if after is not None and kind_of(path) is Kind.TOMBSTONE:
-            results[path] = _grave(after, before, known, taken, now)
-        elif after is None and before is not None and before.id not in taken:
-            results |= _removed(before, now)
-    for grave in old.tombstones():
-        if grave.id in taken and grave.path in new.documents:
-            results[grave.path] = None
-    return new.with_documents(results)
+    living = {each.id for each in new.with_documents(results).servers() if each.id}
+    return new.with_documents(results | _graves(old, new, paths, living, now))
 
 
 def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
@@ -98,29 +89,50 @@ def _state(
     return lifecycle.revive(state, now) if buried or state.deleted_at else state
 
 
+def _graves(
+    old: Fleet, new: Fleet, paths: set[str], living: set[str], now: datetime
+) -> dict[str, Document | None]:
+    """Say what becomes of tombstones: made of servers that are gone, ended where one came back.
+
+    An id that nobody lives under any more keeps exactly one tombstone, whatever was done to files.
+    """
+    known = old.by_id()
+    graves: dict[str, Document | None] = {
+        each.path: None for each in old.tombstones() if each.id in living
+    }
+    held = {each.id for each in old.tombstones() if each.path not in paths}
+    before = [old.documents[path] for path in sorted(paths) if path in old.documents]
+    gone = [(each, each.state) for each in before if each.state and each.id not in living]
+    for each, state in gone:
+        if kind_of(each.path) is Kind.SERVER:
+            path = tombstone_path(each.name)
+            moved = new.documents.get(path) if path in paths else None
+            text = moved if moved is not None and moved.id in (None, state.id) else each
+            graves[path] = replace(text, path=path, state=lifecycle.bury(state, now))
+            held.add(state.id)
+    for path in _touched_graves(old, new, paths):
+        if graves.get(path) is None:
+            grave = _grave(new.documents[path], old.documents.get(path), known, now)
+            kept = grave is not None and grave.id not in held | living
+            graves[path] = grave if kept else None
+            held |= {grave.id} if grave else set()
+    for each, state in gone:
+        is_grave = kind_of(each.path) is Kind.TOMBSTONE
+        if is_grave and state.id not in held and state.status is not Status.DELETED:
+            graves[each.path] = each  # its container is still there: not yet to be forgotten
+    return graves
+
+
+def _touched_graves(old: Fleet, new: Fleet, paths: set[str]) -> list[str]:
+    """List the changed tombstones, those that were there before first."""
+    there = (path for path in paths if path in new.documents and kind_of(path) is Kind.TOMBSTONE)
+    return sorted(there, key=lambda path: (path not in old.documents, path))
+
+
 def _grave(
-    after: Document,
-    before: Document | None,
-    known: dict[str, Document],
-    taken: set[str],
-    now: datetime,
+    after: Document, before: Document | None, known: dict[str, Document], now: datetime
 ) -> Document | None:
     """Keep a tombstone that a person touched, or one they made by moving a file there."""
-    if before is not None:
-        return replace(after, state=before.state)
-    owner = known.get(after.id or "")
+    owner = before or known.get(after.id or "")
     state = owner.state if owner else after.state
-    if state is None or state.id in taken:
-        return None
-    return replace(after, state=lifecycle.bury(state, now))
-
-
-def _removed(before: Document, now: datetime) -> dict[str, Document | None]:
-    if before.state is None:
-        return {}
-    if kind_of(before.path) is Kind.SERVER:
-        path = tombstone_path(before.name)
-        return {path: replace(before, path=path, state=lifecycle.bury(before.state, now))}
-    if before.state.status is not Status.DELETED:
-        return {before.path: before}  # its container is still there: not yet to be forgotten
-    return {}
+    return replace(after, state=lifecycle.bury(state, now)) if state else None

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from zedops.document import format_time, one_line
 from zedops.errors import ZedopsError
 from zedops.model import State, Status
 from zedops.wire import Activity, Goal, ServerReport
@@ -62,8 +63,16 @@ def bury(state: State, now: datetime) -> State:
 
 
 def revive(state: State, now: datetime) -> State:
-    """Bring a deleted server back: same id, same data."""
-    return _moved(state, Status.PENDING, now, deleted_at=None, container=None)
+    """Bring a deleted server back: same id, same data, nothing applied yet."""
+    return _moved(state, Status.PENDING, now, deleted_at=None, container=None, commit=None)
+
+
+def lose(state: State, host: str, at: datetime) -> State:
+    """Mark a server of a host that does not answer: the last facts stand, nothing is inferred."""
+    if state.status in (Status.PENDING, Status.DELETED, Status.UNKNOWN):
+        return state
+    message = f"host {host!r} has not answered since {format_time(at)}; the last facts stand"
+    return _moved(state, Status.UNKNOWN, at, message=message)
 
 
 def fold(state: State, report: ServerReport, goal: Goal) -> State:
@@ -86,7 +95,7 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
 
 def _status(state: State, report: ServerReport, goal: Goal) -> Status:
     container = report.container
-    if goal is Goal.DELETED:
+    if goal.ends:
         gone = container is None and report.activity is None and report.failure is None
         return Status.DELETED if gone else Status.DELETING
     if report.failure is not None:
@@ -99,12 +108,12 @@ def _status(state: State, report: ServerReport, goal: Goal) -> Status:
         return Status.RUNNING if container.running else Status.STOPPED
     if state.commit is not None:
         return Status.MISSING
-    return state.status if state.status in MOVES[Status.PENDING] else Status.PENDING
+    return state.status if state.status in _ALIVE else Status.PENDING
 
 
 def _message(status: Status, report: ServerReport, goal: Goal) -> str | None:
-    if report.failure or report.note:
-        return report.failure or report.note
+    if said := report.failure or report.note:
+        return one_line(said)
     container = report.container
     if status is Status.STOPPED and goal is Goal.RUNNING and container is not None:
         memory = ", out of memory" if container.oom_killed else ""

@@ -201,6 +201,8 @@ class Definition(Model):
         default=(), strict=False
     )
     profile: Annotated[Profile, one_of(Profile)] = Profile.DEFAULT
+    #: Only in a tombstone: `data` asks the host to remove the data, too.
+    purge: Literal["data"] | None = None
 
     @field_validator("volumes")
     @classmethod
@@ -225,7 +227,7 @@ class Definition(Model):
 
 
 #: Fields that do not shape the container: changing them recreates nothing.
-_NOT_IN_HASH = {"host", "game", "desired", "stop", "restart", "rebuild", "drift"}
+_NOT_IN_HASH = {"host", "game", "desired", "stop", "restart", "rebuild", "drift", "purge"}
 
 
 def definition_hash(definition: Definition) -> str:

@@ -229,7 +229,8 @@ def _stream(
     parts.append(b"data %d\n%s\n" % (len(text), text))
     for index, parent in enumerate(parents):
         parts.append(f"{'merge' if index else 'from'} {parent}\n".encode())
-    for path, content in files.items():
+    # removals first: a folder may take a removed file's place, and the other way round
+    for path, content in sorted(files.items(), key=lambda item: item[1] is not None):
         quoted = _quote(path)
         match content:
             case None:

@@ -32,6 +32,12 @@ class Goal(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     DELETED = "deleted"  #: stop and remove the container, leave the data alone
+    PURGED = "purged"  #: the same, then remove the data: somebody asked for that
+
+    @property
+    def ends(self) -> bool:
+        """Say whether the container is to go."""
+        return self in (Goal.DELETED, Goal.PURGED)
 
 
 class DesiredServer(Message):

@@ -48,7 +48,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
     try:
-        run(arguments.fleet, arguments.data_root, lambda: void(end.wait()))
+        run(arguments.fleet, arguments.data_root.absolute(), lambda: void(end.wait()))
     except ZedopsError as error:
         sys.stderr.write(f"zedops-agent: {error}\n")
         sys.exit(error.exit_code)

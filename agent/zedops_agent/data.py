@@ -1,14 +1,15 @@
-"""Servers' data directories on this host: making, marking, looking. The only module that does.
+"""Servers' data directories on this host: the only module that makes, marks or removes them.
 
 Layout: `<root>/servers/<server id>/<volume>`. Each data volume carries the marker `.zedops.json`,
-which says whose it is: an empty or foreign mount in its place is told from the real one. Nothing
-in here removes anything.
+which says whose it is: an empty or foreign mount in its place is told from the real one. Only
+`remove` removes anything.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 from zedops.errors import DataAtRisk, EngineFailed
@@ -62,6 +63,36 @@ def _read_marker(path: Path, server_id: str) -> Presence:
     except (ValueError, AttributeError):
         return Presence.FOREIGN
     return Presence.PRESENT if owner == server_id else Presence.FOREIGN
+
+
+def look_home(root: Path, server_id: str) -> Presence:
+    """Say whether anything of a server is kept here, caches included."""
+    try:
+        (root / "servers" / server_id).lstat()
+    except FileNotFoundError:
+        return Presence.ABSENT
+    except OSError:
+        return Presence.UNKNOWN
+    return Presence.PRESENT
+
+
+def remove(root: Path, server_id: str, definition: Definition) -> None:
+    """Remove all that is kept of a server: for a purge that asked for it, and nothing else.
+
+    DataAtRisk, and nothing touched, where a volume is another server's or the place is a link.
+    """
+    home = root / "servers" / server_id
+    foreign = [each.key for each in look(root, server_id, definition)
+               if each.marker in (Presence.FOREIGN, Presence.UNKNOWN)]
+    if foreign or home.is_symlink():
+        what = f"volume {foreign[0]!r} is not this server's" if foreign else "it is a link"
+        raise DataAtRisk(f"{home} was not removed: {what}; look at it and remove it by hand")
+    try:
+        shutil.rmtree(home)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise EngineFailed(f"cannot remove {home}: {error}") from error
 
 
 def make(root: Path, server_id: str, name: str, definition: Definition, owner: str) -> None:

@@ -25,8 +25,10 @@ class Failure(Message):
     text: str
     commit: str
     hash: str
+    goal: Goal | None = None  #: what was tried to be reached
     attempts: int = 1
     retry_at: datetime | None = None
+    not_before: datetime | None = None  #: bringing the previous container back waits as well
 
 
 class Restarting(Message):
@@ -50,9 +52,16 @@ class Memory(Message):
     counted: tuple[str, int] = ("", 0)  #: container and its restart count at the last look
 
 
+def matches(container: Container, want: DesiredServer) -> bool:
+    """Say whether a container is the one that a definition asks for."""
+    rebuild = want.definition.rebuild
+    return container.definition == want.hash and rebuild in (None, container.rebuild)
+
+
 def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime) -> Memory:
     """Take one look into memory."""
-    current = next((each for each in seen.containers if each.definition == want.hash), None)
+    mine = [each for each in seen.containers if matches(each, want)]
+    current = max(mine, key=lambda each: each.up, default=None)
     update: dict[str, object] = {}
     held = {each.key for each in seen.volumes if each.content is Presence.PRESENT}
     if not held <= set(memory.data_seen):
@@ -90,9 +99,15 @@ def failed(
     """Note a failed attempt; `retry` says whether trying again can hurt nobody."""
     attempts = memory.failure.attempts + 1 if memory.failure else 1
     wait_s = min(RETRY_FIRST_S * 2 ** (attempts - 1), RETRY_MAX_S)
-    retry_at = now + timedelta(seconds=wait_s) if retry else None
+    wait_until = now + timedelta(seconds=wait_s)
     failure = Failure(
-        text=text, commit=want.commit, hash=want.hash, attempts=attempts, retry_at=retry_at
+        text=text,
+        commit=want.commit,
+        hash=want.hash,
+        goal=want.goal,
+        attempts=attempts,
+        retry_at=wait_until if retry else None,
+        not_before=wait_until,
     )
     return memory.model_copy(update={"failure": failure})
 

@@ -86,6 +86,8 @@ class Observed:
 
     containers: tuple[Container, ...] = ()
     volumes: tuple[DataVolume, ...] = ()
+    #: The directory above all volumes, caches included.
+    home: Presence = Presence.ABSENT
 
     @property
     def data_exists(self) -> bool | None:

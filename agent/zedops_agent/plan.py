@@ -9,12 +9,12 @@ the one that replaces it has proven itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
-from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory
+from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory, matches
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.steps import (
     Create,
@@ -22,6 +22,7 @@ from zedops_agent.steps import (
     MakeData,
     Pull,
     Remove,
+    RemoveData,
     Rename,
     Restart,
     Start,
@@ -56,32 +57,49 @@ def make_plan(
     fleet: str, want: DesiredServer, seen: Observed, memory: Memory, now: datetime
 ) -> Plan:
     """Decide the next steps for one server."""
-    if want.goal is Goal.DELETED:
-        return Plan(_take_down(seen, want))
+    if want.goal.ends:
+        return _end_all(want, seen, memory, now)
     name = container_name(fleet, want.name)
-    current, previous = _sort(want, seen)
+    current, previous, surplus = _sort(name, want, seen)
     guard = _guard(want, seen, memory)
     if guard is not None:
         return _guarded(guard, want, seen)
     if current is not None and len(memory.crashes) >= CRASH_BUDGET and current.up:
         return _give_up(want, current)
     if memory.failure is not None and memory.failure.hash == want.hash:
-        return _after_failure(name, want, seen, current, previous, memory, now)
-    if current is None:
-        return _make(name, want, previous, memory)
-    return _keep(name, want, seen, current, previous, memory, now)
+        plan = _after_failure(name, want, seen, current, previous, memory, now)
+    elif current is None:
+        plan = _make(name, want, previous, memory)
+    else:
+        plan = _keep(name, want, seen, current, previous, memory, now)
+    return _cleared(plan, surplus, want)
 
 
-def _sort(want: DesiredServer, seen: Observed) -> tuple[Container | None, Container | None]:
-    """Tell the container that matches the definition from the one it replaces."""
-    rebuild = want.definition.rebuild
+def _sort(
+    name: str, want: DesiredServer, seen: Observed
+) -> tuple[Container | None, Container | None, list[Container]]:
+    """Tell the container that matches the definition from the one it replaces, and from the rest.
+
+    There is a rest where a definition changed again before the last change had proven itself. Of
+    two that stand still, the one that was put aside did work; the other one never proved that.
+    """
     current = previous = None
-    for each in sorted(seen.containers, key=lambda each: each.up):
-        if each.definition == want.hash and (rebuild is None or each.rebuild == rebuild):
+    surplus: list[Container] = []
+    for each in sorted(seen.containers, key=lambda each: (each.up, each.name != name)):
+        if matches(each, want):
+            surplus += [current] if current else []
             current = each
         else:
+            surplus += [previous] if previous else []
             previous = each
-    return current, previous
+    return current, previous, surplus
+
+
+def _cleared(plan: Plan, surplus: list[Container], want: DesiredServer) -> Plan:
+    """End what is neither current nor previous, before a step needs its name or its ports."""
+    ends = [step for each in surplus for step in _end(each, want, "superseded")]
+    at = next((i for i, each in enumerate(plan.steps) if not isinstance(each, Pull | MakeData)), 0)
+    return replace(plan, steps=(*plan.steps[:at], *ends, *plan.steps[at:]))
 
 
 def _take_down(seen: Observed, want: DesiredServer) -> tuple[Step, ...]:
@@ -89,6 +107,19 @@ def _take_down(seen: Observed, want: DesiredServer) -> tuple[Step, ...]:
     for each in seen.containers:
         steps += _end(each, want, "the definition was removed")
     return tuple(steps)
+
+
+def _end_all(want: DesiredServer, seen: Observed, memory: Memory, now: datetime) -> Plan:
+    """Take the containers down, then, for a purge, remove the data."""
+    failure = memory.failure
+    again_at = failure.not_before if failure and failure.goal is want.goal else None
+    if again_at is not None and now < again_at:
+        return Plan(again_at=again_at)
+    if seen.containers:
+        return Plan(_take_down(seen, want))
+    if want.goal is Goal.PURGED and seen.home is not Presence.ABSENT:
+        return Plan((RemoveData("a purge with its data was asked for"),))
+    return Plan()
 
 
 def _end(container: Container, want: DesiredServer, cause: str) -> list[Step]:
@@ -119,11 +150,14 @@ def _guard(want: DesiredServer, seen: Observed, memory: Memory) -> str | None:
 
 
 def _guarded(guard: str, want: DesiredServer, seen: Observed) -> Plan:
-    if want.goal is Goal.STOPPED:
-        ups = [each for each in seen.containers if each.up]
-        stops = (StopContainer(each.id, want.definition.stop, "desired: stopped") for each in ups)
-        return Plan(tuple(stops), lost=guard or None)
-    return Plan(lost=guard or None)
+    plan = _stopped(want, seen) if want.goal is Goal.STOPPED else Plan()
+    return replace(plan, lost=guard or None)
+
+
+def _stopped(want: DesiredServer, seen: Observed) -> Plan:
+    ups = [each for each in seen.containers if each.up]
+    cause = "desired: stopped"
+    return Plan(tuple(StopContainer(each.id, want.definition.stop, cause) for each in ups))
 
 
 def _give_up(want: DesiredServer, current: Container) -> Plan:
@@ -148,15 +182,19 @@ def _after_failure(
     if failure is None:
         return Plan()
     if previous is not None and not previous.up:
+        tried = current is None and previous.name == name
+        if tried and failure.not_before is not None and now < failure.not_before:
+            return Plan(again_at=failure.not_before)
         cause = "the new definition failed; the previous container goes on"
         steps: list[Step] = _end(current, want, cause) if current is not None else []
         if previous.name != name:
             steps.append(Rename(previous.id, name, cause))
         if want.goal is Goal.RUNNING and memory.goal is not Goal.STOPPED:
             steps.append(Start(previous.id, cause))
-        return Plan(tuple(steps))
-    if want.goal is Goal.STOPPED and current is not None and current.up:
-        return Plan((StopContainer(current.id, want.definition.stop, "desired: stopped"),))
+        if steps:
+            return Plan(tuple(steps))
+    if want.goal is Goal.STOPPED and any(each.up for each in seen.containers):
+        return _stopped(want, seen)
     if failure.retry_at is None:
         return Plan()
     if now < failure.retry_at:
@@ -214,6 +252,8 @@ def _keep(
     if previous is not None and previous.up:
         steps.append(StopContainer(previous.id, want.definition.stop, "superseded"))
     if current.name != name:
+        if previous is not None and previous.name == name:  # the change was taken back at once
+            steps.append(Rename(previous.id, f"{name}-superseded", "superseded"))
         steps.append(Rename(current.id, name, "renamed"))
     if want.goal is Goal.STOPPED:
         if current.up:
@@ -229,8 +269,8 @@ def _keep(
         proven_at = started_at + timedelta(seconds=PROVEN_S)
         if want.goal is Goal.STOPPED or (current.running and now >= proven_at):
             steps.append(Remove(previous.id, "superseded"))
-        else:
-            again_at = proven_at
+        elif current.running:
+            again_at = min(again_at or proven_at, proven_at)
     return Plan(tuple(steps), again_at, note)
 
 

@@ -18,10 +18,10 @@ from zedops.wire import (
     ServerReport,
 )
 from zedops_agent.engine import Stopped
-from zedops_agent.memory import Memory, failed, reached, remember
+from zedops_agent.memory import Memory, failed, matches, reached, remember
 from zedops_agent.observed import Container, Observed, Phase
 from zedops_agent.plan import Plan, make_plan
-from zedops_agent.steps import Create, Pull, Remove, Start, Step, StopContainer
+from zedops_agent.steps import Create, Pull, Remove, RemoveData, Start, Step, StopContainer
 from zedops_agent.store import Store
 from zedops_agent.work import GaveUp, Workshop
 
@@ -150,12 +150,12 @@ def make_report(
     """State the facts about one server. Pure."""
     telling = [
         each for each in seen.containers
-        if want.goal is Goal.DELETED
+        if want.goal.ends
         or each.up
-        or (each.definition == want.hash and each.phase is not Phase.REMOVING)
+        or (matches(each, want) and each.phase is not Phase.REMOVING)
     ]
-    shown = max(telling, key=lambda each: (each.up, each.definition == want.hash), default=None)
-    matches = shown is not None and shown.definition == want.hash
+    shown = max(telling, key=lambda each: (each.up, matches(each, want)), default=None)
+    is_current = shown is not None and matches(shown, want)
     return ServerReport(
         id=want.id,
         at=now,
@@ -166,7 +166,7 @@ def make_report(
         failure=memory.failure.text if memory.failure else None,
         note=plan.lost or note,
         about=want.commit,
-        applied=matches and memory.failure is None,
+        applied=is_current and memory.failure is None,
     )
 
 
@@ -184,16 +184,16 @@ def _activity(plan: Plan, want: DesiredServer) -> Activity | None:
     kinds = {type(step) for step in plan.steps}
     if kinds & {Pull, Create}:
         return Activity.CREATING
-    if want.goal is Goal.DELETED and kinds & {StopContainer, Remove}:
+    if want.goal.ends and kinds & {StopContainer, Remove, RemoveData}:
         return Activity.REMOVING
     return Activity.OTHER if kinds - {Remove} else None
 
 
 def _is_there(want: DesiredServer, seen: Observed) -> bool:
     """Say whether a server is where its definition wants it."""
-    current = [each for each in seen.containers if each.definition == want.hash]
+    current = [each for each in seen.containers if matches(each, want)]
     match want.goal:
-        case Goal.DELETED:
+        case Goal.DELETED | Goal.PURGED:
             return not seen.containers
         case Goal.STOPPED:
             return bool(current) and not any(each.up for each in seen.containers)

@@ -92,6 +92,14 @@ class GiveUp:
     cause: str
 
 
+@dataclass(frozen=True)
+class RemoveData:
+    """Remove everything that this host keeps of a server. Only for a purge that asked for it."""
+
+    cause: str
+
+
 Step = (
     Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
+    | RemoveData
 )

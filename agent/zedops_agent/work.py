@@ -19,6 +19,7 @@ from zedops_agent.steps import (
     MakeData,
     Pull,
     Remove,
+    RemoveData,
     Rename,
     Restart,
     Start,
@@ -48,7 +49,9 @@ class Workshop:
     def look(self, want: DesiredServer) -> Observed:
         """Observe one server; EngineUnreachable means that nothing was seen."""
         return Observed(
-            self._engine.look(want.id), data.look(self._root, want.id, want.definition)
+            self._engine.look(want.id),
+            data.look(self._root, want.id, want.definition),
+            data.look_home(self._root, want.id),
         )
 
     def carry_out(
@@ -58,9 +61,7 @@ class Workshop:
         engine = self._engine
         match step:
             case Pull():
-                if step.newest or engine.image(step.image) is None:
-                    progress(f"pulling {step.image}")
-                    engine.pull(step.image, progress)
+                self._pull(step, progress)
             case MakeData():
                 data.make(self._root, want.id, want.name, want.definition, self._owner(want))
             case Create():
@@ -77,13 +78,23 @@ class Workshop:
                 engine.rename(step.container, step.name)
             case Remove():
                 engine.remove(step.container)
+            case RemoveData():
+                data.remove(self._root, want.id, want.definition)
             case GiveUp():
-                lines = engine.last_lines(step.container, _LAST_LINES)
-                engine.stop(step.container, step.stop)
-                raise GaveUp(f"{step.cause}; last log lines: {lines or 'none'}")
+                self._give_up(step)
             case _:
                 assert_never(step)
         return None
+
+    def _pull(self, step: Pull, progress: Callable[[str], None]) -> None:
+        if step.newest or self._engine.image(step.image) is None:
+            progress(f"pulling {step.image}")
+            self._engine.pull(step.image, progress)
+
+    def _give_up(self, step: GiveUp) -> None:
+        lines = self._engine.last_lines(step.container, _LAST_LINES)
+        self._engine.stop(step.container, step.stop)
+        raise GaveUp(f"{step.cause}; last log lines: {lines or 'none'}")
 
     def _owner(self, want: DesiredServer) -> str:
         if want.definition.user:

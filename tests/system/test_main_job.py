@@ -250,3 +250,44 @@ def test_an_emptied_servers_d_is_refused_until_it_is_said_twice(
     assert len(machine.containers()) == 2
     machine.git("push", "-o", "allow-delete=all")
     assert machine.containers() == []
+
+
+def test_a_purge_removes_the_data_only_where_it_asks_for_it(running: tuple[Machine, int]) -> None:
+    machine, _ = running
+    machine.wait_for(lambda: machine.state("rosewood")["data_exists"])
+    first = machine.state("rosewood")["id"]
+    home = machine.data_root / "servers" / first
+    machine.zedops("purge", "rosewood", "--yes", code=1)
+    machine.zedops("delete", "rosewood", "--yes", "--wait")
+    machine.zedops("purge", "rosewood", "--yes")
+    machine.wait_for(lambda: machine.state("rosewood") == {})
+    assert (home / "world" / "world.txt").exists()
+
+    machine.pull()
+    machine.define("rosewood")
+    machine.push("rosewood: another one under the old name")
+    second = machine.state("rosewood")["id"]
+    assert second != first
+    machine.wait_for(lambda: machine.state("rosewood")["data_exists"])
+    machine.zedops("purge", "rosewood", "--data", "--yes", "--wait")
+    assert machine.state("rosewood") == {}
+    assert not (machine.data_root / "servers" / second).exists()
+    assert (home / "world" / "world.txt").exists()
+    assert machine.containers() == []
+    assert machine.subjects()[0] == "rosewood: purged"
+
+
+def test_the_retention_ends_in_a_commit_also_after_the_manager_was_away(
+    running: tuple[Machine, int],
+) -> None:
+    machine, _ = running
+    path = machine.clone / "zedops.yaml"
+    path.write_text(path.read_text().replace("retention: 24h", "retention: 3s"))
+    machine.push("a short memory")
+    server_id = machine.state("rosewood")["id"]
+    machine.zedops("delete", "rosewood", "--yes", "--wait")
+    machine.down()
+    machine.up()
+    machine.wait_for(lambda: machine.subjects()[0] == "rosewood: purged")
+    assert machine.git("ls-tree", "--name-only", "main", "tombstones.d/", cwd=machine.hub) == ""
+    assert (machine.data_root / "servers" / server_id / "world" / "world.txt").exists()

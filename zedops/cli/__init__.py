@@ -21,7 +21,8 @@ from zedops.repository import clean_environment
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "agent"],
     "Look": ["list", "show", "history", "logs", "diff", "validate"],
-    "Act": ["new", "start", "stop", "restart", "rebuild", "retry", "delete", "restore"],
+    "Act": ["new", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
+            "purge"],
 }
 _MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
             "rebuild": "start", "retry": "start"}

@@ -55,8 +55,12 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
     begun = time.time()
     while time.monotonic() < deadline:
         clone.fetch()
-        state = _state(clone.fleet(), name)
-        if state is not None and _is_done(state, commit, begun):
+        each = _find(clone.fleet(), name)
+        if each is None:
+            click.echo(f"{name} is purged")
+            return
+        state = each.state
+        if state is not None and _is_done(each, state, commit, begun):
             click.echo(f"{name} {state.status}")
             if state.status in (Status.FAILED, Status.MISSING):
                 raise ZedopsError(f"{name}: {state.message}")
@@ -65,11 +69,11 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
     raise ZedopsError(f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on")
 
 
-def _is_done(state: State, commit: str, begun: float) -> bool:
+def _is_done(each: Document, state: State, commit: str, begun: float) -> bool:
     if state.status not in SETTLED:
         return False
     if state.status is Status.DELETED:
-        return True
+        return each.definition is None or each.definition.purge is None
     if state.commit is not None and commit.startswith(state.commit):
         return True
     return state.status is Status.FAILED and state.since is not None and (
@@ -77,6 +81,6 @@ def _is_done(state: State, commit: str, begun: float) -> bool:
     )
 
 
-def _state(fleet: Fleet, name: str) -> State | None:
-    every: list[Document] = [*fleet.servers(), *fleet.tombstones()]
-    return next((each.state for each in every if each.name == name), None)
+def _find(fleet: Fleet, name: str) -> Document | None:
+    every = [*fleet.servers(), *fleet.tombstones()]
+    return next((each for each in every if each.name == name), None)

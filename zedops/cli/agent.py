@@ -24,4 +24,4 @@ def agent_command(fleet: str, data_root: Path | None, verbose: bool) -> None:
     from zedops_agent.__main__ import run
 
     prepare_logging(verbose=verbose)
-    run(fleet, data_root or default_data_root(), wait_for_end)
+    run(fleet, (data_root or default_data_root()).absolute(), wait_for_end)

@@ -56,7 +56,7 @@ def up_command(fleet: Path, host: str | None, data_root: Path | None, verbose: b
         if name not in settings.hosts:
             known = ", ".join(settings.hosts)
             raise UsageError(f"say which host this is with --host; the fleet has {known}")
-        agent = Agent(settings.name, name, engine, data_root or default_data_root())
+        agent = Agent(settings.name, name, engine, (data_root or default_data_root()).absolute())
         agent.start(bus.join(name, agent))
         count = sum(1 for _ in manager.ledger.fleet.servers())
         click.echo(

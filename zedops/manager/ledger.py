@@ -10,28 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from zedops import audit, document
+from zedops import document, edit
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, desired_server, kind_of
 from zedops.identity import succeed
 from zedops.ids import new_id
-from zedops.lifecycle import SETTLED, fold
+from zedops.lifecycle import SETTLED, fold, lose
+from zedops.manager.journal import Journal
 from zedops.model import Settings, State, Status
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
-
-_TROUBLE = frozenset({Status.MISSING, Status.STOPPED, Status.FAILED})
-
-
-@dataclass
-class Uncommitted:
-    """What happened to one server since the last commit."""
-
-    name: str
-    path: list[Status | None]
-    state: State
-    purged: bool = False
-    #: The host must not hear of it before it is in git: a new id, a tombstone.
-    urgent: bool = False
 
 
 @dataclass
@@ -44,8 +31,7 @@ class Ledger:
     _desired: dict[str, DesiredServer] = field(default_factory=dict)
     _hosts: dict[str, str] = field(default_factory=dict)
     _revs: dict[str, int] = field(default_factory=dict)
-    _uncommitted: dict[str, Uncommitted] = field(default_factory=dict)
-    _dirty: set[str] = field(default_factory=set)
+    journal: Journal = field(default_factory=Journal)
     _reports: dict[str, ServerReport] = field(default_factory=dict)
 
     # --- commits come in
@@ -83,15 +69,15 @@ class Ledger:
         held = self.fleet.documents.get(path)
         if held is None:
             if written is not None:
-                self._dirty.add(path)
+                self.journal.touch(path)
             return
         if held.state is None or (written is not None and written.state == held.state):
             return
-        self._dirty.add(path)
+        self.journal.touch(path)
         known = before.get(held.state.id)
         was = known.state.status if known and known.state else None
         if was is not held.state.status or known is None:
-            self._happened(held, [was], urgent=True)
+            self.journal.add(held, was, urgent=True)
 
     def _refresh(self, paths: Iterable[str], commits: Mapping[str, str]) -> set[str]:
         hosts: set[str] = set()
@@ -146,6 +132,9 @@ class Ledger:
         state = fold(held.state, report, want.goal)
         state = state.model_copy(update={"host": self._hosts.get(report.id, state.host)})
         self._reports[report.id] = report
+        if want.goal is Goal.PURGED and _is_purged(report):
+            self._purge(held, state)
+            return state
         if state == held.state:
             return None
         self._desired[report.id] = want.model_copy(
@@ -153,91 +142,64 @@ class Ledger:
         )
         updated = _with_state(held, state)
         self.fleet = self.fleet.with_documents({held.path: updated})
-        self._dirty.add(held.path)
-        self._happened(updated, [held.state.status])
-        if state.status is Status.DELETED:
+        self.journal.add(updated, held.state.status)
+        if state.status is Status.DELETED and want.goal is Goal.DELETED:
             self._desired.pop(report.id, None)
             host = self._hosts.get(report.id, "")
             self._revs[host] = self._revs.get(host, 0) + 1
         return state
 
-    def _happened(
-        self, each: Document, since: list[Status | None], *, urgent: bool = False
-    ) -> None:
-        if each.state is None:
-            return
-        entry = self._uncommitted.setdefault(
-            each.state.id, Uncommitted(each.name, since, each.state)
-        )
-        entry.name, entry.state = each.name, each.state
-        entry.urgent = entry.urgent or urgent
-        if entry.path[-1] is not each.state.status or len(entry.path) == 1:
-            entry.path.append(each.state.status)
+    def sweep(self, now: datetime) -> set[str]:
+        """End the retention of tombstones whose time has come.
 
-    def sweep(self, now: datetime) -> list[str]:
-        """Let go of tombstones past their retention. Returns their names; data is not touched."""
-        purged = []
+        Their files go; with `purge_data` their hosts are first asked to remove the data. Returns
+        the hosts whose documents changed.
+        """
+        asked = set()
         for grave in list(self.fleet.tombstones()):
             state = grave.state
             if state is None or state.status is not Status.DELETED or state.deleted_at is None:
                 continue
-            if now >= state.deleted_at + timedelta(seconds=self.fleet.settings.retention):
-                self.fleet = self.fleet.with_documents({grave.path: None})
-                self._dirty.add(grave.path)
-                self._paths.pop(state.id, None)
-                entry = Uncommitted(grave.name, [state.status], state, purged=True)
-                self._uncommitted[state.id] = entry
-                purged.append(grave.name)
-        return purged
+            if now < state.deleted_at + timedelta(seconds=self.fleet.settings.retention):
+                continue
+            if not self.fleet.settings.purge_data:
+                self._purge(grave, state)
+            elif grave.definition is not None and grave.definition.purge is None:
+                content = document.render(edit.set_field(grave, "purge", "data"), state)
+                self.fleet = self.fleet.with_documents(
+                    {grave.path: _with_state(document.parse(grave.path, content), state)}
+                )
+                self.journal.touch(grave.path)
+                asked.add(grave.path)
+        return self._refresh(asked, {})
 
-    def next_purge(self) -> datetime | None:
-        """Say when the next tombstone's retention ends."""
-        times = [
-            each.state.deleted_at + timedelta(seconds=self.fleet.settings.retention)
-            for each in self.fleet.tombstones()
-            if each.state and each.state.deleted_at and each.state.status is Status.DELETED
-        ]
-        return min(times, default=None)
+    def _purge(self, grave: Document, state: State) -> None:
+        self.fleet = self.fleet.with_documents({grave.path: None})
+        self._paths.pop(state.id, None)
+        self._desired.pop(state.id, None)
+        if host := self._hosts.pop(state.id, None):
+            self._revs[host] = self._revs.get(host, 0) + 1
+        self.journal.add_purge(grave, state)
+
+    def lose(self, host: str, at: datetime) -> None:
+        """Take note that a host does not answer."""
+        for server_id in [each for each, where in self._hosts.items() if where == host]:
+            held = self.server(server_id)
+            if held is None or held.state is None:
+                continue
+            state = lose(held.state, host, at)
+            if state != held.state:
+                updated = _with_state(held, state)
+                self.fleet = self.fleet.with_documents({held.path: updated})
+                self.journal.add(updated, held.state.status)
 
     # --- commits go out
-
-    @property
-    def urgent(self) -> bool:
-        """Say whether hosts wait for the next commit."""
-        return any(each.urgent for each in self._uncommitted.values())
-
-    @property
-    def dirty(self) -> bool:
-        """Say whether there is anything to commit."""
-        return bool(self._dirty)
-
-    @property
-    def telling(self) -> bool:
-        """Say whether there is news to commit soon: all at rest, or something that went wrong."""
-        happened = self._uncommitted.values()
-        at_rest = all(each.state.status in SETTLED for each in happened)
-        return at_rest or any(_TROUBLE.intersection(each.path[1:]) for each in happened)
-
-    def files(self) -> tuple[dict[str, bytes | None], str]:
-        """Make the next commit: its files (None removes one) and its message."""
-        files: dict[str, bytes | None] = {}
-        for path in sorted(self._dirty):
-            each = self.fleet.documents.get(path)
-            files[path] = document.render(each.head, each.state) if each else None
-        transitions = [
-            audit.transition(each.name, each.path, each.state, purged=each.purged)
-            for each in self._uncommitted.values()
-        ]
-        if not transitions:
-            return files, "zedops: state restored\n"
-        return files, audit.write_message(transitions)
 
     def committed(self, commit: str) -> None:
         """Note that everything is in git now, at `commit`."""
         documents = self.fleet.documents
         self.fleet = Fleet(commit, self.fleet.settings, documents, self.fleet.problems)
-        self._dirty.clear()
-        self._uncommitted.clear()
+        self.journal.clear()
 
     # --- documents go out
 
@@ -260,16 +222,20 @@ class Ledger:
             self._desired.get(server_id), self._reports.get(server_id), self.server(server_id)
         )
         status = each.state.status if each and each.state else Status.DELETED
-        if server_id in self._uncommitted:
+        if server_id in self.journal:
             return False  # who pulls after a push shall find it there
-        if want is None or status is Status.DELETED:
+        if want is None or (status is Status.DELETED and want.goal is Goal.DELETED):
             return True
         if report is None or report.about != want.commit or report.activity is not None:
             return False
         if report.failure is not None:
             return True
         wished = Status.RUNNING if want.goal is Goal.RUNNING else Status.STOPPED
-        return status in (wished, Status.MISSING) and want.goal is not Goal.DELETED
+        return status in (wished, Status.MISSING) and not want.goal.ends
+
+    def hosts(self) -> set[str]:
+        """Name the hosts that were handed servers."""
+        return set(self._hosts.values())
 
     def host(self, server_id: str) -> str | None:
         """Name the host that a server was handed to."""
@@ -283,6 +249,12 @@ class Ledger:
 
 def _with_state(each: Document, state: State) -> Document:
     return Document(each.path, each.head, each.definition, state, each.problems, each.source)
+
+
+def _is_purged(report: ServerReport) -> bool:
+    """Say whether a host has nothing left of a server, seen and not guessed."""
+    idle = report.activity is None and report.failure is None
+    return idle and report.container is None and report.data_exists is False
 
 
 def _is_problem(message: str | None) -> bool:

@@ -31,6 +31,8 @@ QUIET_S, BUSY_S, UNSETTLED_S = 0.05, 0.2, 1.0
 #: Looks at main's ref this often, should the file watch miss a move.
 POLL_S = 1.0
 RETRY_S = 1.0
+#: A host that said nothing for so long is lost: two heartbeats and a half.
+SILENT_S = 25.0
 
 
 class Manager:
@@ -45,6 +47,8 @@ class Manager:
         self.on_commit: Callable[[str], None] = lambda _: None
         self._bus = bus
         self._to_tell: set[str] = set()
+        self._heard: dict[str, float] = {}
+        self._lost: set[str] = set()
         self._wakes = self._handled = 0
         self._dirty_since: float | None = None
         self._last_commit = 0.0
@@ -81,7 +85,7 @@ class Manager:
         for thread in self._threads:
             thread.join(timeout=5)
         with self.changed:
-            if self.ledger.dirty:
+            if not self.ledger.journal.empty:
                 self._commit()
         self._lock_file.close()
 
@@ -107,11 +111,14 @@ class Manager:
     def sync(self, hello: Hello) -> DesiredDocument:
         """Hand a host its whole document."""
         with self.changed:
+            self._heard[hello.host] = time.monotonic()
+            self._lost.discard(hello.host)
             return self.ledger.document(hello.host)
 
     def report(self, report: Report) -> None:
         """Take what an agent observed."""
         with self.changed:
+            self._heard[report.host] = time.monotonic()
             for each in report.servers:
                 try:
                     self.ledger.take(each)
@@ -131,8 +138,10 @@ class Manager:
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
         """Answer what the host should hold."""
         with self.changed:
+            self._heard[heartbeat.host] = time.monotonic()
             document = self.ledger.document(heartbeat.host)
-            return HeartbeatReply(epoch=document.epoch, rev=document.rev)
+            back = heartbeat.host in self._lost
+            return HeartbeatReply(epoch=document.epoch, rev=document.rev, want_report=back)
 
     # --- the loop
 
@@ -163,8 +172,8 @@ class Manager:
             head = self.hub.head()
             if head is not None and head != self.ledger.fleet.commit:
                 self._take_in(head)
-            for name in self.ledger.sweep(datetime.now(UTC)):
-                log.info("%s: retention is over, the tombstone goes; its data is kept", name)
+            self._to_tell |= self.ledger.sweep(datetime.now(UTC))
+            self._miss_silent_hosts()
             due = self._due()
             if due is not None and time.monotonic() >= due:
                 self._commit()
@@ -181,24 +190,33 @@ class Manager:
         commits = self.hub.authors(before, head) if before else {}
         paths = {change.path for change in changes}
         self._to_tell |= self.ledger.advance(fleet, paths, commits, datetime.now(UTC))
-        if not self.ledger.dirty:
+        if self.ledger.journal.empty:
             self.hub.see(head)
 
+    def _miss_silent_hosts(self) -> None:
+        now = time.monotonic()
+        for host in self.ledger.hosts():
+            heard = self._heard.setdefault(host, now)
+            if now - heard > SILENT_S and host not in self._lost:
+                log.warning("host %s does not answer", host)
+                self._lost.add(host)
+                self.ledger.lose(host, datetime.now(UTC))
+
     def _due(self) -> float | None:
-        if not self.ledger.dirty:
+        if self.ledger.journal.empty:
             self._dirty_since = None
             return None
         now = time.monotonic()
         if self._dirty_since is None:
             self._dirty_since = now
-        if self.ledger.urgent:
+        if self.ledger.journal.urgent:
             return now
         quiet = now - self._last_commit > 1.0
-        wait = (QUIET_S if quiet else BUSY_S) if self.ledger.telling else UNSETTLED_S
+        wait = (QUIET_S if quiet else BUSY_S) if self.ledger.journal.telling else UNSETTLED_S
         return self._dirty_since + wait
 
     def _commit(self) -> None:
-        files, message = self.ledger.files()
+        files, message = self.ledger.journal.files(self.ledger.fleet)
         self.ledger.committed(self.hub.commit(self.ledger.fleet.commit, files, message))
         self._dirty_since, self._last_commit = None, time.monotonic()
         self.on_commit(message.splitlines()[0])

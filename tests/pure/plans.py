@@ -1,0 +1,117 @@
+"""Desired servers, observed hosts, and plans as text, for tests of the agent's rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from tests.pure.fleets import NOW, later, server_id
+from zedops.model import Definition, Drift
+from zedops.wire import DesiredServer, Goal
+from zedops_agent.memory import Memory, reached
+from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
+from zedops_agent.plan import Plan, make_plan
+from zedops_agent.steps import (
+    Create,
+    GiveUp,
+    MakeData,
+    Pull,
+    Remove,
+    RemoveData,
+    Rename,
+    Restart,
+    Start,
+    Step,
+    StopContainer,
+    Unpause,
+)
+
+HASH, OTHER = "1:new", "1:old"
+THERE = DataVolume("world", Presence.PRESENT, Presence.PRESENT)
+EMPTY = DataVolume("world", Presence.PRESENT, Presence.ABSENT)
+NOTHING = DataVolume("world", Presence.ABSENT, Presence.ABSENT)
+FOREIGN = DataVolume("world", Presence.FOREIGN, Presence.PRESENT)
+UNREADABLE = DataVolume("world", Presence.UNKNOWN, Presence.UNKNOWN)
+
+
+def wanted(goal: Goal = Goal.RUNNING, **facts: Any) -> DesiredServer:
+    """Make what a host gets for `rosewood`; definition fields go into the definition."""
+    fields = {key: facts.pop(key) for key in ("restart", "rebuild") if key in facts}
+    definition = Definition(image="img", volumes={"world": "/data"}, **fields)  # type: ignore[dict-item]
+    known = DesiredServer(
+        id=server_id(1), name="rosewood", goal=goal, definition=definition, hash=HASH, commit="c1",
+        created=False, data_expected=False, drift=Drift.HEAL,
+    )  # fmt: skip
+    return known.model_copy(update=facts)
+
+
+def container(phase: Phase = Phase.RUNNING, **facts: Any) -> Container:
+    """Make the container that matches `wanted`, started a minute ago."""
+    known = Container(
+        id="new", name="f-rosewood", phase=phase, definition=HASH, rebuild="", image="sha256:1",
+        started_at=later(-60),
+    )  # fmt: skip
+    return replace(known, **facts)
+
+
+def old(phase: Phase = Phase.RUNNING, **facts: Any) -> Container:
+    """Make a container of an earlier definition."""
+    return container(phase, id="old", definition=OTHER, **facts)
+
+
+def settled(want: DesiredServer | None = None, **facts: Any) -> Memory:
+    """Remember that a server was where its definition wants it."""
+    memory = reached(Memory(data_seen=("world",)), want or wanted())
+    return memory.model_copy(update=facts)
+
+
+def see(*containers: Container, world: DataVolume = THERE) -> Observed:
+    """Observe containers and the world, and with it the directory that it is in."""
+    gone = world.marker is Presence.ABSENT and world.content is Presence.ABSENT
+    return Observed(containers, (world,), Presence.ABSENT if gone else Presence.PRESENT)
+
+
+def plan_for(
+    want: DesiredServer, seen: Observed, memory: Memory | None = None, now: datetime = NOW
+) -> Plan:
+    """Plan for a server of the fleet `f`."""
+    return make_plan("f", want, seen, memory if memory is not None else settled(), now)
+
+
+def text(plan: Plan) -> str:
+    """Write a plan: a line a step with its cause, then what is lost, the note, and when again."""
+    lines = [f"{_step(each)} ({each.cause})" for each in plan.steps]
+    if plan.lost:
+        lines.append(f"lost: {plan.lost}")
+    if plan.note:
+        lines.append(f"note: {plan.note}")
+    if plan.again_at:
+        lines.append(f"again in {(plan.again_at - NOW).total_seconds():.0f} s")
+    return "\n".join(lines) or "nothing"
+
+
+def _step(step: Step) -> str:
+    match step:
+        case Pull():
+            return f"pull {step.image}" + (" newest" if step.newest else "")
+        case MakeData():
+            return "make data"
+        case Create():
+            return f"create {step.name}"
+        case Start():
+            return f"start {step.container}"
+        case StopContainer():
+            return f"stop {step.container}"
+        case Restart():
+            return f"restart {step.container}"
+        case Unpause():
+            return f"unpause {step.container}"
+        case Rename():
+            return f"rename {step.container} to {step.name}"
+        case Remove():
+            return f"remove {step.container}"
+        case RemoveData():
+            return "remove data"
+        case GiveUp():
+            return f"give up on {step.container}"

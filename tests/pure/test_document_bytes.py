@@ -1,0 +1,203 @@
+"""The user's half of a file is theirs, byte for byte; the state half is what zedops wrote."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.pure.fleets import server_id
+from zedops.document import MARKER, format_time, parse, render, split
+from zedops.model import State, Status
+
+PATH = "servers.d/rosewood.yaml"
+STATE = State(id=server_id(7), status=Status.RUNNING, data_exists=True, container="123456789012")
+
+_TEXT = st.text(st.characters(codec="utf-8"))
+_LINES = st.sampled_from([
+    "image: a", "host: attic", "# a comment", "  # indented", "", " ", "\t", "env:", "  A: 'it''s'",
+    '  B: "x: y"', "  C: |", "    one", "    two", "  D: >-", "    folded", "  Ä: übung 🎮",
+    "ports: {game: 16261/udp}", "command: [a, b]   # why", "labels: &l {x: y}", "---", "%YAML 1.1",
+    "\ufeff", "- x", "key with spaces :  value ", "image:    a   ",
+])  # fmt: skip
+_YAMLISH = st.builds(
+    lambda lines, newline, end: newline.join(lines) + end,
+    st.lists(_LINES, max_size=12), st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["", "\n", "\r\n", "\n\n", "\n\n\n", "\r"]),
+)
+
+
+def _written(text: str) -> bool:
+    """Say whether a text has no state half of its own."""
+    return split(text)[1] == ""
+
+
+@given(st.one_of(_YAMLISH, _TEXT).filter(_written))
+@example("image: a")
+@example("image: a\r\n")
+@example("image: a\n\n\n")
+@example("image: a\r\nhost: b\n")
+@example("image: a\n\r")
+@example("")
+@example("\n")
+def test_the_head_comes_back_byte_for_byte_under_any_state(text: str) -> None:
+    once = render(text, STATE)
+    head = parse(PATH, once).head
+    assert once.startswith(text.encode())
+    assert head.encode() == text.encode() or head in (text + "\n", text + "\r\n")
+
+
+@given(st.one_of(_YAMLISH, _TEXT).filter(_written))
+@example("")
+@example("\n")
+@example("\r")
+@example("image: a\r")
+@example("image: a\n\r")
+@example("image: a\r\nhost: b\n\n")
+def test_rendering_twice_changes_nothing(text: str) -> None:
+    once = render(text, STATE)
+    again = parse(PATH, once)
+    assert render(again.head, STATE) == once
+    assert render(parse(PATH, render(again.head, None)).head, STATE) == once
+
+
+@given(st.binary(max_size=200))
+@example(b"image: caf\xe9\n")
+@example(b"\xff\xfe")
+def test_even_bytes_that_are_no_text_are_kept_when_the_state_is_written(content: bytes) -> None:
+    document = parse(PATH, content)
+    head, tail = document.head.encode("utf-8", "surrogateescape"), content
+    if not tail or b"state" not in content:
+        assert head == content
+        assert render(document.head, STATE).startswith(content)
+
+
+def test_bytes_too_many_for_a_definition_are_kept_when_the_state_is_written() -> None:
+    content = b"image: a\n#" + b"x" * 300_000 + b"\n"
+    assert render(parse(PATH, content).head, STATE).startswith(content)
+
+
+def test_the_state_block_stands_after_one_blank_line_in_the_line_ends_of_the_file() -> None:
+    assert render("image: a", None).decode() == f"image: a\n\n{MARKER}\n"
+    assert render("image: a\r\n", None).decode() == f"image: a\r\n\r\n{MARKER}\r\n"
+
+
+def test_the_state_block_is_written_in_this_form() -> None:
+    state = State(
+        id=server_id(7), status=Status.STOPPED, host="attic", container="123456789012",
+        since=datetime(2026, 11, 23, 8, 12, 20, tzinfo=UTC), message='a "quote" \\ and: colon',
+    )
+    assert render("image: a\n", state).decode() == f"""\
+image: a
+
+{MARKER}
+state:
+  id: "00000000000000000000000007"
+  status: "stopped"
+  data_exists: false
+  deleted_at: null
+  host: "attic"
+  container: "123456789012"
+  image: null
+  commit: null
+  since: "2026-11-23T08:12:20Z"
+  message: "a \\"quote\\" \\\\ and: colon"
+"""
+
+
+def test_a_file_whose_marker_was_deleted_still_has_its_state_block() -> None:
+    content = render("image: a\n", STATE).replace(f"{MARKER}\n".encode(), b"")
+    document = parse(PATH, content)
+    assert (document.head, document.state, document.problems) == ("image: a\n", STATE, ())
+
+
+def test_a_marker_of_another_version_is_still_the_marker() -> None:
+    content = b"image: a\n\n# --- state: written by zedops 9; hands off\nstate:\n"
+    assert parse(PATH, content).head == "image: a\n"
+
+
+def test_a_file_with_the_marker_and_nothing_below_has_no_state_and_no_problem() -> None:
+    document = parse(PATH, render("image: a\n", None))
+    assert (document.state, document.problems) == (None, ())
+
+
+# --- states
+
+_TIMES = st.one_of(st.none(), st.datetimes(
+    datetime(2000, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC)  # noqa: DTZ001
+).map(lambda at: at.replace(microsecond=0)))  # fmt: skip
+_NASTY = st.sampled_from([
+    "123456789012", "1e5", "0755", "22:22", "on", "null", "~", "true", "", " ", "'", '"', "\\",
+    "# no comment", "a: b", "- a", "{}", "[", "*a", "&a", "!a", "%a", "@a", "`a", "---", "...",
+    "🎮 Üben", "2026-11-23", "state:", MARKER, "\ufeff", "=", "<<",
+])  # fmt: skip
+_ONE_LINE = st.one_of(
+    st.none(), _NASTY,
+    st.text(),
+)  # fmt: skip
+_STATES = st.builds(
+    State, id=st.from_regex(r"[0-9A-HJKMNP-TV-Z]{26}", fullmatch=True),
+    status=st.sampled_from(Status), data_exists=st.booleans(), deleted_at=_TIMES, since=_TIMES,
+    host=_ONE_LINE, container=_ONE_LINE, image=_ONE_LINE, commit=_ONE_LINE, message=_ONE_LINE,
+)
+
+
+def _tidy(state: State) -> State:
+    """Put every text as the file shows it: one line of printable characters."""
+    texts = {
+        key: " ".join("".join(c for c in " ".join(value.split()) if c.isprintable()).split())
+        for key, value in state.model_dump().items() if type(value) is str and key != "id"
+    }
+    return state.model_copy(update=texts)
+
+
+@given(_STATES)
+def test_any_state_is_read_back_as_it_was_written(state: State) -> None:
+    document = parse(PATH, render("image: a\n", state))
+    assert document.problems == ()
+    assert document.state == _tidy(state)
+
+
+@given(st.text(st.characters()))
+@example("line one\nline two\x00\x1b[31m\u2028\x85end")
+@example("\ud800")
+def test_a_message_of_any_characters_is_written_as_one_readable_line(message: str) -> None:
+    once = render("image: a\n", STATE.model_copy(update={"message": message}))
+    document = parse(PATH, once)
+    assert document.problems == ()
+    assert document.state is not None
+    assert render("image: a\n", document.state) == once
+    assert once.decode().splitlines()[-1].startswith('  message: "')
+
+
+def test_a_time_of_another_zone_is_the_same_moment_after_a_round_trip() -> None:
+    content = render("image: a\n", STATE) + b""
+    edited = content.replace(b"deleted_at: null", b"deleted_at: 2026-11-23T10:00:00+02:00")
+    state = parse(PATH, edited).state
+    assert state is not None
+    assert state.deleted_at == datetime(2026, 11, 23, 8, tzinfo=UTC)
+    assert b'deleted_at: "2026-11-23T08:00:00Z"' in render("image: a\n", state)
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-11-23", "2026-11-23T08:00:00", '"2026-11-23 08:00"', "5"]
+)
+def test_a_time_without_a_zone_is_utc_so_that_times_can_be_compared(written: str) -> None:
+    content = render("image: a\n", STATE)
+    edited = content.replace(b"deleted_at: null", f"deleted_at: {written}".encode())
+    state = parse(PATH, edited).state
+    assert state is not None
+    assert state.deleted_at is not None
+    assert state.deleted_at.utcoffset() is not None
+
+
+def test_an_edited_state_block_that_makes_no_sense_is_no_problem_of_the_user() -> None:
+    content = render("image: a\n", STATE).replace(b'"running"', b'"flying"')
+    document = parse(PATH, content)
+    assert (document.state, document.problems) == (None, ())
+
+
+def test_times_are_written_to_the_second() -> None:
+    assert format_time(datetime(2026, 1, 2, 3, 4, 5, 678, UTC)) == "2026-01-02T03:04:05Z"

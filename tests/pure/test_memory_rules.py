@@ -1,0 +1,127 @@
+"""What an agent remembers: only what cannot be seen by looking again."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.pure.fleets import NOW, later
+from tests.pure.plans import EMPTY, THERE, container, old, see, wanted
+from zedops_agent.memory import (
+    CRASH_BUDGET,
+    CRASH_WINDOW_S,
+    Memory,
+    Restarting,
+    failed,
+    reached,
+    remember,
+)
+from zedops_agent.observed import Phase
+
+WANT = wanted()
+
+
+def test_data_that_was_seen_once_is_remembered_when_it_is_gone() -> None:
+    memory = remember(Memory(), WANT, see(world=THERE), NOW)
+    assert remember(memory, WANT, see(world=EMPTY), NOW).data_seen == ("world",)
+
+
+def test_a_container_made_for_a_restart_token_has_answered_it() -> None:
+    assert remember(Memory(), wanted(restart="now"), see(container()), NOW).restart == "now"
+
+
+def test_a_container_that_was_there_before_the_token_has_not() -> None:
+    memory = remember(Memory(), WANT, see(container()), NOW)
+    assert remember(memory, wanted(restart="now"), see(container()), NOW).restart is None
+
+
+def test_a_restart_is_answered_by_a_process_that_started_later() -> None:
+    begun = remember(Memory(), WANT, see(container()), NOW).model_copy(
+        update={"restarting": Restarting(token="now", started_at=later(-60))}  # noqa: S106
+    )
+    want = wanted(restart="now")
+    assert remember(begun, want, see(container(Phase.EXITED)), NOW).restart is None
+    again = remember(begun, want, see(container(started_at=later(1))), NOW)
+    assert (again.restart, again.restarting) == ("now", None)
+
+
+def test_a_restart_and_a_rebuild_at_once_are_both_answered_by_the_new_container() -> None:
+    want = wanted(restart="now", rebuild="now")
+    seen = see(old(Phase.EXITED), container(Phase.EXITED), container(id="newer", rebuild="now"))
+    memory = remember(remember(Memory(), WANT, see(container()), NOW), want, seen, NOW)
+    assert (memory.restart, memory.counted[0]) == ("now", "newer")
+
+
+def test_crashes_are_counted_by_the_engine_also_while_nobody_looks() -> None:
+    memory = remember(Memory(), WANT, see(container(restart_count=1)), NOW)
+    assert len(memory.crashes) == 1
+    memory = remember(memory, WANT, see(container(restart_count=3)), later(5))
+    assert len(memory.crashes) == 3
+
+
+def test_old_crashes_are_forgotten() -> None:
+    memory = remember(Memory(), WANT, see(container(restart_count=3)), NOW)
+    later_on = remember(memory, WANT, see(container(restart_count=4)), later(CRASH_WINDOW_S + 1))
+    assert len(later_on.crashes) == 1
+
+
+def test_another_container_starts_to_count_from_nothing() -> None:
+    memory = remember(Memory(), WANT, see(container(restart_count=2)), NOW)
+    memory = remember(memory, WANT, see(container(id="newer", restart_count=1)), NOW)
+    assert memory.counted == ("newer", 1)
+    assert len(memory.crashes) == 3
+
+
+def test_a_new_commit_forgives_failures_and_crashes() -> None:
+    memory = failed(Memory(crashes=(NOW,) * 3), WANT, "x", NOW, retry=False)
+    fresh = remember(memory, wanted(commit="c2"), see(), NOW)
+    assert (fresh.failure, fresh.crashes) == (None, ())
+    assert remember(memory, WANT, see(), NOW).failure == memory.failure
+
+
+def test_attempts_wait_longer_each_time_up_to_ten_minutes() -> None:
+    memory, waits = Memory(), []
+    for _ in range(9):
+        memory = failed(memory, WANT, "x", NOW, retry=True)
+        assert memory.failure is not None
+        assert memory.failure.retry_at is not None
+        waits.append((memory.failure.retry_at - NOW).total_seconds())
+    assert waits == [10, 20, 40, 80, 160, 320, 600, 600, 600]
+
+
+def test_what_is_reached_is_remembered_with_its_definition() -> None:
+    memory = reached(failed(Memory(), WANT, "x", NOW, retry=True), WANT)
+    assert (memory.goal, memory.applied, memory.failure, memory.created) == (
+        WANT.goal, WANT.hash, None, True,
+    )  # fmt: skip
+
+
+_LOOKS = st.builds(
+    lambda phase, count, mine, world: see(
+        (container if mine else old)(phase, restart_count=count), world=world
+    ),
+    st.sampled_from(Phase), st.integers(0, 50), st.booleans(), st.sampled_from([THERE, EMPTY]),
+)  # fmt: skip
+
+
+@given(st.lists(_LOOKS, min_size=1, max_size=6))
+def test_looking_twice_is_looking_once(looks: list[object]) -> None:
+    memory = Memory()
+    for seen in looks:
+        assert isinstance(seen, type(see()))
+        memory = remember(memory, WANT, seen, NOW)
+        assert remember(memory, WANT, seen, NOW) == memory
+
+
+@given(st.lists(_LOOKS, max_size=30))
+def test_memory_stays_small(looks: list[object]) -> None:
+    memory = Memory()
+    for second, seen in enumerate(looks):
+        assert isinstance(seen, type(see()))
+        memory = remember(memory, WANT, seen, later(second * 60))
+    assert len(memory.crashes) <= CRASH_BUDGET * (CRASH_WINDOW_S / 60 + 1)
+
+
+def test_a_memory_is_read_back_from_disk_as_it_was() -> None:
+    memory = failed(Memory(crashes=(NOW,), data_seen=("world",)), WANT, "x", NOW, retry=True)
+    assert Memory.model_validate_json(memory.model_dump_json()) == memory

@@ -1,0 +1,60 @@
+"""`zedops purge`: let go of a deleted server for good."""
+
+from __future__ import annotations
+
+import click
+
+from zedops import document
+from zedops.cli.act import act, ask, waits
+from zedops.cli.screen import here
+from zedops.clone import Clone
+from zedops.document import Document
+from zedops.edit import set_field
+from zedops.errors import UsageError, ZedopsError
+from zedops.fleet import Fleet, Kind, kind_of, tombstone_path
+from zedops.model import Status
+
+
+@click.command("purge")
+@click.argument("server")
+@click.option("--data", is_flag=True, help="Remove its data on the host, too. No way back.")
+@waits
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def purge_command(server: str, data: bool, wait: bool, yes: bool) -> None:
+    """Let go of a deleted server before its retention ends.
+
+    Without --data only its file goes: what it wrote stays on its host.
+
+    \b
+    zedops purge rosewood
+    zedops purge rosewood --data
+    """
+    clone = here()
+    fleet = clone.fleet()
+    each = _find(fleet, server)
+    buried = kind_of(each.path) is Kind.TOMBSTONE
+    if data:
+        ask(f"Remove {server} AND ITS DATA on its host? This cannot be undone.", yes=yes)
+        _purge_data(clone, each, wait=wait)
+        return
+    if not buried or each.state is None or each.state.status is not Status.DELETED:
+        raise ZedopsError(f"{server} is not deleted yet; `zedops delete {server}` comes first")
+    ask(f"Forget {server}? Its data stays on its host, but nothing leads to it.", yes=yes)
+    act(clone, {each.path: None}, f"{server}: purge", server, wait=False)
+
+
+def _find(fleet: Fleet, server: str) -> Document:
+    every = [*fleet.tombstones(), *fleet.servers()]
+    found = next((each for each in every if each.name == server), None)
+    if found is None:
+        raise UsageError(f"no server {server!r}, deleted or not; see `zedops list --all`")
+    return found
+
+
+def _purge_data(clone: Clone, each: Document, *, wait: bool) -> None:
+    """Ask the host for it in the tombstone; one that still lives is deleted by the same commit."""
+    grave = tombstone_path(each.name)
+    files: dict[str, bytes | None] = {each.path: None} if each.path != grave else {}
+    files[grave] = document.render(set_field(each, "purge", "data"), each.state)
+    option = (f"allow-delete={each.name}",)
+    act(clone, files, f"{each.name}: purge with its data", each.name, wait=wait, options=option)

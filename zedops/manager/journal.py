@@ -1,0 +1,91 @@
+"""What git does not say yet: touched files, and what happened since the last commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zedops import audit, document
+from zedops.document import Document
+from zedops.fleet import Fleet
+from zedops.lifecycle import SETTLED
+from zedops.model import State, Status
+
+#: Statuses that people want to hear of at once, even if zedops is about to heal them.
+_TROUBLE = frozenset({Status.MISSING, Status.STOPPED, Status.FAILED, Status.UNKNOWN})
+
+
+@dataclass
+class _Entry:
+    name: str
+    path: list[Status | None]
+    state: State
+    purged: bool = False
+    urgent: bool = False
+
+
+@dataclass
+class Journal:
+    """The next state commit in the making."""
+
+    _entries: dict[str, _Entry] = field(default_factory=dict)
+    _files: set[str] = field(default_factory=set)
+
+    def touch(self, path: str) -> None:
+        """Note that a file must be written, or removed."""
+        self._files.add(path)
+
+    def add(self, each: Document, before: Status | None, *, urgent: bool = False) -> None:
+        """Note what became of a server. Urgent: its host waits until that is in git."""
+        if each.state is None:
+            return
+        self.touch(each.path)
+        fresh = _Entry(each.name, [before], each.state)
+        entry = self._entries.setdefault(each.state.id, fresh)
+        entry.name, entry.state = each.name, each.state
+        entry.urgent = entry.urgent or urgent
+        if entry.path[-1] is not each.state.status or len(entry.path) == 1:
+            entry.path.append(each.state.status)
+
+    def add_purge(self, grave: Document, state: State) -> None:
+        """Note that a tombstone goes."""
+        self.touch(grave.path)
+        self._entries[state.id] = _Entry(grave.name, [state.status], state, purged=True)
+
+    def __contains__(self, server_id: str) -> bool:
+        return server_id in self._entries
+
+    @property
+    def empty(self) -> bool:
+        """Say whether git knows everything."""
+        return not self._files
+
+    @property
+    def urgent(self) -> bool:
+        """Say whether hosts wait for the next commit."""
+        return any(each.urgent for each in self._entries.values())
+
+    @property
+    def telling(self) -> bool:
+        """Say whether there is news to commit soon: all at rest, or something that went wrong."""
+        happened = self._entries.values()
+        at_rest = all(each.state.status in SETTLED for each in happened)
+        return at_rest or any(_TROUBLE.intersection(each.path[1:]) for each in happened)
+
+    def files(self, fleet: Fleet) -> tuple[dict[str, bytes | None], str]:
+        """Make the next commit: its files (None removes one) and its message."""
+        files: dict[str, bytes | None] = {}
+        for path in sorted(self._files):
+            each = fleet.documents.get(path)
+            files[path] = document.render(each.head, each.state) if each else None
+        if not self._entries:
+            return files, "zedops: state restored\n"
+        transitions = [
+            audit.transition(each.name, each.path, each.state, purged=each.purged)
+            for each in self._entries.values()
+        ]
+        return files, audit.write_message(transitions)
+
+    def clear(self) -> None:
+        """Note that everything is in git now."""
+        self._entries.clear()
+        self._files.clear()
