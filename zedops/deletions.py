@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SERVERS, Fleet
+from zedops.model import VolumeKind
 
 _OPTION = "allow-delete="
 
@@ -40,3 +42,31 @@ def check_deletions(before: Fleet, after: Fleet, options: Iterable[str]) -> list
     else:
         fact = f"this push would delete {len(with_data)} servers with data, more than {budget}"
     return [Problem(f"{SERVERS}/", 0, 0, "", fact, remedy)]
+
+
+def check_volumes(before: Fleet, after: Fleet, options: Iterable[str]) -> list[Problem]:
+    """Find data volumes that a changed definition would leave behind, starting a fresh world."""
+    may = allowed(options)
+    if "all" in may:
+        return []
+    was = {each.id: each for each in before.servers() if each.id}
+    problems = []
+    for each in after.servers():
+        old = was.get(each.id or "")
+        if old is None or each.definition is None or each.name in may:
+            continue
+        for key in sorted(_data_volumes(old) - _data_volumes(each)):
+            fact = f"the data volume {key!r} would be left behind with what is in it"
+            remedy = (
+                "keep its key, which names its directory; if you mean it: "
+                f"git push -o allow-delete={each.name}"
+            )
+            problems.append(each.problem(("volumes",), fact, remedy))
+    return problems
+
+
+def _data_volumes(each: Document) -> set[str]:
+    if each.definition is None or each.state is None or not each.state.data_exists:
+        return set()
+    volumes = each.definition.volumes.items()
+    return {key for key, volume in volumes if volume.kind is VolumeKind.DATA}

@@ -17,7 +17,7 @@ from typing import Any
 
 from zedops import fleet as fleets
 from zedops import hook, snapshot
-from zedops.deletions import check_deletions
+from zedops.deletions import check_deletions, check_volumes
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, MAIN, Hub
@@ -81,7 +81,9 @@ class Gate:
         )
         paths = set(proposal.files)
         trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
-        problems = fleets.check(trusted, paths) + check_deletions(before, trusted, options)
+        problems = fleets.check(trusted, paths)
+        problems += check_deletions(before, trusted, options)
+        problems += check_volumes(before, trusted, options)
         if problems:
             raise InvalidInput(problems)
 

@@ -13,10 +13,13 @@ from typing import Any
 from zedops.model import Definition, Health, Profile, Publish
 from zedops.wire import DesiredServer
 from zedops_agent import observed
+from zedops_agent.observed import Ceilings
 
 #: Entrypoints that are an init of their own; s6's `/init` insists on being process 1.
 _OWN_INIT = {"init", "tini", "dumb-init", "docker-init", "catatonit"}
 _NS = 10**9
+#: Worlds come back after a reboot of the host even before zedops does.
+RESTART_POLICY = "unless-stopped"
 
 
 def create_arguments(
@@ -57,10 +60,17 @@ def create_arguments(
     return config, host, list(definition.networks[1:])
 
 
+def ceilings(definition: Definition) -> Ceilings:
+    """Say what a container's ceilings must be."""
+    limits = definition.limits
+    nano_cpus = int(limits.cpus * _NS) if limits.cpus else 0
+    return Ceilings(limits.memory or 0, nano_cpus, limits.pids, RESTART_POLICY)
+
+
 def _host(
     definition: Definition, sources: Mapping[str, str], image: observed.Image
 ) -> dict[str, Any]:
-    limits = definition.limits
+    limits = ceilings(definition)
     own_init = bool(image.entrypoint) and PurePosixPath(image.entrypoint[0]).name in _OWN_INIT
     return {
         "mounts": [
@@ -68,9 +78,9 @@ def _host(
             for key, volume in definition.volumes.items()
         ],
         "port_bindings": _bindings(definition),
-        "restart_policy": {"Name": "unless-stopped"},
-        "mem_limit": limits.memory,
-        "nano_cpus": int(limits.cpus * _NS) if limits.cpus else None,
+        "restart_policy": {"Name": limits.restart_policy},
+        "mem_limit": limits.memory_bytes or None,
+        "nano_cpus": limits.nano_cpus or None,
         "pids_limit": limits.pids,
         "init": not own_init,
         "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}},

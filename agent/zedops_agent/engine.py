@@ -22,7 +22,16 @@ import requests.exceptions
 
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
 from zedops.model import Stop
-from zedops_agent.observed import DEFINITION, FLEET, REBUILD, SERVER_ID, Container, Image, Phase
+from zedops_agent.observed import (
+    DEFINITION,
+    FLEET,
+    REBUILD,
+    SERVER_ID,
+    Ceilings,
+    Container,
+    Image,
+    Phase,
+)
 
 #: Events after which a container is worth another look; exec and health noise is left out.
 _TELLING = ["create", "start", "die", "destroy", "pause", "unpause", "rename", "update", "oom"]
@@ -213,6 +222,22 @@ class Engine:
         self._api.rename(container, name)
 
     @_translated
+    def update(self, container: str, ceilings: Ceilings) -> None:
+        """Set a container's ceilings while it runs; those that are 0 stay as they are.
+
+        docker-py's own call knows neither CPUs nor pids (API: ContainerUpdate).
+        """
+        data: dict[str, Any] = {
+            "PidsLimit": ceilings.pids, "RestartPolicy": {"Name": ceilings.restart_policy},
+        }
+        if ceilings.memory_bytes:
+            data |= {"Memory": ceilings.memory_bytes, "MemorySwap": 2 * ceilings.memory_bytes}
+        if ceilings.nano_cpus:
+            data["NanoCpus"] = ceilings.nano_cpus
+        api: Any = self._api  # its own building blocks, which the stubs leave out
+        api._raise_for_status(api._post_json(api._url("/containers/{0}/update", container), data))
+
+    @_translated
     def unpause(self, container: str) -> None:
         """Let a paused container go on."""
         self._api.unpause(container)
@@ -255,7 +280,7 @@ class Engine:
 
 
 def _container(facts: dict[str, Any]) -> Container:
-    labels, state = facts["Config"]["Labels"] or {}, facts["State"]
+    labels, state, host = facts["Config"]["Labels"] or {}, facts["State"], facts["HostConfig"]
     return Container(
         id=facts["Id"],
         name=facts["Name"].removeprefix("/"),
@@ -268,6 +293,12 @@ def _container(facts: dict[str, Any]) -> Container:
         oom_killed=state["OOMKilled"],
         restart_count=facts["RestartCount"],
         error=state["Error"],
+        ceilings=Ceilings(
+            host.get("Memory") or 0,
+            host.get("NanoCpus") or 0,
+            host.get("PidsLimit") or 0,
+            host["RestartPolicy"]["Name"],
+        ),
     )
 
 

@@ -45,6 +45,16 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Ceilings:
+    """What `docker update` can change behind a definition's hash. 0: no limit."""
+
+    memory_bytes: int
+    nano_cpus: int
+    pids: int
+    restart_policy: str
+
+
+@dataclass(frozen=True)
 class Container:
     """A container that carries a server's label."""
 
@@ -59,6 +69,7 @@ class Container:
     oom_killed: bool = False
     restart_count: int = 0
     error: str = ""
+    ceilings: Ceilings | None = None
 
     @property
     def running(self) -> bool:

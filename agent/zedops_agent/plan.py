@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
+from zedops_agent.container import ceilings
 from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory, matches
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.steps import (
@@ -29,6 +30,7 @@ from zedops_agent.steps import (
     Step,
     StopContainer,
     Unpause,
+    Update,
 )
 
 #: A new container has proven itself after running this long; only then the previous one goes.
@@ -255,12 +257,18 @@ def _keep(
         if previous is not None and previous.name == name:  # the change was taken back at once
             steps.append(Rename(previous.id, f"{name}-superseded", "superseded"))
         steps.append(Rename(current.id, name, "renamed"))
+    if _is_changed(want, current):
+        if want.drift is Drift.HEAL:
+            wanted = ceilings(want.definition)
+            steps.append(Update(current.id, wanted, "its limits were changed outside zedops"))
+        else:
+            note = "its limits were changed outside zedops; left so by `drift: report`"
     if want.goal is Goal.STOPPED:
         if current.up:
             steps.append(StopContainer(current.id, want.definition.stop, "desired: stopped"))
     else:
-        more, note = _run(want, seen, current, memory)
-        steps += more
+        more, said = _run(want, seen, current, memory)
+        steps, note = steps + more, said or note
     started_at = current.started_at or now
     if current.running and seen.data_exists is False and seen.volumes:
         soon = started_at + timedelta(seconds=FIRST_DATA_S)
@@ -272,6 +280,18 @@ def _keep(
         elif current.running:
             again_at = min(again_at or proven_at, proven_at)
     return Plan(tuple(steps), again_at, note)
+
+
+def _is_changed(want: DesiredServer, current: Container) -> bool:
+    """See whether `docker update` went behind the definition. No limit asked for: any will do."""
+    wanted, shown = ceilings(want.definition), current.ceilings
+    if shown is None:
+        return False
+    return (
+        wanted.memory_bytes not in (0, shown.memory_bytes)
+        or wanted.nano_cpus not in (0, shown.nano_cpus)
+        or (wanted.pids, wanted.restart_policy) != (shown.pids, shown.restart_policy)
+    )
 
 
 def _run(

@@ -19,7 +19,7 @@ from zedops.wire import (
 )
 from zedops_agent.engine import Stopped
 from zedops_agent.memory import Memory, failed, matches, reached, remember
-from zedops_agent.observed import Container, Observed, Phase
+from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.plan import Plan, make_plan
 from zedops_agent.steps import Create, Pull, Remove, RemoveData, Start, Step, StopContainer
 from zedops_agent.store import Store
@@ -193,8 +193,10 @@ def _is_there(want: DesiredServer, seen: Observed) -> bool:
     """Say whether a server is where its definition wants it."""
     current = [each for each in seen.containers if matches(each, want)]
     match want.goal:
-        case Goal.DELETED | Goal.PURGED:
+        case Goal.DELETED:
             return not seen.containers
+        case Goal.PURGED:
+            return not seen.containers and seen.home is Presence.ABSENT
         case Goal.STOPPED:
             return bool(current) and not any(each.up for each in seen.containers)
         case _:

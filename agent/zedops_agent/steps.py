@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zedops.model import Stop
+from zedops_agent.observed import Ceilings
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,15 @@ class Unpause:
 
 
 @dataclass(frozen=True)
+class Update:
+    """Set a container's ceilings back to its definition, while it runs."""
+
+    container: str
+    ceilings: Ceilings
+    cause: str
+
+
+@dataclass(frozen=True)
 class Rename:
     """Give a container another name."""
 
@@ -101,5 +111,5 @@ class RemoveData:
 
 Step = (
     Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
-    | RemoveData
+    | RemoveData | Update
 )

@@ -12,7 +12,7 @@ from zedops_agent import data
 from zedops_agent.container import create_arguments
 from zedops_agent.engine import Engine, Stopped
 from zedops_agent.memory import Memory, Restarting
-from zedops_agent.observed import Observed
+from zedops_agent.observed import DataVolume, Observed
 from zedops_agent.steps import (
     Create,
     GiveUp,
@@ -26,6 +26,7 @@ from zedops_agent.steps import (
     Step,
     StopContainer,
     Unpause,
+    Update,
 )
 from zedops_agent.store import Store
 
@@ -50,9 +51,13 @@ class Workshop:
         """Observe one server; EngineUnreachable means that nothing was seen."""
         return Observed(
             self._engine.look(want.id),
-            data.look(self._root, want.id, want.definition),
+            self.look_at_data(want),
             data.look_home(self._root, want.id),
         )
+
+    def look_at_data(self, want: DesiredServer) -> tuple[DataVolume, ...]:
+        """Observe a server's data alone."""
+        return data.look(self._root, want.id, want.definition)
 
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
@@ -72,6 +77,8 @@ class Workshop:
                 return engine.stop(step.container, step.stop)
             case Restart():
                 self._restart(step, want, seen)
+            case Update():
+                engine.update(step.container, step.ceilings)
             case Unpause():
                 engine.unpause(step.container)
             case Rename():

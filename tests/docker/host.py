@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import docker
+import docker.errors
 
 from zedops import document
 from zedops.bus.local import LocalBus
@@ -118,6 +121,16 @@ class Host:
         with self._changed:
             assert self._changed.wait_for(fits, DEADLINE_S), self.reports[-5:]
         return found[0]
+
+    def until(self, look: Callable[[], object]) -> None:
+        """Wait until something is so on the Engine."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            with contextlib.suppress(docker.errors.NotFound):
+                if look():
+                    return
+            assert time.monotonic() < deadline, self.reports[-3:]
+            time.sleep(0.02)
 
     def wait_running(self, server_id: str, after: int = 0) -> ServerReport:
         """Wait until a server runs and nothing more is to be done."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import pytest
 
@@ -243,3 +244,63 @@ def test_a_secret_comes_from_the_host_and_its_lack_is_said(host: Host) -> None:
     host.want("rosewood", "secrets: [ADMIN_PASSWORD]\n")
     host.wait_running(server, seen)
     assert "ADMIN_PASSWORD=correct horse" in host.container("rosewood")["Config"]["Env"]
+
+
+def test_limits_changed_by_hand_are_set_back_without_a_restart(host: Host) -> None:
+    server = host.want("rosewood", f"{WORLD}limits: {{memory: 64MiB, cpus: 0.5}}\n")
+    host.wait_running(server)
+    before = host.container("rosewood")
+    no_restart: Any = {"Name": "no", "MaximumRetryCount": 0}
+    host.api.update_container(
+        before["Id"], mem_limit=128 << 20, memswap_limit=256 << 20, restart_policy=no_restart
+    )
+
+    def is_back() -> bool:
+        limits = host.container("rosewood")["HostConfig"]
+        return (limits["Memory"], limits["RestartPolicy"]["Name"]) == (64 << 20, "unless-stopped")
+
+    host.until(is_back)
+    assert host.container("rosewood")["State"]["StartedAt"] == before["State"]["StartedAt"]
+
+
+def test_a_pause_and_a_rename_by_hand_are_undone(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    host.api.pause(f"{host.fleet}-rosewood")
+    host.until(lambda: host.container("rosewood")["State"]["Status"] == "running")
+    host.api.rename(f"{host.fleet}-rosewood", f"{host.fleet}-mine")
+    host.until(lambda: host.containers() == [f"{host.fleet}-rosewood"])
+
+
+def test_a_data_directory_deleted_under_a_running_server_is_seen(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    host.wait(server, lambda each: each.data_exists)
+    seen = len(host.reports)
+    shutil.rmtree(host.world(server))
+    report = host.wait(server, lambda each: each.data_lost, seen)
+    assert report.data_exists is False
+    assert report.container is not None
+
+
+def test_a_purge_removes_the_data_and_nothing_before_the_container(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    seen = len(host.reports)
+    host.want("rosewood", WORLD, goal=Goal.PURGED)
+    host.wait(server, lambda each: each.container is None and each.activity is None
+              and each.data_exists is False, seen)
+    assert not host.world(server).parent.exists()
+    assert host.containers() == []
+
+
+def test_a_purge_never_touches_what_is_marked_as_somebody_elses(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    host.wait(server, lambda each: each.data_exists)
+    (host.world(server) / ".zedops.json").write_text('{"id": "somebody", "name": "else"}')
+    seen = len(host.reports)
+    host.want("rosewood", WORLD, goal=Goal.PURGED)
+    report = host.wait(server, lambda each: each.failure, seen)
+    assert "is not this server's; look at it and remove it by hand" in str(report.failure)
+    assert (host.world(server) / "world.txt").exists()

@@ -25,6 +25,7 @@ from zedops_agent.steps import (
     Step,
     StopContainer,
     Unpause,
+    Update,
 )
 
 HASH, OTHER = "1:new", "1:old"
@@ -105,6 +106,8 @@ def _step(step: Step) -> str:
             return f"stop {step.container}"
         case Restart():
             return f"restart {step.container}"
+        case Update():
+            return f"update {step.container} to {step.ceilings}"
         case Unpause():
             return f"unpause {step.container}"
         case Rename():

@@ -20,6 +20,8 @@ from zedops.manager.journal import Journal
 from zedops.model import Settings, State, Status
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
+_GOES_ON = "(the last good definition goes on)"
+
 
 @dataclass
 class Ledger:
@@ -60,7 +62,7 @@ class Ledger:
         """Say in a broken file's state that its last good definition goes on."""
         if after.state is None or (not after.problems and not _is_problem(after.state.message)):
             return
-        text = f"{after.problems[0]} (the last good definition goes on)" if after.problems else None
+        text = document.one_line(f"{after.problems[0]} {_GOES_ON}") if after.problems else None
         state = after.state.model_copy(update={"message": text})
         self.fleet = self.fleet.with_documents({path: _with_state(after, state)})
 
@@ -258,7 +260,7 @@ def _is_purged(report: ServerReport) -> bool:
 
 
 def _is_problem(message: str | None) -> bool:
-    return bool(message) and str(message).endswith("(the last good definition goes on)")
+    return bool(message) and str(message).endswith(_GOES_ON)
 
 
 def _same_wish(one: DesiredServer, other: DesiredServer) -> bool:

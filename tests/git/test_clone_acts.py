@@ -1,0 +1,180 @@
+"""An act is one commit on top of what the hub has, whatever the working copy looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.git.people import Person
+from tests.pure.fleets import running
+from zedops import document
+from zedops.clone import Clone
+from zedops.errors import GitFailed, UsageError
+from zedops.hub import FOR_MAIN, MAIN, Hub
+
+A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    """Make an empty hub."""
+    return Hub.create(tmp_path / "fleet.git")
+
+
+@pytest.fixture
+def ada(hub: Hub, tmp_path: Path) -> Person:
+    """Give Ada a clone, with a fleet of two servers pushed."""
+    ada = Person(hub, tmp_path / "ada", "Ada")
+    ada.commit({"zedops.yaml": "name: fleet\n", A: "image: a\n", B: "image: b\n"}, "begin")
+    ada.push()
+    ada.git("fetch", "-q")
+    return ada
+
+
+@pytest.fixture
+def ben(hub: Hub, ada: Person, tmp_path: Path) -> Person:
+    """Give Ben a clone of the same fleet."""
+    return Person(hub, tmp_path / "ben", "Ben")
+
+
+def at(hub: Hub, path: str) -> str | None:
+    """Read a file on main."""
+    entry = hub.repository.tree(MAIN).get(path)
+    return hub.repository.blobs([entry.blob])[entry.blob].decode() if entry else None
+
+
+def test_a_clone_is_set_up_so_that_a_plain_push_is_never_refused_for_being_behind(
+    ben: Person,
+) -> None:
+    assert ben.git("config", "remote.origin.push").strip() == f"HEAD:{FOR_MAIN}"
+    assert ben.clone.is_of_hub()
+
+
+def test_a_clone_of_any_other_repository_pushes_as_git_does(tmp_path: Path, ada: Person) -> None:
+    other = Clone.make(str(ada.folder), tmp_path / "other")
+    assert not other.is_of_hub()
+    assert "for/main" not in (tmp_path / "other/.git/config").read_text()
+
+
+def test_a_clone_is_never_made_over_something_else(hub: Hub, ada: Person) -> None:
+    with pytest.raises(UsageError, match="exists already and is not empty"):
+        Clone.make(str(hub.path), ada.folder)
+
+
+def test_a_clone_is_found_from_anywhere_within(ada: Person, tmp_path: Path) -> None:
+    assert Clone.find(ada.folder / "servers.d").root == ada.folder
+    for place in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(UsageError, match="make one with `zedops clone`"):
+            Clone.find(place)
+
+
+def test_an_act_is_a_commit_in_the_name_of_the_person(hub: Hub, ada: Person) -> None:
+    made = ada.clone.act({C: b"image: c\n"}, "c: new")
+    assert hub.head() == made
+    shown = hub.repository.run("log", "-1", "--format=%an|%ae|%cn|%s", made)
+    assert shown == "Ada|ada@example.org|Ada|c: new"
+    assert hub.repository.run("diff", "--stat", "--name-only", f"{made}~", made) == C
+
+
+def test_an_act_brings_a_clean_clone_up_to_what_the_hub_has(hub: Hub, ada: Person) -> None:
+    ada.clone.act({C: b"image: c\n", B: None}, "two things")
+    assert ada.read(C) == "image: c\n"
+    assert not (ada.folder / B).exists()
+    assert ada.git("status", "--porcelain") == ""
+    assert ada.git("rev-parse", "HEAD").strip() == hub.head()
+
+
+def test_an_act_from_a_clone_that_is_behind_just_works(
+    hub: Hub, ada: Person, ben: Person
+) -> None:
+    ada.clone.act({B: b"image: newer\n"}, "b: newer")
+    ben.clone.act({A: b"image: other\n"}, "a: other")
+    assert (at(hub, A), at(hub, B)) == ("image: other\n", "image: newer\n")
+    assert ben.read(B) == "image: newer\n"
+
+
+def test_an_act_leaves_a_dirty_working_copy_and_its_index_as_they_are(
+    hub: Hub, ada: Person, ben: Person
+) -> None:
+    ada.clone.act({A: b"image: newer\n"}, "a: newer")
+    ben.write(A, "image: half an edit\n")
+    ben.write(B, "image: staged\n")
+    ben.git("add", B)
+    ben.write(B, "image: and edited on\n")
+    ben.write("notes.txt", "not in git\n")
+    before = ben.git("status", "--porcelain=v2"), ben.git("diff"), ben.git("diff", "--cached")
+    ben.clone.act({C: b"image: c\n"}, "c: new")
+    after = ben.git("status", "--porcelain=v2"), ben.git("diff"), ben.git("diff", "--cached")
+    assert after == before
+    assert ben.read(A) == "image: half an edit\n"
+    assert ben.read(B) == "image: and edited on\n"
+    assert (at(hub, A), at(hub, B), at(hub, C)) == ("image: newer\n", "image: b\n", "image: c\n")
+
+
+def test_an_act_leaves_commits_that_are_not_pushed_yet_out_of_it(hub: Hub, ada: Person) -> None:
+    mine = ada.commit({A: "image: mine\n"})
+    ada.clone.act({B: b"image: other\n"}, "b: other")
+    assert (at(hub, A), at(hub, B)) == ("image: a\n", "image: other\n")
+    assert ada.git("rev-parse", "HEAD").strip() == mine
+    ada.git("branch", "-q", "--set-upstream-to=origin/main")
+    ada.git("pull", "-q", "--rebase")
+    ada.push()
+    assert (at(hub, A), at(hub, B)) == ("image: mine\n", "image: other\n")
+
+
+def test_an_act_on_another_branch_leaves_it_there(hub: Hub, ada: Person) -> None:
+    ada.git("checkout", "-q", "-b", "idea")
+    head = ada.git("rev-parse", "HEAD")
+    ada.clone.act({C: b"image: c\n"}, "c: new")
+    assert ada.git("rev-parse", "HEAD") == head
+    assert ada.git("symbolic-ref", "HEAD").strip() == "refs/heads/idea"
+    assert at(hub, C) == "image: c\n"
+
+
+def test_an_act_keeps_the_state_that_the_hub_wrote_meanwhile(hub: Hub, ada: Person) -> None:
+    parent = hub.head()
+    assert parent is not None
+    hub.commit(parent, {A: document.render("image: a\n", running(1))}, "zedops: a\n")
+    ada.clone.act({A: b"image: b\n"}, "a: b")
+    assert at(hub, A) == document.render("image: b\n", running(1)).decode()
+
+
+def test_an_act_that_is_refused_changes_nothing_anywhere(
+    hub: Hub, ada: Person, capfd: pytest.CaptureFixture[str]
+) -> None:
+    head, here = hub.head(), ada.git("rev-parse", "HEAD")
+    with pytest.raises(GitFailed, match="nothing was changed"):
+        ada.clone.act({C: b"imge: c\n"}, "c: new")
+    said = capfd.readouterr().err
+    assert "servers.d/c.yaml:1:1: imge: unknown key; did you mean 'image'?" in said
+    assert (hub.head(), ada.git("rev-parse", "HEAD")) == (head, here)
+    assert not (ada.folder / C).exists()
+    assert ada.git("for-each-ref", "refs/zedops") == ""
+
+
+def test_an_act_before_the_first_push_says_what_to_do(hub: Hub, tmp_path: Path) -> None:
+    person = Person(hub, tmp_path / "x", "Xe")
+    with pytest.raises(UsageError, match="push a first commit"):
+        person.clone.act({A: b"image: a\n"}, "a: new")
+
+
+def test_a_fleet_is_read_as_the_hub_had_it_and_as_the_working_copy_has_it(ada: Person) -> None:
+    ada.write(A, "image: edited\n")
+    ada.write(C, "image: c\n")
+    ada.write(".gitignore", "*.swp\n")
+    ada.write("servers.d/x.swp", "junk")
+    (ada.folder / B).unlink()
+    pushed, working = ada.clone.fleet(), ada.clone.working_fleet()
+    assert pushed.documents.keys() == {A, B}
+    assert working.documents.keys() == {A, C}
+    assert working.documents[A].head == "image: edited\n"
+
+
+def test_a_fleet_is_read_as_of_any_commit(ada: Person) -> None:
+    first = ada.git("rev-parse", "HEAD").strip()
+    ada.clone.act({A: None}, "a: delete")
+    assert ada.clone.fleet(first).documents.keys() == {A, B}
+    assert A not in ada.clone.fleet().documents
+    with pytest.raises(UsageError, match="knows no 1234567"):
+        ada.clone.fleet("1234567")
