@@ -179,11 +179,15 @@ def _after_failure(
     memory: Memory,
     now: datetime,
 ) -> Plan:
-    """Bring the previous container back if there is one; else try again when it is time."""
+    """Bring the previous container back if there is one; else try again when it is time.
+
+    A failure that may be retried came before anything was stopped: there is nothing to bring back,
+    and once the retry has gone through, the failure is only not forgotten yet.
+    """
     failure = memory.failure
     if failure is None:
         return Plan()
-    if previous is not None and not previous.up:
+    if previous is not None and not previous.up and failure.retry_at is None:
         tried = current is None and previous.name == name
         if tried and failure.not_before is not None and now < failure.not_before:
             return Plan(again_at=failure.not_before)

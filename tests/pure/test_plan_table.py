@@ -24,7 +24,7 @@ from tests.pure.plans import (
 )
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
-from zedops_agent.memory import Failure, Memory, Restarting
+from zedops_agent.memory import Failure, Memory, Restarting, failed
 from zedops_agent.observed import DataVolume, Observed, Phase, Presence
 from zedops_agent.steps import RemoveData
 
@@ -402,3 +402,12 @@ def test_no_other_plan_has_a_step_that_removes_data(goal: Goal) -> None:
             for containers in ((), (container(),), (old(),), (container(), old(Phase.EXITED))):
                 plan = plan_for(want, see(*containers, world=world))
                 assert not any(isinstance(step, RemoveData) for step in plan.steps)
+
+
+def test_a_retry_that_went_through_is_not_taken_back() -> None:
+    want = wanted()
+    memory = failed(settled(), want, "the registry does not answer", NOW, retry=True)
+    aside = old(Phase.EXITED, name="f-rosewood-previous")
+    running = container(Phase.RUNNING, started_at=later(30))
+    plan = plan_for(want, see(running, aside), memory, later(30))
+    assert plan.steps == ()
