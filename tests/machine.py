@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
+
+from zedops import faults
 
 T = TypeVar("T")
 DEADLINE_S = 30.0
@@ -60,21 +63,23 @@ class Machine:
         """Make the fleet."""
         self.zedops("init", self.fleet, cwd=self.folder)
 
-    def up(self) -> None:
-        """Start `zedops up` and wait until it says that it is there."""
+    def up(self, fault: str | None = None) -> None:
+        """Start `zedops up` and wait until it is there; `fault` names where it dies."""
         with self.log.open("ab") as log:
             begun = log.tell()
             self._up = subprocess.Popen(
                 [sys.executable, "-u", "-m", "zedops", "up", str(self.clone), "-v",
                  "--data-root", str(self.data_root)],
                 cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                env={**os.environ, **({faults.VARIABLE: fault} if fault else {})},
             )
-        self.wait_for(lambda: "Ctrl-C ends" in self.log.read_text()[begun:] or self._died())
+        self.wait_for(lambda: "Ctrl-C ends" in self.log.read_text()[begun:] or self.died)
+        assert fault or not self.died, self.said()
 
-    def _died(self) -> bool:
-        assert self._up is not None
-        assert self._up.poll() is None, self.said()
-        return False
+    @property
+    def died(self) -> bool:
+        """Say whether `zedops up` ended by itself."""
+        return self._up is not None and self._up.poll() is not None
 
     def down(self, *, kill: bool = False) -> None:
         """End `zedops up`, politely or with SIGKILL."""

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from zedops import faults, hook, snapshot
 from zedops import fleet as fleets
-from zedops import hook, snapshot
 from zedops.deletions import check_deletions, check_volumes
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import Fleet
@@ -109,10 +109,12 @@ class Gate:
                 return
             self._verify(self.hub.repository, proposal, options)
             merged = new if proposal.fast_forward else self._write_merge(proposal)
+            faults.point("gate.written")
             try:
                 self.hub.repository.move_ref(MAIN, merged, main or NO_OBJECT)
             except RaceLost:
                 continue
+            faults.point("gate.moved")
             return
         raise RaceLost("main moves too fast; push again")
 
@@ -175,6 +177,7 @@ def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> d
     try:
         if request["do"] == "pre-receive":
             gate.check(request["updates"], request["env"], request["options"])
+            faults.point("gate.checked")
             return {"exit": 0}
         return {"refused": gate.receive(request["updates"], request["options"])}
     except InvalidInput as error:

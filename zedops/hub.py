@@ -14,7 +14,7 @@ from pathlib import Path
 
 from git import Repo
 
-from zedops import __version__, hook, snapshot
+from zedops import __version__, faults, hook, snapshot
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import Fleet
 from zedops.repository import NO_OBJECT, Change, Repository, Signature
@@ -114,7 +114,9 @@ class Hub:
         """Commit state onto main; RaceLost if main is not at `parent` any more."""
         signature = self.signature()
         new = self.repository.write_commit([parent], files, message, signature, signature)
+        faults.point("hub.written")
         self.repository.move_ref(MAIN, new, parent, SEEN)
+        faults.point("hub.moved")
         return new
 
     def see(self, commit: str) -> None:

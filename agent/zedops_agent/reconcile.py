@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from zedops import faults
 from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable, LookOutdated
 from zedops.quantities import format_duration
 from zedops.wire import (
@@ -104,6 +105,7 @@ class Reconciler:
                 retry = not disrupted and not isinstance(error, GaveUp | DataAtRisk)
                 self._remember_failure(want, step, str(error), retry=retry)
                 return None
+            faults.point(f"step.{type(step).__name__}")
             if stopped is not None and (stopped.killed or want.goal is not Goal.RUNNING):
                 note = _how_it_stopped(stopped)
         return note

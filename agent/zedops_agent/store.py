@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from zedops import faults
 from zedops.errors import EngineFailed, ZedopsError
 from zedops.wire import DesiredDocument
 from zedops_agent.memory import Memory
@@ -52,6 +53,7 @@ class Store:
     def save_desired(self, document: DesiredDocument) -> None:
         """Keep the newest document."""
         _write(self._home / "desired.json", document.model_dump_json())
+        faults.point("store.desired")
 
     def load_memory(self, server_id: str) -> Memory:
         """Read what is known of a server; a fresh memory where nothing is."""
@@ -63,6 +65,7 @@ class Store:
     def save_memory(self, server_id: str, memory: Memory) -> None:
         """Keep what is known of a server."""
         _write(self._memories / f"{server_id}.json", memory.model_dump_json())
+        faults.point("store.memory")
 
     def secrets(self, server: str, names: tuple[str, ...]) -> dict[str, str]:
         """Read a server's secrets from this host; EngineFailed names what is missing."""

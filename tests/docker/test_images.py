@@ -88,7 +88,8 @@ def test_a_rebuild_pulls_the_newest_image_once_and_keeps_the_data(
     assert report.data_exists is not False
     made = host.container("rosewood")["Created"]
     host.stop()
+    seen = len(host.reports)
     host.start()
-    host.wait_running(server, len(host.reports))
+    host.wait_running(server, seen)
     assert host.container("rosewood")["Created"] == made
     assert (host.world(server) / "world.txt").read_text().count("started") >= 2

@@ -92,8 +92,9 @@ def test_a_lost_world_is_never_started_again(host: Host) -> None:
     assert report.note is not None
     assert "zedops purge rosewood --data" in report.note
     host.stop()
+    seen = len(host.reports)
     host.start()
-    report = host.wait(server, lambda each: each.data_lost, len(host.reports))
+    report = host.wait(server, lambda each: each.data_lost, seen)
     assert host.containers() == [] or not host.container("rosewood")["State"]["Running"]
 
 
@@ -202,8 +203,9 @@ def test_a_restart_is_done_exactly_once(host: Host) -> None:
     host.wait(server, lambda each: each.about == "c-restart" and each.activity is None
               and each.container and each.container.running, seen)
     host.stop()
+    seen = len(host.reports)
     host.start()
-    host.wait_running(server, len(host.reports))
+    host.wait_running(server, seen)
     second = host.container("rosewood")
     assert second["Id"] == first["Id"]
     assert second["State"]["StartedAt"] != first["State"]["StartedAt"]

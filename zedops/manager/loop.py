@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 import watchfiles
 
+from zedops import faults
 from zedops.bus import Bus
 from zedops.errors import GitFailed, RaceLost, ZedopsError
 from zedops.fleet import Fleet
@@ -183,6 +184,7 @@ class Manager:
             self.changed.notify_all()
         for document in documents:
             self._bus.publish(document)
+            faults.point("manager.published")
 
     def _take_in(self, head: str) -> None:
         before = self.ledger.fleet.commit

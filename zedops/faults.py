@@ -1,0 +1,29 @@
+"""Points between two effects at which tests kill the process, to show that nothing depends on luck.
+
+A point does nothing unless the environment names it: `ZEDOPS_FAULT=hub.written` ends the process
+there with SIGKILL, as a power cut would.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+VARIABLE = "ZEDOPS_FAULT"
+#: Every point but the agent's steps, which are named `step.<class>` after each one was done.
+POINTS = (
+    "gate.checked",  # a push was found good, nothing has moved
+    "gate.written",  # a merge is in the object store, main has not moved
+    "gate.moved",  # main has moved, nobody was told
+    "hub.written",  # a state commit is in the object store, main has not moved
+    "hub.moved",  # main and seen have moved, no host was told
+    "manager.published",  # hosts have their documents
+    "store.desired",  # a new document is on the host's disk, nothing was done
+    "store.memory",  # what was seen is on the host's disk
+)
+
+
+def point(name: str) -> None:
+    """End here if the environment says so."""
+    if os.environ.get(VARIABLE) == name:
+        os.kill(os.getpid(), signal.SIGKILL)
