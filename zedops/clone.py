@@ -39,7 +39,10 @@ class Clone:
             top = Repository(start).run("rev-parse", "--show-toplevel")
         except GitFailed as error:
             raise UsageError(f"{start} is no clone of a fleet; {remedy}") from error
-        return cls(Path(top))
+        clone = cls(Path(top))
+        if not clone._config("remote.origin.url"):
+            raise UsageError(f"{top} is no clone of a fleet; {remedy}")
+        return clone
 
     @classmethod
     def make(cls, url: str, folder: Path) -> Clone:
@@ -121,6 +124,11 @@ class Clone:
         parent = self.repository.resolve(_REMOTE_MAIN)
         if parent is None:
             raise UsageError("the hub has no main yet; push a first commit")
+        try:
+            self.repository.run("var", "GIT_AUTHOR_IDENT")
+        except GitFailed as error:
+            remedy = "`git config --global user.name NAME` and `… user.email ADDRESS`"
+            raise UsageError(f"git does not know who you are; say so with {remedy}") from error
         scratch = Signature("zedops", "zedops@localhost", 0)
         draft = self.repository.write_commit([parent], files, message, scratch, scratch)
         tree = self.repository.run("rev-parse", f"{draft}^{{tree}}")

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from zedops.document import Document
 from zedops.errors import Problem
-from zedops.fleet import SERVERS, Fleet
+from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet
 from zedops.model import VolumeKind
+from zedops.resolve import resolve
 
 _OPTION = "allow-delete="
 
@@ -55,7 +56,9 @@ def check_volumes(before: Fleet, after: Fleet, options: Iterable[str]) -> list[P
         old = was.get(each.id or "")
         if old is None or each.definition is None or each.name in may:
             continue
-        for key in sorted(_data_volumes(old) - _data_volumes(each)):
+        if old.head == each.head and before.settings.defaults == after.settings.defaults:
+            continue
+        for key in sorted(_data_volumes(before, old) - _data_volumes(after, each)):
             fact = f"the data volume {key!r} would be left behind with what is in it"
             remedy = (
                 "keep its key, which names its directory; if you mean it: "
@@ -65,8 +68,18 @@ def check_volumes(before: Fleet, after: Fleet, options: Iterable[str]) -> list[P
     return problems
 
 
-def _data_volumes(each: Document) -> set[str]:
-    if each.definition is None or each.state is None or not each.state.data_exists:
+def _data_volumes(fleet: Fleet, each: Document) -> set[str]:
+    definition, _ = resolve(each, fleet.settings)
+    if definition is None or each.state is None or not each.state.data_exists:
         return set()
-    volumes = each.definition.volumes.items()
-    return {key for key, volume in volumes if volume.kind is VolumeKind.DATA}
+    return {key for key, each in definition.volumes.items() if each.kind is VolumeKind.DATA}
+
+
+def check_name(before: Fleet, after: Fleet) -> list[Problem]:
+    """Refuse another name for a fleet that has servers: containers and data carry the old one."""
+    old, new = before.settings.name, after.settings.name
+    if old == new or not before.documents:
+        return []
+    fact = f"the fleet is {old!r} and has servers whose containers and data say so"
+    remedy = f"set it back to `name: {old}`"
+    return [Problem(SETTINGS_PATH, 0, 0, "name", fact, remedy)]

@@ -260,6 +260,6 @@ def desired_server(fleet: Fleet, document: Document, commit: str) -> DesiredServ
         hash=definition_hash(definition),
         commit=commit,
         created=state.commit is not None,
-        data_expected=state.data_exists,
+        data_expected=state.data_exists or state.data_lost,
         drift=definition.drift or fleet.settings.drift,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any
 
 from zedops import faults, hook, snapshot
 from zedops import fleet as fleets
-from zedops.deletions import check_deletions, check_volumes
+from zedops.deletions import check_deletions, check_name, check_volumes
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, MAIN, Hub
@@ -84,6 +85,11 @@ class Gate:
         problems = fleets.check(trusted, paths)
         problems += check_deletions(before, trusted, options)
         problems += check_volumes(before, trusted, options)
+        problems += check_name(before, trusted)
+        if fleets.SETTINGS_PATH in paths and proposal.files[fleets.SETTINGS_PATH] is None:
+            remedy = "keep it; it may be as short as its name"
+            fact = "cannot be removed: every server depends on it"
+            problems.append(Problem(fleets.SETTINGS_PATH, 0, 0, "", fact, remedy))
         if problems:
             raise InvalidInput(problems)
 
@@ -101,7 +107,8 @@ class Gate:
         return refused
 
     def _merge(self, new: str, options: Sequence[str]) -> None:
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            time.sleep(min(0.002 * attempt, 0.1))
             main = self.hub.head()
             proposal = self._propose(self.hub.repository, main, new)
             self.touched[new] = set(proposal.files)
@@ -116,7 +123,7 @@ class Gate:
                 continue
             faults.point("gate.moved")
             return
-        raise RaceLost("main moves too fast; push again")
+        raise RaceLost("main is locked or moves too fast; push again, or see `zedops up`")
 
     def _propose(self, repository: Repository, main: str | None, new: str) -> Proposal:
         if main is None:

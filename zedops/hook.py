@@ -102,7 +102,7 @@ def respond(name: str, request: dict[str, Any], answer: dict[str, Any] | None) -
     if name == "proc-receive":
         lost = "the manager went away; push again"
         everything = {ref: lost for _, _, ref in request["updates"]}
-        refused = everything if answer is None else answer["refused"]
+        refused = everything if answer is None else answer.get("refused", everything)
         verdicts = [
             "ng %s %s" % (ref, refused[ref]) if ref in refused else "ok " + ref
             for _, _, ref in request["updates"]

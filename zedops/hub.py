@@ -17,7 +17,7 @@ from git import Repo
 from zedops import __version__, faults, hook, snapshot
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import Fleet
-from zedops.repository import NO_OBJECT, Change, Repository, Signature
+from zedops.repository import IMPORTS, NO_OBJECT, Change, Repository, Signature
 
 MAIN = "refs/heads/main"
 SEEN = "refs/zedops/seen"
@@ -137,13 +137,18 @@ class Hub:
         try:
             epoch = int(path.read_text()) + 1
         except (FileNotFoundError, ValueError):
-            epoch = int(time.time())
+            epoch = 0
+        # a hub restored from a backup must not be taken for an old one
+        epoch = max(epoch, int(time.time()))
         _write(path, str(epoch), 0o600)
         return epoch
 
     def clear_stale_lock(self) -> None:
-        """Remove a lock on main that a killed git left. Only for the sole owner, at start."""
+        """Remove what a killed git left: a lock, unfinished imports. Only for the sole owner."""
         (self.path / f"{MAIN}.lock").unlink(missing_ok=True)
+        left = self.repository.run("for-each-ref", "--format=delete %(refname)", IMPORTS)
+        if left:
+            self.repository.pipe("update-ref", "--stdin", stdin=f"{left}\n".encode())
 
     def merge_base(self, one: str, other: str, repository: Repository) -> str | None:
         """Find the best common ancestor of two commits."""

@@ -63,7 +63,16 @@ def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
         if grave and is_same_server(new.documents[path], grave):
             claim(path, grave.id)
         claim(path, _id_at(new, path))
+        if path not in claims and path not in old.documents:
+            claim(path, _moved_here(old, new, path))
     return claims
+
+
+def _moved_here(old: Fleet, new: Fleet, path: str) -> str | None:
+    """Find whose file was renamed to this path before its first state was pulled: by its text."""
+    head = new.documents[path].head
+    gone = [each for each in old.servers() if each.path not in new.documents and each.head == head]
+    return gone[0].id if len(gone) == 1 else None
 
 
 def _id_at(fleet: Fleet, path: str) -> str | None:

@@ -80,7 +80,7 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
     status = _status(state, report, goal)
     facts: dict[str, object] = {}
     if report.data_exists is not None:
-        facts["data_exists"] = report.data_exists
+        facts |= {"data_exists": report.data_exists, "data_lost": report.data_lost}
     if report.container is not None:
         facts |= {"container": report.container.id[:12], "image": report.container.image}
     elif status in (Status.MISSING, Status.DELETED):
@@ -100,7 +100,7 @@ def _status(state: State, report: ServerReport, goal: Goal) -> Status:
         return Status.DELETED if gone else Status.DELETING
     if report.failure is not None:
         return Status.FAILED
-    if report.data_lost and container is None:
+    if report.data_lost and (container is None or not container.running):
         return Status.MISSING
     if report.activity is Activity.CREATING:
         return Status.CREATING

@@ -247,6 +247,8 @@ class State(Model):
     id: str = Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")
     status: Annotated[Status, one_of(Status)] = Status.PENDING
     data_exists: bool = False
+    #: Data that was seen is not there: nothing is started until it is back or purged.
+    data_lost: bool = False
     deleted_at: Utc | None = None
     host: str | None = None
     container: str | None = None

@@ -21,6 +21,8 @@ from zedops.errors import GitFailed, RaceLost
 
 NO_OBJECT = "0" * 40
 FILE_MODE = 0o100644
+#: Where commits are made before any branch knows them.
+IMPORTS = "refs/zedops/import"
 #: What git says when a ref moved or is being moved by somebody else.
 _RACE_WORDS = ("cannot lock ref", "but expected", "reference already exists", "Unable to create")
 
@@ -172,7 +174,7 @@ class Repository:
 
         No branch moves; that is `move_ref`'s. Returns the new commit's id.
         """
-        ref = f"refs/zedops/import/{uuid.uuid4().hex}"
+        ref = f"{IMPORTS}/{uuid.uuid4().hex}"
         stream = _stream(ref, parents, files, message, author, committer)
         try:
             out = self.pipe("fast-import", "--quiet", "--force", "--date-format=raw", "--done",

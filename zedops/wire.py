@@ -100,6 +100,7 @@ class ServerReport(Message):
     failure: str | None = None  #: why the last attempt failed; stands until something succeeds
     note: str | None = None  #: one line worth keeping: recovered, stopped by hand
     about: str  #: the definition's commit this is about
+    goal: Goal | None = None  #: what was to be brought about
     applied: bool = False  #: the container was made from that definition
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 import docker
 import docker.errors
@@ -36,6 +36,8 @@ from zedops_agent.observed import (
 #: Events after which a container is worth another look; exec and health noise is left out.
 _TELLING = ["create", "start", "die", "destroy", "pause", "unpause", "rename", "update", "oom"]
 _TIMEOUT_S = 120
+#: An Engine that is there answers a new connection within this time, a busy one too.
+_KNOCK_S = 10
 _STOP_COMMAND_S = 30.0
 #: How long after a start the Engine may take to show the ports.
 _PORTS_S = 2.0
@@ -43,8 +45,7 @@ _PORTS_S = 2.0
 #: What the Engine says of a container that somebody else is removing.
 _GONE_WORDS = ("No such container", "marked for removal", "removal of container")
 
-P = ParamSpec("P")
-R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -70,32 +71,53 @@ class Event:
         return self.action == "die"
 
 
-def _translated(call: Callable[P, R]) -> Callable[P, R]:
+def _translated(call: F) -> F:
     """Turn docker-py's errors into ours, the Engine's own words kept."""
 
     @functools.wraps(call)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(self: Engine, *args: Any, **kwargs: Any) -> Any:
         try:
-            return call(*args, **kwargs)
+            return call(self, *args, **kwargs)
         except docker.errors.APIError as error:
             said = " ".join(str(error.explanation or error).split())
+            if error.is_server_error():
+                self._knock()  # what a step meets in an Engine that shuts down is no failure of it
             kind = LookOutdated if any(word in said for word in _GONE_WORDS) else EngineFailed
             raise kind(said) from error
         except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
-            raise EngineUnreachable(f"the Docker Engine does not answer: {error}") from error
+            raise self._gone(error) from error
 
-    return wrapped
+    return cast(F, wrapped)
 
 
 class Engine:
     """One Docker Engine. Safe to use from several threads."""
 
-    @_translated
     def __init__(self, url: str | None = None) -> None:
         kwargs = docker.utils.kwargs_from_env() if url is None else {"base_url": url}
-        self._api = docker.APIClient(
-            version="auto", timeout=_TIMEOUT_S, max_pool_size=32, **kwargs
-        )
+        self._url = kwargs.get("base_url", "unix:///var/run/docker.sock")
+        self._connect = functools.partial(docker.APIClient, **kwargs)
+        self._stream: Any = None
+        try:
+            self._api = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=32)
+        except docker.errors.DockerException as error:
+            remedy = "start it, or name another one in DOCKER_HOST"
+            raise EngineUnreachable(f"{self._gone(error)}; {remedy}") from error
+
+    def _gone(self, error: Exception) -> EngineUnreachable:
+        return EngineUnreachable(f"the Docker Engine at {self._url} does not answer: {_why(error)}")
+
+    def _knock(self) -> None:
+        """See that the Engine takes new connections; EngineUnreachable if it does not.
+
+        One that shuts down closes its door first and then ends every container, while it still
+        answers on the connections that it has: what is seen there is nobody's doing.
+        """
+        try:
+            with closing(self._connect(version=self._api.api_version, timeout=_KNOCK_S)) as fresh:
+                fresh.ping()
+        except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
+            raise self._gone(error) from error
 
     @_translated
     def version(self) -> str:
@@ -112,13 +134,19 @@ class Engine:
         return {key: frozenset(each) for key, each in found.items()}
 
     @_translated
-    def look(self, server_id: str) -> tuple[Container, ...]:
-        """Look at every container of one server."""
-        listed = self._api.containers(all=True, filters={"label": f"{SERVER_ID}={server_id}"})
+    def look(self, fleet: str, server_id: str) -> tuple[Container, ...]:
+        """Look at every container of one server.
+
+        One that does not run counts only if the Engine is not about to go, which ends them all.
+        """
+        labels = [f"{FLEET}={fleet}", f"{SERVER_ID}={server_id}"]
+        listed = self._api.containers(all=True, filters={"label": labels})
         found = []
         for each in listed:
             with suppress(docker.errors.NotFound):  # gone between the two calls
                 found.append(_container(self._api.inspect_container(each["Id"])))
+        if not all(each.running for each in found):
+            self._knock()
         return tuple(found)
 
     @_translated
@@ -258,25 +286,48 @@ class Engine:
         except requests.exceptions.RequestException as error:
             raise EngineUnreachable(f"the log ended: {error}") from error
 
+    @_translated
     def events(self, fleet: str, since_ns: int | None) -> Iterator[Event]:
-        """Stream what happens to a fleet's containers. Ends silently when the Engine goes.
+        """Subscribe to what happens to a fleet's containers; nothing after the call is missed.
 
-        `since_ns` asks for what happened after that moment (the Engine keeps 256 events).
+        `since_ns` asks for what happened after that moment as well (the Engine keeps 256 events).
+        The stream ends silently when the Engine goes.
         """
         since = None if since_ns is None else f"{since_ns // 10**9}.{since_ns % 10**9 + 1:09d}"
         filters: dict[str, Any] = {
             "type": "container", "label": f"{FLEET}={fleet}", "event": _TELLING,
         }
+        api: Any = self._api  # takes `since` as text, too, which the stubs do not know
+        self._stream = api.events(since=since, filters=filters, decode=True)
+        return self._told(self._stream)
+
+    def _told(self, stream: Any) -> Iterator[Event]:
         try:
-            for raw in self._api.events(since=since, filters=filters, decode=True):  # type: ignore[call-overload]
+            for raw in stream:
                 server_id = raw["Actor"]["Attributes"].get(SERVER_ID, "")
                 yield Event(server_id, raw["Action"], int(raw["timeNano"]))
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise EngineUnreachable(f"the Docker Engine's events ended: {error}") from error
+            raise self._gone(error) from error
+        finally:
+            response: requests.Response = stream._response
+            response.close()
 
     def close(self) -> None:
-        """Let go of the Engine's connections."""
+        """Let go of the Engine's connections; whoever listens to events is woken by that."""
+        if self._stream is not None:
+            with suppress(OSError, AttributeError, docker.errors.DockerException):
+                self._stream.close()
         self._api.close()
+
+
+def _why(error: BaseException) -> str:
+    """Find the system's own words below those of three libraries."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, OSError) and below.strerror:
+            return below.strerror
+        below = below.__context__
+    return str(error)
 
 
 def _container(facts: dict[str, Any]) -> Container:

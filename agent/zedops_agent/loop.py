@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zedops.bus import Link
-from zedops.errors import EngineUnreachable, HostUnavailable, ZedopsError
+from zedops.errors import EngineFailed, EngineUnreachable, HostUnavailable, ZedopsError
 from zedops.wire import DesiredDocument, Heartbeat, Hello, LogsRequest, Progress, Report
 from zedops_agent.engine import Engine
 from zedops_agent.observed import DataVolume
@@ -55,6 +55,7 @@ class Agent:
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._data: dict[str, tuple[DataVolume, ...]] = {}
         self._stopping = False
+        self._engine_gone = False
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="server")
         self._threads: list[threading.Thread] = []
 
@@ -75,6 +76,8 @@ class Agent:
             self._wake.notify_all()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._engine.close()
+        for thread in self._threads:
+            thread.join(timeout=5)
         self._store.close()
 
     def desired(self, document: DesiredDocument) -> None:
@@ -82,6 +85,8 @@ class Agent:
         with self._wake:
             held = self._document
             if held is not None and document.stamp <= held.stamp:
+                if document.stamp < held.stamp:
+                    log.warning("an older document %s was not taken", document.stamp)
                 return
             self._store.save_desired(document)
             self._document = document
@@ -91,7 +96,7 @@ class Agent:
 
     def logs(self, request: LogsRequest) -> Iterator[bytes]:
         """Stream a server's log."""
-        containers = self._engine.look(request.server_id)
+        containers = self._engine.look(self.fleet, request.server_id)
         if not containers:
             raise HostUnavailable("it has no container on its host, so there is no log")
         newest = max(containers, key=lambda each: (each.up, str(each.started_at or "")))
@@ -149,7 +154,7 @@ class Agent:
             else:
                 self._reconciler.forget(server_id)
         except EngineUnreachable as error:
-            log.warning("%s: could not look: %s", want.name if want else server_id, error)
+            self._say_gone(error)
             again_s = ENGINE_RETRY_S
         except Exception:
             log.exception("working on %s failed; trying again", want.name if want else server_id)
@@ -158,7 +163,7 @@ class Agent:
             with self._wake:
                 self._busy.discard(server_id)
                 if again_s is not None:
-                    self._alarms[server_id] = time.monotonic() + again_s
+                    self._mark_later(server_id, again_s)
                 self._wake.notify_all()
 
     def _listen(self) -> None:
@@ -166,29 +171,50 @@ class Agent:
         since_ns: int | None = None
         while not self._stopping:
             try:
+                events = self._engine.events(self.fleet, since_ns)
+                self._say_back()
                 self._mark_all()
-                for event in self._engine.events(self.fleet, since_ns):
+                for event in events:
                     since_ns = event.at_ns
                     # an end is often the first half of something: a removal, a restart by hand
                     self._mark_later(event.server_id, END_DEBOUNCE_S if event.is_end else 0.0)
                     if self._stopping:
                         return
-            except EngineUnreachable as error:
-                if not self._stopping:
-                    log.warning("%s", error)
+            except EngineFailed as error:
+                self._say_gone(error)
+            except Exception:
+                log.exception("listening to the Engine failed; trying again")
             self._pause(ENGINE_RETRY_S)
+
+    def _say_gone(self, error: EngineFailed) -> None:
+        """Say once that the Engine is gone, not for each server and each try."""
+        with self._wake:
+            is_new, self._engine_gone = not self._engine_gone, True
+        if is_new and not self._stopping:
+            log.warning("%s; trying again every %.0f s", error, ENGINE_RETRY_S)
+
+    def _say_back(self) -> None:
+        with self._wake:
+            is_new, self._engine_gone = self._engine_gone, False
+        if is_new:
+            log.warning("the Docker Engine answers again")
 
     def _tick(self) -> None:
         """Keep in touch with the manager, and compare with the Engine now and then."""
         next_resync = time.monotonic() + RESYNC_S
-        self._say_hello()
+        greeted = False
         while not self._stopping:
+            try:
+                if not greeted:
+                    greeted = self._say_hello()
+                self._beat()
+                self._look_at_data()
+                if time.monotonic() >= next_resync:
+                    next_resync = time.monotonic() + RESYNC_S
+                    self._resync()
+            except Exception:  # a full disk, say: the next beat may find room again
+                log.exception("keeping in touch failed; trying again")
             self._pause(HEARTBEAT_S)
-            self._beat()
-            self._look_at_data()
-            if time.monotonic() >= next_resync:
-                next_resync = time.monotonic() + RESYNC_S
-                self._resync()
 
     def _resync(self) -> None:
         try:
@@ -196,6 +222,7 @@ class Agent:
         except ZedopsError as error:
             log.warning("resync: %s", error)
             return
+        self._say_back()
         document = self._document
         ids = set(document.servers) if document else set()
         differing = {each for each in ids if summary.get(each) != self._summary.get(each)}
@@ -220,7 +247,7 @@ class Agent:
 
     # --- the manager
 
-    def _say_hello(self) -> None:
+    def _say_hello(self) -> bool:
         epoch, rev = self._document.stamp if self._document else (0, 0)
         try:
             if self._link is not None:
@@ -230,6 +257,8 @@ class Agent:
                 self._mark_all()
         except HostUnavailable as error:
             log.info("no manager answers (%s); working from the document on disk", error)
+            return False
+        return True
 
     def _beat(self) -> None:
         epoch, rev = self._document.stamp if self._document else (0, 0)

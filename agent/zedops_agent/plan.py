@@ -142,6 +142,9 @@ def _guard(want: DesiredServer, seen: Observed, memory: Memory) -> str | None:
         if Presence.UNKNOWN in (volume.marker, volume.content):
             return ""
         if volume.key in memory.data_seen:
+            if volume.marker is Presence.ABSENT and volume.content is Presence.PRESENT:
+                marker = f'.zedops.json with {{"id": "{want.id}"}}'
+                return f"volume {volume.key!r} lacks its marker; if it is the one, add {marker}"
             if volume.marker is Presence.ABSENT:
                 return f"volume {volume.key!r} is gone, or not this server's any more; {ways}"
             if volume.content is Presence.ABSENT:

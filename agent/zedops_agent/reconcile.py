@@ -168,6 +168,7 @@ def make_report(
         failure=memory.failure.text if memory.failure else None,
         note=plan.lost or note,
         about=want.commit,
+        goal=want.goal,
         applied=is_current and memory.failure is None,
     )
 

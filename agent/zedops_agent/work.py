@@ -50,14 +50,14 @@ class Workshop:
     def look(self, want: DesiredServer) -> Observed:
         """Observe one server; EngineUnreachable means that nothing was seen."""
         return Observed(
-            self._engine.look(want.id),
+            self._engine.look(self._fleet, want.id),
             self.look_at_data(want),
             data.look_home(self._root, want.id),
         )
 
     def look_at_data(self, want: DesiredServer) -> tuple[DataVolume, ...]:
         """Observe a server's data alone."""
-        return data.look(self._root, want.id, want.definition)
+        return data.look(self._root, self._of(want), want.definition)
 
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
@@ -68,7 +68,7 @@ class Workshop:
             case Pull():
                 self._pull(step, progress)
             case MakeData():
-                data.make(self._root, want.id, want.name, want.definition, self._owner(want))
+                data.make(self._root, self._of(want), want.definition, self._user(want))
             case Create():
                 self._create(step, want)
             case Start():
@@ -86,7 +86,7 @@ class Workshop:
             case Remove():
                 engine.remove(step.container)
             case RemoveData():
-                data.remove(self._root, want.id, want.definition)
+                data.remove(self._root, self._of(want))
             case GiveUp():
                 self._give_up(step)
             case _:
@@ -103,7 +103,10 @@ class Workshop:
         self._engine.stop(step.container, step.stop)
         raise GaveUp(f"{step.cause}; last log lines: {lines or 'none'}")
 
-    def _owner(self, want: DesiredServer) -> str:
+    def _of(self, want: DesiredServer) -> data.Owner:
+        return data.Owner(want.id, self._fleet, want.name)
+
+    def _user(self, want: DesiredServer) -> str:
         if want.definition.user:
             return want.definition.user
         image = self._engine.image(want.definition.image)

@@ -36,8 +36,12 @@ DEADLINE_S = 30.0
 class Host:
     """One agent. Stands in as its manager: hands out documents, keeps what is reported."""
 
-    def __init__(self, root: Path, api: docker.APIClient, image: str, fleet: str) -> None:
+    def __init__(
+        self, root: Path, api: docker.APIClient, image: str, fleet: str,
+        engine_url: str | None = None,
+    ) -> None:
         self.root, self.api, self.image, self.fleet = root, api, image, fleet
+        self._engine_url = engine_url
         self.reports: list[ServerReport] = []
         self.progressed: list[str] = []
         self._servers: dict[str, DesiredServer] = {}
@@ -72,7 +76,7 @@ class Host:
 
     def start(self) -> None:
         """Start the agent."""
-        self.agent = Agent(self.fleet, "here", Engine(), self.root)
+        self.agent = Agent(self.fleet, "here", Engine(self._engine_url), self.root)
         self.agent.start(self._bus.join("here", self.agent))
 
     def stop(self) -> None:

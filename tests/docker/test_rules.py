@@ -304,5 +304,5 @@ def test_a_purge_never_touches_what_is_marked_as_somebody_elses(host: Host) -> N
     seen = len(host.reports)
     host.want("rosewood", WORLD, goal=Goal.PURGED)
     report = host.wait(server, lambda each: each.failure, seen)
-    assert "is not this server's; look at it and remove it by hand" in str(report.failure)
+    assert "is not marked as this server's; look at it and remove it by hand" in str(report.failure)
     assert (host.world(server) / "world.txt").exists()

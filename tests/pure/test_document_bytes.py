@@ -97,6 +97,7 @@ state:
   id: "00000000000000000000000007"
   status: "stopped"
   data_exists: false
+  data_lost: false
   deleted_at: null
   host: "attic"
   container: "123456789012"

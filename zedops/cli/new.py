@@ -8,6 +8,7 @@ from zedops import document, fleet
 from zedops.cli.act import act, waits
 from zedops.cli.screen import here
 from zedops.errors import InvalidInput, UsageError
+from zedops.fields import NAME
 
 
 @click.command("new")
@@ -35,6 +36,9 @@ def new_command(
     zedops new hello --image nginx -p 8080:80
     zedops new mine --image itzg/minecraft-server -p 25565 -v /data -e EULA=TRUE --wait
     """
+    if not NAME.fullmatch(server):
+        rule = "lower-case letters, digits and '-', at most 63, no '-' first"
+        raise UsageError(f"{server!r} cannot be a server's name; use {rule}")
     text = _definition(image, host, ports, volumes, env)
     path = f"servers.d/{server}.yaml"
     content = document.render(text, None)

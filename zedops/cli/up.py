@@ -66,6 +66,7 @@ def up_command(fleet: Path, host: str | None, data_root: Path | None, verbose: b
         try:
             wait_for_end()
         finally:
+            manager.ending = True
             agent.stop()
 
 
@@ -88,7 +89,9 @@ def wait_for_end() -> None:
         signal.signal(number, lambda *_: end.set())
     while not end.wait(3600):
         pass
-    click.echo("\nending; servers go on running")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # a second one does not wait
+    click.echo("\nending after the step in hand; servers go on running")
 
 
 def tell(subject: str) -> None:

@@ -80,7 +80,7 @@ class Door:
             except Exception as error:
                 log.exception("a request failed")
                 reply({"say": f"zedops failed: {error!r}; see the manager's log"})
-                reply({"answer": {"exit": 1, "refused": {}, "error": repr(error)}})
+                reply({"answer": {"exit": 1, "error": repr(error)}})
 
     def _answer(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
         match request["do"]:

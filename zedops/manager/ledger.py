@@ -140,7 +140,10 @@ class Ledger:
         if state == held.state:
             return None
         self._desired[report.id] = want.model_copy(
-            update={"created": state.commit is not None, "data_expected": state.data_exists}
+            update={
+                "created": state.commit is not None,
+                "data_expected": state.data_exists or state.data_lost,
+            }
         )
         updated = _with_state(held, state)
         self.fleet = self.fleet.with_documents({held.path: updated})
@@ -229,6 +232,8 @@ class Ledger:
         if want is None or (status is Status.DELETED and want.goal is Goal.DELETED):
             return True
         if report is None or report.about != want.commit or report.activity is not None:
+            return False
+        if report.goal not in (None, want.goal):
             return False
         if report.failure is not None:
             return True

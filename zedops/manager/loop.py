@@ -18,7 +18,7 @@ import watchfiles
 
 from zedops import faults
 from zedops.bus import Bus
-from zedops.errors import GitFailed, RaceLost, ZedopsError
+from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.manager.ledger import Ledger
@@ -46,8 +46,11 @@ class Manager:
         self.changed = threading.Condition()
         self.progress_of: dict[str, str] = {}
         self.on_commit: Callable[[str], None] = lambda _: None
+        #: The agent of this process is being stopped: its silence means nothing.
+        self.ending = False
         self._bus = bus
         self._to_tell: set[str] = set()
+        self._handed: dict[str, DesiredDocument] = {}
         self._heard: dict[str, float] = {}
         self._lost: set[str] = set()
         self._wakes = self._handled = 0
@@ -114,7 +117,7 @@ class Manager:
         with self.changed:
             self._heard[hello.host] = time.monotonic()
             self._lost.discard(hello.host)
-            return self.ledger.document(hello.host)
+            return self._document(hello.host)
 
     def report(self, report: Report) -> None:
         """Take what an agent observed."""
@@ -140,13 +143,22 @@ class Manager:
         """Answer what the host should hold."""
         with self.changed:
             self._heard[heartbeat.host] = time.monotonic()
-            document = self.ledger.document(heartbeat.host)
+            document = self._document(heartbeat.host)
             back = heartbeat.host in self._lost
             return HeartbeatReply(epoch=document.epoch, rev=document.rev, want_report=back)
+
+    def _document(self, host: str) -> DesiredDocument:
+        """Make a host's document; nothing that git does not have yet is in it."""
+        if not self.ledger.journal.urgent:
+            self._handed[host] = self.ledger.document(host)
+        elif host not in self._handed:
+            raise HostUnavailable("the manager has not committed what it took in yet")
+        return self._handed[host]
 
     # --- the loop
 
     def _run(self) -> None:
+        races = 0
         while not self._stopping.is_set():
             with self.changed:
                 self.changed.wait_for(
@@ -154,8 +166,11 @@ class Manager:
                 )
             try:
                 self._turn()
+                races = 0
             except RaceLost as error:
-                log.debug("somebody else was first, looking again: %s", error)
+                races += 1  # a lock that never goes away looks the same: do not spin on it
+                log.log(logging.WARNING if races % 20 == 10 else logging.DEBUG, "%s", error)
+                self._stopping.wait(min(0.01 * 2**races, RETRY_S))
             except GitFailed as error:
                 log.error("%s; trying again", error)
                 self._stopping.wait(RETRY_S)
@@ -178,8 +193,10 @@ class Manager:
             due = self._due()
             if due is not None and time.monotonic() >= due:
                 self._commit()
-            documents = [self.ledger.document(host) for host in sorted(self._to_tell)]
-            self._to_tell.clear()
+            documents = []
+            if not self.ledger.journal.urgent:
+                documents = [self._document(host) for host in sorted(self._to_tell)]
+                self._to_tell.clear()
             self._handled = ticket
             self.changed.notify_all()
         for document in documents:
@@ -196,6 +213,8 @@ class Manager:
             self.hub.see(head)
 
     def _miss_silent_hosts(self) -> None:
+        if self.ending:
+            return
         now = time.monotonic()
         for host in self.ledger.hosts():
             heard = self._heard.setdefault(host, now)
