@@ -4,7 +4,8 @@ A plan is a short list of small steps, each one Engine call or one touch of a di
 the cause that a person will read. Kill the agent between any two steps: the next look finds where
 things stand and plans the rest. Two rules outrank all others. A server whose world was there and
 is not any more is never started or made anew. And the container that works is not removed before
-the one that replaces it has proven itself.
+the one that replaces it has proven itself. All of an agent's rules stand here, in one place, which
+makes the module longer than most.
 """
 
 from __future__ import annotations
