@@ -28,6 +28,9 @@ TOMBSTONES = "tombstones.d"
 _FIRST_FREE_PORT, _LAST_PORT = 1024, 65535
 
 
+PortUsers = dict[tuple[str | None, str, int], list[tuple[Document, str]]]
+
+
 class Kind(Enum):
     """What a path in a fleet repository is."""
 
@@ -191,10 +194,7 @@ def is_same_server(document: Document, grave: Document) -> bool:
 def _port_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
     if not any(_published(fleet, each) for each in touched):
         return []
-    users: dict[tuple[str | None, str, int], list[tuple[Document, str]]] = defaultdict(list)
-    for each in _holding_ports(fleet):
-        for key, port in _published(fleet, each):
-            users[fleet.host_of(each), port.protocol, port.host].append((each, key))
+    users = ports_in_use(fleet)
     problems = []
     paths = {each.path for each in touched}
     for (host, protocol, number), holders in users.items():
@@ -203,9 +203,7 @@ def _port_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
                 continue
             other, other_key = next(each for at, each in enumerate(holders) if at != index)
             line = other.source.mark(("ports", other_key)).line
-            free = _next_port(number)
-            while (host, protocol, free) in users:
-                free = _next_port(free)
+            free = free_ports(fleet, host, protocol, 1, number + 1, users)[0]
             place = f"also used by {other.name!r} ({other.path}:{line})"
             fact = f"host port {number}/{protocol} is {place}"
             remedy = f"choose another, e.g. {free}"
@@ -213,15 +211,41 @@ def _port_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
     return problems
 
 
+def ports_in_use(fleet: Fleet) -> PortUsers:
+    """Index the host ports that servers take: (host, protocol, number) → (document, key)."""
+    users: PortUsers = defaultdict(list)
+    for each in _holding_ports(fleet):
+        for key, port in _published(fleet, each):
+            users[fleet.host_of(each), port.protocol, port.host].append((each, key))
+    return users
+
+
+def free_ports(
+    fleet: Fleet,
+    host: str | None,
+    protocol: str,
+    count: int,
+    start: int,
+    users: PortUsers | None = None,
+) -> list[int]:
+    """Find the next `count` consecutive ports from `start` on that no server of the fleet takes.
+
+    What else the host's own sockets hold is not known here.
+    """
+    users = ports_in_use(fleet) if users is None else users
+    first = start if _FIRST_FREE_PORT <= start <= _LAST_PORT - count else _FIRST_FREE_PORT
+    while any((host, protocol, number) in users for number in range(first, first + count)):
+        first += 1
+        if first + count > _LAST_PORT:
+            first = _FIRST_FREE_PORT
+    return list(range(first, first + count))
+
+
 def _holding_ports(fleet: Fleet) -> Iterator[Document]:
     yield from fleet.servers()
     for grave in fleet.tombstones():
         if grave.state and grave.state.status is not Status.DELETED:
             yield grave
-
-
-def _next_port(number: int) -> int:
-    return number + 1 if _FIRST_FREE_PORT <= number + 1 <= _LAST_PORT else _FIRST_FREE_PORT
 
 
 def _published(fleet: Fleet, document: Document) -> list[tuple[str, Port]]:

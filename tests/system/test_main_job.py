@@ -169,6 +169,12 @@ def test_the_commands_act_by_committing(running: tuple[Machine, int]) -> None:
     assert machine.containers() == []
     machine.zedops("restore", "rosewood", "--wait")
     assert machine.get(port) == "hello ada\n"
+    taken = json.loads(machine.zedops("ports", "--json").stdout)
+    assert taken == [
+        {"host": "local", "port": port, "protocol": "tcp", "server": "rosewood", "key": "web"}
+    ]
+    near = machine.zedops("ports", "--free", "2", "--tcp", "--from", str(port - 1), "--json")
+    assert port not in json.loads(near.stdout)
     log = machine.zedops("logs", "rosewood").stdout
     assert "up, greeting ada" in log
     history = json.loads(machine.zedops("history", "rosewood", "--json").stdout)

@@ -20,7 +20,8 @@ from zedops.repository import clean_environment
 
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "agent"],
-    "Look": ["list", "show", "history", "logs", "diff", "validate"],
+    "Look": ["list", "show", "history", "logs", "diff", "ports",
+             "validate"],
     "Act": ["new", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
             "purge"],
 }
