@@ -1,0 +1,259 @@
+"""The Engine ends, dies or is not there: what its containers do then is nobody's doing."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.conftest import without
+from tests.docker.host import Host
+from tests.docker.private_engine import PrivateEngine, missing
+from tests.machine import Machine
+from zedops.errors import EngineFailed, EngineUnreachable
+from zedops.wire import Goal, ServerReport
+from zedops_agent.engine import Engine
+from zedops_agent.loop import ENGINE_RETRY_S
+
+pytestmark = [
+    pytest.mark.docker,
+    # docker-py forgets the socket of each connection that is refused
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+WORLD = "volumes: {world: /data}\nstop: {grace: 5s}\nports: {web: '8080'}\n"
+#: Takes its time to end, so that a shutdown of the Engine is long enough to be disturbed.
+SLOW = (
+    "command: [/bin/busybox, sh, -c, \"trap '/bin/busybox sleep 2; exit 0' TERM; "
+    "while :; do /bin/busybox sleep 1 & wait $!; done\"]\n"
+)
+#: An Engine that is back is made use of after this time at the latest.
+RECOVERY_S = ENGINE_RETRY_S + 3
+
+
+@pytest.fixture(scope="module")
+def imported(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEngine]:
+    """Run an Engine that has the image of the tests."""
+    if lack := missing():
+        without(f"private Docker Engine (for want of: {lack})")
+    made = PrivateEngine()
+    try:
+        made.start()
+        with contextlib.closing(made.connect()) as api:
+            load: Callable[[bytes], Any] = api.load_image
+            load(b"".join(docker_api.get_image(image)))
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def engine(imported: PrivateEngine) -> PrivateEngine:
+    """Have an Engine that a test may end as it likes."""
+    if not imported.running:
+        imported.start()
+    return imported
+
+
+@pytest.fixture
+def host(tmp_path: Path, engine: PrivateEngine, image: str) -> Iterator[Host]:
+    """Start an agent on that Engine; remove everything of it afterwards."""
+    with contextlib.closing(engine.connect()) as api:
+        made = Host(tmp_path, api, image, f"t{uuid.uuid4().hex[:8]}", engine.url)
+        made.start()
+        yield made
+        made.stop()
+        if not engine.running:
+            engine.start()
+        made.tear_down()
+    gc.collect()  # what docker-py forgot is found while that is still ignored
+
+
+def wait_settled(host: Host, server: str, commit: str, after: int) -> ServerReport:
+    """Wait until a server runs as a commit wants it."""
+    return host.wait(
+        server,
+        lambda each: each.about == commit and each.container and each.container.running
+        and each.activity is None and each.failure is None,
+        after,
+    )
+
+
+def starts(host: Host, server: str) -> int:
+    """Count how often a server began in this world."""
+    return (host.world(server) / "world.txt").read_text().count("started")
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """List what the agent complained about."""
+    return [
+        each.getMessage() for each in caplog.records
+        if each.name.startswith("zedops") and each.levelname != "INFO"
+    ]
+
+
+def test_a_shutdown_of_the_engine_is_nobodys_doing_and_is_left_alone(
+    host: Host, engine: PrivateEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    server, slow = host.want("rosewood", WORLD), host.want("slow", SLOW)
+    before = host.wait_running(server)
+    host.wait_running(slow)
+    host.wait(server, lambda each: each.data_exists)
+    seen = len(host.reports)
+    # healed once by hand: the connection over which it would be started again is open now
+    host.api.stop(f"{host.fleet}-rosewood", timeout=5)
+    host.wait_running(server, seen)
+    begun, seen = starts(host, server), len(host.reports)
+    engine.stop()
+    assert starts(host, server) == begun
+    engine.start()
+    host.want("rosewood", WORLD, commit="after")
+    report = wait_settled(host, server, "after", seen)
+    assert report.container is not None
+    assert before.container is not None
+    assert report.container.id == before.container.id
+    assert host.containers() == [f"{host.fleet}-rosewood", f"{host.fleet}-slow"]
+    assert starts(host, server) == begun + 1
+    for each in host.reports[seen:]:
+        assert each.container is not None
+        assert each.container.running
+        assert (each.failure, each.note, each.data_lost) == (None, None, False)
+        assert each.data_exists or each.id == slow
+    host.until(lambda: "the Docker Engine answers again" in warnings(caplog))
+    gone, _ = warnings(caplog)
+    assert gone.startswith(f"the Docker Engine at {engine.url} does not answer: ")
+
+
+def test_an_engine_that_was_killed_finds_its_servers_again(
+    host: Host, engine: PrivateEngine
+) -> None:
+    server = host.want("rosewood", WORLD)
+    before = host.wait_running(server)
+    host.wait(server, lambda each: each.data_exists)
+    begun, seen = starts(host, server), len(host.reports)
+    engine.kill()
+    engine.start()
+    host.want("rosewood", WORLD, commit="after")
+    report = wait_settled(host, server, "after", seen)
+    assert report.container is not None
+    assert before.container is not None
+    assert report.container.id == before.container.id
+    assert host.containers() == [f"{host.fleet}-rosewood"]
+    host.until(lambda: starts(host, server) == begun + 1)
+    for each in host.reports[seen:]:
+        assert each.container is not None
+        assert (each.failure, each.data_exists, each.data_lost) == (None, True, False)
+
+
+def test_an_engine_that_is_gone_for_long_is_asked_now_and_then_and_said_to_be_gone_once(
+    host: Host, engine: PrivateEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [f"server{number}" for number in range(3)]
+    servers = {name: host.want(name) for name in names}
+    for server in servers.values():
+        host.wait_running(server)
+    engine.stop()
+    knocks = hang_up(engine, tries=9)
+    callers = len(names) + 1  # each server, and the events
+    assert len(knocks) <= callers * (2 + knocks[-1] / ENGINE_RETRY_S), knocks
+    seen = len(host.reports)
+    for name in names:
+        host.want(name, "env: {GREET: you}\n", commit=f"while-gone-{name}")
+    engine.start()
+    back = time.monotonic()
+    for name, server in servers.items():
+        commit = f"while-gone-{name}"
+        host.wait(server, lambda each, commit=commit: each.about == commit, seen)  # type: ignore[misc]
+    assert time.monotonic() - back < RECOVERY_S
+    for name, server in servers.items():
+        wait_settled(host, server, f"while-gone-{name}", seen)
+        assert "GREET=you" in host.container(name)["Config"]["Env"]
+    assert all(each.failure is None and each.container for each in host.reports[seen:])
+    host.until(lambda: "the Docker Engine answers again" in warnings(caplog))
+    assert len(warnings(caplog)) == 2
+
+
+def hang_up(engine: PrivateEngine, tries: int) -> list[float]:
+    """Stand where the Engine was and hang up on each caller; returns when they called, in s."""
+    place = Path(engine.url.removeprefix("unix://"))
+    calls: list[float] = []
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(place))
+        door.listen(64)
+        door.settimeout(30)
+        begun = time.monotonic()
+        while len(calls) < tries:
+            door.accept()[0].close()
+            calls.append(time.monotonic() - begun)
+    place.unlink()
+    return calls
+
+
+def test_what_an_engine_refuses_while_it_shuts_its_door_is_no_failure(
+    engine: PrivateEngine, image: str
+) -> None:
+    with contextlib.closing(engine.connect()) as api, contextlib.closing(Engine(engine.url)) as own:
+        config = api.create_host_config(port_bindings={8080: 8080})
+        first, second = (
+            api.create_container(image, ports=[8080], host_config=config)["Id"] for _ in range(2)
+        )
+        own.start(first)
+        with pytest.raises(EngineFailed, match="port is already allocated") as refused:
+            own.start(second)
+        assert not isinstance(refused.value, EngineUnreachable)
+        Path(engine.url.removeprefix("unix://")).unlink()
+        try:
+            with pytest.raises(EngineUnreachable):
+                own.start(second)
+        finally:
+            engine.stop()
+            engine.start()
+        for each in (first, second):
+            api.remove_container(each, force=True)
+    gc.collect()
+
+
+def test_without_an_engine_zedops_up_says_so_in_one_line(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.init()
+    nobody = f"unix://{machine.folder}/nobody.sock"
+    monkeypatch.setenv("DOCKER_HOST", nobody)
+    done = machine.zedops("up", "--data-root", str(machine.data_root), code=1)
+    assert done.stderr == (
+        f"zedops: the Docker Engine at {nobody} does not answer: No such file or directory; "
+        "start it, or name another one in DOCKER_HOST\n"
+    )
+
+
+def test_what_happened_while_agent_and_engine_were_away_is_found_at_the_start(
+    host: Host, engine: PrivateEngine
+) -> None:
+    lost, stopped = host.want("lost", WORLD.replace("8080", "8081:8080")), host.want("stopped")
+    ended = host.want("ended")
+    for each in (lost, stopped, ended):
+        host.wait_running(each)
+    host.wait(lost, lambda each: each.data_exists)
+    host.stop()
+    host.api.remove_container(f"{host.fleet}-lost", force=True)
+    host.api.stop(f"{host.fleet}-stopped", timeout=5)
+    engine.stop()  # with all the events that it kept
+    engine.start()
+    seen = len(host.reports)
+    host.want("ended", goal=Goal.DELETED)
+    host.start()
+    report = host.wait_running(lost, seen)
+    assert str(report.note).startswith("recovered: ")
+    assert report.data_exists
+    host.until(lambda: starts(host, lost) == 2)
+    host.wait_running(stopped, seen)
+    host.wait(ended, lambda each: each.container is None and each.activity is None, seen)
+    assert host.containers() == [f"{host.fleet}-lost", f"{host.fleet}-stopped"]
