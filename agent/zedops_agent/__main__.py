@@ -16,7 +16,7 @@ from zedops_agent.loop import Agent
 from zedops_agent.store import Store
 
 
-def run(fleet: str, root: Path, wait: Callable[[], None]) -> None:
+def run(fleet: str, root: Path, wait: Callable[[], object]) -> None:
     """Keep a fleet's servers running until `wait` returns."""
     if not (root / "agent" / fleet).is_dir():
         raise UsageError(f"no document of fleet {fleet!r} in {root}; run `zedops up` there first")
@@ -48,14 +48,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
     try:
-        run(arguments.fleet, arguments.data_root.absolute(), lambda: void(end.wait()))
+        run(arguments.fleet, arguments.data_root.absolute(), end.wait)
     except ZedopsError as error:
         sys.stderr.write(f"zedops-agent: {error}\n")
         sys.exit(error.exit_code)
-
-
-def void(_: object) -> None:
-    """Drop a value where nothing is to be returned."""
 
 
 if __name__ == "__main__":

@@ -117,7 +117,10 @@ class Reconciler:
         self._store.save_memory(want.id, failed(memory, want, text, now, retry=retry))
 
     def _progress(self, want: DesiredServer) -> Callable[[str], None]:
-        return lambda text: void(self._send(Progress(host=self._host, id=want.id, text=text)))
+        def tell(text: str) -> None:
+            self._send(Progress(host=self._host, id=want.id, text=text))
+
+        return tell
 
     def _report(
         self,
@@ -134,10 +137,6 @@ class Reconciler:
             return
         if self._send(Report(host=self._host, servers=(report,))):
             self._reported[want.id] = report
-
-
-def void(_: object) -> None:
-    """Drop a value where nothing is to be returned."""
 
 
 def make_report(
