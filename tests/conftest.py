@@ -98,3 +98,9 @@ def machine(
     made = Machine(tmp_path, docker_api, image)
     yield made
     made.tear_down()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest test, whatever the order: no worker shall wait for it in the end."""
+    items.sort(key=lambda item: "test_pushes" not in item.nodeid)

@@ -154,7 +154,7 @@ class Agent:
             else:
                 self._reconciler.forget(server_id)
         except EngineUnreachable as error:
-            self._say_gone(error)
+            self._say_gone(str(error))
             again_s = ENGINE_RETRY_S
         except Exception:
             log.exception("working on %s failed; trying again", want.name if want else server_id)
@@ -181,17 +181,17 @@ class Agent:
                     if self._stopping:
                         return
             except EngineFailed as error:
-                self._say_gone(error)
+                self._say_gone(str(error))
             except Exception:
                 log.exception("listening to the Engine failed; trying again")
             self._pause(ENGINE_RETRY_S)
 
-    def _say_gone(self, error: EngineFailed) -> None:
+    def _say_gone(self, why: str) -> None:
         """Say once that the Engine is gone, not for each server and each try."""
         with self._wake:
             is_new, self._engine_gone = not self._engine_gone, True
         if is_new and not self._stopping:
-            log.warning("%s; trying again every %.0f s", error, ENGINE_RETRY_S)
+            log.warning("%s; trying again every %.0f s", why, ENGINE_RETRY_S)
 
     def _say_back(self) -> None:
         with self._wake:

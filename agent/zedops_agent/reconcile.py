@@ -88,12 +88,13 @@ class Reconciler:
     def _do(self, plan: Plan, want: DesiredServer, seen: Observed) -> str | None:
         """Do a plan's steps; a failure ends it and is remembered. Returns what to say."""
         note = None
+        replaces = any(not matches(each, want) for each in seen.containers)
         disrupted = False
         for step in plan.steps:
             if self.stopping:
                 break
             log.info("%s: %s", want.name, step)
-            disrupted = disrupted or (isinstance(step, _DISRUPTIVE) and len(seen.containers) > 0)
+            disrupted = disrupted or (replaces and isinstance(step, _DISRUPTIVE))
             try:
                 stopped = self._workshop.carry_out(step, want, seen, self._progress(want))
             except EngineUnreachable:

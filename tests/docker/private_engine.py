@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -122,13 +123,20 @@ class PrivateEngine:
                     api.remove_container(each["Id"], force=True, v=True)
             self.stop()
         finally:
-            if self._daemon is not None:
-                self._daemon.kill()
-                self._daemon.wait()
+            self._end_all()
             mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
             for each in reversed([each for each in mounts if each.startswith(f"{self.folder}/")]):
                 subprocess.run(["umount", each], check=True)
             shutil.rmtree(self.folder)
+
+    def _end_all(self) -> None:
+        """End what bears this folder's name: after a kill, shims may outlive their containers."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if self.folder.name.encode() in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+        if self._daemon is not None:
+            self._daemon.wait()
 
 
 def _lives(process: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from typing import Any
 
 import pytest
@@ -306,3 +307,19 @@ def test_a_purge_never_touches_what_is_marked_as_somebody_elses(host: Host) -> N
     report = host.wait(server, lambda each: each.failure, seen)
     assert "is not marked as this server's; look at it and remove it by hand" in str(report.failure)
     assert (host.world(server) / "world.txt").exists()
+
+
+def test_a_port_that_was_taken_for_a_moment_is_tried_again_without_a_new_commit(
+    host: Host,
+) -> None:
+    port = free_port()
+    server = host.want("rosewood", f"ports: {{web: '{port}:8080'}}\n")
+    host.wait_running(server)
+    host.stop()
+    host.api.stop(f"{host.fleet}-rosewood", timeout=5)
+    with socket.create_server(("", port)):
+        seen = len(host.reports)
+        host.start()
+        report = host.wait(server, lambda each: each.failure, seen)
+        assert "address already in use" in str(report.failure)
+    host.wait_running(server, seen)

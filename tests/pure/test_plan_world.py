@@ -113,11 +113,12 @@ class World:
 
     def do(self, plan: Plan, seen: Observed) -> None:
         """Do the steps of a plan; one that fails ends it and is remembered."""
+        replaces = any(not matches(each, self.want) for each in seen.containers)
         disrupted = False
         for step in plan.steps:
             self.now += timedelta(seconds=1)
             hard = isinstance(step, StopContainer | Create | Start)
-            disrupted = disrupted or (hard and bool(seen.containers))
+            disrupted = disrupted or (hard and replaces)
             try:
                 self.step(step)
             except Refused as error:
