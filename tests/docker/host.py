@@ -68,8 +68,9 @@ class Host:
         return HeartbeatReply(epoch=1, rev=self._rev)
 
     def _document(self) -> DesiredDocument:
+        rev = self._rev  # read before the servers: what is newer comes again under its number
         return DesiredDocument(
-            fleet=self.fleet, host="here", epoch=1, rev=self._rev, servers=dict(self._servers)
+            fleet=self.fleet, host="here", epoch=1, rev=rev, servers=dict(self._servers)
         )
 
     # --- what a test does
@@ -102,12 +103,14 @@ class Host:
         assert parsed.definition is not None, parsed.problems
         known = next((each for each in self._servers.values() if each.name == name), None)
         made = server_id or (known.id if known else new_id(0.0))
-        self._rev += 1
+        # first the server, then the number: an agent that asks in between must not take one
+        # document for the other
         self._servers[made] = DesiredServer(
             id=made, name=name, goal=goal, definition=parsed.definition,
-            hash=definition_hash(parsed.definition), commit=commit or f"c{self._rev}",
+            hash=definition_hash(parsed.definition), commit=commit or f"c{self._rev + 1}",
             drift=drift, **{"created": False, "data_expected": False, **facts},
         )
+        self._rev += 1
         self._bus.publish(self._document())
         return made
 

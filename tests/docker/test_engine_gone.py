@@ -111,6 +111,7 @@ def test_a_shutdown_of_the_engine_is_nobodys_doing_and_is_left_alone(
     # healed once by hand: the connection over which it would be started again is open now
     host.api.stop(f"{host.fleet}-rosewood", timeout=5)
     host.wait_running(server, seen)
+    host.until(lambda: starts(host, server) == 2)  # it writes that down a moment after it runs
     begun, seen = starts(host, server), len(host.reports)
     engine.stop()
     assert starts(host, server) == begun
