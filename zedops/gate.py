@@ -24,7 +24,7 @@ from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.identity import succeed
 from zedops.merge import merge
-from zedops.repository import NO_OBJECT, Entry, Repository, Signature, clean_environment
+from zedops.repository import NO_OBJECT, Change, Entry, Repository, Signature, clean_environment
 
 _ATTEMPTS = 50
 _PLACEHOLDER_ID = "0" * 26
@@ -136,14 +136,13 @@ class Gate:
         theirs = {each.path: each for each in repository.changes(base, new)}
         files: dict[str, Entry | bytes | None] = {path: each.after for path, each in theirs.items()}
         if base != main:
-            files |= self._merge_files(repository, base, main, new)
+            files |= self._merge_files(repository, base, main, theirs)
         return Proposal(main, new, files, fast_forward=base == main and base != new)
 
     def _merge_files(
-        self, repository: Repository, base: str, main: str, new: str
+        self, repository: Repository, base: str, main: str, theirs: Mapping[str, Change]
     ) -> dict[str, bytes | Entry | None]:
         """Merge what both sides changed; conflicts are raised, all of them."""
-        theirs = {each.path: each for each in repository.changes(base, new)}
         ours = {each.path: each for each in repository.changes(base, main)}
         both = sorted(theirs.keys() & ours.keys())
         entries = [e for path in both for e in
