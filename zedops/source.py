@@ -111,8 +111,7 @@ def _first_excess(path: str, text: str) -> Problem | None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                fact = f"nested deeper than {MAX_DEPTH} levels"
-                return Problem(path, *place, "", fact, "flatten it")
+                return _too_deep(path, place)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.DocumentStartEvent):
@@ -124,10 +123,16 @@ def _first_excess(path: str, text: str) -> Problem | None:
     return None
 
 
+def _too_deep(path: str, place: tuple[int, int]) -> Problem:
+    return Problem(path, *place, "", f"nested deeper than {MAX_DEPTH} levels", "flatten it")
+
+
 def _syntax(path: str, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     said = " ".join(part for part in (error.problem, error.context) if part)
+    if "nesting depth" in said:  # libyaml reads ahead, and has a limit of its own
+        return _too_deep(path, (line, column))
     fact = f"not valid YAML: {said or 'cannot be read'}"
     return Problem(path, line, column, "", fact, "check indentation, quotes and colons here")
 

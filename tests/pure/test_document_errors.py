@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -215,7 +217,8 @@ def test_a_state_block_that_cannot_be_read_says_how_to_get_rid_of_it() -> None:
 @pytest.mark.parametrize("depth", [40, 1_000, 100_000])
 def test_deep_nesting_is_refused_before_it_costs_anything(depth: int) -> None:
     text = "image: a\nlabels: " + "[" * depth + "]" * depth + "\n"
-    assert said(text) == ["2:38: nested deeper than 30 levels; flatten it"]
+    (problem,) = said(text)  # how far libyaml reads ahead is its own affair, and its versions'
+    assert re.fullmatch(r"2:\d+: nested deeper than 30 levels; flatten it", problem)
 
 
 def test_tags_are_refused_and_nothing_is_ever_run() -> None:
