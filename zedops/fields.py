@@ -16,6 +16,11 @@ from zedops.quantities import parse_duration, parse_size
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_SECRET = re.compile(
+    r"PASS(WORD|WD|PHRASE)?($|_)|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|^KEY$|_PW$",
+    re.IGNORECASE,
+)
+_SOURCE = re.compile(r"/[^\0]*|[A-Za-z0-9][A-Za-z0-9_.-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 
 
@@ -39,6 +44,11 @@ def no_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("holds a NUL character, which no environment or argument can; remove it")
     return value
+
+
+def looks_secret(name: str) -> bool:
+    """Say whether a variable of this name probably holds a secret. Errs on the side of yes."""
+    return _SECRET.search(name) is not None
 
 
 Name = Annotated[
@@ -67,6 +77,10 @@ Seconds = Annotated[
 Bytes = Annotated[int, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size}b")]
 Image = Annotated[
     str, _matching(_IMAGE, "an image reference; write e.g. registry/name:tag, without spaces")
+]
+
+Source = Annotated[
+    str, _matching(_SOURCE, "an absolute path of the host or a named volume; write e.g. /srv/world")
 ]
 
 

@@ -23,6 +23,7 @@ from zedops.fields import (
     Model,
     Name,
     Seconds,
+    Source,
     Text,
     Utc,
     no_nul,
@@ -129,6 +130,9 @@ class Volume(Model):
 
     path: str
     kind: Annotated[VolumeKind, one_of(VolumeKind)] = VolumeKind.DATA
+    #: Where it is on the host, if not in zedops' own place: an absolute path or a named volume.
+    source: Source | None = None
+    read_only: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -192,6 +196,8 @@ class Definition(Model):
     health: Annotated[Health | None, BeforeValidator(_own_or_image)] = None
     restart: Text | None = None
     rebuild: Text | None = None
+    #: A container of the host, by name or id, that is taken over as it is if it matches.
+    adopt: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] | None = None
     drift: Annotated[Drift, one_of(Drift)] | None = None
     labels: dict[str, Text] = Field(default={})
     user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$")] | None = None
@@ -227,7 +233,9 @@ class Definition(Model):
 
 
 #: Fields that do not shape the container: changing them recreates nothing.
-_NOT_IN_HASH = {"host", "game", "desired", "stop", "restart", "rebuild", "drift", "purge"}
+_NOT_IN_HASH = {
+    "host", "game", "desired", "stop", "restart", "rebuild", "adopt", "drift", "purge",
+}  # fmt: skip
 
 
 def definition_hash(definition: Definition) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from zedops.model import Definition, Health, Profile, Publish
+from zedops.model import Definition, Health, Profile, Publish, Volume
 from zedops.wire import DesiredServer
 from zedops_agent import observed
 from zedops_agent.observed import Ceilings
@@ -32,7 +32,7 @@ def create_arguments(
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Make (config, host config, further networks) for one server's container.
 
-    `sources` says where each volume lives on the host.
+    `sources` says where each volume is: an absolute path, or a named volume's own directory.
     """
     definition = want.definition
     config: dict[str, Any] = {
@@ -74,8 +74,7 @@ def _host(
     own_init = bool(image.entrypoint) and PurePosixPath(image.entrypoint[0]).name in _OWN_INIT
     return {
         "mounts": [
-            {"Type": "bind", "Source": sources[key], "Target": volume.path}
-            for key, volume in definition.volumes.items()
+            _mount(volume, sources[key]) for key, volume in definition.volumes.items()
         ],
         "port_bindings": _bindings(definition),
         "restart_policy": {"Name": limits.restart_policy},
@@ -85,6 +84,17 @@ def _host(
         "init": not own_init,
         "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}},
         "cap_add": list(definition.cap_add) or None,
+    }
+
+
+def _mount(volume: Volume, place: str) -> dict[str, Any]:
+    """Mount a named volume by its name, so that the Engine knows that it is used."""
+    named = volume.source is not None and not volume.source.startswith("/")
+    return {
+        "Type": "volume" if named else "bind",
+        "Source": volume.source if named else place,
+        "Target": volume.path,
+        "ReadOnly": volume.read_only,
     }
 
 

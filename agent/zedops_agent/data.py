@@ -1,20 +1,24 @@
 """Servers' data directories on this host: the only module that makes, marks or removes them.
 
-Layout: `<root>/servers/<server id>/<volume>`. Each data volume carries the marker `.zedops.json`,
-which says whose it is: an empty or foreign mount in its place is told from the real one. Only
-`remove` removes anything.
+Layout: `<root>/servers/<server id>/<volume>`, unless a definition names another place by `source:`,
+which is the person's own and never made or removed here. Each data volume carries the marker
+`.zedops.json`, which says whose it is: an empty or foreign mount in its place is told from the
+real one. Only `remove` removes anything.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zedops.errors import DataAtRisk, EngineFailed
-from zedops.model import Definition, VolumeKind
+from zedops.model import Definition, Volume, VolumeKind
+from zedops.wire import Belonging
 from zedops_agent.observed import DataVolume, Presence
 
 MARKER = ".zedops.json"
@@ -38,17 +42,23 @@ class Owner:
     name: str = ""
 
 
-def look(root: Path, owner: Owner, definition: Definition) -> tuple[DataVolume, ...]:
+#: Where a server's volumes are, by key. None: a named volume that does not exist.
+Places = Mapping[str, Path | None]
+
+
+def look(places: Places, owner: Owner, definition: Definition) -> tuple[DataVolume, ...]:
     """Look at every declared data volume; one directory entry each, whatever their size."""
     return tuple(
-        _look_at(volume_path(root, owner.id, key), key, owner)
+        replace(_look_at(places[key], key, owner), own_place=volume.source is None)
         for key, volume in definition.volumes.items()
-        if volume.kind is VolumeKind.DATA
+        if volume.kind is VolumeKind.DATA and key in places
     )
 
 
-def _look_at(path: Path, key: str, owner: Owner) -> DataVolume:
+def _look_at(path: Path | None, key: str, owner: Owner) -> DataVolume:
     marker = content = Presence.ABSENT
+    if path is None:
+        return DataVolume(key, marker, content)
     try:
         with os.scandir(path) as entries:
             for entry in entries:
@@ -77,6 +87,37 @@ def _read_marker(path: Path, owner: Owner) -> Presence:
     return Presence.PRESENT if same else Presence.FOREIGN
 
 
+def belongings(root: Path, fleet: str) -> list[Belonging]:
+    """List the directories that are marked as some server's of a fleet."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for home in sorted((root / "servers").iterdir()):
+            marked = _marked(home)
+            if marked is not None and marked.fleet == fleet and marked.id == home.name:
+                exists = _holds_anything(home)
+                found.append(Belonging(
+                    server_id=marked.id, server_name=marked.name, path=str(home),
+                    data_exists=exists,
+                ))
+    return found
+
+
+def _marked(home: Path) -> Owner | None:
+    try:
+        said = json.loads((home / MARKER).read_text())
+        return Owner(str(said["id"]), str(said.get("fleet", "")), str(said.get("name", "")))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+
+
+def _holds_anything(home: Path) -> bool | None:
+    try:
+        volumes = [each for each in home.iterdir() if each.name != MARKER]
+        return any(entry.name != MARKER for each in volumes for entry in each.iterdir())
+    except OSError:
+        return None
+
+
 def look_home(root: Path, server_id: str) -> Presence:
     """Say whether anything of a server is kept here, caches included."""
     try:
@@ -86,6 +127,18 @@ def look_home(root: Path, server_id: str) -> Presence:
     except OSError:
         return Presence.UNKNOWN
     return Presence.PRESENT
+
+
+def release(places: Places, owner: Owner, definition: Definition) -> None:
+    """Take this server's marker off the places that are the person's own; what is there stays."""
+    for key, volume in definition.volumes.items():
+        path = places[key]
+        if volume.source is not None and path is not None:
+            try:
+                if _look_at(path, key, owner).marker is Presence.PRESENT:
+                    (path / MARKER).unlink()
+            except OSError as error:
+                raise EngineFailed(f"cannot unmark {path}: {error}") from error
 
 
 def remove(root: Path, owner: Owner) -> None:
@@ -115,25 +168,40 @@ def remove(root: Path, owner: Owner) -> None:
         raise EngineFailed(f"cannot remove {home}: {error}") from error
 
 
-def make(root: Path, owner: Owner, definition: Definition, user: str) -> None:
+def make(
+    root: Path, places: Places, owner: Owner, definition: Definition, user: str
+) -> None:
     """Make and mark the directories that are not there yet; touch none that is.
 
     `user` is the container's user as `uid` or `uid:gid`. A user that only the image knows by name
-    gets directories that anyone inside may write; the directory above shuts others out.
+    gets directories that anyone inside may write; the directory above shuts others out. What a
+    definition names by its `source:` is never made, and marked only if it is nobody's yet.
     """
     try:
         home = root / "servers" / owner.id
         home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         _mark(home, owner)
         for key, volume in definition.volumes.items():
-            path = home / key
-            if not path.is_dir():
+            path = places[key]
+            if volume.source is not None:
+                path = _found(path, key, volume)
+            elif path is not None and not path.is_dir():
                 path.mkdir()
                 _give_to(path, user)
-            if volume.kind is VolumeKind.DATA:
+            if volume.kind is VolumeKind.DATA and path is not None:
                 _mark(path, owner)
     except OSError as error:
         raise EngineFailed(f"cannot make the data directory: {error}") from error
+
+
+def _found(path: Path | None, key: str, volume: Volume) -> Path:
+    if path is None or not path.exists():
+        fact = f"volume {key!r}: {volume.source} is not there"
+        raise EngineFailed(f"{fact}; make it, or correct `source:`")
+    if volume.kind is VolumeKind.DATA and not path.is_dir():
+        fact = f"volume {key!r}: {volume.source} is a file and cannot be marked"
+        raise EngineFailed(f"{fact}; write `kind: cache`, or use its directory")
+    return path
 
 
 def _give_to(path: Path, user: str) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import docker
@@ -23,16 +23,9 @@ import requests.exceptions
 
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
 from zedops.model import Stop
-from zedops_agent.observed import (
-    DEFINITION,
-    FLEET,
-    REBUILD,
-    SERVER_ID,
-    Ceilings,
-    Container,
-    Image,
-    Phase,
-)
+from zedops.wire import Belonging, Shape
+from zedops_agent import facts
+from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME, Ceilings, Container, Image
 
 #: Events after which a container is worth another look; exec and health noise is left out.
 _TELLING = ["create", "start", "die", "destroy", "pause", "unpause", "rename", "update", "oom"]
@@ -56,6 +49,17 @@ class Stopped:
     exit_code: int
     took_s: float
     killed: bool
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A container's claim to host ports; one that does not run has it, too."""
+
+    container: str
+    name: str
+    running: bool
+    server_id: str | None
+    ports: tuple[facts.Binding, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Engine:
         self._url = kwargs.get("base_url", "unix:///var/run/docker.sock")
         self._connect = functools.partial(docker.APIClient, **kwargs)
         self._stream: Any = None
+        self._bindings: dict[str, tuple[facts.Binding, ...]] = {}
         try:
             self._api = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=32)
         except docker.errors.DockerException as error:
@@ -126,29 +131,99 @@ class Engine:
         return str(self._api.version()["Version"])
 
     @_translated
-    def summary(self, fleet: str) -> dict[str, frozenset[tuple[str, str, str]]]:
+    def summary(
+        self, fleet: str, adopted: Mapping[str, str]
+    ) -> dict[str, frozenset[tuple[str, str, str]]]:
         """List a fleet's containers in one call: server id → {(container, state, name)}."""
         found: dict[str, set[tuple[str, str, str]]] = {}
-        for each in self._api.containers(all=True, filters={"label": f"{FLEET}={fleet}"}):
-            key = each["Labels"].get(SERVER_ID, "")
-            found.setdefault(key, set()).add((each["Id"], each["State"], each["Names"][0]))
+        for each in self._api.containers(all=True):
+            labels = each["Labels"]
+            mine = labels.get(SERVER_ID, "") if labels.get(FLEET) == fleet else None
+            key = adopted.get(each["Id"], mine)
+            if key is not None:
+                found.setdefault(key, set()).add((each["Id"], each["State"], each["Names"][0]))
         return {key: frozenset(each) for key, each in found.items()}
 
     @_translated
-    def look(self, fleet: str, server_id: str) -> tuple[Container, ...]:
-        """Look at every container of one server.
+    def look(
+        self, fleet: str, server_id: str, adopted: str | None = None
+    ) -> tuple[Container, ...]:
+        """Look at every container of one server: those with its label, and an adopted one.
 
         One that does not run counts only if the Engine is not about to go, which ends them all.
         """
         labels = [f"{FLEET}={fleet}", f"{SERVER_ID}={server_id}"]
-        listed = self._api.containers(all=True, filters={"label": labels})
+        listed = [each["Id"] for each in self._api.containers(all=True, filters={"label": labels})]
         found = []
-        for each in listed:
+        for each in dict.fromkeys([*listed, *([adopted] if adopted else [])]):
             with suppress(docker.errors.NotFound):  # gone between the two calls
-                found.append(_container(self._api.inspect_container(each["Id"])))
+                found.append(facts.container(self._api.inspect_container(each)))
         if not all(each.running for each in found):
             self._knock()
         return tuple(found)
+
+    @_translated
+    def shape(self, reference: str) -> tuple[Container, Shape] | None:
+        """Look at any container by name or id, in the terms of a definition; None without one."""
+        try:
+            said = self._api.inspect_container(reference)
+            image = self._api.inspect_image(said["Image"])  # type: ignore[no-untyped-call]
+        except docker.errors.ImageNotFound:
+            image = {}  # it was removed under the container, which runs on
+        except docker.errors.NotFound:
+            return None
+        sources = [each.get("Source", "") for each in said.get("Mounts") or []]
+        directories = {each: not Path(each).is_file() for each in sources}
+        return facts.container(said), facts.shape(said, image, directories)
+
+    @_translated
+    def environment(self, container: str) -> dict[str, str]:
+        """Read a container's variables, secrets included: never to leave this host."""
+        entries = self._api.inspect_container(container)["Config"].get("Env") or []
+        return {key: value for key, _, value in (each.partition("=") for each in entries)}
+
+    @_translated
+    def volume(self, name: str) -> Path | None:
+        """Find a named volume's directory; None if there is no such volume."""
+        try:
+            return Path(self._api.inspect_volume(name)["Mountpoint"])
+        except docker.errors.NotFound:
+            return None
+
+    @_translated
+    def belongings(self, fleet: str) -> list[Belonging]:
+        """List every container that carries the fleet's label, whoever knows of it."""
+        listed = self._api.containers(all=True, filters={"label": f"{FLEET}={fleet}"})
+        return [
+            Belonging(
+                server_id=each["Labels"].get(SERVER_ID, ""),
+                server_name=each["Labels"].get(SERVER_NAME, ""),
+                container=each["Names"][0].removeprefix("/"),
+                running=each["State"] == "running",
+                image=each["Image"],
+            )
+            for each in listed
+        ]
+
+    @_translated
+    def claims(self, fleet: str) -> list[Bound]:
+        """List who is to have which host ports; what a container was given never changes."""
+        listed = {each["Id"]: each for each in self._api.containers(all=True)}
+        self._bindings = {key: each for key, each in self._bindings.items() if key in listed}
+        found = []
+        for key, each in listed.items():
+            if key not in self._bindings:
+                try:
+                    said = self._api.inspect_container(key)
+                except docker.errors.NotFound:
+                    continue
+                self._bindings[key] = facts.bindings(said)
+            name = each["Names"][0].removeprefix("/")
+            running = each["State"] not in ("exited", "created", "dead")
+            mine = each["Labels"].get(FLEET) == fleet
+            owner = each["Labels"].get(SERVER_ID) if mine else None
+            found.append(Bound(key, name, running, owner, self._bindings[key]))
+        return found
 
     @_translated
     def image(self, reference: str) -> Image | None:
@@ -157,9 +232,7 @@ class Engine:
             found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
             return None
-        config = found.get("Config") or {}
-        entrypoint = tuple(config.get("Entrypoint") or ())
-        return Image(found["Id"], config.get("User") or "", entrypoint)
+        return facts.image(found)
 
     @_translated
     def pull(self, reference: str, progress: Callable[[str], None]) -> None:
@@ -197,11 +270,11 @@ class Engine:
             time.sleep(0.05)
 
     def _unbound(self, container: str) -> set[str]:
-        facts = self._api.inspect_container(container)
-        asked = {port for port, binding in (facts["HostConfig"]["PortBindings"] or {}).items()
+        said = self._api.inspect_container(container)
+        asked = {port for port, binding in (said["HostConfig"]["PortBindings"] or {}).items()
                  if binding}
-        bound = {port for port, where in (facts["NetworkSettings"]["Ports"] or {}).items() if where}
-        return asked - bound if facts["State"]["Running"] else set()
+        bound = {port for port, where in (said["NetworkSettings"]["Ports"] or {}).items() if where}
+        return asked - bound if said["State"]["Running"] else set()
 
     @_translated
     def stop(self, container: str, stop: Stop) -> Stopped:
@@ -251,6 +324,17 @@ class Engine:
         self._api.rename(container, name)
 
     @_translated
+    def make_way(self, fleet: str, name: str, container: str | None) -> None:
+        """Give another container of the fleet that holds a name a passing one.
+
+        Two servers that swap names would wait for each other for ever; whoever loses its name
+        this way is given its right one by its own plan.
+        """
+        for each in self._api.containers(all=True, filters={"label": f"{FLEET}={fleet}"}):
+            if each["Names"][0] == f"/{name}" and each["Id"] != container:
+                self._api.rename(each["Id"], f"{name}-{each['Id'][:6]}")
+
+    @_translated
     def update(self, container: str, ceilings: Ceilings) -> None:
         """Set a container's ceilings while it runs; those that are 0 stay as they are.
 
@@ -288,25 +372,31 @@ class Engine:
             raise EngineUnreachable(f"the log ended: {error}") from error
 
     @_translated
-    def events(self, fleet: str, since_ns: int | None) -> Iterator[Event]:
+    def events(
+        self, fleet: str, since_ns: int | None, adopted: Callable[[], Mapping[str, str]]
+    ) -> Iterator[Event]:
         """Subscribe to what happens to a fleet's containers; nothing after the call is missed.
 
         `since_ns` asks for what happened after that moment as well (the Engine keeps 256 events).
-        The stream ends silently when the Engine goes.
+        `adopted` says which containers without the fleet's label are whose: the Engine's filters
+        cannot. The stream ends silently when the Engine goes.
         """
         since = None if since_ns is None else f"{since_ns // 10**9}.{since_ns % 10**9 + 1:09d}"
-        filters: dict[str, Any] = {
-            "type": "container", "label": f"{FLEET}={fleet}", "event": _TELLING,
-        }
+        filters: dict[str, Any] = {"type": "container", "event": _TELLING}
         api: Any = self._api  # takes `since` as text, too, which the stubs do not know
         self._stream = api.events(since=since, filters=filters, decode=True)
-        return self._told(self._stream)
+        return self._told(self._stream, fleet, adopted)
 
-    def _told(self, stream: Any) -> Iterator[Event]:
+    def _told(
+        self, stream: Any, fleet: str, adopted: Callable[[], Mapping[str, str]]
+    ) -> Iterator[Event]:
         try:
             for raw in stream:
-                server_id = raw["Actor"]["Attributes"].get(SERVER_ID, "")
-                yield Event(server_id, raw["Action"], int(raw["timeNano"]))
+                labels = raw["Actor"]["Attributes"]
+                mine = labels.get(SERVER_ID, "") if labels.get(FLEET) == fleet else None
+                server_id = adopted().get(raw["Actor"]["ID"], mine)
+                if server_id is not None:
+                    yield Event(server_id, raw["Action"], int(raw["timeNano"]))
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise self._gone(error) from error
         finally:
@@ -329,34 +419,3 @@ def _why(error: BaseException) -> str:
             return below.strerror
         below = below.__context__
     return str(error)
-
-
-def _container(facts: dict[str, Any]) -> Container:
-    labels, state, host = facts["Config"]["Labels"] or {}, facts["State"], facts["HostConfig"]
-    return Container(
-        id=facts["Id"],
-        name=facts["Name"].removeprefix("/"),
-        phase=Phase(state["Status"]),
-        definition=labels.get(DEFINITION, ""),
-        rebuild=labels.get(REBUILD, ""),
-        image=facts["Image"],
-        started_at=_time(state["StartedAt"]),
-        exit_code=None if state["Status"] in ("created", "running") else state["ExitCode"],
-        oom_killed=state["OOMKilled"],
-        restart_count=facts["RestartCount"],
-        error=state["Error"],
-        ceilings=Ceilings(
-            host.get("Memory") or 0,
-            host.get("NanoCpus") or 0,
-            host.get("PidsLimit") or 0,
-            host["RestartPolicy"]["Name"],
-        ),
-    )
-
-
-def _time(text: str) -> datetime | None:
-    """Read the Engine's RFC 3339 time of nanoseconds; year 1 means never."""
-    if text.startswith("0001"):
-        return None
-    seconds, _, fraction = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{seconds}.{(fraction or '0')[:6]:0<6}+00:00")

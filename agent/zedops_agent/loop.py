@@ -7,6 +7,7 @@ side by side, a bounded number at once, so that one slow pull delays nobody else
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -18,9 +19,19 @@ from pathlib import Path
 
 from zedops.bus import Link
 from zedops.errors import EngineFailed, EngineUnreachable, HostUnavailable, ZedopsError
-from zedops.wire import DesiredDocument, Heartbeat, Hello, LogsRequest, Progress, Report
+from zedops.wire import (
+    DesiredDocument,
+    Heartbeat,
+    Hello,
+    LogsRequest,
+    Progress,
+    Reply,
+    Report,
+    Request,
+)
 from zedops_agent.engine import Engine
 from zedops_agent.observed import DataVolume
+from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
 from zedops_agent.store import Store
 from zedops_agent.work import Workshop
@@ -40,11 +51,14 @@ WORKERS = min(2 * (os.cpu_count() or 1), 8)
 class Agent:
     """One fleet's agent on one host. `start` returns at once; `stop` ends every thread."""
 
-    def __init__(self, fleet: str, host: str, engine: Engine, root: Path) -> None:
+    def __init__(
+        self, fleet: str, host: str, engine: Engine, root: Path, policy: PolicyFile | None = None
+    ) -> None:
         self.fleet, self.host = fleet, host
         self._engine = engine
         self._store = Store(root, fleet)
-        self._workshop = Workshop(fleet, engine, root, self._store)
+        policy = policy or PolicyFile()
+        self._workshop = Workshop(fleet, engine, root, self._store, policy)
         self._document: DesiredDocument | None = self._store.load_desired()
         self._link: Link | None = None
         self._reconciler = Reconciler(fleet, host, self._workshop, self._store, self._send)
@@ -94,9 +108,14 @@ class Agent:
         ids = before.keys() | document.servers.keys()
         self._mark({each for each in ids if before.get(each) != document.servers.get(each)})
 
+    def call(self, request: Request) -> Reply:
+        """Answer a question about this host."""
+        return self._workshop.survey.answer(request, self._store.adopted)
+
     def logs(self, request: LogsRequest) -> Iterator[bytes]:
         """Stream a server's log."""
-        containers = self._engine.look(self.fleet, request.server_id)
+        adopted = self._store.load_memory(request.server_id).adopted
+        containers = self._engine.look(self.fleet, request.server_id, adopted)
         if not containers:
             raise HostUnavailable("it has no container on its host, so there is no log")
         newest = max(containers, key=lambda each: (each.up, str(each.started_at or "")))
@@ -171,7 +190,7 @@ class Agent:
         since_ns: int | None = None
         while not self._stopping:
             try:
-                events = self._engine.events(self.fleet, since_ns)
+                events = self._engine.events(self.fleet, since_ns, lambda: self._store.adopted)
                 self._say_back()
                 self._mark_all()
                 for event in events:
@@ -218,7 +237,7 @@ class Agent:
 
     def _resync(self) -> None:
         try:
-            summary = self._engine.summary(self.fleet)
+            summary = self._engine.summary(self.fleet, self._store.adopted)
         except ZedopsError as error:
             log.warning("resync: %s", error)
             return
@@ -232,10 +251,10 @@ class Agent:
     def _look_at_data(self) -> None:
         """No event tells that a directory went: look at every one, which costs 0.1 ms each."""
         document = self._document
-        looks = {
-            key: self._workshop.look_at_data(want)
-            for key, want in (document.servers if document else {}).items()
-        }
+        looks = {}
+        for key, want in (document.servers if document else {}).items():
+            with contextlib.suppress(EngineFailed):  # where a named volume is, only it knows
+                looks[key] = self._workshop.look_at_data(want)
         self._mark({key for key, each in looks.items() if each != self._data.get(key)})
         self._data = looks
 

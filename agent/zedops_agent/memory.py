@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from zedops.wire import DesiredServer, Goal, Message
-from zedops_agent.observed import Container, Observed, Presence
+from zedops_agent.observed import Container, DataVolume, Observed, Presence
 
 #: So many crashes within the window, and zedops stops trying.
 CRASH_BUDGET = 3
@@ -49,6 +49,7 @@ class Memory(Message):
     restarting: Restarting | None = None
     failure: Failure | None = None
     crashes: tuple[datetime, ...] = ()
+    adopted: str | None = None  #: id of the container that was taken over from somebody else
     counted: tuple[str, int] = ("", 0)  #: container and its restart count at the last look
 
 
@@ -63,7 +64,7 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
     mine = [each for each in seen.containers if matches(each, want)]
     current = max(mine, key=lambda each: each.up, default=None)
     update: dict[str, object] = {}
-    held = {each.key for each in seen.volumes if each.content is Presence.PRESENT}
+    held = {each.key for each in seen.volumes if _holds(each)}
     if not held <= set(memory.data_seen):
         update["data_seen"] = tuple(sorted(held | set(memory.data_seen)))
     if current is not None and memory.counted[0] != current.id:
@@ -78,6 +79,12 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
     if current is not None:
         update |= _count_crashes(memory, current, now)
     return memory.model_copy(update=update)
+
+
+def _holds(volume: DataVolume) -> bool:
+    """Say whether a volume holds this server's data: a place of the person's own once marked."""
+    there = volume.content is Presence.PRESENT
+    return there and (volume.own_place or volume.marker is Presence.PRESENT)
 
 
 def _count_crashes(memory: Memory, current: Container, now: datetime) -> dict[str, object]:

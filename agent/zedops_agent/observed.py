@@ -70,6 +70,7 @@ class Container:
     restart_count: int = 0
     error: str = ""
     ceilings: Ceilings | None = None
+    adopted: bool = False  #: somebody else made it, under a name of its own
 
     @property
     def running(self) -> bool:
@@ -89,6 +90,16 @@ class DataVolume:
     key: str
     marker: Presence
     content: Presence
+    own_place: bool = True  #: False: in a place that the definition names, which may hold anything
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A container that a definition wants to take over."""
+
+    container: str | None  #: None: there is no such container
+    differences: tuple[str, ...] = ()
+    owner: str | None = None  #: the fleet whose label it carries
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,7 @@ class Observed:
     volumes: tuple[DataVolume, ...] = ()
     #: The directory above all volumes, caches included.
     home: Presence = Presence.ABSENT
+    candidate: Candidate | None = None
 
     @property
     def data_exists(self) -> bool | None:

@@ -13,12 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from zedops.model import Drift
+from zedops.model import Drift, Publish
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.container import ceilings
 from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory, matches
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.steps import (
+    Adopt,
+    CheckPorts,
     Create,
     GiveUp,
     MakeData,
@@ -39,6 +41,8 @@ PROVEN_S = 10.0
 #: A started server is watched this long, this often, for the first data that it writes.
 FIRST_DATA_S = 60.0
 FIRST_DATA_LOOK_S = 2.0
+#: Steps that take nothing from what runs.
+_BEFORE = (Pull, MakeData, CheckPorts)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Plan:
     again_at: datetime | None = None
     note: str | None = None
     lost: str | None = None  #: what data is gone and what to do; nothing is started
+    refused: str | None = None  #: why what is asked for is not done, until one of the two changes
 
 
 def container_name(fleet: str, server: str) -> str:
@@ -67,6 +72,8 @@ def make_plan(
     guard = _guard(want, seen, memory)
     if guard is not None:
         return _guarded(guard, want, seen)
+    if (adoption := _adopt(want, seen, memory)) is not None:
+        return adoption
     if current is not None and len(memory.crashes) >= CRASH_BUDGET and current.up:
         return _give_up(want, current)
     if memory.failure is not None and memory.failure.hash == want.hash:
@@ -101,7 +108,7 @@ def _sort(
 def _cleared(plan: Plan, surplus: list[Container], want: DesiredServer) -> Plan:
     """End what is neither current nor previous, before a step needs its name or its ports."""
     ends = [step for each in surplus for step in _end(each, want, "superseded")]
-    at = next((i for i, each in enumerate(plan.steps) if not isinstance(each, Pull | MakeData)), 0)
+    at = next((i for i, each in enumerate(plan.steps) if not isinstance(each, _BEFORE)), 0)
     return replace(plan, steps=(*plan.steps[:at], *ends, *plan.steps[at:]))
 
 
@@ -166,6 +173,30 @@ def _stopped(want: DesiredServer, seen: Observed) -> Plan:
     return Plan(tuple(StopContainer(each.id, want.definition.stop, cause) for each in ups))
 
 
+def _adopt(want: DesiredServer, seen: Observed, memory: Memory) -> Plan | None:
+    """Take over somebody else's container, if it is exactly what the definition asks for.
+
+    One that differs is left alone, and nothing is made beside it: both would use the same data.
+    """
+    name, candidate = want.definition.adopt, seen.candidate
+    if name is None or candidate is None or seen.containers or memory.adopted is not None:
+        return None
+    if candidate.container is None:
+        if want.created:
+            return None
+        remedy = "correct `adopt:`, or remove it to have a new one made"
+        return Plan(refused=f"there is no container {name!r} on this host; {remedy}")
+    if candidate.owner is not None:
+        remedy = "see `zedops orphans`"
+        return Plan(refused=f"container {name!r} is of fleet {candidate.owner!r}; {remedy}")
+    if candidate.differences:
+        what = ", ".join(candidate.differences)
+        remedy = f"correct the definition (`zedops import {name} --print`), or remove that one"
+        return Plan(refused=f"container {name!r} is not what is asked for: {what}; {remedy}")
+    note = f"adopted: the container {name!r} goes on as it was"
+    return Plan((Adopt(candidate.container, "adopt was asked for"),), note=note)
+
+
 def _give_up(want: DesiredServer, current: Container) -> Plan:
     window = f"{CRASH_WINDOW_S / 60:.0f} min"
     cause = f"crashed {CRASH_BUDGET} times within {window}, last exit code {current.exit_code}"
@@ -228,10 +259,12 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
         cause = "the container was gone"
         note = "recovered: the container was gone and was made anew from the definition"
     steps: list[Step] = [Pull(want.definition.image, newest, cause), MakeData(cause)]
+    if any(each.publish is not Publish.NONE for each in want.definition.ports.values()):
+        steps.append(CheckPorts(stopped_too=note is None, cause=cause))
     if previous is not None:
         if previous.up:
             steps.append(StopContainer(previous.id, want.definition.stop, cause))
-        if previous.name == name:
+        if previous.name == name or previous.adopted:
             steps.append(Rename(previous.id, f"{name}-previous", cause))
     steps.append(Create(name, cause))
     if want.goal is Goal.RUNNING:
@@ -261,7 +294,7 @@ def _keep(
     note: str | None = None
     if previous is not None and previous.up:
         steps.append(StopContainer(previous.id, want.definition.stop, "superseded"))
-    if current.name != name:
+    if current.name != name and not current.adopted:
         if previous is not None and previous.name == name:  # the change was taken back at once
             steps.append(Rename(previous.id, f"{name}-superseded", "superseded"))
         steps.append(Rename(current.id, name, "renamed"))

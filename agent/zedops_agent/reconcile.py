@@ -68,8 +68,8 @@ class Reconciler:
             if self.stopping:
                 return None
             now = datetime.now(UTC)
-            seen = self._workshop.look(want)
             before = self._store.load_memory(want.id)
+            seen = self._workshop.look(want, before.adopted)
             memory = remember(before, want, seen, now)
             plan = make_plan(self._fleet, want, seen, memory, now)
             if not plan.steps and plan.lost is None and _is_there(want, seen):
@@ -165,11 +165,11 @@ def make_report(
         data_exists=seen.data_exists,
         data_lost=plan.lost is not None,
         activity=activity,
-        failure=memory.failure.text if memory.failure else None,
+        failure=plan.refused or (memory.failure.text if memory.failure else None),
         note=plan.lost or note,
         about=want.commit,
         goal=want.goal,
-        applied=is_current and memory.failure is None,
+        applied=is_current and memory.failure is None and plan.refused is None,
     )
 
 

@@ -18,6 +18,22 @@ class Pull:
 
 
 @dataclass(frozen=True)
+class CheckPorts:
+    """See that nobody else on the host has the ports, before anything is taken down for them."""
+
+    stopped_too: bool  #: containers that do not run count as well
+    cause: str
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """Take over a container that somebody else made, as it is: mark its data, remember its id."""
+
+    container: str
+    cause: str
+
+
+@dataclass(frozen=True)
 class MakeData:
     """Make the volumes' directories and mark the data ones as this server's."""
 
@@ -111,5 +127,5 @@ class RemoveData:
 
 Step = (
     Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
-    | RemoveData | Update
+    | RemoveData | Update | CheckPorts | Adopt
 )

@@ -25,6 +25,8 @@ class Store:
         self._secrets = root / "secrets" / fleet
         self._home = root / "agent" / fleet
         self._memories = self._home / "memory"
+        #: Whose the containers are that carry no label of zedops: container id → server id.
+        self.adopted: dict[str, str] = {}
         try:
             self._memories.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = (self._home / "lock").open("w")
@@ -58,13 +60,18 @@ class Store:
     def load_memory(self, server_id: str) -> Memory:
         """Read what is known of a server; a fresh memory where nothing is."""
         try:
-            return Memory.model_validate_json((self._memories / f"{server_id}.json").read_bytes())
+            found = Memory.model_validate_json((self._memories / f"{server_id}.json").read_bytes())
         except (FileNotFoundError, ValidationError):
             return Memory()
+        if found.adopted is not None:
+            self.adopted[found.adopted] = server_id
+        return found
 
     def save_memory(self, server_id: str, memory: Memory) -> None:
         """Keep what is known of a server."""
         _write(self._memories / f"{server_id}.json", memory.model_dump_json())
+        if memory.adopted is not None:
+            self.adopted[memory.adopted] = server_id
         faults.point("store.memory")
 
     def secrets(self, server: str, names: tuple[str, ...]) -> dict[str, str]:
@@ -77,6 +84,13 @@ class Store:
             except OSError as error:
                 raise EngineFailed(f"secret {name} is not set; write it to {path}") from error
         return values
+
+    def keep_secret(self, server: str, name: str, value: str) -> None:
+        """Keep a secret that an adopted container was given, unless one is set already."""
+        path = self._secrets / server / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            _write(path, value + "\n")
 
 
 def _write(path: Path, text: str) -> None:

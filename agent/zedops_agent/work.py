@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
 from zedops.errors import EngineFailed
-from zedops.wire import DesiredServer
+from zedops.wire import DesiredServer, Goal
 from zedops_agent import data
+from zedops_agent.adoption import differences
 from zedops_agent.container import create_arguments
 from zedops_agent.engine import Engine, Stopped
 from zedops_agent.memory import Memory, Restarting
-from zedops_agent.observed import DataVolume, Observed
+from zedops_agent.observed import Candidate, Container, DataVolume, Observed
+from zedops_agent.policy import PolicyFile
+from zedops_agent.ports import conflict
 from zedops_agent.steps import (
+    Adopt,
+    CheckPorts,
     Create,
     GiveUp,
     MakeData,
@@ -29,9 +35,12 @@ from zedops_agent.steps import (
     Update,
 )
 from zedops_agent.store import Store
+from zedops_agent.survey import Survey
 
 #: So many of a crashed server's last log lines go into its message.
 _LAST_LINES = 3
+#: What the Engine says where somebody else has a port.
+_PORT_TAKEN = ("port is already allocated", "address already in use")
 
 
 class GaveUp(EngineFailed):
@@ -39,25 +48,80 @@ class GaveUp(EngineFailed):
 
 
 class Workshop:
-    """The host's things that steps need: Engine, data root, store."""
+    """The host's things that steps need: Engine, data root, store, its owner's policy."""
 
-    def __init__(self, fleet: str, engine: Engine, root: Path, store: Store) -> None:
+    def __init__(
+        self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile
+    ) -> None:
         self._fleet = fleet
         self._engine = engine
         self._root = root
         self._store = store
+        self._policy = policy
+        self._named: dict[str, Path] = {}
+        self.survey = Survey(fleet, engine, root)
 
-    def look(self, want: DesiredServer) -> Observed:
+    def look(self, want: DesiredServer, adopted: str | None) -> Observed:
         """Observe one server; EngineUnreachable means that nothing was seen."""
+        containers = [
+            self._as_adopted(each, want) if each.id == adopted else each
+            for each in self._engine.look(self._fleet, want.id, adopted)
+        ]
         return Observed(
-            self._engine.look(self._fleet, want.id),
+            tuple(containers),
             self.look_at_data(want),
             data.look_home(self._root, want.id),
+            self._candidate(want) if adopted is None and want.definition.adopt else None,
         )
 
+    def _as_adopted(self, found: Container, want: DesiredServer) -> Container:
+        """Read off an adopted container whether it is what the definition asks for."""
+        shown = self._engine.shape(found.id)
+        same = shown is not None and not differences(
+            shown[1], want.definition, self._places(want)
+        )
+        return replace(found, definition=want.hash if same else "adopted", adopted=True)
+
+    def _candidate(self, want: DesiredServer) -> Candidate:
+        shown = self._engine.shape(str(want.definition.adopt))
+        if shown is None:
+            return Candidate(None)
+        found = differences(shown[1], want.definition, self._places(want))
+        return Candidate(shown[0].id, found, shown[1].owner)
+
     def look_at_data(self, want: DesiredServer) -> tuple[DataVolume, ...]:
-        """Observe a server's data alone."""
-        return data.look(self._root, self._of(want), want.definition)
+        """Observe a server's data alone; a purge is not about what is the person's own."""
+        places = self._places(want)
+        if want.goal is Goal.PURGED:
+            volumes = want.definition.volumes
+            places = {key: each for key, each in places.items() if volumes[key].source is None}
+        return data.look(places, self._of(want), want.definition)
+
+    def _places(self, want: DesiredServer) -> dict[str, Path | None]:
+        """Say where each volume of a server is on this host."""
+        return {
+            key: self._place(volume.source) if volume.source
+            else data.volume_path(self._root, want.id, key)
+            for key, volume in want.definition.volumes.items()
+        }
+
+    def _place(self, source: str) -> Path | None:
+        if source.startswith("/"):
+            return Path(source)
+        if source not in self._named:
+            found = self._engine.volume(source)
+            if found is None:
+                return None
+            self._named[source] = found
+        return self._named[source]
+
+    def _allowed_places(self, want: DesiredServer) -> dict[str, Path | None]:
+        places = self._places(want)
+        for key, volume in want.definition.volumes.items():
+            path = places[key]
+            if volume.source is not None and path is not None:
+                self._policy.check_source(key, path)
+        return places
 
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
@@ -68,11 +132,15 @@ class Workshop:
             case Pull():
                 self._pull(step, progress)
             case MakeData():
-                data.make(self._root, self._of(want), want.definition, self._user(want))
+                self._make_data(want)
+            case CheckPorts():
+                self._check_ports(step, want)
+            case Adopt():
+                self._adopt(step, want)
             case Create():
                 self._create(step, want)
             case Start():
-                engine.start(step.container)
+                self._start(step, want)
             case StopContainer():
                 return engine.stop(step.container, step.stop)
             case Restart():
@@ -82,10 +150,12 @@ class Workshop:
             case Unpause():
                 engine.unpause(step.container)
             case Rename():
+                engine.make_way(self._fleet, step.name, step.container)
                 engine.rename(step.container, step.name)
             case Remove():
                 engine.remove(step.container)
             case RemoveData():
+                data.release(self._places(want), self._of(want), want.definition)
                 data.remove(self._root, self._of(want))
             case GiveUp():
                 self._give_up(step)
@@ -97,6 +167,36 @@ class Workshop:
         if step.newest or self._engine.image(step.image) is None:
             progress(f"pulling {step.image}")
             self._engine.pull(step.image, progress)
+
+    def _make_data(self, want: DesiredServer) -> None:
+        places = self._allowed_places(want)
+        data.make(self._root, places, self._of(want), want.definition, self._user(want))
+
+    def _check_ports(self, step: CheckPorts, want: DesiredServer) -> None:
+        uses = self.survey.ports(self._store.adopted)
+        found = conflict(want.definition, uses, want.id, stopped_too=step.stopped_too)
+        if found is not None:
+            raise EngineFailed(found)
+
+    def _adopt(self, step: Adopt, want: DesiredServer) -> None:
+        """Take a container over: nothing about it changes but whose it is."""
+        self._make_data(want)
+        given = self._engine.environment(step.container)
+        for name in want.definition.secrets:
+            self._store.keep_secret(want.name, name, given.get(name, ""))
+        memory: Memory = self._store.load_memory(want.id)
+        self._store.save_memory(want.id, memory.model_copy(update={"adopted": step.container}))
+
+    def _start(self, step: Start, want: DesiredServer) -> None:
+        """Start a container; a port that it cannot have is said with who has it."""
+        try:
+            self._engine.start(step.container)
+        except EngineFailed as error:
+            if not any(words in str(error) for words in _PORT_TAKEN):
+                raise
+            uses = self.survey.ports(self._store.adopted)
+            holder = conflict(want.definition, uses, want.id, stopped_too=False)
+            raise EngineFailed(f"{error}{f'; {holder}' if holder else ''}") from error
 
     def _give_up(self, step: GiveUp) -> None:
         lines = self._engine.last_lines(step.container, _LAST_LINES)
@@ -117,12 +217,11 @@ class Workshop:
         if image is None:
             raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
         secrets = self._store.secrets(want.name, want.definition.secrets)
-        sources = {
-            key: str(data.volume_path(self._root, want.id, key)) for key in want.definition.volumes
-        }
+        sources = {key: str(path) for key, path in self._allowed_places(want).items()}
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets
         )
+        self._engine.make_way(self._fleet, step.name, None)
         self._engine.create(config, host, networks)
 
     def _restart(self, step: Restart, want: DesiredServer, seen: Observed) -> None:

@@ -114,6 +114,16 @@ class Host:
         self._bus.publish(self._document())
         return made
 
+    def swap(self, one: str, other: str) -> None:
+        """Give two servers each other's name, in one document."""
+        names = {one: other, other: one}
+        self._servers = {
+            key: each.model_copy(update={"name": names.get(each.name, each.name)})
+            for key, each in self._servers.items()
+        }
+        self._rev += 1
+        self._bus.publish(self._document())
+
     def wait(
         self, server_id: str, look: Callable[[ServerReport], object], after: int = 0
     ) -> ServerReport:

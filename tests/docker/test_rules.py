@@ -130,23 +130,20 @@ def test_an_image_that_cannot_be_had_fails_with_the_reason_and_is_tried_again(ho
 def test_a_failed_update_brings_the_previous_container_back(host: Host) -> None:
     server = host.want("rosewood", WORLD)
     before = host.wait_running(server)
-    taken = free_port()
-    other = host.want("other", f"ports: {{web: '{taken}:8080'}}\n")
-    host.wait_running(other)
     seen = len(host.reports)
-    host.want("rosewood", f"{WORLD}ports: {{web: '{taken}:8080'}}\n")
+    host.want("rosewood", f"{WORLD}networks: [not-there]\n")
     report = host.wait(
         server,
         lambda each: each.failure and each.container and each.container.running
         and each.activity is None,
         seen,
     )
-    assert "port is already allocated" in str(report.failure)
+    assert "network not-there not found" in str(report.failure)
     assert before.container is not None
     assert report.container is not None
     assert report.container.id == before.container.id
     assert host.container("rosewood")["State"]["Running"] is True
-    assert host.containers() == [f"{host.fleet}-other", f"{host.fleet}-rosewood"]
+    assert host.containers() == [f"{host.fleet}-rosewood"]
 
 
 def test_a_server_that_keeps_crashing_is_given_up_with_its_last_words(host: Host) -> None:

@@ -13,6 +13,8 @@ from zedops_agent.memory import Memory, reached
 from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
 from zedops_agent.plan import Plan, make_plan
 from zedops_agent.steps import (
+    Adopt,
+    CheckPorts,
     Create,
     GiveUp,
     MakeData,
@@ -85,6 +87,8 @@ def text(plan: Plan) -> str:
     lines = [f"{_step(each)} ({each.cause})" for each in plan.steps]
     if plan.lost:
         lines.append(f"lost: {plan.lost}")
+    if plan.refused:
+        lines.append(f"refused: {plan.refused}")
     if plan.note:
         lines.append(f"note: {plan.note}")
     if plan.again_at:
@@ -98,6 +102,10 @@ def _step(step: Step) -> str:
             return f"pull {step.image}" + (" newest" if step.newest else "")
         case MakeData():
             return "make data"
+        case CheckPorts():
+            return "check ports" + (", stopped ones too" if step.stopped_too else "")
+        case Adopt():
+            return f"adopt {step.container}"
         case Create():
             return f"create {step.name}"
         case Start():

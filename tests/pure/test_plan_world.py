@@ -23,6 +23,8 @@ from zedops_agent.memory import Memory, Restarting, failed, matches, reached, re
 from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
 from zedops_agent.plan import Plan, make_plan
 from zedops_agent.steps import (
+    Adopt,
+    CheckPorts,
     Create,
     GiveUp,
     MakeData,
@@ -133,6 +135,8 @@ class World:
             case Pull():
                 if self.want.hash == UNPULLABLE or (step.newest and not self.registry):
                     raise Refused("no such image")
+            case CheckPorts() | Adopt():
+                raise AssertionError(f"nothing here has ports or strangers: {step}")
             case MakeData():
                 self.directory = self.marker = True
             case Create():

@@ -16,7 +16,9 @@ from zedops.wire import (
     Hello,
     LogsRequest,
     Progress,
+    Reply,
     Report,
+    Request,
 )
 
 
@@ -47,6 +49,10 @@ class AgentSide(Protocol):
         """Take a document, if it is newer than the one held."""
         ...
 
+    def call(self, request: Request) -> Reply:
+        """Answer a question about the host. Raises what the command line is to say."""
+        ...
+
     def logs(self, request: LogsRequest) -> Iterator[bytes]:
         """Stream a server's log."""
         ...
@@ -61,6 +67,10 @@ class Bus(Protocol):
 
     def publish(self, document: DesiredDocument) -> None:
         """Push a document to its host. A host that is away gets it when it syncs."""
+        ...
+
+    def call(self, host: str, request: Request) -> Reply:
+        """Ask a host something, or raise HostUnavailable."""
         ...
 
     def logs(self, host: str, request: LogsRequest) -> Iterator[bytes]:

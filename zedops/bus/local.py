@@ -13,7 +13,9 @@ from zedops.wire import (
     Hello,
     LogsRequest,
     Progress,
+    Reply,
     Report,
+    Request,
 )
 
 
@@ -39,12 +41,19 @@ class LocalBus:
         if agent is not None:
             agent.desired(document)
 
+    def call(self, host: str, request: Request) -> Reply:
+        """Ask a host something."""
+        return self._agent(host).call(request)
+
     def logs(self, host: str, request: LogsRequest) -> Iterator[bytes]:
         """Stream a log from a host."""
+        return self._agent(host).logs(request)
+
+    def _agent(self, host: str) -> AgentSide:
         agent = self._agents.get(host)
         if agent is None:
             raise HostUnavailable(f"host {host!r} has no agent here; start one with `zedops up`")
-        return agent.logs(request)
+        return agent
 
     def manager(self) -> ManagerSide:
         """Find the manager, or raise HostUnavailable."""

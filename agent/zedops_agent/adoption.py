@@ -1,0 +1,80 @@
+"""Whether a container that zedops did not make is what a definition asks for. Pure.
+
+Labels cannot be added to a container, so an adopted one is known by its id, and what it was made
+from is read off it. It is taken over only as it is: what differs is named, and nothing happens.
+Ceilings do not count, because they are set while it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from zedops.model import Definition, Publish
+from zedops.wire import Shape
+
+
+def differences(
+    shape: Shape, definition: Definition, places: Mapping[str, Path | None]
+) -> tuple[str, ...]:
+    """Name the fields in which a container is not what a definition asks for.
+
+    `places` says where each volume of the definition is on this host.
+    """
+    return tuple(_differences(shape, definition, places))
+
+
+def _differences(
+    shape: Shape, definition: Definition, places: Mapping[str, Path | None]
+) -> Iterator[str]:
+    if shape.image != definition.image:
+        yield f"image ({shape.image})"
+    command = definition.command
+    if shape.entrypoint is not None:
+        yield "entrypoint"
+    if command != shape.command:
+        yield "command"
+    yield from _env(shape, definition)
+    if _ports(definition) != set(shape.ports):
+        yield "ports"
+    yield from _volumes(shape, definition, places)
+    for field in ("user", "hostname"):
+        if getattr(definition, field) != getattr(shape, field):
+            yield field
+    if set(definition.networks) != set(shape.networks):
+        yield "networks"
+    if set(definition.cap_add) != set(shape.cap_add):
+        yield "cap_add"
+
+
+def _env(shape: Shape, definition: Definition) -> Iterator[str]:
+    wanted = set(definition.env) | set(definition.secrets)
+    for name in sorted(wanted ^ set(shape.env)):
+        yield f"env.{name}"
+    for name, value in shape.env.items():
+        # a value that looks like a secret is not shown here; only its name can be compared
+        if value is not None and name in definition.env and definition.env[name] != value:
+            yield f"env.{name}"
+
+
+def _ports(definition: Definition) -> set[tuple[str, int, int, str]]:
+    return {
+        ("127.0.0.1" if port.publish is Publish.LOOPBACK else "", port.host, port.container,
+         port.protocol)
+        for port in definition.ports.values()
+        if port.publish is not Publish.NONE
+    }
+
+
+def _volumes(
+    shape: Shape, definition: Definition, places: Mapping[str, Path | None]
+) -> Iterator[str]:
+    mounted = {each.target: each for each in shape.mounts}
+    for key, volume in definition.volumes.items():
+        mount = mounted.pop(volume.path, None)
+        if mount is None or mount.read_only != volume.read_only:
+            yield f"volumes.{key}"
+        elif mount.source not in (volume.source, str(places.get(key))):
+            yield f"volumes.{key} ({mount.source})"
+    for target in sorted(mounted):
+        yield f"a mount at {target}"

@@ -1,0 +1,166 @@
+"""What the Engine says of containers, images and ports (JSON) → our models. Pure.
+
+Sources: Docker Engine API v1.41, `ContainerInspect`, `ContainerList`, `ImageInspect`. A stopped
+container shows its ports in `HostConfig.PortBindings` alone; mounts are read from the top-level
+`Mounts`, which lists those made in any way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from zedops.fields import looks_secret
+from zedops.wire import Mounted, Shape
+from zedops_agent.observed import DEFINITION, FLEET, REBUILD, Ceilings, Container, Image, Phase
+
+#: (address, host port, container port, protocol)
+Binding = tuple[str, int, int, str]
+
+#: Labels that only other tools' bookkeeping needs.
+_TOOLS = ("com.docker.", "zedops.", "org.opencontainers.", "desktop.docker.", "io.portainer.")
+#: The Engine's own networks, and what is said of a container that has none of its own.
+_PLAIN_NETWORKS = {"default", "bridge"}
+
+
+def container(facts: Mapping[str, Any]) -> Container:
+    """Read one inspected container."""
+    labels, state, host = facts["Config"]["Labels"] or {}, facts["State"], facts["HostConfig"]
+    return Container(
+        id=facts["Id"],
+        name=facts["Name"].removeprefix("/"),
+        phase=Phase(state["Status"]),
+        definition=labels.get(DEFINITION, ""),
+        rebuild=labels.get(REBUILD, ""),
+        image=facts["Image"],
+        started_at=time(state["StartedAt"]),
+        exit_code=None if state["Status"] in ("created", "running") else state["ExitCode"],
+        oom_killed=state["OOMKilled"],
+        restart_count=facts["RestartCount"],
+        error=state["Error"],
+        ceilings=Ceilings(
+            host.get("Memory") or 0,
+            host.get("NanoCpus") or 0,
+            host.get("PidsLimit") or 0,
+            host["RestartPolicy"]["Name"],
+        ),
+    )
+
+
+def image(facts: Mapping[str, Any]) -> Image:
+    """Read one inspected image."""
+    config = facts.get("Config") or {}
+    return Image(facts["Id"], config.get("User") or "", tuple(config.get("Entrypoint") or ()))
+
+
+def time(text: str) -> datetime | None:
+    """Read the Engine's RFC 3339 time of nanoseconds; year 1 means never."""
+    if text.startswith("0001"):
+        return None
+    seconds, _, fraction = text.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{seconds}.{(fraction or '0')[:6]:0<6}+00:00")
+
+
+def bindings(facts: Mapping[str, Any]) -> tuple[Binding, ...]:
+    """Read which host ports a container is to have, running or not. 0: the Engine chooses."""
+    found = []
+    for inside, places in ((facts["HostConfig"].get("PortBindings")) or {}).items():
+        number, _, protocol = inside.partition("/")
+        for place in places or []:
+            host = int(place.get("HostPort") or 0)
+            found.append((place.get("HostIp") or "", host, int(number), protocol or "tcp"))
+    return tuple(sorted(found))
+
+
+def shape(
+    facts: Mapping[str, Any], image_facts: Mapping[str, Any], directories: Mapping[str, bool]
+) -> Shape:
+    """Put a container into the terms of a definition, without what its image says anyway.
+
+    `directories` says of each mount's source whether it is a directory.
+    """
+    config, host = facts["Config"], facts["HostConfig"]
+    image_config = image_facts.get("Config") or {}
+    labels = config.get("Labels") or {}
+    return Shape(
+        id=facts["Id"],
+        name=facts["Name"].removeprefix("/"),
+        image=config["Image"],
+        running=facts["State"]["Running"],
+        owner=labels.get(FLEET),
+        command=_unless_same(config.get("Cmd"), image_config.get("Cmd")),
+        entrypoint=_unless_same(config.get("Entrypoint"), image_config.get("Entrypoint")),
+        env=_env(config.get("Env"), image_config.get("Env")),
+        ports=bindings(facts),
+        mounts=tuple(_mounts(facts, directories)),
+        user=config.get("User") if config.get("User") != image_config.get("User") else None,
+        hostname=_hostname(facts),
+        networks=_networks(host),
+        cap_add=tuple(sorted(each.removeprefix("CAP_") for each in host.get("CapAdd") or ())),
+        memory_bytes=host.get("Memory") or 0,
+        nano_cpus=host.get("NanoCpus") or 0,
+        stop_signal=_stop_signal(config, image_config),
+        labels=_labels(labels, image_config.get("Labels") or {}),
+        unsaid=tuple(_unsaid(host)),
+    )
+
+
+def _unless_same(value: list[str] | None, default: list[str] | None) -> tuple[str, ...] | None:
+    return None if not value or value == default else tuple(value)
+
+
+def _env(entries: list[str] | None, defaults: list[str] | None) -> dict[str, str | None]:
+    own = [each for each in entries or [] if each not in set(defaults or [])]
+    pairs = (each.partition("=") for each in own)
+    return {key: None if looks_secret(key) else value for key, _, value in sorted(pairs)}
+
+
+def _mounts(facts: Mapping[str, Any], directories: Mapping[str, bool]) -> list[Mounted]:
+    return [
+        Mounted(
+            source=each.get("Name") if each["Type"] == "volume" else each["Source"],
+            target=each["Destination"],
+            read_only=not each.get("RW", True),
+            is_directory=directories.get(each.get("Source", ""), True),
+        )
+        for each in sorted(facts.get("Mounts") or [], key=lambda each: str(each["Destination"]))
+        if each["Type"] in ("bind", "volume")
+    ]
+
+
+def _hostname(facts: Mapping[str, Any]) -> str | None:
+    """Leave out the name that the Engine gives: the id's beginning, or the host's own."""
+    name: str = facts["Config"].get("Hostname") or ""
+    own = name and not facts["Id"].startswith(name)
+    return name if own and facts["HostConfig"].get("NetworkMode") != "host" else None
+
+
+def _networks(host: Mapping[str, Any]) -> tuple[str, ...]:
+    mode: str = host.get("NetworkMode") or "default"
+    return () if mode in _PLAIN_NETWORKS else (mode,)
+
+
+def _stop_signal(config: Mapping[str, Any], image_config: Mapping[str, Any]) -> str | None:
+    signal: str | None = config.get("StopSignal")
+    return signal if signal not in (None, "", "SIGTERM", image_config.get("StopSignal")) else None
+
+
+def _labels(labels: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: value for key, value in sorted(labels.items())
+        if defaults.get(key) != value and not key.startswith(_TOOLS)
+    }
+
+
+def _unsaid(host: Mapping[str, Any]) -> list[str]:
+    """Name what a container has and no definition can say."""
+    flags = {
+        "privileged": host.get("Privileged"), "devices": host.get("Devices"),
+        "cap_drop": host.get("CapDrop"), "tmpfs": host.get("Tmpfs"),
+        "extra_hosts": host.get("ExtraHosts"), "dns": host.get("Dns"),
+        "pid": host.get("PidMode"), "device_requests": host.get("DeviceRequests"),
+        "sysctls": host.get("Sysctls"), "links": host.get("Links"),
+        "publish_all_ports": host.get("PublishAllPorts"), "volumes_from": host.get("VolumesFrom"),
+    }
+    return [name for name, value in flags.items() if value]

@@ -1,0 +1,47 @@
+"""Which of a host's ports are taken, by whom, and what that means for a definition. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zedops.model import Definition, Publish
+from zedops.wire import PortUse
+
+_ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
+_FIRST, _LAST = 1024, 65535
+
+
+def conflict(
+    definition: Definition, uses: Iterable[PortUse], server_id: str, *, stopped_too: bool
+) -> str | None:
+    """Say which port of a definition somebody else holds, who, and which one is free.
+
+    `stopped_too` counts containers that do not run now but will want their port back.
+    """
+    taken: dict[tuple[str, int], list[PortUse]] = {}
+    for use in uses:
+        taken.setdefault((use.protocol, use.port), []).append(use)
+    for key, port in definition.ports.items():
+        if port.publish is Publish.NONE:
+            continue
+        address = "127.0.0.1" if port.publish is Publish.LOOPBACK else ""
+        for use in taken.get((port.protocol, port.host), []):
+            if use.server_id == server_id or not (use.active or stopped_too):
+                continue
+            if _meet(address, use.address):
+                own = {(each.protocol, each.host) for each in definition.ports.values()}
+                free = _next_free(port.protocol, port.host, taken.keys() | own)
+                fact = f"ports.{key}: host port {port.host}/{port.protocol} is taken by"
+                return f"{fact} {use.holder}; free it, or choose another, e.g. {free}"
+    return None
+
+
+def _meet(one: str, other: str) -> bool:
+    return one == other or one in _ANY or other in _ANY
+
+
+def _next_free(protocol: str, after: int, taken: Iterable[tuple[str, int]]) -> int:
+    numbers = {number for each, number in taken if each == protocol}
+    span = _LAST - _FIRST + 1
+    candidates = (_FIRST + (after + step - _FIRST) % span for step in range(1, span))
+    return next((each for each in candidates if each not in numbers), after)

@@ -1,0 +1,90 @@
+"""Answers what the manager asks about this host: ports, belongings, containers. Only looks."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import assert_never
+
+import psutil
+
+from zedops.errors import EngineFailed
+from zedops.wire import (
+    InspectRequest,
+    InventoryReply,
+    InventoryRequest,
+    PortsReply,
+    PortsRequest,
+    PortUse,
+    Reply,
+    Request,
+)
+from zedops_agent import data
+from zedops_agent.engine import Engine
+
+_PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
+
+
+class Survey:
+    """What is on this host, whether a definition speaks of it or not."""
+
+    def __init__(self, fleet: str, engine: Engine, root: Path) -> None:
+        self._fleet, self._engine, self._root = fleet, engine, root
+
+    def answer(self, request: Request, adopted: Mapping[str, str]) -> Reply:
+        """Answer one question. `adopted` says whose the containers without labels are."""
+        match request:
+            case PortsRequest():
+                return PortsReply(uses=self.ports(adopted))
+            case InventoryRequest():
+                mine = self._engine.belongings(self._fleet)
+                mine += data.belongings(self._root, self._fleet)
+                return InventoryReply(belongings=tuple(mine))
+            case InspectRequest():
+                found = self._engine.shape(request.container)
+                if found is None:
+                    raise EngineFailed(f"this host has no container {request.container!r}")
+                return found[1]
+            case _:
+                assert_never(request)
+
+    def ports(self, adopted: Mapping[str, str]) -> tuple[PortUse, ...]:
+        """List every port that is taken: by containers, stopped ones too, and by processes."""
+        uses = list(self._claimed(adopted))
+        known = {(each.protocol, each.port) for each in uses if each.active}
+        uses += [each for each in _listening() if (each.protocol, each.port) not in known]
+        return tuple(sorted(set(uses), key=lambda each: (each.port, each.protocol, each.holder)))
+
+    def _claimed(self, adopted: Mapping[str, str]) -> Iterator[PortUse]:
+        for each in self._engine.claims(self._fleet):
+            holder = f"container {each.name!r}{'' if each.running else ' (stopped)'}"
+            server_id = adopted.get(each.container, each.server_id)
+            for address, host, _, protocol in each.ports:
+                if host:
+                    yield PortUse(
+                        protocol=protocol, port=host, address=address, holder=holder,
+                        server_id=server_id, active=each.running,
+                    )
+
+
+def _listening() -> Iterator[PortUse]:
+    """List the ports that processes listen on; who they are only if this user may know."""
+    for each in psutil.net_connections(kind="inet"):
+        protocol = _PROTOCOLS.get(each.type)
+        listens = each.status == psutil.CONN_LISTEN if protocol == "tcp" else not each.raddr
+        if protocol is None or not listens or not each.laddr:
+            continue
+        yield PortUse(
+            protocol=protocol, port=each.laddr.port, address=each.laddr.ip,
+            holder=_process(each.pid), active=True,
+        )
+
+
+def _process(pid: int | None) -> str:
+    if pid is None:
+        return "a process"
+    try:
+        return f"process {psutil.Process(pid).name()!r} ({pid})"
+    except psutil.Error:
+        return f"process {pid}"
