@@ -16,11 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import faults, hook, snapshot
-from zedops import fleet as fleets
+from zedops import checks, faults, hook, snapshot
 from zedops.deletions import check_deletions, check_name, check_volumes
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet import SETTINGS_PATH, Fleet
 from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.identity import succeed
 from zedops.merge import merge
@@ -82,14 +81,14 @@ class Gate:
         )
         paths = set(proposal.files)
         trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
-        problems = fleets.check(trusted, paths)
+        problems = checks.check(trusted, paths)
         problems += check_deletions(before, trusted, options)
         problems += check_volumes(before, trusted, options)
         problems += check_name(before, trusted)
-        if fleets.SETTINGS_PATH in paths and proposal.files[fleets.SETTINGS_PATH] is None:
+        if SETTINGS_PATH in paths and proposal.files[SETTINGS_PATH] is None:
             remedy = "keep it; it may be as short as its name"
             fact = "cannot be removed: every server depends on it"
-            problems.append(Problem(fleets.SETTINGS_PATH, 0, 0, "", fact, remedy))
+            problems.append(Problem(SETTINGS_PATH, 0, 0, "", fact, remedy))
         if problems:
             raise InvalidInput(problems)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from zedops.fields import Name
 from zedops.model import Definition, Drift
@@ -259,3 +259,16 @@ class Refusal(Message):
 
 Request = Annotated[PortsRequest | InventoryRequest | InspectRequest, Field(discriminator="kind")]
 Reply = PortsReply | InventoryReply | Shape
+
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
+_REPLY: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
+
+
+def read_request(said: object) -> Request:
+    """Read a request from JSON's values. ValueError if it is none."""
+    return _REQUEST.validate_python(said)
+
+
+def read_reply(said: object) -> Reply:
+    """Read a reply from JSON's values. ValueError if it is none."""
+    return _REPLY.validate_python(said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zedops import fleet as fleets
+from zedops import checks
 from zedops.document import parse, render
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
 
@@ -21,7 +21,7 @@ def example() -> Fleet:
 def test_the_example_fleet_has_no_problems() -> None:
     fleet = example()
     assert len(fleet.documents) >= 3
-    assert fleets.check(fleet, {SETTINGS_PATH, *fleet.documents}) == []
+    assert checks.check(fleet, {SETTINGS_PATH, *fleet.documents}) == []
 
 
 def test_every_example_ends_in_the_marker_so_that_its_first_state_merges_cleanly() -> None:

@@ -7,15 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
+from zedops.checks import check
 from zedops.document import Document
-from zedops.fleet import (
-    Fleet,
-    Kind,
-    check,
-    desired_server,
-    kind_of,
-    read_settings,
-)
+from zedops.fleet import Fleet, Kind, desired_server, kind_of, read_settings
 from zedops.lifecycle import bury
 from zedops.model import Desired, Drift, Settings, Status
 from zedops.wire import Goal

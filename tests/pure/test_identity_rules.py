@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running, server_id
+from zedops.checks import check
 from zedops.document import Document, render
-from zedops.fleet import Fleet, check
+from zedops.fleet import Fleet
 from zedops.identity import succeed
 from zedops.lifecycle import bury
 from zedops.model import State, Status

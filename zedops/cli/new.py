@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zedops import document, fleet
+from zedops import checks, document
 from zedops.cli.act import act, waits
 from zedops.cli.screen import here
 from zedops.errors import InvalidInput, UsageError
@@ -50,7 +50,7 @@ def new_command(
     if path in known.documents:
         raise UsageError(f"{path} exists already; edit it, or choose another name")
     made = known.with_documents({path: document.parse(path, content)})
-    if problems := fleet.check(made, {path}):
+    if problems := checks.check(made, {path}):
         raise InvalidInput(problems)
     act(clone, {path: content}, f"{server}: new", server, wait=wait)
 

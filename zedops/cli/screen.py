@@ -14,7 +14,8 @@ import click
 from zedops.clone import Clone
 from zedops.document import Document
 from zedops.errors import UsageError
-from zedops.fleet import Fleet, published_ports
+from zedops.fleet import Fleet
+from zedops.ports import published_ports
 from zedops.quantities import format_duration
 
 _COLOURS = {

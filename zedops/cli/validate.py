@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from zedops import fleet as fleets
+from zedops import checks
 from zedops.cli.screen import show_json
 from zedops.clone import Clone
+from zedops.fleet import SETTINGS_PATH
 
 
 @click.command("validate")
@@ -22,7 +23,7 @@ def validate_command(directory: Path, as_json: bool) -> None:
     zedops validate && git push
     """
     fleet = Clone.find(directory).working_fleet()
-    problems = fleets.check(fleet, {*fleet.documents, fleets.SETTINGS_PATH})
+    problems = checks.check(fleet, {*fleet.documents, SETTINGS_PATH})
     if as_json:
         show_json([asdict(problem) for problem in problems])
     else:

@@ -23,7 +23,7 @@ from zedops.hub import FOR_MAIN, MAIN
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
 from zedops.repository import NO_OBJECT
-from zedops.wire import LogsRequest
+from zedops.wire import LogsRequest, read_request
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ class Door:
             except (BrokenPipeError, ConnectionResetError):
                 raise
             except ZedopsError as error:
-                reply({"answer": {"exit": 1, "error": str(error)}})
+                kind = type(error).__name__
+                reply({"answer": {"exit": 1, "error": str(error), "kind": kind}})
             except Exception as error:
                 log.exception("a request failed")
                 reply({"say": f"zedops failed: {error!r}; see the manager's log"})
@@ -95,6 +96,9 @@ class Door:
                 return {"exit": 0}
             case "logs":
                 return self._logs(request, say)
+            case "call":
+                reply = self._bus.call(request["host"], read_request(request["request"]))
+                return {"exit": 0, "reply": reply.model_dump(mode="json")}
             case other:
                 raise ZedopsError(f"unknown request {other!r}")
 

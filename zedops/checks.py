@@ -1,0 +1,107 @@
+"""What binds the servers of a fleet together, and what is wrong with a change of it. Pure.
+
+`check` finds everything in one pass: each problem has a place, a fact and a remedy.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from zedops.document import Document
+from zedops.errors import Problem
+from zedops.fleet import (
+    SETTINGS_PATH,
+    Fleet,
+    Kind,
+    is_same_server,
+    kind_of,
+    tombstone_path,
+)
+from zedops.ports import free_ports, ports_in_use, published, taken_on
+from zedops.resolve import resolve
+
+
+def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
+    """Find everything wrong with the changed paths, each against the whole fleet."""
+    paths = set(changed)
+    problems = list(fleet.problems) if SETTINGS_PATH in paths else []
+    if SETTINGS_PATH in paths:
+        paths |= set(fleet.documents)
+    touched = [fleet.documents[path] for path in sorted(paths) if path in fleet.documents]
+    for each in touched:
+        problems += each.problems
+        if each.path.endswith(".yml"):
+            remedy = f"rename it to {PurePosixPath(each.path).stem}.yaml"
+            problems.append(Problem(each.path, 0, 0, "", "definitions end in .yaml", remedy))
+        if kind_of(each.path) is Kind.SERVER and each.definition:
+            if each.definition.purge:
+                remedy = f"use `zedops purge {each.name} --data`, or remove the line"
+                problems.append(each.problem(("purge",), "is for tombstones only", remedy))
+            problems += _host_problems(fleet, each)
+            problems += resolve(each, fleet.settings)[1]
+    living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
+    named = [each for each in fleet.servers() if {each.path, tombstone_path(each.name)} & paths]
+    problems += _name_problems(fleet, named)
+    problems += _port_problems(fleet, living)
+    return sorted(set(problems))
+
+
+def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:
+    host = fleet.host_of(document)
+    known = ", ".join(fleet.settings.hosts)
+    if host is None:
+        remedy = f"add `host:` with one of {known}"
+        return [document.problem(("host",), "is required, the fleet has several hosts", remedy)]
+    if host not in fleet.settings.hosts:
+        remedy = f"use one of {known}, or add it to hosts in {SETTINGS_PATH}"
+        return [document.problem(("host",), f"{host!r} is not a host of this fleet", remedy)]
+    state = document.state
+    if state and state.data_exists and state.host not in (None, host):
+        fact = f"its data is on {state.host!r} and would stay behind"
+        return [document.problem(("host",), fact, f"set host back to {state.host}")]
+    return []
+
+
+def _name_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
+    owners = defaultdict(list)
+    for each in fleet.servers():
+        owners[each.name].append(each.path)
+    problems = []
+    for each in touched:
+        others = [path for path in owners[each.name] if path != each.path]
+        if others:
+            fact = f"the name {each.name!r} is also used by {others[0]}"
+            problems.append(Problem(each.path, 0, 0, "", fact, "rename one of the files"))
+        grave = fleet.documents.get(tombstone_path(each.name))
+        if grave and not is_same_server(each, grave):
+            remedy = (
+                f"bring the old one back with `zedops restore {each.name}`, "
+                f"or let go of it with `git rm {grave.path}`"
+            )
+            fact = f"a deleted server {each.name!r} with its data is still kept"
+            problems.append(Problem(each.path, 0, 0, "", fact, remedy))
+    return problems
+
+
+def _port_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
+    if not any(published(fleet, each) for each in touched):
+        return []
+    users = ports_in_use(fleet)
+    problems = []
+    paths = {each.path for each in touched}
+    for (host, protocol, number), holders in users.items():
+        for index, (document, key) in enumerate(holders):
+            if document.path not in paths or len(holders) == 1:
+                continue
+            other, other_key = next(each for at, each in enumerate(holders) if at != index)
+            line = other.source.mark(("ports", other_key)).line
+            free = free_ports(taken_on(users, host), protocol, 1, number + 1)
+            place = f"also used by {other.name!r} ({other.path}:{line})"
+            fact = f"host port {number}/{protocol} is {place}"
+            remedy = f"choose another, e.g. {free[0]}" if free else "choose another"
+            problems.append(document.problem(("ports", key), fact, remedy))
+    return problems
+
+

@@ -1,0 +1,72 @@
+"""What commands ask of the running manager: through its door, a socket in the hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zedops import hook
+from zedops.clone import Clone
+from zedops.errors import HostUnavailable, UsageError, ZedopsError
+from zedops.fleet import Fleet
+from zedops.wire import Reply, Request, read_reply
+
+
+def call(clone: Clone, host: str, request: Request) -> Reply:
+    """Ask a host something. HostUnavailable where nobody answers."""
+    wanted = {"do": "call", "host": host, "request": request.model_dump(mode="json")}
+    return read_reply(ask(clone, wanted)["reply"])
+
+
+def ask(
+    clone: Clone, request: dict[str, Any], say: Callable[[str], object] = print
+) -> dict[str, Any]:
+    """Ask the manager; what it says on the way goes to `say`. Errors are raised."""
+    hub = clone.origin_path()
+    if hub is None:
+        fact = "only the manager can answer this"
+        raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone of its hub")
+    answer = _ask(hub, request, say)
+    if answer.get("error"):
+        away = answer.get("kind") == HostUnavailable.__name__
+        raise (HostUnavailable if away else ZedopsError)(str(answer["error"]))
+    return answer
+
+
+def _ask(hub: Path, request: dict[str, Any], say: Callable[[str], object]) -> dict[str, Any]:
+    # a socket's path may have 108 bytes at most: go through the open directory (unix(7))
+    folder = os.open(hub, os.O_RDONLY)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            try:
+                link.connect(f"/proc/self/fd/{folder}/{hook.SOCKET}")
+            except OSError as error:
+                remedy = "start it with `zedops up`"
+                raise HostUnavailable(f"no manager is running on {hub}; {remedy}") from error
+            with link.makefile("rwb") as stream:
+                stream.write(json.dumps(request).encode() + b"\n")
+                stream.flush()
+                for line in stream:
+                    reply = json.loads(line)
+                    if "say" in reply:
+                        say(reply["say"])
+                    if "answer" in reply:
+                        return dict(reply["answer"])
+    finally:
+        os.close(folder)
+    raise HostUnavailable("the manager went away; servers go on")
+
+
+def the_host(fleet: Fleet, named: str | None) -> str:
+    """Choose the host that a command is about. UsageError names those that there are."""
+    hosts = fleet.settings.hosts
+    if named is None and len(hosts) == 1:
+        return hosts[0]
+    if named not in hosts:
+        problem = "say which host with --host" if named is None else f"no host {named!r}"
+        raise UsageError(f"{problem}; the fleet has {', '.join(hosts)}")
+    return named
