@@ -33,6 +33,7 @@ class Machine:
         self.clone = folder / self.fleet
         self.hub = folder / f"{self.fleet}.git"
         self.data_root = folder / "data"
+        self.policy = folder / "agent.yaml"
         self.log = folder / "up.log"
         self._up: subprocess.Popen[bytes] | None = None
 
@@ -69,7 +70,7 @@ class Machine:
             begun = log.tell()
             self._up = subprocess.Popen(
                 [sys.executable, "-u", "-m", "zedops", "up", str(self.clone), "-v",
-                 "--data-root", str(self.data_root)],
+                 "--data-root", str(self.data_root), "--policy", str(self.policy)],
                 cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 env={**os.environ, **({faults.VARIABLE: fault} if fault else {})},
             )

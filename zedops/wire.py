@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from zedops.fields import Name
-from zedops.model import Definition, Drift
+from zedops.model import Definition, Drift, Health
 
 #: Raised when an older peer could misread a message.
 VERSION: Literal[1] = 1
@@ -219,6 +219,7 @@ class Mounted(Message):
     target: str
     read_only: bool = False
     is_directory: bool = True
+    key: str | None = None  #: the volume's name, where the source is zedops' own place for it
 
 
 class Shape(Message):
@@ -234,7 +235,6 @@ class Shape(Message):
     running: bool
     owner: str | None = None  #: fleet whose label it carries
     command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
     env: dict[str, str | None] = {}
     ports: tuple[tuple[str, int, int, str], ...] = ()  #: address, host, container port, protocol
     mounts: tuple[Mounted, ...] = ()
@@ -245,6 +245,8 @@ class Shape(Message):
     memory_bytes: int = 0
     nano_cpus: int = 0
     stop_signal: str | None = None
+    grace_s: float | None = None
+    health: Health | None = None
     labels: dict[str, str] = {}
     unsaid: tuple[str, ...] = ()  #: what it has and no definition can say: privileged, devices
 

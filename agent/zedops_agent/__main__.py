@@ -13,10 +13,11 @@ from pathlib import Path
 from zedops.errors import UsageError, ZedopsError
 from zedops_agent.engine import Engine
 from zedops_agent.loop import Agent
+from zedops_agent.policy import DEFAULT_PATH, PolicyFile
 from zedops_agent.store import Store
 
 
-def run(fleet: str, root: Path, wait: Callable[[], object]) -> None:
+def run(fleet: str, root: Path, policy: Path, wait: Callable[[], object]) -> None:
     """Keep a fleet's servers running until `wait` returns."""
     if not (root / "agent" / fleet).is_dir():
         raise UsageError(f"no document of fleet {fleet!r} in {root}; run `zedops up` there first")
@@ -25,7 +26,7 @@ def run(fleet: str, root: Path, wait: Callable[[], object]) -> None:
     store.close()
     if document is None:
         raise UsageError(f"no document of fleet {fleet!r} in {root}; run `zedops up` there first")
-    agent = Agent(fleet, document.host, Engine(), root)
+    agent = Agent(fleet, document.host, Engine(), root, PolicyFile(policy))
     agent.start()
     sys.stdout.write(
         f"fleet {fleet!r}: {len(document.servers)} servers from the document on disk\n"
@@ -42,13 +43,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="zedops-agent", description=__doc__)
     parser.add_argument("fleet")
     parser.add_argument("--data-root", type=Path, default=Path("/var/lib/zedops"))
+    parser.add_argument("--policy", type=Path, default=DEFAULT_PATH)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
     try:
-        run(arguments.fleet, arguments.data_root.absolute(), end.wait)
+        root, policy = arguments.data_root.absolute(), arguments.policy.absolute()
+        run(arguments.fleet, root, policy, end.wait)
     except ZedopsError as error:
         sys.stderr.write(f"zedops-agent: {error}\n")
         sys.exit(error.exit_code)

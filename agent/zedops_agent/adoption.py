@@ -30,15 +30,13 @@ def _differences(
     if shape.image != definition.image:
         yield f"image ({shape.image})"
     command = definition.command
-    if shape.entrypoint is not None:
-        yield "entrypoint"
     if command != shape.command:
         yield "command"
     yield from _env(shape, definition)
     if _ports(definition) != set(shape.ports):
         yield "ports"
     yield from _volumes(shape, definition, places)
-    for field in ("user", "hostname"):
+    for field in ("user", "hostname", "health"):
         if getattr(definition, field) != getattr(shape, field):
             yield field
     if set(definition.networks) != set(shape.networks):

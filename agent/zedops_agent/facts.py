@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from zedops.fields import looks_secret
+from zedops.model import Health
 from zedops.wire import Mounted, Shape
 from zedops_agent.observed import DEFINITION, FLEET, REBUILD, Ceilings, Container, Image, Phase
 
@@ -20,6 +21,7 @@ Binding = tuple[str, int, int, str]
 
 #: Labels that only other tools' bookkeeping needs.
 _TOOLS = ("com.docker.", "zedops.", "org.opencontainers.", "desktop.docker.", "io.portainer.")
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not listened on
 #: The Engine's own networks, and what is said of a container that has none of its own.
 _PLAIN_NETWORKS = {"default", "bridge"}
 
@@ -69,7 +71,9 @@ def bindings(facts: Mapping[str, Any]) -> tuple[Binding, ...]:
         number, _, protocol = inside.partition("/")
         for place in places or []:
             host = int(place.get("HostPort") or 0)
-            found.append((place.get("HostIp") or "", host, int(number), protocol or "tcp"))
+            address = place.get("HostIp") or ""
+            address = "" if address == _EVERYWHERE else address
+            found.append((address, host, int(number), protocol or "tcp"))
     return tuple(sorted(found))
 
 
@@ -90,7 +94,6 @@ def shape(
         running=facts["State"]["Running"],
         owner=labels.get(FLEET),
         command=_unless_same(config.get("Cmd"), image_config.get("Cmd")),
-        entrypoint=_unless_same(config.get("Entrypoint"), image_config.get("Entrypoint")),
         env=_env(config.get("Env"), image_config.get("Env")),
         ports=bindings(facts),
         mounts=tuple(_mounts(facts, directories)),
@@ -101,8 +104,10 @@ def shape(
         memory_bytes=host.get("Memory") or 0,
         nano_cpus=host.get("NanoCpus") or 0,
         stop_signal=_stop_signal(config, image_config),
+        grace_s=float(config["StopTimeout"]) if config.get("StopTimeout") else None,
+        health=_health(config.get("Healthcheck"), image_config.get("Healthcheck")),
         labels=_labels(labels, image_config.get("Labels") or {}),
-        unsaid=tuple(_unsaid(host)),
+        unsaid=tuple(_unsaid(config, image_config, host)),
     )
 
 
@@ -153,9 +158,25 @@ def _labels(labels: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str,
     }
 
 
-def _unsaid(host: Mapping[str, Any]) -> list[str]:
+def _health(said: Mapping[str, Any] | None, default: Mapping[str, Any] | None) -> Health | None:
+    """Read a health check of the container's own; the Engine counts in nanoseconds."""
+    if not said or said == default or not said.get("Test"):
+        return None
+    times = {"interval": "Interval", "timeout": "Timeout", "start_period": "StartPeriod"}
+    found: dict[str, Any] = {
+        key: f"{said[name] / 1e9:.3f}s" for key, name in times.items() if said.get(name)
+    }
+    if said.get("Retries"):
+        found["retries"] = said["Retries"]
+    return Health(test=said["Test"], **found)
+
+
+def _unsaid(
+    config: Mapping[str, Any], image_config: Mapping[str, Any], host: Mapping[str, Any]
+) -> list[str]:
     """Name what a container has and no definition can say."""
     flags = {
+        "entrypoint": _unless_same(config.get("Entrypoint"), image_config.get("Entrypoint")),
         "privileged": host.get("Privileged"), "devices": host.get("Devices"),
         "cap_drop": host.get("CapDrop"), "tmpfs": host.get("Tmpfs"),
         "extra_hosts": host.get("ExtraHosts"), "dns": host.get("Dns"),

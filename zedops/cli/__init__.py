@@ -20,13 +20,13 @@ from zedops.repository import clean_environment
 
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "agent"],
-    "Look": ["list", "show", "history", "logs", "diff", "ports",
+    "Look": ["list", "show", "history", "logs", "diff", "ports", "orphans",
              "validate"],
-    "Act": ["new", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
+    "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
             "purge"],
 }
 _MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
-            "rebuild": "start", "retry": "start"}
+            "rebuild": "start", "retry": "start", "import": "import_containers"}
 
 
 class Commands(click.Group):

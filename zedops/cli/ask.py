@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zedops import hook
 from zedops.clone import Clone
@@ -15,11 +15,16 @@ from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fleet import Fleet
 from zedops.wire import Reply, Request, read_reply
 
+R = TypeVar("R", bound=Reply)
 
-def call(clone: Clone, host: str, request: Request) -> Reply:
+
+def call(clone: Clone, host: str, request: Request, expected: type[R]) -> R:
     """Ask a host something. HostUnavailable where nobody answers."""
     wanted = {"do": "call", "host": host, "request": request.model_dump(mode="json")}
-    return read_reply(ask(clone, wanted)["reply"])
+    reply = read_reply(ask(clone, wanted)["reply"])
+    if not isinstance(reply, expected):
+        raise ZedopsError(f"host {host} answered {reply.kind} to {request.kind}; this is a bug")
+    return reply
 
 
 def ask(

@@ -119,11 +119,10 @@ def _taken(
 
 def _uses(clone: Clone, host: str) -> tuple[PortUse, ...]:
     try:
-        reply = call(clone, host, PortsRequest())
+        return call(clone, host, PortsRequest(), PortsReply).uses
     except HostUnavailable as error:
         click.echo(f"{host}: only the fleet's own ports are known: {error}", err=True)
         return ()
-    return reply.uses if isinstance(reply, PortsReply) else ()
 
 
 def _show_free(found: dict[str, int], protocol: str, *, as_json: bool) -> None:

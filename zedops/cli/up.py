@@ -28,13 +28,25 @@ DATA_ROOT = click.option(
     help="Where worlds are kept. Default: /var/lib/zedops as root, else ~/.local/share/zedops.",
 )
 
+POLICY = click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    envvar="ZEDOPS_POLICY",
+    default=Path("/etc/zedops/agent.yaml"),
+    show_default=True,
+    help="What this host allows, whatever a fleet asks for.",
+)
+
 
 @click.command("up")
 @click.argument("fleet", type=click.Path(path_type=Path, exists=True), default=".")
 @click.option("--host", help="This machine's name in the fleet. Default: its only host.")
 @DATA_ROOT
+@POLICY
 @click.option("-v", "--verbose", is_flag=True, help="Say each step.")
-def up_command(fleet: Path, host: str | None, data_root: Path | None, verbose: bool) -> None:
+def up_command(
+    fleet: Path, host: str | None, data_root: Path | None, policy: Path, verbose: bool
+) -> None:
     """Run a fleet on this machine: manager and agent in one, until Ctrl-C.
 
     Servers go on running afterwards; `zedops up` takes them over again.
@@ -44,6 +56,7 @@ def up_command(fleet: Path, host: str | None, data_root: Path | None, verbose: b
     """
     from zedops_agent.engine import Engine
     from zedops_agent.loop import Agent
+    from zedops_agent.policy import PolicyFile
 
     prepare_logging(verbose=verbose)
     hub, bus = find_hub(fleet), LocalBus()
@@ -56,7 +69,8 @@ def up_command(fleet: Path, host: str | None, data_root: Path | None, verbose: b
         if name not in settings.hosts:
             known = ", ".join(settings.hosts)
             raise UsageError(f"say which host this is with --host; the fleet has {known}")
-        agent = Agent(settings.name, name, engine, (data_root or default_data_root()).absolute())
+        root = (data_root or default_data_root()).absolute()
+        agent = Agent(settings.name, name, engine, root, PolicyFile(policy.absolute()))
         agent.start(bus.join(name, agent))
         count = sum(1 for _ in manager.ledger.fleet.servers())
         click.echo(
