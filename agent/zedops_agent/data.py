@@ -28,9 +28,14 @@ _PRIVATE = 0o711
 _SHARED = 0o777
 
 
+def home_path(root: Path, server_id: str) -> Path:
+    """Say where a server's own volumes live on the host."""
+    return root / "servers" / server_id
+
+
 def volume_path(root: Path, server_id: str, key: str) -> Path:
     """Say where a volume lives on the host."""
-    return root / "servers" / server_id / key
+    return home_path(root, server_id) / key
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ def _holds_anything(home: Path) -> bool | None:
 def look_home(root: Path, server_id: str) -> Presence:
     """Say whether anything of a server is kept here, caches included."""
     try:
-        (root / "servers" / server_id).lstat()
+        home_path(root, server_id).lstat()
     except FileNotFoundError:
         return Presence.ABSENT
     except OSError:
@@ -147,7 +152,7 @@ def remove(root: Path, owner: Owner) -> None:
     DataAtRisk, and nothing touched, unless the directory is marked as this server's and nothing
     in it as somebody else's.
     """
-    home = root / "servers" / owner.id
+    home = home_path(root, owner.id)
     try:
         marks = {"": _look_at(home, "", owner).marker}
         marks |= {each.name: _look_at(each, each.name, owner).marker for each in home.iterdir()}
@@ -178,7 +183,7 @@ def make(
     definition names by its `source:` is never made, and marked only if it is nobody's yet.
     """
     try:
-        home = root / "servers" / owner.id
+        home = home_path(root, owner.id)
         home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         _mark(home, owner)
         for key, volume in definition.volumes.items():

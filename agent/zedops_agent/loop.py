@@ -34,6 +34,7 @@ from zedops_agent.observed import DataVolume
 from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
 from zedops_agent.store import Store
+from zedops_agent.watch import changed_homes
 from zedops_agent.work import Workshop
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 RESYNC_S = 60.0
 HEARTBEAT_S = 10.0
 END_DEBOUNCE_S = 0.03
+#: Directories that are made one after the other are watched together.
+_GATHER_S = 0.5
 #: Waits before asking an Engine that did not answer again.
 ENGINE_RETRY_S = 2.0
 #: The Engine's floor is reached at a few starts at once; more only delays the slowest one.
@@ -68,6 +71,8 @@ class Agent:
         self._alarms: dict[str, float] = {}
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._data: dict[str, tuple[DataVolume, ...]] = {}
+        self._watched: set[str] = set()
+        self._rewatch = threading.Event()
         self._stopping = False
         self._engine_gone = False
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="server")
@@ -76,7 +81,7 @@ class Agent:
     def start(self, link: Link | None = None) -> None:
         """Begin to work, from the document on disk until a manager hands over a newer one."""
         self._link = link
-        for loop in (self._dispatch, self._listen, self._tick):
+        for loop in (self._dispatch, self._listen, self._tick, self._watch_data):
             thread = threading.Thread(target=loop, name=loop.__name__.strip("_"), daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -87,6 +92,7 @@ class Agent:
         with self._wake:
             self._stopping = True
             self._reconciler.stopping = True
+            self._rewatch.set()
             self._wake.notify_all()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._engine.close()
@@ -179,6 +185,8 @@ class Agent:
             log.exception("working on %s failed; trying again", want.name if want else server_id)
             again_s = ENGINE_RETRY_S
         finally:
+            if server_id not in self._watched and self._workshop.home(server_id).is_dir():
+                self._rewatch.set()
             with self._wake:
                 self._busy.discard(server_id)
                 if again_s is not None:
@@ -257,6 +265,23 @@ class Agent:
                 looks[key] = self._workshop.look_at_data(want)
         self._mark({key for key, each in looks.items() if each != self._data.get(key)})
         self._data = looks
+
+    def _watch_data(self) -> None:
+        """Wake when a data directory comes or goes; the regular look covers what this misses."""
+        while not self._stopping:
+            self._pause(_GATHER_S)
+            self._rewatch.clear()
+            document = self._document
+            ids = set(document.servers) if document else set()
+            homes = {self._workshop.home(each): each for each in ids}
+            homes = {path: each for path, each in homes.items() if path.is_dir()}
+            self._watched = set(homes.values())
+            try:
+                for changed in changed_homes(set(homes), self._rewatch):
+                    self._mark({homes[each] for each in changed})
+            except (OSError, RuntimeError) as error:
+                log.info("cannot watch the data directories (%s); looking now and then", error)
+                self._pause(RESYNC_S)
 
     def _pause(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

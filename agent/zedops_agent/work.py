@@ -97,6 +97,10 @@ class Workshop:
             places = {key: each for key, each in places.items() if volumes[key].source is None}
         return data.look(places, self._of(want), want.definition)
 
+    def home(self, server_id: str) -> Path:
+        """Say where a server's volumes are."""
+        return data.home_path(self._root, server_id)
+
     def _places(self, want: DesiredServer) -> dict[str, Path | None]:
         """Say where each volume of a server is on this host."""
         return {
