@@ -67,12 +67,14 @@ def revive(state: State, now: datetime) -> State:
     return _moved(state, Status.PENDING, now, deleted_at=None, container=None, commit=None)
 
 
-def lose(state: State, host: str, at: datetime) -> State:
+def lose(state: State, host: str, at: datetime, *, purges: bool = False) -> State:
     """Mark a server of a host that does not answer: the last facts stand, nothing is inferred."""
+    silent = f"host {host!r} has not answered since {format_time(at)}"
+    if state.status is Status.DELETED and purges:
+        return _moved(state, state.status, at, message=f"the purge waits: {silent}")
     if state.status in (Status.PENDING, Status.DELETED, Status.UNKNOWN):
         return state
-    message = f"host {host!r} has not answered since {format_time(at)}; the last facts stand"
-    return _moved(state, Status.UNKNOWN, at, message=message)
+    return _moved(state, Status.UNKNOWN, at, message=f"{silent}; the last facts stand")
 
 
 def fold(state: State, report: ServerReport, goal: Goal) -> State:

@@ -69,6 +69,19 @@ def test_a_pull_that_fails_leaves_the_running_server_alone(published: str, host:
     assert after["State"]["StartedAt"] == before["State"]["StartedAt"]
 
 
+def test_an_image_removed_by_hand_is_pulled_again_when_it_is_needed(
+    published: str, host: Host, docker_api: docker.APIClient
+) -> None:
+    server = host.want("rosewood", f"image: {published}\nvolumes: {{world: /data}}\n")
+    host.wait_running(server)
+    before = host.container("rosewood")
+    docker_api.remove_image(published, force=True, noprune=True)
+    assert host.container("rosewood")["State"] == before["State"]  # no reason to touch it
+    seen = len(host.reports)
+    docker_api.remove_container(before["Id"], force=True)
+    assert "recovered" in str(host.wait_running(server, seen).note)
+
+
 def test_a_rebuild_pulls_the_newest_image_once_and_keeps_the_data(
     published: str, host: Host, docker_api: docker.APIClient
 ) -> None:

@@ -170,9 +170,12 @@ def test_the_commands_act_by_committing(running: tuple[Machine, int]) -> None:
     machine.zedops("restore", "rosewood", "--wait")
     assert machine.get(port) == "hello ada\n"
     taken = json.loads(machine.zedops("ports", "--json").stdout)
-    assert taken == [
-        {"host": "local", "port": port, "protocol": "tcp", "server": "rosewood", "key": "web"}
+    assert [each for each in taken if each["port"] == port] == [
+        {"host": "local", "port": port, "protocol": "tcp", "server": "rosewood", "key": "web",
+         "holder": None}
     ]
+    (free,) = json.loads(machine.zedops("ports", "--for", "rosewood", "--json").stdout).values()
+    assert free == port  # its own port is not in its way
     near = machine.zedops("ports", "--free", "2", "--tcp", "--from", str(port - 1), "--json")
     assert port not in json.loads(near.stdout)
     log = machine.zedops("logs", "rosewood").stdout

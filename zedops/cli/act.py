@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from zedops.cli.ask import is_managed
 from zedops.clone import Clone
 from zedops.document import Document
-from zedops.errors import ZedopsError
+from zedops.errors import HostUnavailable, ZedopsError
 from zedops.fleet import Fleet
 from zedops.lifecycle import SETTLED
 from zedops.model import State, Status
@@ -50,10 +51,15 @@ def act(
 
 
 def wait_for(clone: Clone, name: str, commit: str) -> None:
-    """Wait until a server's state speaks of a commit and is at rest."""
+    """Wait until a server's state speaks of a commit and is at rest; say what is seen meanwhile."""
     deadline = time.monotonic() + _WAIT_MAX_S
     begun = time.time()
+    seen: Status | None = None
     while time.monotonic() < deadline:
+        if not is_managed(clone):
+            raise HostUnavailable(
+                f"{name}: pushed, and it will happen once `zedops up` runs: nobody to wait for"
+            )
         clone.fetch()
         each = _find(clone.fleet(), name)
         if each is None:
@@ -65,6 +71,9 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
             if state.status in (Status.FAILED, Status.MISSING):
                 raise ZedopsError(f"{name}: {state.message}")
             return
+        if state is not None and state.status is not seen:
+            seen = state.status
+            click.echo(f"{name} {seen} …", err=True)
         time.sleep(_POLL_S)
     raise ZedopsError(f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,7 +43,33 @@ def ask(
     return answer
 
 
+def is_managed(clone: Clone) -> bool:
+    """Say whether a manager runs; of a hub on another machine that cannot be seen: yes."""
+    hub = clone.origin_path()
+    try:
+        if hub is not None:
+            with _door(hub):
+                pass
+    except HostUnavailable:
+        return False
+    return True
+
+
 def _ask(hub: Path, request: dict[str, Any], say: Callable[[str], object]) -> dict[str, Any]:
+    with _door(hub) as link, link.makefile("rwb") as stream:
+        stream.write(json.dumps(request).encode() + b"\n")
+        stream.flush()
+        for line in stream:
+            reply = json.loads(line)
+            if "say" in reply:
+                say(reply["say"])
+            if "answer" in reply:
+                return dict(reply["answer"])
+    raise HostUnavailable("the manager went away; servers go on")
+
+
+@contextlib.contextmanager
+def _door(hub: Path) -> Iterator[socket.socket]:
     # a socket's path may have 108 bytes at most: go through the open directory (unix(7))
     folder = os.open(hub, os.O_RDONLY)
     try:
@@ -52,18 +79,9 @@ def _ask(hub: Path, request: dict[str, Any], say: Callable[[str], object]) -> di
             except OSError as error:
                 remedy = "start it with `zedops up`"
                 raise HostUnavailable(f"no manager is running on {hub}; {remedy}") from error
-            with link.makefile("rwb") as stream:
-                stream.write(json.dumps(request).encode() + b"\n")
-                stream.flush()
-                for line in stream:
-                    reply = json.loads(line)
-                    if "say" in reply:
-                        say(reply["say"])
-                    if "answer" in reply:
-                        return dict(reply["answer"])
+            yield link
     finally:
         os.close(folder)
-    raise HostUnavailable("the manager went away; servers go on")
 
 
 def the_host(fleet: Fleet, named: str | None) -> str:

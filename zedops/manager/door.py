@@ -71,7 +71,10 @@ class Door:
 
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             try:
-                request = json.loads(handler.rfile.readline(hook.MAX_LINE))
+                line = handler.rfile.readline(hook.MAX_LINE)
+                if not line:
+                    return  # somebody only looked whether anybody is there
+                request = json.loads(line)
                 reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
             except (BrokenPipeError, ConnectionResetError):
                 raise

@@ -79,7 +79,10 @@ def _look(manager: Manager, each: Followed, begun: float) -> str | None:
     if not each.statuses or each.statuses[-1] is not status:
         each.statuses.append(status)
     if not manager.ledger.at_rest(each.id):
-        return None
+        host = manager.ledger.host(each.id)
+        each.done = host is not None and manager.is_silent(host)
+        waits = f"{each.name} {status}: it waits for host {host!r}, which does not answer"
+        return waits if each.done else None
     each.done = True
     took = format_duration(time.monotonic() - begun)
     why = f": {document.state.message}" if status in _WITH_REASON and document.state.message else ""

@@ -10,6 +10,11 @@ from zedops.fleet import Fleet
 from zedops.lifecycle import SETTLED
 from zedops.model import State, Status
 
+#: A quiet fleet's change is committed after this; the next one soon after it waits longer, and
+#: what is not at rest yet (creating) waits for its end, so that one start is one commit.
+QUIET_S, BUSY_S, UNSETTLED_S = 0.05, 0.2, 1.0
+#: A server in so many commits within the window waits longer for the next.
+FLAPPING_COMMITS, FLAPPING_WINDOW_S, FLAPPING_S = 6, 60.0, 10.0
 #: Statuses that people want to hear of at once, even if zedops is about to heal them.
 _TROUBLE = frozenset({Status.MISSING, Status.STOPPED, Status.FAILED, Status.UNKNOWN})
 
@@ -29,6 +34,8 @@ class Journal:
 
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _files: set[str] = field(default_factory=set)
+    #: When the newest commits about a server were made.
+    _told: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def touch(self, path: str) -> None:
         """Note that a file must be written, or removed."""
@@ -64,12 +71,23 @@ class Journal:
         """Say whether hosts wait for the next commit."""
         return any(each.urgent for each in self._entries.values())
 
-    @property
-    def telling(self) -> bool:
-        """Say whether there is news to commit soon: all at rest, or something that went wrong."""
-        happened = self._entries.values()
+    def wait_s(self, now_s: float, *, quiet: bool) -> float:
+        """Say how long what is not committed waits for more; times are of a monotonic clock.
+
+        At rest, or something went wrong: people want to know. A server whose news came again and
+        again is not let flood the history: what it does is told together.
+        """
+        happened = [each for key, each in self._entries.items() if not self._flaps(key, now_s)]
+        if self._entries and not happened:
+            return FLAPPING_S
         at_rest = all(each.state.status in SETTLED for each in happened)
-        return at_rest or any(_TROUBLE.intersection(each.path[1:]) for each in happened)
+        if at_rest or any(_TROUBLE.intersection(each.path[1:]) for each in happened):
+            return QUIET_S if quiet else BUSY_S
+        return UNSETTLED_S
+
+    def _flaps(self, server_id: str, now_s: float) -> bool:
+        told = self._told.get(server_id, ())
+        return sum(now_s - at < FLAPPING_WINDOW_S for at in told) >= FLAPPING_COMMITS
 
     def files(self, fleet: Fleet) -> tuple[dict[str, bytes | None], str]:
         """Make the next commit: its files (None removes one) and its message."""
@@ -85,7 +103,9 @@ class Journal:
         ]
         return files, audit.write_message(transitions)
 
-    def clear(self) -> None:
-        """Note that everything is in git now."""
+    def clear(self, at_s: float) -> None:
+        """Note that everything is in git now, since `at_s` of a monotonic clock."""
+        for key in self._entries:
+            self._told[key] = (*self._told.get(key, ())[1 - FLAPPING_COMMITS :], at_s)
         self._entries.clear()
         self._files.clear()

@@ -21,6 +21,8 @@ from zedops.model import Settings, State, Status
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
 _GOES_ON = "(the last good definition goes on)"
+#: A deletion further ahead of the clock than this was dated by one that was wrong: it counts anew.
+_AHEAD = timedelta(minutes=5)
 
 
 @dataclass
@@ -145,9 +147,7 @@ class Ledger:
                 "data_expected": state.data_exists or state.data_lost,
             }
         )
-        updated = _with_state(held, state)
-        self.fleet = self.fleet.with_documents({held.path: updated})
-        self.journal.add(updated, held.state.status)
+        self.journal.add(self._set_state(held, state), held.state.status)
         if state.status is Status.DELETED and want.goal is Goal.DELETED:
             self._desired.pop(report.id, None)
             host = self._hosts.get(report.id, "")
@@ -165,11 +165,16 @@ class Ledger:
             state = grave.state
             if state is None or state.status is not Status.DELETED or state.deleted_at is None:
                 continue
+            if state.deleted_at > now + _AHEAD:
+                self._set_state(grave, state.model_copy(update={"deleted_at": now}))
+                continue
             if now < state.deleted_at + timedelta(seconds=self.fleet.settings.retention):
                 continue
+            if grave.definition is not None and grave.definition.purge is not None:
+                continue  # its host was asked to remove the data and has not done so yet
             if not self.fleet.settings.purge_data:
                 self._purge(grave, state)
-            elif grave.definition is not None and grave.definition.purge is None:
+            elif grave.definition is not None:
                 content = document.render(edit.set_field(grave, "purge", "data"), state)
                 self.fleet = self.fleet.with_documents(
                     {grave.path: _with_state(document.parse(grave.path, content), state)}
@@ -192,19 +197,27 @@ class Ledger:
             held = self.server(server_id)
             if held is None or held.state is None:
                 continue
-            state = lose(held.state, host, at)
+            state = lose(held.state, host, at, purges=self._purges(server_id))
             if state != held.state:
-                updated = _with_state(held, state)
-                self.fleet = self.fleet.with_documents({held.path: updated})
-                self.journal.add(updated, held.state.status)
+                self.journal.add(self._set_state(held, state), held.state.status)
+
+    def _purges(self, server_id: str) -> bool:
+        want = self._desired.get(server_id)
+        return want is not None and want.goal is Goal.PURGED
+
+    def _set_state(self, held: Document, state: State) -> Document:
+        updated = _with_state(held, state)
+        self.fleet = self.fleet.with_documents({held.path: updated})
+        self.journal.touch(held.path)
+        return updated
 
     # --- commits go out
 
-    def committed(self, commit: str) -> None:
-        """Note that everything is in git now, at `commit`."""
+    def committed(self, commit: str, at_s: float) -> None:
+        """Note that everything is in git now, at `commit`; `at_s` is of a monotonic clock."""
         documents = self.fleet.documents
         self.fleet = Fleet(commit, self.fleet.settings, documents, self.fleet.problems)
-        self.journal.clear()
+        self.journal.clear(at_s)
 
     # --- documents go out
 

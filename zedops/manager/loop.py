@@ -21,14 +21,12 @@ from zedops.bus import Bus
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
+from zedops.manager.clock import Clock
 from zedops.manager.ledger import Ledger
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
 
-#: A quiet fleet's change is committed after this; the next one soon after it waits longer, and
-#: what is not at rest yet (creating) waits for its end, so that one start is one commit.
-QUIET_S, BUSY_S, UNSETTLED_S = 0.05, 0.2, 1.0
 #: Looks at main's ref this often, should the file watch miss a move.
 POLL_S = 1.0
 RETRY_S = 1.0
@@ -54,6 +52,7 @@ class Manager:
         self._heard: dict[str, float] = {}
         self._lost: set[str] = set()
         self._wakes = self._handled = 0
+        self._clock = Clock()
         self._dirty_since: float | None = None
         self._last_commit = 0.0
         self._stopping = threading.Event()
@@ -104,6 +103,10 @@ class Manager:
         """Wait until the turn asked for by `wake` has ended."""
         with self.changed:
             return self.changed.wait_for(lambda: self._handled >= ticket, timeout_s)
+
+    def is_silent(self, host: str) -> bool:
+        """Say whether a host has not answered for so long that nobody should wait for it."""
+        return host in self._lost
 
     def warm(self) -> Fleet | None:
         """Give the newest fleet in memory, for checking a push against."""
@@ -188,7 +191,8 @@ class Manager:
             head = self.hub.head()
             if head is not None and head != self.ledger.fleet.commit:
                 self._take_in(head)
-            self._to_tell |= self.ledger.sweep(datetime.now(UTC))
+            if self._clock.is_steady(time.time(), time.monotonic()):
+                self._to_tell |= self.ledger.sweep(datetime.now(UTC))
             self._miss_silent_hosts()
             due = self._due()
             if due is not None and time.monotonic() >= due:
@@ -233,13 +237,13 @@ class Manager:
         if self.ledger.journal.urgent:
             return now
         quiet = now - self._last_commit > 1.0
-        wait = (QUIET_S if quiet else BUSY_S) if self.ledger.journal.telling else UNSETTLED_S
-        return self._dirty_since + wait
+        return self._dirty_since + self.ledger.journal.wait_s(now, quiet=quiet)
 
     def _commit(self) -> None:
         files, message = self.ledger.journal.files(self.ledger.fleet)
-        self.ledger.committed(self.hub.commit(self.ledger.fleet.commit, files, message))
+        commit = self.hub.commit(self.ledger.fleet.commit, files, message)
         self._dirty_since, self._last_commit = None, time.monotonic()
+        self.ledger.committed(commit, self._last_commit)
         self.on_commit(message.splitlines()[0])
 
     def _watch(self) -> None:

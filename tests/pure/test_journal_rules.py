@@ -1,0 +1,56 @@
+"""When the next state commit is due, and when a clock can be trusted."""
+
+from __future__ import annotations
+
+from tests.pure.fleets import NOW, doc, running, server_id
+from zedops.manager.clock import STEADY_S, Clock
+from zedops.manager.journal import BUSY_S, FLAPPING_S, QUIET_S, UNSETTLED_S, Journal
+from zedops.model import Status
+
+A = "servers.d/a.yaml"
+
+
+def note(journal: Journal, before: Status, after: Status, number: int = 1) -> None:
+    """Note that a server went from one status to another."""
+    journal.add(doc(A, state=running(number, status=after)), before)
+
+
+def test_what_is_at_rest_or_went_wrong_is_told_at_once_and_a_start_when_it_has_ended() -> None:
+    journal = Journal()
+    note(journal, Status.PENDING, Status.CREATING)
+    assert journal.wait_s(0, quiet=True) == UNSETTLED_S
+    note(journal, Status.CREATING, Status.RUNNING)
+    assert journal.wait_s(0, quiet=True) == QUIET_S
+    assert journal.wait_s(0, quiet=False) == BUSY_S
+    journal.clear(0)
+    note(journal, Status.RUNNING, Status.MISSING)
+    note(journal, Status.MISSING, Status.CREATING)
+    assert journal.wait_s(1, quiet=True) == QUIET_S
+
+
+def test_a_flapping_server_does_not_flood_the_history_nor_hold_up_the_others() -> None:
+    journal = Journal()
+    for second in range(6):
+        note(journal, Status.RUNNING, Status.STOPPED)
+        assert journal.wait_s(second, quiet=True) == QUIET_S
+        journal.clear(second)
+    note(journal, Status.RUNNING, Status.STOPPED)
+    assert journal.wait_s(6, quiet=True) == FLAPPING_S
+    note(journal, Status.RUNNING, Status.STOPPED, number=2)
+    assert journal.wait_s(6, quiet=True) == QUIET_S
+    journal.clear(6)
+    note(journal, Status.RUNNING, Status.STOPPED)
+    assert journal.wait_s(70, quiet=True) == QUIET_S  # it has calmed down
+    assert server_id(1) in journal
+
+
+def test_a_clock_that_leapt_is_trusted_again_after_a_while() -> None:
+    clock, day = Clock(), 86400.0
+    wall = NOW.timestamp()
+    assert clock.is_steady(wall, 100)
+    assert clock.is_steady(wall + 50, 150)
+    assert not clock.is_steady(wall + 60 + day, 160)
+    assert not clock.is_steady(wall + 160 + day, 260)
+    assert not clock.is_steady(wall + 170, 270)  # set back: that is a leap, too
+    assert not clock.is_steady(wall + 169 + STEADY_S, 269 + STEADY_S)
+    assert clock.is_steady(wall + 170 + STEADY_S, 270 + STEADY_S)
