@@ -71,6 +71,21 @@ class Fleet:
             return str(default)
         return self.settings.hosts[0] if len(self.settings.hosts) == 1 else None
 
+    def place(self, document: Document) -> tuple[str | None, bool]:
+        """Say which host acts for a server now, and whether it is to leave that host.
+
+        Where `host` was changed the old one removes the container first, so that there are never
+        two. Data keeps a server where it is, and so does a definition that cannot be read; a host
+        that the fleet gave up is not waited for.
+        """
+        wanted, state = self.host_of(document), document.state
+        held = state.host if state else None
+        if state is None or held in (None, wanted) or held not in self.settings.hosts:
+            return wanted, False
+        if document.definition is None:
+            return held, False
+        return held, not (state.data_exists or state.data_lost)
+
 
 def kind_of(path: str) -> Kind:
     """Say what a path in the repository is to zedops."""
@@ -135,6 +150,8 @@ def desired_server(fleet: Fleet, document: Document, commit: str) -> DesiredServ
         return None
     running = definition.desired is Desired.RUNNING
     goal = Goal.RUNNING if running else Goal.STOPPED
+    if fleet.place(document)[1]:
+        goal = Goal.DELETED
     if buried:
         goal = Goal.PURGED if purges else Goal.DELETED
     return DesiredServer(

@@ -24,7 +24,7 @@ from zedops.wire import Activity, Goal, ServerReport
 
 _S = Status
 _ALIVE = frozenset({_S.CREATING, _S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED})
-_ANY_TIME = frozenset({_S.DELETING, _S.UNKNOWN})
+_ANY_TIME = frozenset({_S.DELETING, _S.UNKNOWN, _S.PENDING})
 
 #: From which status a server may move to which. Everything else is a bug, and says so.
 MOVES: dict[Status, frozenset[Status]] = {
@@ -36,7 +36,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     _S.FAILED: _ALIVE | _ANY_TIME,
     _S.DELETING: frozenset({_S.DELETED, _S.PENDING, _S.UNKNOWN}),
     _S.DELETED: frozenset({_S.PENDING, _S.DELETING}),
-    _S.UNKNOWN: _ALIVE | _ANY_TIME | {_S.PENDING, _S.DELETED},
+    _S.UNKNOWN: _ALIVE | _ANY_TIME | {_S.DELETED},
 }
 
 #: Nothing more happens by itself in these.
@@ -65,6 +65,12 @@ def bury(state: State, now: datetime) -> State:
 def revive(state: State, now: datetime) -> State:
     """Bring a deleted server back: same id, same data, nothing applied yet."""
     return _moved(state, Status.PENDING, now, deleted_at=None, container=None, commit=None)
+
+
+def move(state: State, host: str | None, at: datetime) -> State:
+    """Begin anew on another host, once nothing is left on the one before."""
+    nothing = {"container": None, "image": None, "commit": None}
+    return _moved(state, Status.PENDING, at, host=host, **nothing)
 
 
 def lose(state: State, host: str, at: datetime, *, purges: bool = False) -> State:

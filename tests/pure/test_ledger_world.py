@@ -17,17 +17,22 @@ from zedops import document
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.manager.ledger import Ledger
 from zedops.model import Settings, Status
-from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
+from zedops.wire import Activity, ContainerFacts, DesiredServer, Goal, ServerReport
 
 NAMES = ("rosewood", "muldraugh")
 TEXTS = (
     "image: a\nvolumes: {w: /w}\n", "# mine\r\nimage: b   # yes\r\n", "image: a\ndesired: stopped",
-)  # fmt: skip
+    "image: a\nhost: attic\n",
+)
+SETTINGS = Settings(name="fleet", hosts=("local", "attic"), defaults={"host": "local"})  # fmt: skip
 
 Act = Literal[
-    "write 0", "write 1", "write 2", "break", "remove", "restore", "purge", "runs", "stops",
-    "is gone", "fails", "loses its data", "silence", "a day", "back a week", "ahead a year",
+    "write 0", "write 1", "write 2", "write 3", "break", "remove", "restore", "purge",
+    "runs", "stops", "is gone", "fails", "loses its data", "silence", "a day", "back a week",
+    "ahead a year",
 ]  # fmt: skip
+
+RUNS = ContainerFacts(id="4af7e4335a04", running=True, image="sha256:1")
 
 
 class World:
@@ -37,9 +42,10 @@ class World:
         self.git: dict[str, bytes] = {}
         self.written: dict[str, str] = {}
         self.now: datetime = NOW
-        self.ledger = Ledger(fleet=fleet_of(settings=Settings(name="fleet", hosts=("local",))))
+        self.ledger = Ledger(fleet=fleet_of(settings=SETTINGS))
         self.taken = self.ledger.fleet
-        self.born: set[str] = set()
+        #: Where a server's container is, as far as its host has said.
+        self.containers: dict[str, str] = {}
 
     def commit(self) -> None:
         """Commit what the ledger has to say, as the loop does."""
@@ -64,23 +70,36 @@ class World:
         self.ledger.advance(pushed, changes, dict.fromkeys(changes, "d1"), self.now)
         self.commit()
 
+    def wanted(self) -> list[tuple[str, DesiredServer]]:
+        """List what every host is asked for."""
+        hosts = SETTINGS.hosts
+        return [(each, want) for each in hosts
+                for want in self.ledger.document(each).servers.values()]
+
     def report(self, name: str, **facts: object) -> None:
-        """Report of a server, if it is handed to the host."""
-        wanted = self.ledger.document("local").servers.values()
-        want = next((each for each in wanted if each.name == name), None)
-        if want is not None:
-            self.ledger.take(ServerReport.model_validate(
-                {"id": want.id, "at": self.now, "about": want.commit, "goal": want.goal, **facts}
-            ))
-            self.commit()
+        """Report of a server, if it is handed to a host."""
+        host, want = next((each for each in self.wanted() if each[1].name == name), ("", None))
+        if want is None:
+            return
+        report = ServerReport.model_validate(
+            {"id": want.id, "at": self.now, "about": want.commit, "goal": want.goal, **facts}
+        )
+        other = "attic" if host == "local" else "local"
+        known = dict(self.ledger.fleet.documents)
+        self.ledger.take(report, other)
+        assert self.ledger.fleet.documents == known, "a host spoke for another one's server"
+        self.containers.pop(want.id, None)
+        if report.container is not None:
+            self.containers[want.id] = host
+        self.ledger.take(report, host)
+        self.commit()
 
 
-def act(world: World, what: Act, name: str) -> None:
+def act(world: World, what: Act, name: str) -> None:  # noqa: C901
     """Let something happen."""
     path, grave = f"servers.d/{name}.yaml", f"tombstones.d/{name}.yaml"
-    runs = ContainerFacts(id="4af7e4335a04", running=True, image="sha256:1")
     match what:
-        case "write 0" | "write 1" | "write 2" | "break":
+        case "write 0" | "write 1" | "write 2" | "write 3" | "break":
             text = "image: [" if what == "break" else TEXTS[int(what[-1])]
             if grave not in world.git:
                 state = document.parse(path, world.git.get(path, b"")).state
@@ -97,9 +116,9 @@ def act(world: World, what: Act, name: str) -> None:
             if each.definition and each.definition.purge is None:
                 world.push({grave: b"purge: data\n" + world.git[grave]})
         case "runs":
-            world.report(name, container=runs, data_exists=True, applied=True)
+            world.report(name, container=RUNS, data_exists=True, applied=True)
         case "stops":
-            facts = runs.model_copy(update={"running": False})
+            facts = RUNS.model_copy(update={"running": False})
             world.report(name, container=facts, data_exists=True)
         case "is gone":
             world.report(name, data_exists=False)
@@ -108,7 +127,8 @@ def act(world: World, what: Act, name: str) -> None:
         case "loses its data":
             world.report(name, data_exists=False, data_lost=True)
         case "silence":
-            world.ledger.lose("local", world.now)
+            for host in SETTINGS.hosts:
+                world.ledger.lose(host, world.now)
             world.commit()
         case "a day" | "back a week" | "ahead a year":
             days = {"a day": 1, "back a week": -7, "ahead a year": 365}[what]
@@ -140,11 +160,15 @@ def check(world: World, before: dict[str, bytes]) -> None:
         assert graves, "a living server was forgotten"
     known = {each.id for each in world.ledger.fleet.documents.values()}
     assert known == set(ids), "git and the ledger disagree"
-    for want in world.ledger.document("local").servers.values():
+    wanted = world.wanted()
+    assert len({want.id for _, want in wanted}) == len(wanted), "two hosts for one server"
+    for host, want in wanted:
         assert want.id in ids
-        buried = any(want.id == document.parse(p, c).id and p.startswith("tombstones.d/")
-                     for p, c in world.git.items())
-        assert want.goal.ends == buried
+        assert world.containers.get(want.id, host) == host, "another host has its container"
+        each = next(each for each in world.ledger.fleet.documents.values() if each.id == want.id)
+        buried, leaves = kind_of(each.path) is Kind.TOMBSTONE, world.ledger.fleet.place(each)[1]
+        if each.definition is not None:  # else what was last asked for goes on
+            assert want.goal.ends == (buried or leaves)
         assert want.goal is not Goal.PURGED or buried
 
 
@@ -159,6 +183,7 @@ _STORY = st.lists(
 @example([("write 1", "rosewood"), ("runs", "rosewood"), ("remove", "rosewood"),
           ("is gone", "rosewood"), ("a day", "rosewood"), ("write 1", "rosewood")])
 @example([("write 0", "rosewood"), ("break", "rosewood"), ("runs", "rosewood")])
+@example([("write 3", "rosewood"), ("break", "rosewood")])
 def test_what_people_wrote_stays_and_no_server_is_doubled_or_forgotten(
     story: list[tuple[Act, str]]
 ) -> None:
@@ -195,3 +220,24 @@ def test_a_purge_of_a_host_that_does_not_answer_waits_and_says_so() -> None:
     assert world.git, "a purge that was asked for waits for its host, however long"
     act(world, "is gone", "rosewood")
     assert world.git == {}
+
+
+def test_a_server_leaves_its_old_host_before_the_new_one_gets_it() -> None:
+    world = World()
+    for what in ("write 0", "runs", "is gone", "runs"):
+        act(world, what, "rosewood")
+    world.report("rosewood", container=RUNS, data_exists=False)
+    act(world, "write 3", "rosewood")
+    assert [(host, want.goal) for host, want in world.wanted()] == [("local", Goal.DELETED)]
+    act(world, "is gone", "rosewood")
+    assert [(host, want.goal) for host, want in world.wanted()] == [("attic", Goal.RUNNING)]
+    assert world.ledger.stale == {"local", "attic"}
+
+
+def test_a_world_that_shows_while_its_server_leaves_keeps_it_where_it_is() -> None:
+    world = World()
+    act(world, "write 0", "rosewood")
+    world.report("rosewood", container=RUNS, data_exists=False)
+    act(world, "write 3", "rosewood")
+    world.report("rosewood", data_exists=True)
+    assert [(host, want.goal) for host, want in world.wanted()] == [("local", Goal.RUNNING)]

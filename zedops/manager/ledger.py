@@ -15,7 +15,7 @@ from zedops.document import Document
 from zedops.fleet import Fleet, Kind, desired_server, kind_of
 from zedops.identity import succeed
 from zedops.ids import new_id
-from zedops.lifecycle import SETTLED, fold, lose
+from zedops.lifecycle import SETTLED, fold, lose, move
 from zedops.manager.journal import Journal
 from zedops.model import Settings, State, Status
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
@@ -36,14 +36,16 @@ class Ledger:
     _hosts: dict[str, str] = field(default_factory=dict)
     _revs: dict[str, int] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
+    #: Hosts whose documents changed; the loop tells them and empties this.
+    stale: set[str] = field(default_factory=set)
     _reports: dict[str, ServerReport] = field(default_factory=dict)
 
     # --- commits come in
 
     def advance(
         self, new: Fleet, changed: Iterable[str], commits: Mapping[str, str], now: datetime
-    ) -> set[str]:
-        """Take in a newer fleet. Returns the hosts whose documents changed."""
+    ) -> None:
+        """Take in a newer fleet."""
         old, files = self.fleet, set(changed)
         self.fleet = succeed(old, new, files, lambda: new_id(now.timestamp()), now)
         touched = files | (self.fleet.documents.keys() ^ new.documents.keys())
@@ -58,7 +60,7 @@ class Ledger:
             self._compare(path, new.documents.get(path), before)
         if old.settings != new.settings:
             touched = set(self.fleet.documents)
-        return self._refresh(touched, commits)
+        self._refresh(touched, commits)
 
     def _note_problem(self, path: str, after: Document) -> None:
         """Say in a broken file's state that its last good definition goes on."""
@@ -83,42 +85,48 @@ class Ledger:
         if was is not held.state.status or known is None:
             self.journal.add(held, was, urgent=True)
 
-    def _refresh(self, paths: Iterable[str], commits: Mapping[str, str]) -> set[str]:
-        hosts: set[str] = set()
+    def _refresh(self, paths: Iterable[str], commits: Mapping[str, str]) -> None:
         gone = {each for each, path in self._paths.items() if path not in self.fleet.documents}
         for server_id in gone:
-            del self._paths[server_id]
-            self._desired.pop(server_id, None)
-            if host := self._hosts.pop(server_id, None):
-                hosts.add(host)
+            self._forget(server_id)
         for path in paths:
             each = self.fleet.documents.get(path)
             if each is not None and each.id is not None and self._paths.get(each.id) == path:
-                hosts |= self._refresh_one(each, each.id, commits.get(path))
-        for host in hosts:
-            self._revs[host] = self._revs.get(host, 0) + 1
-        return hosts
+                self._refresh_one(each, each.id, commits.get(path))
 
-    def _refresh_one(self, each: Document, server_id: str, commit: str | None) -> set[str]:
+    def _refresh_one(self, each: Document, server_id: str, commit: str | None) -> None:
         before, state = self._desired.get(server_id), each.state
         if state is None:
-            return set()
+            return
         at_rest = state.status in SETTLED and state.status is not Status.FAILED
         told = before.commit if before else state.commit if at_rest else None
         want = desired_server(self.fleet, each, commit or told or self.fleet.commit[:7])
         if want is None and each.problems:
             want = self._last_good(before, each)
+        host, known = self.fleet.place(each)[0], self._hosts.get(server_id)
         tries_again = state.status is Status.FAILED and commit is not None
-        if want is not None and before is not None and _same_wish(want, before) and not tries_again:
-            return set()  # a comment, or zedops' own facts: nothing to do, the commit stays
-        hosts = {self._hosts.get(server_id), self.fleet.host_of(each)} - {None}
+        same = want is not None and before is not None and _same_wish(want, before)
+        if want and same and host in (known, None) and not tries_again:
+            # a comment, or zedops' own facts: nothing to do, the commit stays
+            self._desired[server_id] = want.model_copy(update={"commit": told})
+            return
         if want is not None:
             self._desired[server_id] = want
         elif self._desired.pop(server_id, None) is None:
-            return set()
-        if host := self.fleet.host_of(each):
+            return
+        if host is not None:
             self._hosts[server_id] = host
-        return {host for host in hosts if host}
+        self._touch_hosts(known, host)
+
+    def _forget(self, server_id: str) -> None:
+        self._paths.pop(server_id, None)
+        self._desired.pop(server_id, None)
+        self._touch_hosts(self._hosts.pop(server_id, None))
+
+    def _touch_hosts(self, *hosts: str | None) -> None:
+        for host in {each for each in hosts if each}:
+            self._revs[host] = self._revs.get(host, 0) + 1
+            self.stale.add(host)
 
     def _last_good(self, before: DesiredServer | None, each: Document) -> DesiredServer | None:
         if before is None or kind_of(each.path) is Kind.SERVER:
@@ -127,38 +135,41 @@ class Ledger:
 
     # --- reports come in
 
-    def take(self, report: ServerReport) -> State | None:
-        """Take one server's report. Returns its new state if anything changed."""
+    def take(self, report: ServerReport, host: str) -> None:
+        """Take what a host says of one server; of another host's servers it may say nothing."""
         path, want = self._paths.get(report.id), self._desired.get(report.id)
         held = self.fleet.documents.get(path or "")
-        if want is None or held is None or held.state is None:
-            return None
-        state = fold(held.state, report, want.goal)
-        state = state.model_copy(update={"host": self._hosts.get(report.id, state.host)})
+        if want is None or held is None or held.state is None or self._hosts[report.id] != host:
+            return
         self._reports[report.id] = report
-        if want.goal is Goal.PURGED and _is_purged(report):
+        if want.goal is Goal.DELETED and kind_of(held.path) is Kind.SERVER:
+            self._take_leaving(held, held.state, report)
+            return
+        state = fold(held.state, report, want.goal).model_copy(update={"host": host})
+        if want.goal is Goal.PURGED and _is_gone(report) and report.data_exists is False:
             self._purge(held, state)
-            return state
-        if state == held.state:
-            return None
-        self._desired[report.id] = want.model_copy(
-            update={
-                "created": state.commit is not None,
-                "data_expected": state.data_exists or state.data_lost,
-            }
-        )
-        self.journal.add(self._set_state(held, state), held.state.status)
-        if state.status is Status.DELETED and want.goal is Goal.DELETED:
-            self._desired.pop(report.id, None)
-            host = self._hosts.get(report.id, "")
-            self._revs[host] = self._revs.get(host, 0) + 1
-        return state
+        elif state != held.state:
+            self._settle(held, state)
 
-    def sweep(self, now: datetime) -> set[str]:
+    def _settle(self, held: Document, state: State, *, urgent: bool = False) -> None:
+        """Note a state that follows from a report, and what is to be done from now on."""
+        was = held.state.status if held.state else None
+        updated = self._set_state(held, state)
+        self.journal.add(updated, was, urgent=urgent)
+        self._refresh_one(updated, state.id, None)
+
+    def _take_leaving(self, held: Document, before: State, report: ServerReport) -> None:
+        """Go on with a server whose `host` was changed: it leaves the old one first."""
+        state = fold(before, report, Goal.STOPPED)
+        if _is_gone(report) and report.data_exists is False and held.definition is not None:
+            state = move(state, self.fleet.host_of(held), report.at)
+        if state != before:
+            self._settle(held, state, urgent=True)
+
+    def sweep(self, now: datetime) -> None:
         """End the retention of tombstones whose time has come.
 
-        Their files go; with `purge_data` their hosts are first asked to remove the data. Returns
-        the hosts whose documents changed.
+        Their files go; with `purge_data` their hosts are first asked to remove the data.
         """
         asked = set()
         for grave in list(self.fleet.tombstones()):
@@ -181,14 +192,11 @@ class Ledger:
                 )
                 self.journal.touch(grave.path)
                 asked.add(grave.path)
-        return self._refresh(asked, {})
+        self._refresh(asked, {})
 
     def _purge(self, grave: Document, state: State) -> None:
         self.fleet = self.fleet.with_documents({grave.path: None})
-        self._paths.pop(state.id, None)
-        self._desired.pop(state.id, None)
-        if host := self._hosts.pop(state.id, None):
-            self._revs[host] = self._revs.get(host, 0) + 1
+        self._forget(state.id)
         self.journal.add_purge(grave, state)
 
     def lose(self, host: str, at: datetime) -> None:
@@ -271,10 +279,9 @@ def _with_state(each: Document, state: State) -> Document:
     return Document(each.path, each.head, each.definition, state, each.problems, each.source)
 
 
-def _is_purged(report: ServerReport) -> bool:
-    """Say whether a host has nothing left of a server, seen and not guessed."""
-    idle = report.activity is None and report.failure is None
-    return idle and report.container is None and report.data_exists is False
+def _is_gone(report: ServerReport) -> bool:
+    """Say whether a host has no container of a server left, seen and not guessed."""
+    return report.activity is None and report.failure is None and report.container is None
 
 
 def _is_problem(message: str | None) -> bool:

@@ -47,7 +47,6 @@ class Manager:
         #: The agent of this process is being stopped: its silence means nothing.
         self.ending = False
         self._bus = bus
-        self._to_tell: set[str] = set()
         self._handed: dict[str, DesiredDocument] = {}
         self._heard: dict[str, float] = {}
         self._lost: set[str] = set()
@@ -128,7 +127,7 @@ class Manager:
             self._heard[report.host] = time.monotonic()
             for each in report.servers:
                 try:
-                    self.ledger.take(each)
+                    self.ledger.take(each, report.host)
                 except ZedopsError:
                     log.exception("a report from %s was not taken", report.host)
                 if each.activity is None:
@@ -192,15 +191,15 @@ class Manager:
             if head is not None and head != self.ledger.fleet.commit:
                 self._take_in(head)
             if self._clock.is_steady(time.time(), time.monotonic()):
-                self._to_tell |= self.ledger.sweep(datetime.now(UTC))
+                self.ledger.sweep(datetime.now(UTC))
             self._miss_silent_hosts()
             due = self._due()
             if due is not None and time.monotonic() >= due:
                 self._commit()
             documents = []
             if not self.ledger.journal.urgent:
-                documents = [self._document(host) for host in sorted(self._to_tell)]
-                self._to_tell.clear()
+                documents = [self._document(host) for host in sorted(self.ledger.stale)]
+                self.ledger.stale.clear()
             self._handled = ticket
             self.changed.notify_all()
         for document in documents:
@@ -212,7 +211,7 @@ class Manager:
         fleet, changes = self.hub.read(head, self.ledger.fleet)
         commits = self.hub.authors(before, head) if before else {}
         paths = {change.path for change in changes}
-        self._to_tell |= self.ledger.advance(fleet, paths, commits, datetime.now(UTC))
+        self.ledger.advance(fleet, paths, commits, datetime.now(UTC))
         if self.ledger.journal.empty:
             self.hub.see(head)
 
