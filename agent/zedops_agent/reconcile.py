@@ -18,7 +18,7 @@ from zedops.wire import (
     Report,
     ServerReport,
 )
-from zedops_agent.engine import Stopped
+from zedops_agent.engine.stopping import Stopped
 from zedops_agent.memory import Memory, failed, matches, reached, remember
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.plan import Plan, make_plan
