@@ -11,13 +11,14 @@ from zedops.model import Definition, Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.memory import Memory, reached
 from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
-from zedops_agent.plan import Plan, make_plan
+from zedops_agent.plan import make_plan
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,
     Create,
     GiveUp,
     MakeData,
+    Plan,
     Pull,
     Remove,
     RemoveData,
