@@ -58,7 +58,7 @@ def make_plan(
     guard = lost_world(want, seen, memory)
     if guard is not None:
         return _guarded(guard, want, seen)
-    if (adoption := _adopt(want, seen, memory)) is not None:
+    if (adoption := _adopt(want, seen, memory, now)) is not None:
         return adoption
     if current is not None and len(memory.crashes) >= CRASH_BUDGET and current.up:
         return _give_up(want, current)
@@ -138,7 +138,7 @@ def _stopped(want: DesiredServer, seen: Observed) -> Plan:
     return Plan(tuple(StopContainer(each.id, want.definition.stop, cause) for each in ups))
 
 
-def _adopt(want: DesiredServer, seen: Observed, memory: Memory) -> Plan | None:
+def _adopt(want: DesiredServer, seen: Observed, memory: Memory, now: datetime) -> Plan | None:
     """Take over somebody else's container, if it is exactly what the definition asks for.
 
     One that differs is left alone, and nothing is made beside it: both would use the same data.
@@ -158,6 +158,9 @@ def _adopt(want: DesiredServer, seen: Observed, memory: Memory) -> Plan | None:
         what = ", ".join(candidate.differences)
         remedy = f"correct the definition (`zedops import {name} --print`), or remove that one"
         return Plan(refused=f"container {name!r} is not what is asked for: {what}; {remedy}")
+    failure = memory.failure if memory.failure and memory.failure.hash == want.hash else None
+    if failure is not None and (failure.retry_at is None or now < failure.retry_at):
+        return Plan(again_at=failure.retry_at)  # the host's owner forbids it, say
     note = f"adopted: the container {name!r} goes on as it was"
     return Plan((Adopt(candidate.container, "adopt was asked for"),), note=note)
 
