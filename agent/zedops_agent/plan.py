@@ -14,13 +14,13 @@ right container, once it is there, is `upkeep`.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from zedops.model import Drift, Publish
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.guard import lost_world
 from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory, matches
-from zedops_agent.observed import Container, Observed, Phase, Presence
+from zedops_agent.observed import Candidate, Container, Observed, Phase, Presence
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,
@@ -38,6 +38,8 @@ from zedops_agent.steps import (
 )
 from zedops_agent.upkeep import keep
 
+#: A container that could not be adopted is looked at again this often.
+STRANGER_LOOK_S = 60.0
 #: Steps that take nothing from what runs.
 _BEFORE = (Pull, MakeData, CheckPorts)
 
@@ -142,27 +144,35 @@ def _adopt(want: DesiredServer, seen: Observed, memory: Memory, now: datetime) -
     """Take over somebody else's container, if it is exactly what the definition asks for.
 
     One that differs is left alone, and nothing is made beside it: both would use the same data.
+    No event tells that it was put right, because it is not the fleet's: it is looked at again.
     """
     name, candidate = want.definition.adopt, seen.candidate
     if name is None or candidate is None or seen.containers or memory.adopted is not None:
         return None
-    if candidate.container is None:
-        if want.created:
-            return None
-        remedy = "correct `adopt:`, or remove it to have a new one made"
-        return Plan(refused=f"there is no container {name!r} on this host; {remedy}")
-    if candidate.owner is not None:
-        remedy = "see `zedops orphans`"
-        return Plan(refused=f"container {name!r} is of fleet {candidate.owner!r}; {remedy}")
-    if candidate.differences:
-        what = ", ".join(candidate.differences)
-        remedy = f"correct the definition (`zedops import {name} --print`), or remove that one"
-        return Plan(refused=f"container {name!r} is not what is asked for: {what}; {remedy}")
+    if candidate.container is None and want.created:
+        return None
+    refused = _refusal(name, candidate)
+    if refused is not None or candidate.container is None:
+        return Plan(again_at=now + timedelta(seconds=STRANGER_LOOK_S), refused=refused)
     failure = memory.failure if memory.failure and memory.failure.hash == want.hash else None
     if failure is not None and (failure.retry_at is None or now < failure.retry_at):
         return Plan(again_at=failure.retry_at)  # the host's owner forbids it, say
     note = f"adopted: the container {name!r} goes on as it was"
     return Plan((Adopt(candidate.container, "adopt was asked for"),), note=note)
+
+
+def _refusal(name: str, candidate: Candidate) -> str | None:
+    """Say why a container is not taken over, and what to do; None if it is what is asked for."""
+    if candidate.container is None:
+        remedy = "correct `adopt:`, or remove it to have a new one made"
+        return f"there is no container {name!r} on this host; {remedy}"
+    if candidate.owner is not None:
+        return f"container {name!r} is of fleet {candidate.owner!r}; see `zedops orphans`"
+    if candidate.differences:
+        what = ", ".join(candidate.differences)
+        remedy = f"correct the definition (`zedops import {name} --print`), or remove that one"
+        return f"container {name!r} is not what is asked for: {what}; {remedy}"
+    return None
 
 
 def _give_up(want: DesiredServer, current: Container) -> Plan:

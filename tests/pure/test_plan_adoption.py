@@ -160,20 +160,20 @@ def test_a_container_that_differs_is_left_alone_and_what_differs_is_said(
     found = differences(shape.model_copy(update=facts), definition, places)
     assert planned(WANT, meet(Candidate("theirs", found))) == (
         f"refused: container 'by-hand' is not what is asked for: {said}; correct the definition"
-        " (`zedops import by-hand --print`), or remove that one"
+        " (`zedops import by-hand --print`), or remove that one\nagain in 60 s"
     )
 
 
 def test_the_container_of_a_fleet_is_not_for_another_one_to_take() -> None:
     assert planned(WANT, meet(Candidate("theirs", owner="other"))) == (
-        "refused: container 'by-hand' is of fleet 'other'; see `zedops orphans`"
+        "refused: container 'by-hand' is of fleet 'other'; see `zedops orphans`\nagain in 60 s"
     )
 
 
 def test_a_container_that_is_not_there_is_not_made_up() -> None:
     assert planned(WANT, meet(Candidate(None), NOTHING)) == (
         "refused: there is no container 'by-hand' on this host; correct `adopt:`, or remove it to"
-        " have a new one made"
+        " have a new one made\nagain in 60 s"
     )
 
 
