@@ -232,6 +232,8 @@ class Agent:
         while not self._schedule.stopping:
             self._schedule.pause(_GATHER_S)
             self._rewatch.clear()
+            if self._schedule.stopping:  # asked after the clearing: it may have cleared the wake
+                return
             homes = {self._workshop.home(each): each for each in self._ids()}
             homes = {path: each for path, each in homes.items() if path.is_dir()}
             self._watched = set(homes.values())
