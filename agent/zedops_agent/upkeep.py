@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.container import ceilings
-from zedops_agent.memory import Memory
+from zedops_agent.memory import Memory, began
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.steps import (
     MakeData,
@@ -66,7 +66,7 @@ def keep(
     else:
         more, said = _run(want, seen, current, memory)
         steps, note = steps + more, said or note
-    started_at = current.started_at or now
+    started_at = began(memory, current.started_at, now) if current.started_at else now
     if current.running and seen.data_exists is False and seen.volumes:
         soon = started_at + timedelta(seconds=FIRST_DATA_S)
         again_at = now + timedelta(seconds=FIRST_DATA_LOOK_S) if now < soon else None

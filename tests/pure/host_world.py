@@ -14,7 +14,15 @@ from typing import assert_never
 from tests.pure.fleets import NOW
 from tests.pure.plans import wanted
 from zedops.wire import DesiredServer, Goal
-from zedops_agent.memory import Memory, Restarting, failed, matches, reached, remember
+from zedops_agent.memory import (
+    RETRY_MAX_S,
+    Memory,
+    Restarting,
+    failed,
+    matches,
+    reached,
+    remember,
+)
 from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
 from zedops_agent.plan import make_plan
 from zedops_agent.steps import (
@@ -39,6 +47,7 @@ from zedops_agent.steps import (
 BAD = "1:bad"  #: a definition whose container does not start
 UNPULLABLE = "1:unpullable"  #: a definition whose image does not exist
 PATIENCE = 60
+LONGEST = timedelta(seconds=RETRY_MAX_S)  #: nothing that is to be done waits longer
 
 
 class Died(Exception):
@@ -92,6 +101,7 @@ class World:
                 return plan
             if not plan.steps and plan.again_at is not None:
                 assert plan.again_at > self.now, "waiting for what is past would never end"
+                assert plan.again_at <= self.now + LONGEST, "waits for a clock that was put back"
                 self.now = plan.again_at
             self.do(plan, seen)
         raise AssertionError(f"never comes to rest: {plan} {self.containers} {self.memory}")

@@ -62,6 +62,14 @@ def test_the_previous_container_stays_until_the_new_one_has_proven_itself() -> N
     assert planned(wanted(), seen, at_s=10) == "remove old (superseded)"
 
 
+def test_a_clock_that_is_put_back_keeps_the_previous_container_no_longer() -> None:
+    previous = old(Phase.EXITED, name="f-rosewood-previous")
+    seen = see(container(started_at=later(18000)), previous)
+    memory = settled(ahead=(later(18000), later(-3)))
+    assert planned(wanted(), seen, memory) == "again in 7 s"
+    assert planned(wanted(), seen, memory, 7) == "remove old (superseded)"
+
+
 def test_a_definition_that_fails_gives_way_to_the_previous_container() -> None:
     failed = Failure(text="x", commit="c1", hash=HASH)
     previous = old(Phase.EXITED, name="f-rosewood-previous")

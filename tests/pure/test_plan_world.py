@@ -23,7 +23,7 @@ Act = Literal[
     "restart", "rebuild", "rename", "docker rm", "docker stop",
     "docker pause", "docker start", "crash", "crash for good", "lose content", "lose directory",
     "put data back", "hide data", "show data", "minutes pass", "report drift",
-    "registry down", "registry up",
+    "registry down", "registry up", "clock back", "clock forth",
 ]  # fmt: skip
 _COMMITS = ("redefine", "want", "restart", "rebuild", "rename", "report")
 
@@ -50,6 +50,10 @@ def act(world: World, what: Act) -> None:
             want = want.model_copy(update={"drift": Drift.REPORT})
         case "minutes pass":
             world.now += timedelta(minutes=20)
+        case "clock back":
+            world.now -= timedelta(hours=5)
+        case "clock forth":
+            world.now += timedelta(hours=5)
         case _:
             _fate(world, what)
     world.want = want
@@ -126,6 +130,9 @@ def live_through(story: list[tuple[Act, int]]) -> World:
 @example([("rename", 10**9)])
 @example([("restart", 0), ("rebuild", 10**9)])
 @example([("registry down", 0), ("rebuild", 10**9)])
+@example([("redefine a", 6), ("clock back", 10**9)])
+@example([("redefine unpullable", 10**9), ("clock back", 10**9)])
+@example([("crash", 10**9), ("crash", 10**9), ("clock back", 10**9), ("crash", 10**9)])
 def test_every_story_ends_at_rest_where_the_definition_wants_it(
     story: list[tuple[Act, int]]
 ) -> None:
