@@ -104,7 +104,8 @@ def _in_reach(failure: Failure, now: datetime) -> Failure:
 
 
 def _wait_s(attempts: int) -> float:
-    return min(RETRY_FIRST_S * 2.0 ** (attempts - 1), RETRY_MAX_S)
+    doublings = min(attempts - 1, 16)  # no float holds those of a week of attempts
+    return min(RETRY_FIRST_S * 2.0**doublings, RETRY_MAX_S)
 
 
 def _holds(volume: DataVolume) -> bool:

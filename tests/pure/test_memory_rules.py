@@ -90,6 +90,15 @@ def test_attempts_wait_longer_each_time_up_to_ten_minutes() -> None:
     assert waits == [10, 20, 40, 80, 160, 320, 600, 600, 600]
 
 
+def test_a_week_of_attempts_is_no_trouble_either() -> None:
+    memory = failed(Memory(), WANT, "x", NOW, retry=True)
+    assert memory.failure is not None
+    many = memory.failure.model_copy(update={"attempts": 5000})
+    memory = failed(Memory(failure=many), WANT, "x", NOW, retry=True)
+    assert memory.failure is not None
+    assert memory.failure.retry_at == later(600)
+
+
 def test_what_is_reached_is_remembered_with_its_definition() -> None:
     memory = reached(failed(Memory(), WANT, "x", NOW, retry=True), WANT)
     assert (memory.goal, memory.applied, memory.failure, memory.created) == (
