@@ -51,6 +51,7 @@ class Memory(Message):
     crashes: tuple[datetime, ...] = ()
     adopted: str | None = None  #: id of the container that was taken over from somebody else
     counted: tuple[str, int] = ("", 0)  #: container and its restart count at the last look
+    ahead: tuple[datetime, datetime] | None = None  #: a start in the future, and when it was seen
 
 
 def matches(container: Container, want: DesiredServer) -> bool:
@@ -78,7 +79,33 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
             update |= {"restart": begun.token, "restarting": None}
     if current is not None:
         update |= _count_crashes(memory, current, now)
-    return memory.model_copy(update=update)
+        if current.started_at is not None and began(memory, current.started_at, now) > now:
+            update["ahead"] = (current.started_at, now)
+    known = memory.model_copy(update=update)
+    return known.model_copy(update={"failure": known.failure and _in_reach(known.failure, now)})
+
+
+def began(memory: Memory, started_at: datetime, now: datetime) -> datetime:
+    """Say when a process began by the clock as it goes now.
+
+    A start that lies in the future was written by a clock that was put back since, or by the one
+    of another machine: what counts then is when it was first seen. Later than `now`: not seen yet.
+    """
+    if started_at > now and memory.ahead is not None and memory.ahead[0] == started_at:
+        return memory.ahead[1]
+    return started_at
+
+
+def _in_reach(failure: Failure, now: datetime) -> Failure:
+    """Wait no longer than was meant, though the clock was put back since."""
+    latest = now + timedelta(seconds=_wait_s(failure.attempts))
+    times = {"retry_at": failure.retry_at, "not_before": failure.not_before}
+    return failure.model_copy(update={key: at and min(at, latest) for key, at in times.items()})
+
+
+def _wait_s(attempts: int) -> float:
+    doublings = min(attempts - 1, 16)  # no float holds those of a week of attempts
+    return min(RETRY_FIRST_S * 2.0**doublings, RETRY_MAX_S)
 
 
 def _holds(volume: DataVolume) -> bool:
@@ -93,7 +120,8 @@ def _count_crashes(memory: Memory, current: Container, now: datetime) -> dict[st
     before = count if container_id == current.id else 0
     fresh = max(0, current.restart_count - before)
     horizon = now - timedelta(seconds=CRASH_WINDOW_S)
-    recent = tuple(at for at in memory.crashes if at > horizon)
+    # one in the future is from before the clock was put back
+    recent = tuple(min(at, now) for at in memory.crashes if at > horizon)
     counted = (current.id, current.restart_count)
     if not fresh and recent == memory.crashes and counted == memory.counted:
         return {}
@@ -105,8 +133,7 @@ def failed(
 ) -> Memory:
     """Note a failed attempt; `retry` says whether trying again can hurt nobody."""
     attempts = memory.failure.attempts + 1 if memory.failure else 1
-    wait_s = min(RETRY_FIRST_S * 2 ** (attempts - 1), RETRY_MAX_S)
-    wait_until = now + timedelta(seconds=wait_s)
+    wait_until = now + timedelta(seconds=_wait_s(attempts))
     failure = Failure(
         text=text,
         commit=want.commit,

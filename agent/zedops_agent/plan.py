@@ -4,56 +4,44 @@ A plan is a short list of small steps, each one Engine call or one touch of a di
 the cause that a person will read. Kill the agent between any two steps: the next look finds where
 things stand and plans the rest. Two rules outrank all others. A server whose world was there and
 is not any more is never started or made anew. And the container that works is not removed before
-the one that replaces it has proven itself. All of an agent's rules stand here, in one place, which
-makes the module longer than most.
+the one that replaces it has proven itself.
+
+This is where every plan begins: to end a server, to adopt a container, to make one, to go back
+after a failure. What keeps a server from being started at all is `guard`; what is done about the
+right container, once it is there, is `upkeep`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zedops.model import Drift, Publish
 from zedops.wire import DesiredServer, Goal
-from zedops_agent.container import ceilings
+from zedops_agent.guard import lost_world
 from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory, matches
-from zedops_agent.observed import Container, Observed, Phase, Presence
+from zedops_agent.observed import Candidate, Container, Observed, Phase, Presence
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,
     Create,
     GiveUp,
     MakeData,
+    Plan,
     Pull,
     Remove,
     RemoveData,
     Rename,
-    Restart,
     Start,
     Step,
     StopContainer,
-    Unpause,
-    Update,
 )
+from zedops_agent.upkeep import keep
 
-#: A new container has proven itself after running this long; only then the previous one goes.
-PROVEN_S = 10.0
-#: A started server is watched this long, this often, for the first data that it writes.
-FIRST_DATA_S = 60.0
-FIRST_DATA_LOOK_S = 2.0
+#: A container that could not be adopted is looked at again this often.
+STRANGER_LOOK_S = 60.0
 #: Steps that take nothing from what runs.
 _BEFORE = (Pull, MakeData, CheckPorts)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Steps in order; when to look again without being woken; what is worth saying."""
-
-    steps: tuple[Step, ...] = ()
-    again_at: datetime | None = None
-    note: str | None = None
-    lost: str | None = None  #: what data is gone and what to do; nothing is started
-    refused: str | None = None  #: why what is asked for is not done, until one of the two changes
 
 
 def container_name(fleet: str, server: str) -> str:
@@ -69,10 +57,10 @@ def make_plan(
         return _end_all(want, seen, memory, now)
     name = container_name(fleet, want.name)
     current, previous, surplus = _sort(name, want, seen)
-    guard = _guard(want, seen, memory)
+    guard = lost_world(want, seen, memory)
     if guard is not None:
         return _guarded(guard, want, seen)
-    if (adoption := _adopt(want, seen, memory)) is not None:
+    if (adoption := _adopt(want, seen, memory, now)) is not None:
         return adoption
     if current is not None and len(memory.crashes) >= CRASH_BUDGET and current.up:
         return _give_up(want, current)
@@ -81,7 +69,7 @@ def make_plan(
     elif current is None:
         plan = _make(name, want, previous, memory)
     else:
-        plan = _keep(name, want, seen, current, previous, memory, now)
+        plan = keep(name, want, seen, current, previous, memory, now)
     return _cleared(plan, surplus, want)
 
 
@@ -141,27 +129,6 @@ def _end(container: Container, want: DesiredServer, cause: str) -> list[Step]:
     return steps
 
 
-def _guard(want: DesiredServer, seen: Observed, memory: Memory) -> str | None:
-    """Say what forbids starting this server, or None. The empty text means: could not look."""
-    ways = f"put it back, or let it go with `zedops purge {want.name} --data`"
-    for volume in seen.volumes:
-        if volume.marker is Presence.FOREIGN:
-            return f"volume {volume.key!r} holds another server's data; {ways}"
-        if Presence.UNKNOWN in (volume.marker, volume.content):
-            return ""
-        if volume.key in memory.data_seen:
-            if volume.marker is Presence.ABSENT and volume.content is Presence.PRESENT:
-                marker = f'.zedops.json with {{"id": "{want.id}"}}'
-                return f"volume {volume.key!r} lacks its marker; if it is the one, add {marker}"
-            if volume.marker is Presence.ABSENT:
-                return f"volume {volume.key!r} is gone, or not this server's any more; {ways}"
-            if volume.content is Presence.ABSENT:
-                return f"volume {volume.key!r} is empty and held data before; {ways}"
-    if want.data_expected and seen.volumes and not seen.data_exists:
-        return f"the data is gone; {ways}"
-    return None
-
-
 def _guarded(guard: str, want: DesiredServer, seen: Observed) -> Plan:
     plan = _stopped(want, seen) if want.goal is Goal.STOPPED else Plan()
     return replace(plan, lost=guard or None)
@@ -173,28 +140,39 @@ def _stopped(want: DesiredServer, seen: Observed) -> Plan:
     return Plan(tuple(StopContainer(each.id, want.definition.stop, cause) for each in ups))
 
 
-def _adopt(want: DesiredServer, seen: Observed, memory: Memory) -> Plan | None:
+def _adopt(want: DesiredServer, seen: Observed, memory: Memory, now: datetime) -> Plan | None:
     """Take over somebody else's container, if it is exactly what the definition asks for.
 
     One that differs is left alone, and nothing is made beside it: both would use the same data.
+    No event tells that it was put right, because it is not the fleet's: it is looked at again.
     """
     name, candidate = want.definition.adopt, seen.candidate
     if name is None or candidate is None or seen.containers or memory.adopted is not None:
         return None
+    if candidate.container is None and want.created:
+        return None
+    refused = _refusal(name, candidate)
+    if refused is not None or candidate.container is None:
+        return Plan(again_at=now + timedelta(seconds=STRANGER_LOOK_S), refused=refused)
+    failure = memory.failure if memory.failure and memory.failure.hash == want.hash else None
+    if failure is not None and (failure.retry_at is None or now < failure.retry_at):
+        return Plan(again_at=failure.retry_at)  # the host's owner forbids it, say
+    note = f"adopted: the container {name!r} goes on as it was"
+    return Plan((Adopt(candidate.container, "adopt was asked for"),), note=note)
+
+
+def _refusal(name: str, candidate: Candidate) -> str | None:
+    """Say why a container is not taken over, and what to do; None if it is what is asked for."""
     if candidate.container is None:
-        if want.created:
-            return None
         remedy = "correct `adopt:`, or remove it to have a new one made"
-        return Plan(refused=f"there is no container {name!r} on this host; {remedy}")
+        return f"there is no container {name!r} on this host; {remedy}"
     if candidate.owner is not None:
-        remedy = "see `zedops orphans`"
-        return Plan(refused=f"container {name!r} is of fleet {candidate.owner!r}; {remedy}")
+        return f"container {name!r} is of fleet {candidate.owner!r}; see `zedops orphans`"
     if candidate.differences:
         what = ", ".join(candidate.differences)
         remedy = f"correct the definition (`zedops import {name} --print`), or remove that one"
-        return Plan(refused=f"container {name!r} is not what is asked for: {what}; {remedy}")
-    note = f"adopted: the container {name!r} goes on as it was"
-    return Plan((Adopt(candidate.container, "adopt was asked for"),), note=note)
+        return f"container {name!r} is not what is asked for: {what}; {remedy}"
+    return None
 
 
 def _give_up(want: DesiredServer, current: Container) -> Plan:
@@ -242,7 +220,7 @@ def _after_failure(
         return Plan(again_at=failure.retry_at)
     if current is None:
         return _make(name, want, previous, memory)
-    return _keep(name, want, seen, current, previous, memory, now)
+    return keep(name, want, seen, current, previous, memory, now)
 
 
 def _make(name: str, want: DesiredServer, previous: Container | None, memory: Memory) -> Plan:
@@ -275,84 +253,3 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
 def _vanished(want: DesiredServer, previous: Container, memory: Memory) -> bool:
     """Tell a container that was removed by hand from one that is to replace `previous`."""
     return memory.applied == want.hash != previous.definition and not previous.up
-
-
-def _keep(
-    name: str,
-    want: DesiredServer,
-    seen: Observed,
-    current: Container,
-    previous: Container | None,
-    memory: Memory,
-    now: datetime,
-) -> Plan:
-    """The right container is there: see that it does what is asked for."""
-    if current.phase in (Phase.REMOVING, Phase.DEAD):
-        return Plan(again_at=now + timedelta(seconds=1))
-    steps: list[Step] = []
-    again_at: datetime | None = None
-    note: str | None = None
-    if previous is not None and previous.up:
-        steps.append(StopContainer(previous.id, want.definition.stop, "superseded"))
-    if current.name != name and not current.adopted:
-        if previous is not None and previous.name == name:  # the change was taken back at once
-            steps.append(Rename(previous.id, f"{name}-superseded", "superseded"))
-        steps.append(Rename(current.id, name, "renamed"))
-    if _is_changed(want, current):
-        if want.drift is Drift.HEAL:
-            wanted = ceilings(want.definition)
-            steps.append(Update(current.id, wanted, "its limits were changed outside zedops"))
-        else:
-            note = "its limits were changed outside zedops; left so by `drift: report`"
-    if want.goal is Goal.STOPPED:
-        if current.up:
-            steps.append(StopContainer(current.id, want.definition.stop, "desired: stopped"))
-    else:
-        more, said = _run(want, seen, current, memory)
-        steps, note = steps + more, said or note
-    started_at = current.started_at or now
-    if current.running and seen.data_exists is False and seen.volumes:
-        soon = started_at + timedelta(seconds=FIRST_DATA_S)
-        again_at = now + timedelta(seconds=FIRST_DATA_LOOK_S) if now < soon else None
-    if previous is not None:
-        proven_at = started_at + timedelta(seconds=PROVEN_S)
-        if want.goal is Goal.STOPPED or (current.running and now >= proven_at):
-            steps.append(Remove(previous.id, "superseded"))
-        elif current.running:
-            again_at = min(again_at or proven_at, proven_at)
-    return Plan(tuple(steps), again_at, note)
-
-
-def _is_changed(want: DesiredServer, current: Container) -> bool:
-    """See whether `docker update` went behind the definition. No limit asked for: any will do."""
-    wanted, shown = ceilings(want.definition), current.ceilings
-    if shown is None:
-        return False
-    return (
-        wanted.memory_bytes not in (0, shown.memory_bytes)
-        or wanted.nano_cpus not in (0, shown.nano_cpus)
-        or (wanted.pids, wanted.restart_policy) != (shown.pids, shown.restart_policy)
-    )
-
-
-def _run(
-    want: DesiredServer, seen: Observed, current: Container, memory: Memory
-) -> tuple[list[Step], str | None]:
-    """See that the right container runs."""
-    token = want.definition.restart
-    asked = token is not None and token != memory.restart
-    if token is not None and asked and current.phase is not Phase.CREATED:
-        return [Restart(current.id, want.definition.stop, token, "restart was asked for")], None
-    if current.phase is Phase.RESTARTING or current.phase is Phase.RUNNING:
-        return [], None
-    left_alone = want.drift is Drift.REPORT and memory.goal is want.goal
-    if current.phase is Phase.PAUSED:
-        if left_alone:
-            return [], "paused outside zedops; left so by `drift: report`"
-        return [Unpause(current.id, "paused outside zedops")], None
-    if current.phase is Phase.EXITED and left_alone:
-        return [], "stopped outside zedops; left so by `drift: report`"
-    reached = memory.goal is want.goal and current.phase is Phase.EXITED
-    cause = "stopped outside zedops" if reached else "desired: running"
-    unmade = any(each.marker is Presence.ABSENT for each in seen.volumes)
-    return [*([MakeData(cause)] if unmade else []), Start(current.id, cause)], None

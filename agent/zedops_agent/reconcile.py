@@ -18,11 +18,11 @@ from zedops.wire import (
     Report,
     ServerReport,
 )
-from zedops_agent.engine import Stopped
+from zedops_agent.engine.stopping import Stopped
 from zedops_agent.memory import Memory, failed, matches, reached, remember
 from zedops_agent.observed import Container, Observed, Phase, Presence
-from zedops_agent.plan import Plan, make_plan
-from zedops_agent.steps import Create, Pull, Remove, RemoveData, Start, Step, StopContainer
+from zedops_agent.plan import make_plan
+from zedops_agent.steps import Create, Plan, Pull, Remove, RemoveData, Start, Step, StopContainer
 from zedops_agent.store import Store
 from zedops_agent.work import GaveUp, Workshop
 

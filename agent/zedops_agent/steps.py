@@ -1,8 +1,12 @@
-"""The steps a plan is made of: each one Engine call or one touch of a directory, with its cause."""
+"""A plan, and the steps that it is made of: each one Engine call or one touch of a directory.
+
+Each step carries its cause, which a person will read.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from zedops.model import Stop
 from zedops_agent.observed import Ceilings
@@ -129,3 +133,14 @@ Step = (
     Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
     | RemoveData | Update | CheckPorts | Adopt
 )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in order; when to look again without being woken; what is worth saying."""
+
+    steps: tuple[Step, ...] = ()
+    again_at: datetime | None = None
+    note: str | None = None
+    lost: str | None = None  #: what data is gone and what to do; nothing is started
+    refused: str | None = None  #: why what is asked for is not done, until one of the two changes

@@ -12,7 +12,8 @@ from zedops.wire import DesiredServer, Goal
 from zedops_agent import data
 from zedops_agent.adoption import differences
 from zedops_agent.container import create_arguments
-from zedops_agent.engine import Engine, Stopped
+from zedops_agent.engine import Engine
+from zedops_agent.engine.stopping import Stopped
 from zedops_agent.memory import Memory, Restarting
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed
 from zedops_agent.policy import PolicyFile

@@ -10,14 +10,15 @@ from tests.pure.fleets import NOW, later, server_id
 from zedops.model import Definition, Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.memory import Memory, reached
-from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
-from zedops_agent.plan import Plan, make_plan
+from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Phase, Presence
+from zedops_agent.plan import make_plan
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,
     Create,
     GiveUp,
     MakeData,
+    Plan,
     Pull,
     Remove,
     RemoveData,
@@ -30,6 +31,8 @@ from zedops_agent.steps import (
     Update,
 )
 
+#: Fields of `wanted` that go into the definition.
+_OF_DEFINITIONS = ("restart", "rebuild", "adopt", "ports", "env")
 HASH, OTHER = "1:new", "1:old"
 THERE = DataVolume("world", Presence.PRESENT, Presence.PRESENT)
 EMPTY = DataVolume("world", Presence.PRESENT, Presence.ABSENT)
@@ -40,7 +43,7 @@ UNREADABLE = DataVolume("world", Presence.UNKNOWN, Presence.UNKNOWN)
 
 def wanted(goal: Goal = Goal.RUNNING, **facts: Any) -> DesiredServer:
     """Make what a host gets for `rosewood`; definition fields go into the definition."""
-    fields = {key: facts.pop(key) for key in ("restart", "rebuild") if key in facts}
+    fields = {key: facts.pop(key) for key in _OF_DEFINITIONS if key in facts}
     definition = Definition(image="img", volumes={"world": "/data"}, **fields)  # type: ignore[dict-item]
     known = DesiredServer(
         id=server_id(1), name="rosewood", goal=goal, definition=definition, hash=HASH, commit="c1",
@@ -69,10 +72,13 @@ def settled(want: DesiredServer | None = None, **facts: Any) -> Memory:
     return memory.model_copy(update=facts)
 
 
-def see(*containers: Container, world: DataVolume = THERE) -> Observed:
+def see(
+    *containers: Container, world: DataVolume = THERE, candidate: Candidate | None = None
+) -> Observed:
     """Observe containers and the world, and with it the directory that it is in."""
     gone = world.marker is Presence.ABSENT and world.content is Presence.ABSENT
-    return Observed(containers, (world,), Presence.ABSENT if gone else Presence.PRESENT)
+    home = Presence.ABSENT if gone else Presence.PRESENT
+    return Observed(containers, (world,), home, candidate)
 
 
 def plan_for(
@@ -80,6 +86,13 @@ def plan_for(
 ) -> Plan:
     """Plan for a server of the fleet `f`."""
     return make_plan("f", want, seen, memory if memory is not None else settled(), now)
+
+
+def planned(
+    want: DesiredServer, seen: Observed, memory: Memory | None = None, at_s: float = 0
+) -> str:
+    """Plan, and write it down."""
+    return text(plan_for(want, seen, memory, later(at_s)))
 
 
 def text(plan: Plan) -> str:

@@ -12,6 +12,7 @@ from zedops_agent.memory import (
     CRASH_WINDOW_S,
     Memory,
     Restarting,
+    began,
     failed,
     reached,
     remember,
@@ -89,6 +90,15 @@ def test_attempts_wait_longer_each_time_up_to_ten_minutes() -> None:
     assert waits == [10, 20, 40, 80, 160, 320, 600, 600, 600]
 
 
+def test_a_week_of_attempts_is_no_trouble_either() -> None:
+    memory = failed(Memory(), WANT, "x", NOW, retry=True)
+    assert memory.failure is not None
+    many = memory.failure.model_copy(update={"attempts": 5000})
+    memory = failed(Memory(failure=many), WANT, "x", NOW, retry=True)
+    assert memory.failure is not None
+    assert memory.failure.retry_at == later(600)
+
+
 def test_what_is_reached_is_remembered_with_its_definition() -> None:
     memory = reached(failed(Memory(), WANT, "x", NOW, retry=True), WANT)
     assert (memory.goal, memory.applied, memory.failure, memory.created) == (
@@ -125,3 +135,35 @@ def test_memory_stays_small(looks: list[object]) -> None:
 def test_a_memory_is_read_back_from_disk_as_it_was() -> None:
     memory = failed(Memory(crashes=(NOW,), data_seen=("world",)), WANT, "x", NOW, retry=True)
     assert Memory.model_validate_json(memory.model_dump_json()) == memory
+
+
+# --- clocks
+
+
+def test_a_clock_that_was_put_back_makes_nobody_wait_longer_than_was_meant() -> None:
+    memory = failed(Memory(), WANT, "x", later(18000), retry=True)
+    failure = remember(memory, WANT, see(), NOW).failure
+    assert failure is not None
+    assert failure.retry_at == failure.not_before == later(10)
+
+
+def test_crashes_before_the_clock_was_put_back_are_forgotten_in_time() -> None:
+    memory = remember(Memory(), WANT, see(container(restart_count=2)), later(18000))
+    memory = remember(memory, WANT, see(container(restart_count=2)), NOW)
+    assert memory.crashes == (NOW, NOW)
+    assert remember(memory, WANT, see(container(restart_count=2)), later(601)).crashes == ()
+
+
+def test_a_process_that_began_in_the_future_is_as_old_as_it_was_seen() -> None:
+    shown = later(18000)
+    memory = remember(Memory(), WANT, see(container(started_at=shown)), NOW)
+    memory = remember(memory, WANT, see(container(started_at=shown)), later(5))
+    assert began(memory, shown, later(5)) == NOW
+    assert began(memory, later(3), later(5)) == later(3)
+    back = remember(memory, WANT, see(container(started_at=shown)), later(-60))  # once more
+    assert began(back, shown, later(-50)) == later(-60)
+
+
+def test_a_clock_that_is_right_costs_no_memory() -> None:
+    memory = remember(Memory(), WANT, see(container()), NOW)
+    assert remember(memory, WANT, see(container()), later(9)) == memory

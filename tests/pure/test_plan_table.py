@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from tests.pure.fleets import NOW, later
+from tests.pure.fleets import NOW
 from tests.pure.plans import (
     EMPTY,
     FOREIGN,
-    HASH,
     NOTHING,
-    OTHER,
     UNREADABLE,
     container,
     old,
-    plan_for,
+    planned,
     see,
     settled,
-    text,
     wanted,
 )
 from zedops.model import Drift
-from zedops.wire import DesiredServer, Goal
-from zedops_agent.memory import Failure, Memory, Restarting, failed
+from zedops.wire import Goal
+from zedops_agent.memory import Memory
 from zedops_agent.observed import DataVolume, Observed, Phase, Presence
-from zedops_agent.steps import RemoveData
 
 STOPPED = wanted(Goal.STOPPED)
 CREATED = wanted(created=True, data_expected=True)
 REPORT = wanted(created=True, data_expected=True, drift=Drift.REPORT)
 WAYS = "put it back, or let it go with `zedops purge rosewood --data`"
-
-
-def planned(
-    want: DesiredServer, seen: Observed, memory: Memory | None = None, at_s: float = 0
-) -> str:
-    """Plan, and write it down."""
-    return text(plan_for(want, seen, memory, later(at_s)))
 
 
 # --- running
@@ -176,121 +163,6 @@ def test_a_second_volume_that_is_new_does_not_count_as_lost() -> None:
     assert planned(CREATED, seen).splitlines()[0] == "pull img (the definition changed)"
 
 
-# --- changes
-
-
-def test_a_changed_definition_is_pulled_first_and_replaces_the_container_after_one_stop() -> None:
-    assert planned(wanted(), see(old())) == """\
-pull img (the definition changed)
-make data (the definition changed)
-stop old (the definition changed)
-rename old to f-rosewood-previous (the definition changed)
-create f-rosewood (the definition changed)
-start f-rosewood (the definition changed)"""
-
-
-def test_a_changed_definition_of_a_stopped_server_makes_its_container_and_starts_nothing() -> None:
-    memory = settled(STOPPED, applied=OTHER)
-    assert planned(STOPPED, see(old(Phase.EXITED)), memory) == """\
-pull img (the definition changed)
-make data (the definition changed)
-rename old to f-rosewood-previous (the definition changed)
-create f-rosewood (the definition changed)"""
-
-
-def test_the_previous_container_stays_until_the_new_one_has_proven_itself() -> None:
-    previous = old(Phase.EXITED, name="f-rosewood-previous")
-    seen = see(container(started_at=NOW), previous)
-    assert planned(wanted(), seen, at_s=3) == "again in 10 s"
-    assert planned(wanted(), seen, at_s=10) == "remove old (superseded)"
-
-
-def test_a_definition_that_fails_gives_way_to_the_previous_container() -> None:
-    failed = Failure(text="x", commit="c1", hash=HASH)
-    previous = old(Phase.EXITED, name="f-rosewood-previous")
-    seen = see(container(Phase.EXITED), previous)
-    assert planned(wanted(), seen, settled(failure=failed)) == """\
-remove new (the new definition failed; the previous container goes on)
-rename old to f-rosewood (the new definition failed; the previous container goes on)
-start old (the new definition failed; the previous container goes on)"""
-
-
-def test_a_previous_container_that_was_stopped_on_purpose_comes_back_stopped() -> None:
-    failed = Failure(text="x", commit="c1", hash=HASH)
-    previous = old(Phase.EXITED, name="f-rosewood-previous")
-    memory = settled(wanted(Goal.STOPPED), failure=failed)
-    assert planned(wanted(Goal.STOPPED), see(previous), memory) == (
-        "rename old to f-rosewood (the new definition failed; the previous container goes on)"
-    )
-
-
-def test_a_failed_definition_is_not_tried_again_while_the_previous_container_runs() -> None:
-    failed = Failure(text="x", commit="c1", hash=HASH)
-    assert planned(wanted(), see(old()), settled(failure=failed)) == "nothing"
-
-
-def test_a_new_definition_is_tried_whatever_failed_before() -> None:
-    failed = Failure(text="x", commit="c0", hash="1:broken")
-    assert planned(wanted(), see(old()), settled(failure=failed)).startswith("pull img")
-
-
-def test_a_definition_that_is_taken_back_at_once_finds_its_container_again() -> None:
-    was = container(Phase.EXITED, name="f-rosewood-previous")
-    memory = settled(applied=OTHER, goal=None)
-    assert planned(wanted(), see(old(), was), memory) == """\
-stop old (superseded)
-rename old to f-rosewood-superseded (superseded)
-rename new to f-rosewood (renamed)
-start new (desired: running)"""
-
-
-def test_a_definition_that_changes_twice_at_once_keeps_one_previous_container() -> None:
-    older = replace(old(Phase.EXITED), id="older", name="f-rosewood-previous")
-    seen = see(old(), older)
-    assert planned(wanted(), seen) == """\
-pull img (the definition changed)
-make data (the definition changed)
-remove older (superseded)
-stop old (the definition changed)
-rename old to f-rosewood-previous (the definition changed)
-create f-rosewood (the definition changed)
-start f-rosewood (the definition changed)"""
-
-
-def test_a_rebuild_pulls_the_newest_image_and_replaces_the_container() -> None:
-    assert planned(wanted(rebuild="now"), see(container())) == """\
-pull img newest (rebuild was asked for)
-make data (rebuild was asked for)
-stop new (rebuild was asked for)
-rename new to f-rosewood-previous (rebuild was asked for)
-create f-rosewood (rebuild was asked for)
-start f-rosewood (rebuild was asked for)"""
-    assert planned(wanted(rebuild="now"), see(container(rebuild="now"))) == "nothing"
-
-
-def test_a_rebuild_token_that_is_taken_away_rebuilds_nothing() -> None:
-    assert planned(wanted(), see(container(rebuild="then"))) == "nothing"
-
-
-def test_a_restart_happens_once_for_each_token() -> None:
-    want = wanted(restart="now")
-    assert planned(want, see(container())) == "restart new (restart was asked for)"
-    assert planned(want, see(container()), settled(restart="now")) == "nothing"
-    assert planned(wanted(), see(container()), settled(restart="then")) == "nothing"
-
-
-def test_a_restart_that_was_cut_off_is_done_again() -> None:
-    begun = settled(restarting=Restarting(token="now", started_at=later(-60)))  # noqa: S106
-    want = wanted(restart="now")
-    cut_off = see(container(Phase.EXITED))
-    assert planned(want, cut_off, begun) == "restart new (restart was asked for)"
-
-
-def test_a_restart_that_is_asked_for_starts_a_server_that_was_stopped_by_hand() -> None:
-    want = wanted(restart="now", drift=Drift.REPORT)
-    assert planned(want, see(container(Phase.EXITED))) == "restart new (restart was asked for)"
-
-
 # --- stopped, deleted, restored
 
 
@@ -325,89 +197,3 @@ start f-rosewood (restored)"""
 
 def test_a_restored_server_whose_data_is_gone_is_not_made_again() -> None:
     assert planned(CREATED, see(world=NOTHING), settled(wanted(Goal.DELETED))).startswith("lost: ")
-
-
-# --- crashes and failures
-
-
-def test_a_server_that_keeps_crashing_is_given_up_with_its_exit_code() -> None:
-    crashed = settled(crashes=(NOW, NOW, NOW))
-    seen = see(container(Phase.RESTARTING, exit_code=137, oom_killed=True))
-    assert planned(wanted(), seen, crashed) == (
-        "give up on new (crashed 3 times within 10 min, last exit code 137, out of memory)"
-    )
-
-
-def test_a_failure_that_hurts_nobody_is_tried_again_when_its_time_has_come() -> None:
-    failed = settled(failure=Failure(text="x", commit="c1", hash=HASH, retry_at=later(10)))
-    assert planned(CREATED, see(), failed) == "again in 10 s"
-    assert planned(CREATED, see(), failed, 10).startswith("pull img")
-
-
-def test_a_failure_for_good_waits_for_a_new_commit() -> None:
-    failed = settled(failure=Failure(text="x", commit="c1", hash=HASH))
-    assert planned(CREATED, see(container(Phase.EXITED)), failed) == "nothing"
-
-
-def test_a_failed_server_can_still_be_stopped_and_deleted() -> None:
-    failed = settled(failure=Failure(text="x", commit="c1", hash=HASH))
-    assert planned(STOPPED, see(container()), failed) == "stop new (desired: stopped)"
-    assert planned(wanted(Goal.DELETED), see(container(Phase.EXITED)), failed) == (
-        "remove new (the definition was removed)"
-    )
-
-
-def test_a_failed_definition_with_the_previous_container_running_can_be_stopped() -> None:
-    failed = settled(failure=Failure(text="x", commit="c1", hash=HASH))
-    assert planned(STOPPED, see(old()), failed) == "stop old (desired: stopped)"
-
-
-def test_the_previous_container_after_a_failure_is_healed_like_any_other() -> None:
-    failed = settled(failure=Failure(text="x", commit="c1", hash=HASH))
-    assert planned(wanted(), see(old(Phase.EXITED)), failed) == (
-        "start old (the new definition failed; the previous container goes on)"
-    )
-
-
-def test_a_previous_container_that_does_not_start_either_is_tried_again_with_patience() -> None:
-    failed = settled(failure=Failure(text="x", commit="c1", hash=HASH, not_before=later(10)))
-    assert planned(wanted(), see(old(Phase.EXITED)), failed) == "again in 10 s"
-    assert planned(wanted(), see(old(Phase.EXITED)), failed, 10) == (
-        "start old (the new definition failed; the previous container goes on)"
-    )
-
-
-@pytest.mark.parametrize("goal", [Goal.RUNNING, Goal.STOPPED])
-def test_an_image_that_cannot_be_pulled_for_a_stopped_server_is_tried_again(goal: Goal) -> None:
-    failure = Failure(text="x", commit="c1", hash=HASH, retry_at=later(10))
-    memory = settled(STOPPED, applied=OTHER, failure=failure)
-    assert planned(wanted(goal), see(old(Phase.EXITED)), memory) == "again in 10 s"
-    assert planned(wanted(goal), see(old(Phase.EXITED)), memory, 10).startswith("pull img")
-
-
-def test_only_a_purge_that_asks_for_it_removes_data_and_only_after_the_containers() -> None:
-    purge = wanted(Goal.PURGED)
-    assert planned(purge, see(container())) == """\
-stop new (the definition was removed)
-remove new (the definition was removed)"""
-    assert planned(purge, see()) == "remove data (a purge with its data was asked for)"
-    assert planned(purge, see(world=NOTHING)) == "nothing"
-
-
-@pytest.mark.parametrize("goal", sorted(set(Goal) - {Goal.PURGED}))
-def test_no_other_plan_has_a_step_that_removes_data(goal: Goal) -> None:
-    assert OTHER != HASH
-    for want in (wanted(goal), wanted(goal, created=True, data_expected=True)):
-        for world in (see().volumes[0], EMPTY, FOREIGN, UNREADABLE, NOTHING):
-            for containers in ((), (container(),), (old(),), (container(), old(Phase.EXITED))):
-                plan = plan_for(want, see(*containers, world=world))
-                assert not any(isinstance(step, RemoveData) for step in plan.steps)
-
-
-def test_a_retry_that_went_through_is_not_taken_back() -> None:
-    want = wanted()
-    memory = failed(settled(), want, "the registry does not answer", NOW, retry=True)
-    aside = old(Phase.EXITED, name="f-rosewood-previous")
-    running = container(Phase.RUNNING, started_at=later(30))
-    plan = plan_for(want, see(running, aside), memory, later(30))
-    assert plan.steps == ()

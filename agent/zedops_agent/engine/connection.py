@@ -1,0 +1,88 @@
+"""The way to one Docker Engine, and what it means when it fails.
+
+Foreign errors become EngineFailed, the Engine's own words kept, LookOutdated where somebody else
+was faster, or EngineUnreachable where nothing could be seen.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, TypeVar, cast
+
+import docker
+import docker.errors
+import docker.utils
+import requests.exceptions
+
+from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
+
+_TIMEOUT_S = 120
+#: An Engine that is there answers a new connection within this time, a busy one too.
+_KNOCK_S = 10
+#: What the Engine says of a container that somebody else is removing.
+_GONE_WORDS = ("No such container", "marked for removal", "removal of container")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Connection:
+    """docker-py's low-level client of one Engine. Safe to use from several threads."""
+
+    def __init__(self, url: str | None = None) -> None:
+        kwargs = docker.utils.kwargs_from_env() if url is None else {"base_url": url}
+        self._url = kwargs.get("base_url", "unix:///var/run/docker.sock")
+        self._connect = functools.partial(docker.APIClient, **kwargs)
+        try:
+            self.api = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=32)
+        except docker.errors.DockerException as error:
+            remedy = "start it, or name another one in DOCKER_HOST"
+            raise EngineUnreachable(f"{self.gone(error)}; {remedy}") from error
+
+    def gone(self, error: Exception) -> EngineUnreachable:
+        """Say that the Engine does not answer, in the system's own words."""
+        return EngineUnreachable(f"the Docker Engine at {self._url} does not answer: {_why(error)}")
+
+    def knock(self) -> None:
+        """See that the Engine takes new connections; EngineUnreachable if it does not.
+
+        One that shuts down closes its door first and then ends every container, while it still
+        answers on the connections that it has: what is seen there is nobody's doing.
+        """
+        try:
+            with closing(self._connect(version=self.api.api_version, timeout=_KNOCK_S)) as fresh:
+                fresh.ping()
+        except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
+            raise self.gone(error) from error
+
+
+def translated(call: F) -> F:
+    """Turn docker-py's errors into ours in a method of something with a `connection`."""
+
+    @functools.wraps(call)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        connection: Connection = self.connection
+        try:
+            return call(self, *args, **kwargs)
+        except docker.errors.APIError as error:
+            said = " ".join(str(error.explanation or error).split())
+            if error.is_server_error():
+                # what a step meets in an Engine that shuts down is no failure of it
+                connection.knock()
+            kind = LookOutdated if any(word in said for word in _GONE_WORDS) else EngineFailed
+            raise kind(said) from error
+        except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
+            raise connection.gone(error) from error
+
+    return cast(F, wrapped)
+
+
+def _why(error: BaseException) -> str:
+    """Find the system's own words below those of three libraries."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, OSError) and below.strerror:
+            return below.strerror
+        below = below.__context__
+    return str(error)

@@ -1,0 +1,76 @@
+"""Listens to what happens to a fleet's containers. Says whose they are, and judges nothing.
+
+Sources: Docker Engine API v1.41, `SystemEvents`; the Engine keeps 256 events, and none after it
+was started again, and the stream ends silently when it goes. Whoever listens looks at everything
+after each subscription.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import docker.errors
+import requests
+
+from zedops_agent.engine.connection import Connection
+from zedops_agent.observed import FLEET, SERVER_ID
+
+#: Events after which a container is worth another look; exec and health noise is left out.
+_TELLING = ["create", "start", "die", "destroy", "pause", "unpause", "rename", "update", "oom"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened to a server's container at a time (ns since 1970)."""
+
+    server_id: str
+    action: str
+    at_ns: int
+
+    @property
+    def is_end(self) -> bool:
+        """Say whether a process ended."""
+        return self.action == "die"
+
+
+class Subscription:
+    """One stream of events; nothing after it was made is missed.
+
+    `since_ns` asks for what happened after that moment as well. `adopted` says which containers
+    without the fleet's label are whose: the Engine's filters cannot.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        fleet: str,
+        since_ns: int | None,
+        adopted: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._connection, self._fleet, self._adopted = connection, fleet, adopted
+        since = None if since_ns is None else f"{since_ns // 10**9}.{since_ns % 10**9 + 1:09d}"
+        filters: dict[str, Any] = {"type": "container", "event": _TELLING}
+        api: Any = connection.api  # takes `since` as text, too, which the stubs do not know
+        self._stream = api.events(since=since, filters=filters, decode=True)
+
+    def __iter__(self) -> Iterator[Event]:
+        try:
+            for raw in self._stream:
+                labels = raw["Actor"]["Attributes"]
+                mine = labels.get(SERVER_ID, "") if labels.get(FLEET) == self._fleet else None
+                server_id = self._adopted().get(raw["Actor"]["ID"], mine)
+                if server_id is not None:
+                    yield Event(server_id, raw["Action"], int(raw["timeNano"]))
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise self._connection.gone(error) from error
+        finally:
+            response: requests.Response = self._stream._response
+            response.close()
+
+    def close(self) -> None:
+        """Wake whoever listens: nothing more comes."""
+        with suppress(OSError, AttributeError, docker.errors.DockerException):
+            self._stream.close()

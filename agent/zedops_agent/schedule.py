@@ -1,0 +1,92 @@
+"""Which servers are worth a look, and when: owns the waiting and the workers, holds no rules.
+
+Marking is all that anybody can do. A server is in one hand at a time, and a bounded number are
+worked on at once, so that one slow pull delays nobody else; one that is marked while it is in
+somebody's hand is looked at again afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+#: The Engine's floor is reached at a few starts at once; more only delays the slowest one.
+WORKERS = min(2 * (os.cpu_count() or 1), 8)
+
+
+class Schedule:
+    """Hands marked servers to workers. `work` returns after how many seconds to look again."""
+
+    def __init__(self, work: Callable[[str], float | None]) -> None:
+        self._work = work
+        self._wake = threading.Condition()
+        self._marked: set[str] = set()
+        self._busy: set[str] = set()
+        self._alarms: dict[str, float] = {}
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="server")
+        self.stopping = False
+
+    def mark(self, ids: set[str]) -> None:
+        """Have some servers looked at as soon as a worker is free."""
+        with self._wake:
+            self._marked |= ids
+            self._wake.notify_all()
+
+    def mark_later(self, server_id: str, delay_s: float) -> None:
+        """Have a server looked at then, unless that is to be sooner anyway."""
+        with self._wake:
+            at = time.monotonic() + delay_s
+            self._alarms[server_id] = min(at, self._alarms.get(server_id, at))
+            self._wake.notify_all()
+
+    def run(self) -> None:
+        """Give marked servers to free workers until `stop`."""
+        while True:
+            with self._wake:
+                if self.stopping:
+                    return
+                now = time.monotonic()
+                due = {each for each, at in self._alarms.items() if at <= now}
+                self._marked |= due
+                for each in due:
+                    del self._alarms[each]
+                ready = self._marked - self._busy
+                if not ready:
+                    nearest = min(self._alarms.values(), default=None)
+                    self._wake.wait(None if nearest is None else max(0.0, nearest - now))
+                    continue
+                self._marked -= ready
+                self._busy |= ready
+                for server_id in ready:  # not outside the lock: the pool may be shut down there
+                    self._pool.submit(self._hand_out, server_id)
+
+    def _hand_out(self, server_id: str) -> None:
+        again_s: float | None = None
+        try:
+            again_s = self._work(server_id)
+        finally:
+            with self._wake:
+                self._busy.discard(server_id)
+                if again_s is not None:
+                    self.mark_later(server_id, again_s)
+                self._wake.notify_all()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until `stop`."""
+        deadline = time.monotonic() + seconds
+        with self._wake:
+            while not self.stopping and (left := deadline - time.monotonic()) > 0:
+                self._wake.wait(left)
+
+    def stop(self) -> None:
+        """Hand nothing more out, and end every pause."""
+        with self._wake:
+            self.stopping = True
+            self._wake.notify_all()
+
+    def wait(self) -> None:
+        """Wait until every worker has put down what it had in hand."""
+        self._pool.shutdown(wait=True, cancel_futures=True)

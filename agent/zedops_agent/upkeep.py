@@ -1,0 +1,114 @@
+"""The right container is there: see that it does what is asked for, and end what it replaces. Pure.
+
+What people did to it by hand is healed, or only told where `drift: report` says so. The container
+before it goes only after this one has proven itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from zedops.model import Drift
+from zedops.wire import DesiredServer, Goal
+from zedops_agent.container import ceilings
+from zedops_agent.memory import Memory, began
+from zedops_agent.observed import Container, Observed, Phase, Presence
+from zedops_agent.steps import (
+    MakeData,
+    Plan,
+    Remove,
+    Rename,
+    Restart,
+    Start,
+    Step,
+    StopContainer,
+    Unpause,
+    Update,
+)
+
+#: A new container has proven itself after running this long; only then the previous one goes.
+PROVEN_S = 10.0
+#: A started server is watched this long, this often, for the first data that it writes.
+FIRST_DATA_S = 60.0
+FIRST_DATA_LOOK_S = 2.0
+
+
+def keep(
+    name: str,
+    want: DesiredServer,
+    seen: Observed,
+    current: Container,
+    previous: Container | None,
+    memory: Memory,
+    now: datetime,
+) -> Plan:
+    """The right container is there: see that it does what is asked for."""
+    if current.phase in (Phase.REMOVING, Phase.DEAD):
+        return Plan(again_at=now + timedelta(seconds=1))
+    steps: list[Step] = []
+    again_at: datetime | None = None
+    note: str | None = None
+    if previous is not None and previous.up:
+        steps.append(StopContainer(previous.id, want.definition.stop, "superseded"))
+    if current.name != name and not current.adopted:
+        if previous is not None and previous.name == name:  # the change was taken back at once
+            steps.append(Rename(previous.id, f"{name}-superseded", "superseded"))
+        steps.append(Rename(current.id, name, "renamed"))
+    if _is_changed(want, current):
+        if want.drift is Drift.HEAL:
+            wanted = ceilings(want.definition)
+            steps.append(Update(current.id, wanted, "its limits were changed outside zedops"))
+        else:
+            note = "its limits were changed outside zedops; left so by `drift: report`"
+    if want.goal is Goal.STOPPED:
+        if current.up:
+            steps.append(StopContainer(current.id, want.definition.stop, "desired: stopped"))
+    else:
+        more, said = _run(want, seen, current, memory)
+        steps, note = steps + more, said or note
+    started_at = began(memory, current.started_at, now) if current.started_at else now
+    if current.running and seen.data_exists is False and seen.volumes:
+        soon = started_at + timedelta(seconds=FIRST_DATA_S)
+        again_at = now + timedelta(seconds=FIRST_DATA_LOOK_S) if now < soon else None
+    if previous is not None:
+        proven_at = started_at + timedelta(seconds=PROVEN_S)
+        if want.goal is Goal.STOPPED or (current.running and now >= proven_at):
+            steps.append(Remove(previous.id, "superseded"))
+        elif current.running:
+            again_at = min(again_at or proven_at, proven_at)
+    return Plan(tuple(steps), again_at, note)
+
+
+def _is_changed(want: DesiredServer, current: Container) -> bool:
+    """See whether `docker update` went behind the definition. No limit asked for: any will do."""
+    wanted, shown = ceilings(want.definition), current.ceilings
+    if shown is None:
+        return False
+    return (
+        wanted.memory_bytes not in (0, shown.memory_bytes)
+        or wanted.nano_cpus not in (0, shown.nano_cpus)
+        or (wanted.pids, wanted.restart_policy) != (shown.pids, shown.restart_policy)
+    )
+
+
+def _run(
+    want: DesiredServer, seen: Observed, current: Container, memory: Memory
+) -> tuple[list[Step], str | None]:
+    """See that the right container runs."""
+    token = want.definition.restart
+    asked = token is not None and token != memory.restart
+    if token is not None and asked and current.phase is not Phase.CREATED:
+        return [Restart(current.id, want.definition.stop, token, "restart was asked for")], None
+    if current.phase is Phase.RESTARTING or current.phase is Phase.RUNNING:
+        return [], None
+    left_alone = want.drift is Drift.REPORT and memory.goal is want.goal
+    if current.phase is Phase.PAUSED:
+        if left_alone:
+            return [], "paused outside zedops; left so by `drift: report`"
+        return [Unpause(current.id, "paused outside zedops")], None
+    if current.phase is Phase.EXITED and left_alone:
+        return [], "stopped outside zedops; left so by `drift: report`"
+    reached = memory.goal is want.goal and current.phase is Phase.EXITED
+    cause = "stopped outside zedops" if reached else "desired: running"
+    unmade = any(each.marker is Presence.ABSENT for each in seen.volumes)
+    return [*([MakeData(cause)] if unmade else []), Start(current.id, cause)], None

@@ -1,0 +1,126 @@
+"""Host ports: a port that somebody else has is found before anything is taken down for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.pure.fleets import NOW, server_id
+from tests.pure.plans import HASH, container, old, plan_for, planned, see, settled, wanted
+from zedops.model import Definition
+from zedops.wire import Goal, PortUse
+from zedops_agent.memory import Memory, failed
+from zedops_agent.observed import Phase
+from zedops_agent.ports import conflict
+from zedops_agent.steps import CheckPorts, MakeData, Pull
+
+WEB = {"web": "8080:80"}
+WANT = wanted(ports=WEB)
+MINE = server_id(1)
+
+
+# --- when it is looked
+
+
+def test_a_changed_servers_ports_are_checked_before_the_container_that_runs_is_stopped() -> None:
+    assert planned(WANT, see(old())) == """\
+pull img (the definition changed)
+make data (the definition changed)
+check ports, stopped ones too (the definition changed)
+stop old (the definition changed)
+rename old to f-rosewood-previous (the definition changed)
+create f-rosewood (the definition changed)
+start f-rosewood (the definition changed)"""
+
+
+def test_not_even_what_is_left_over_goes_before_the_ports_were_checked() -> None:
+    older = replace(old(Phase.EXITED), id="older", name="f-rosewood-previous")
+    steps = plan_for(WANT, see(old(), older)).steps
+    assert [type(each) for each in steps[:3]] == [Pull, MakeData, CheckPorts]
+    assert planned(WANT, see(old(), older)).splitlines()[3] == "remove older (superseded)"
+
+
+def test_a_new_server_leaves_alone_what_a_stopped_container_will_want_back() -> None:
+    assert "check ports, stopped ones too (new server)" in planned(WANT, see(), Memory())
+
+
+def test_a_recovery_only_asks_who_has_the_port_now() -> None:
+    created = wanted(ports=WEB, created=True, data_expected=True)
+    assert "check ports (the container was gone)" in planned(created, see())
+
+
+@pytest.mark.parametrize("ports", [{}, {"rcon": {"container": "27015/tcp", "publish": "none"}}])
+def test_a_server_without_ports_of_the_host_asks_nobody(ports: dict[str, object]) -> None:
+    assert "check ports" not in planned(wanted(ports=ports), see(old()))
+
+
+@pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.PAUSED, Phase.EXITED])
+def test_a_taken_port_takes_nothing_down_and_is_tried_again(phase: Phase) -> None:
+    taken = "ports.web: host port 8080/tcp is taken by container 'mc'"
+    memory = failed(settled(applied="1:old"), WANT, taken, NOW, retry=True)
+    assert planned(WANT, see(old(phase)), memory) == "again in 10 s"
+    assert planned(WANT, see(old(phase)), memory, 10).startswith("pull img ")
+
+
+def test_a_taken_port_does_not_keep_a_server_from_being_stopped_or_deleted() -> None:
+    memory = failed(settled(), WANT, "taken", NOW, retry=True)
+    assert planned(wanted(Goal.STOPPED, ports=WEB), see(old()), memory) == (
+        "stop old (desired: stopped)"
+    )
+    assert planned(wanted(Goal.DELETED, ports=WEB), see(old()), memory).startswith("stop old ")
+
+
+def test_another_port_is_tried_at_once() -> None:
+    memory = failed(settled(), WANT, "taken", NOW, retry=True)
+    other = wanted(ports={"web": "8081:80"}, hash=HASH + "er")
+    assert planned(other, see(container(definition="1:old")), memory).startswith("pull img ")
+
+
+# --- who has it
+
+
+def use(**facts: object) -> PortUse:
+    """Take port 8080 of every address."""
+    known = {"protocol": "tcp", "port": 8080, "holder": "container 'mc'"}
+    return PortUse.model_validate({**known, **facts})
+
+
+def taken(*uses: PortUse, publish: str = "public", stopped_too: bool = True) -> str | None:
+    """Hold a definition of port 8080 against what is taken."""
+    ports = {"web": {"host": 8080, "container": "80/tcp", "publish": publish}}
+    definition = Definition.model_validate({"image": "img", "ports": ports})
+    return conflict(definition, uses, MINE, stopped_too=stopped_too)
+
+
+def test_a_taken_port_is_told_with_its_holder_and_a_free_one() -> None:
+    assert taken(use(), use(port=8081)) == (
+        "ports.web: host port 8080/tcp is taken by container 'mc'; free it, or choose another,"
+        " e.g. 8082"
+    )
+
+
+def test_what_the_server_itself_or_another_protocol_or_port_has_is_no_conflict() -> None:
+    assert taken(use(server_id=MINE), use(protocol="udp"), use(port=8081)) is None
+
+
+def test_a_stopped_containers_port_counts_only_where_that_is_asked() -> None:
+    stopped = use(active=False)
+    assert taken(stopped) is not None
+    assert taken(stopped, stopped_too=False) is None
+
+
+@pytest.mark.parametrize(
+    ("publish", "address", "meets"),
+    [
+        ("public", "127.0.0.1", True),
+        ("public", "", True),
+        ("loopback", "0.0.0.0", True),  # noqa: S104 - compared with
+        ("loopback", "::", True),
+        ("loopback", "127.0.0.1", True),
+        ("loopback", "192.168.1.5", False),
+        ("none", "", False),
+    ],
+)
+def test_addresses_meet_if_one_is_all_of_them(publish: str, address: str, meets: bool) -> None:
+    assert (taken(use(address=address), publish=publish) is not None) is meets
