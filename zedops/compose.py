@@ -15,11 +15,11 @@ from typing import Any
 
 import yaml
 
+from zedops.calls import Mounted, Shape
 from zedops.errors import InvalidInput, Problem
 from zedops.fields import looks_secret
 from zedops.model import Health
 from zedops.quantities import parse_duration, parse_size
-from zedops.wire import Mounted, Shape
 
 #: What a service may say that a definition has no need of.
 _NEEDLESS = {

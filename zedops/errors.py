@@ -9,7 +9,10 @@
     │   ├── EngineUnreachable 1   could not look; nothing may be inferred from it
     │   └── LookOutdated      1   what was seen is there no more: look again, then retry
     ├── DataAtRisk            1   going on could harm a world: stop and say so
-    └── HostUnavailable       1   no agent answers for that host
+    ├── HostUnavailable       1   no agent answers for that host
+    ├── VersionMismatch       1   the other side speaks another version of the protocol
+    ├── Refused               1   a token or a credential that is not good (any more)
+    └── CommandFailed         1   a command in a container did not end with 0
 
 The number is the exit code. A message names the place, the fact and what to do.
 """
@@ -85,3 +88,15 @@ class DataAtRisk(ZedopsError):
 
 class HostUnavailable(ZedopsError):
     """No agent answers for the host."""
+
+
+class VersionMismatch(ZedopsError):
+    """Manager and agent speak different versions of the protocol; one is to be upgraded."""
+
+
+class Refused(ZedopsError):
+    """A token or credential that is unknown, used, expired or revoked."""
+
+
+class CommandFailed(ZedopsError):
+    """A command in a server's container ended with another code than 0."""

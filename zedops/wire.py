@@ -1,4 +1,4 @@
-"""What manager and agent say to each other, over any transport.
+"""What manager and agent say to each other, over any transport; questions are in `calls`.
 
 Every message is a frozen, versioned model. The manager sends whole documents, never deltas, so a
 lost message is repaired by the next one; `(epoch, rev)` orders them. An agent reports facts and
@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
 from zedops.fields import Name
-from zedops.model import Definition, Drift, Health
+from zedops.model import Definition, Drift
 
-#: Raised when an older peer could misread a message.
-VERSION: Literal[1] = 1
+#: Raised when an older peer could misread a message; a transport refuses any other, saying so.
+VERSION = 1
 
 
 class Message(BaseModel):
@@ -128,6 +128,7 @@ class Hello(Message):
     host: Name
     epoch: int = 0
     rev: int = 0
+    zedops: str = ""  #: which release asks
 
 
 class Heartbeat(Message):
@@ -144,133 +145,3 @@ class HeartbeatReply(Message):
     epoch: int
     rev: int
     want_report: bool = False
-
-
-class LogsRequest(Message):
-    """Stream a server's log: the last `tail` lines, then on and on if `follow`."""
-
-    kind: Literal["logs"] = "logs"
-    server_id: str
-    tail: Annotated[int, "lines"] = 100
-    follow: bool = False
-
-
-class PortsRequest(Message):
-    """Ask which of its ports a host has given away, to whomever."""
-
-    kind: Literal["ports"] = "ports"
-
-
-class PortUse(Message):
-    """One port of a host that is taken."""
-
-    protocol: str
-    port: int
-    address: str = ""  #: empty: every address of the host
-    #: Who holds it, in words: `container 'mc' (stopped)`, `process 'java' (12)`.
-    holder: str
-    server_id: str | None = None  #: if it is a server of this fleet
-    active: bool = True  #: False: a container that does not run now, and will want it back
-
-
-class PortsReply(Message):
-    """Every port that is taken on a host, in order."""
-
-    kind: Literal["ports"] = "ports"
-    uses: tuple[PortUse, ...]
-
-
-class InventoryRequest(Message):
-    """Ask for everything of this fleet on a host, whether a definition owns it or not."""
-
-    kind: Literal["inventory"] = "inventory"
-
-
-class Belonging(Message):
-    """A container or a data directory that says which server of this fleet it is of."""
-
-    server_id: str
-    server_name: str
-    container: str | None = None  #: name of the container; None: a data directory
-    running: bool = False
-    image: str | None = None
-    path: str | None = None  #: of a data directory
-    data_exists: bool | None = None  #: None: could not look
-
-
-class InventoryReply(Message):
-    """Everything of this fleet on a host."""
-
-    kind: Literal["inventory"] = "inventory"
-    belongings: tuple[Belonging, ...]
-
-
-class InspectRequest(Message):
-    """Ask what a container is, in the terms of a definition. Any container of the host."""
-
-    kind: Literal["inspect"] = "inspect"
-    container: str
-
-
-class Mounted(Message):
-    """One mount of a container: a directory or file of the host, or a named volume."""
-
-    source: str  #: an absolute path, or a volume's name
-    target: str
-    read_only: bool = False
-    is_directory: bool = True
-    key: str | None = None  #: the volume's name, where the source is zedops' own place for it
-
-
-class Shape(Message):
-    """A container in the terms of a definition; what its image says already is left out.
-
-    A variable that looks like a secret has no value here: values of secrets stay on their host.
-    """
-
-    kind: Literal["inspect"] = "inspect"
-    id: str
-    name: str
-    image: str
-    running: bool
-    owner: str | None = None  #: fleet whose label it carries
-    command: tuple[str, ...] | None = None
-    env: dict[str, str | None] = {}
-    ports: tuple[tuple[str, int, int, str], ...] = ()  #: address, host, container port, protocol
-    mounts: tuple[Mounted, ...] = ()
-    user: str | None = None
-    hostname: str | None = None
-    networks: tuple[str, ...] = ()
-    cap_add: tuple[str, ...] = ()
-    memory_bytes: int = 0
-    nano_cpus: int = 0
-    stop_signal: str | None = None
-    grace_s: float | None = None
-    health: Health | None = None
-    labels: dict[str, str] = {}
-    unsaid: tuple[str, ...] = ()  #: what it has and no definition can say: privileged, devices
-
-
-class Refusal(Message):
-    """Why a call was not answered; `kind` names the error's class in `errors`."""
-
-    kind: Literal["refusal"] = "refusal"
-    error: str
-    text: str
-
-
-Request = Annotated[PortsRequest | InventoryRequest | InspectRequest, Field(discriminator="kind")]
-Reply = PortsReply | InventoryReply | Shape
-
-_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
-_REPLY: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
-
-
-def read_request(said: object) -> Request:
-    """Read a request from JSON's values. ValueError if it is none."""
-    return _REQUEST.validate_python(said)
-
-
-def read_reply(said: object) -> Reply:
-    """Read a reply from JSON's values. ValueError if it is none."""
-    return _REPLY.validate_python(said)

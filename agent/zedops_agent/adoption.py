@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from zedops.calls import Shape
 from zedops.model import Definition, Publish
-from zedops.wire import Shape
 
 
 def differences(

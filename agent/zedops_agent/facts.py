@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from zedops.calls import Mounted, Shape
 from zedops.fields import looks_secret
 from zedops.model import Health
-from zedops.wire import Mounted, Shape
 from zedops_agent.observed import DEFINITION, FLEET, REBUILD, Ceilings, Container, Image, Phase
 
 #: (address, host port, container port, protocol)

@@ -10,13 +10,14 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import assert_never
 
-from zedops.bus import Link
+from zedops.bus import Link, Stream
+from zedops.calls import ExecRequest, LogsRequest, Reply, Request, StreamRequest
 from zedops.errors import EngineFailed, EngineUnreachable, HostUnavailable, ZedopsError
-from zedops.wire import DesiredDocument, LogsRequest, Reply, Request
+from zedops.wire import DesiredDocument
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
 from zedops_agent.observed import DataVolume
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Full comparison with the Engine, in case an event was missed.
 RESYNC_S = 60.0
-HEARTBEAT_S = 10.0
+#: A data directory that is gone and was not seen to go is seen after this.
+DATA_LOOK_S = 10.0
 END_DEBOUNCE_S = 0.03
 #: Directories that are made one after the other are watched together.
 _GATHER_S = 0.5
@@ -52,9 +54,9 @@ class Agent:
         self._workshop = Workshop(fleet, engine, root, self._store, policy)
         self._document: DesiredDocument | None = self._store.load_desired()
         self._taking = threading.Lock()
-        self._contact = Contact(host, self._held, self._start_over)
+        self._contact = Contact(host, self._store, self._held, self._start_over)
         self._reconciler = Reconciler(
-            fleet, host, self._workshop, self._store, self._contact.send
+            fleet, host, self._workshop, self._store, self._contact.report, self._contact.progress
         )
         self._schedule = Schedule(self._work_on)
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
@@ -70,7 +72,7 @@ class Agent:
         self._contact.link = link
         loops = {
             "dispatch": self._schedule.run, "listen": self._listen, "tick": self._tick,
-            "watch": self._watch_data,
+            "watch": self._watch_data, "contact": self._contact.run,
         }
         for name, loop in loops.items():
             thread = threading.Thread(target=loop, name=name, daemon=True)
@@ -84,6 +86,7 @@ class Agent:
         self._schedule.stop()
         self._rewatch.set()
         self._schedule.wait()
+        self._contact.stop()
         self._engine.close()
         for thread in self._threads:
             thread.join(timeout=5)
@@ -105,16 +108,27 @@ class Agent:
 
     def call(self, request: Request) -> Reply:
         """Answer a question about this host."""
-        return self._workshop.survey.answer(request, self._store.adopted)
+        document = self._document
+        return self._workshop.survey.answer(request, document, self._store.adopted)
 
-    def logs(self, request: LogsRequest) -> Iterator[bytes]:
-        """Stream a server's log."""
+    def stream(self, request: StreamRequest) -> Stream:
+        """Stream a server's log, or what a command in its container says."""
         adopted = self._store.load_memory(request.server_id).adopted
         containers = self._engine.look(self.fleet, request.server_id, adopted)
         if not containers:
-            raise HostUnavailable("it has no container on its host, so there is no log")
+            raise HostUnavailable("it has no container on its host")
         newest = max(containers, key=lambda each: (each.up, str(each.started_at or "")))
-        return self._engine.logs(newest.id, request.tail, follow=request.follow)
+        match request:
+            case LogsRequest():
+                return self._engine.logs(newest.id, request.tail, follow=request.follow)
+            case ExecRequest():
+                return self._engine.run(newest.id, request.command)
+            case _:
+                assert_never(request)
+
+    def greet(self) -> None:
+        """Ask the manager for the document soon."""
+        self._contact.greet()
 
     # --- the document
 
@@ -193,18 +207,17 @@ class Agent:
             log.warning("the Docker Engine answers again")
 
     def _tick(self) -> None:
-        """Keep in touch with the manager, and compare with the Engine now and then."""
+        """Look at the data, and compare with the Engine, now and then."""
         next_resync = time.monotonic() + RESYNC_S
         while not self._schedule.stopping:
             try:
-                self._contact.keep()
                 self._look_at_data()
                 if time.monotonic() >= next_resync:
                     next_resync = time.monotonic() + RESYNC_S
                     self._resync()
-            except Exception:  # a full disk, say: the next beat may find room again
-                log.exception("keeping in touch failed; trying again")
-            self._schedule.pause(HEARTBEAT_S)
+            except Exception:
+                log.exception("looking at the data failed; trying again")
+            self._schedule.pause(DATA_LOOK_S)
 
     def _resync(self) -> None:
         try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from zedops.calls import PortUse
 from zedops.model import Definition, Publish
-from zedops.wire import PortUse
 
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 _FIRST, _LAST = 1024, 65535

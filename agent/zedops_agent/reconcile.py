@@ -15,7 +15,6 @@ from zedops.wire import (
     DesiredServer,
     Goal,
     Progress,
-    Report,
     ServerReport,
 )
 from zedops_agent.engine.stopping import Stopped
@@ -44,12 +43,13 @@ class Reconciler:
         host: str,
         workshop: Workshop,
         store: Store,
-        send: Callable[[Report | Progress], bool],
+        report: Callable[[ServerReport], None],
+        progress: Callable[[Progress], None],
     ) -> None:
         self._fleet, self._host = fleet, host
         self._workshop = workshop
         self._store = store
-        self._send = send
+        self._tell, self._tell_progress = report, progress
         self._reported: dict[str, ServerReport] = {}
         self.stopping = False
 
@@ -119,7 +119,7 @@ class Reconciler:
 
     def _progress(self, want: DesiredServer) -> Callable[[str], None]:
         def tell(text: str) -> None:
-            self._send(Progress(host=self._host, id=want.id, text=text))
+            self._tell_progress(Progress(host=self._host, id=want.id, text=text))
 
         return tell
 
@@ -136,8 +136,8 @@ class Reconciler:
         last = self._reported.get(want.id)
         if last is not None and report == last.model_copy(update={"at": report.at}):
             return
-        if self._send(Report(host=self._host, servers=(report,))):
-            self._reported[want.id] = report
+        self._tell(report)
+        self._reported[want.id] = report
 
 
 def make_report(

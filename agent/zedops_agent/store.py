@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from zedops import faults
 from zedops.errors import EngineFailed, ZedopsError
-from zedops.wire import DesiredDocument
+from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
 
 
@@ -56,6 +56,22 @@ class Store:
         """Keep the newest document."""
         _write(self._home / "desired.json", document.model_dump_json())
         faults.point("store.desired")
+
+    def load_unsent(self) -> list[ServerReport]:
+        """Read what could not be reported before this agent was started."""
+        try:
+            lines = (self._home / "unsent.jsonl").read_text().splitlines()
+            return [ServerReport.model_validate_json(each) for each in lines]
+        except (FileNotFoundError, ValidationError):
+            return []
+
+    def save_unsent(self, reports: list[ServerReport]) -> None:
+        """Keep what could not be reported; nothing, once it was."""
+        path = self._home / "unsent.jsonl"
+        if reports:
+            _write(path, "".join(f"{each.model_dump_json()}\n" for each in reports))
+        else:
+            path.unlink(missing_ok=True)
 
     def load_memory(self, server_id: str) -> Memory:
         """Read what is known of a server; a fresh memory where nothing is."""

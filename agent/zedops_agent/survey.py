@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import assert_never
 
 import psutil
 
-from zedops.errors import EngineFailed
-from zedops.wire import (
+from zedops import __version__
+from zedops.calls import (
+    DataReply,
+    DataRequest,
     InspectRequest,
     InventoryReply,
     InventoryRequest,
+    PingRequest,
+    Pong,
     PortsReply,
     PortsRequest,
     PortUse,
     Reply,
     Request,
+    VolumeSize,
 )
+from zedops.errors import EngineFailed, EngineUnreachable
+from zedops.model import VolumeKind
+from zedops.wire import DesiredDocument, DesiredServer
 from zedops_agent import data
 from zedops_agent.engine import Engine
 
@@ -29,12 +37,25 @@ _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
 class Survey:
     """What is on this host, whether a definition speaks of it or not."""
 
-    def __init__(self, fleet: str, engine: Engine, root: Path) -> None:
-        self._fleet, self._engine, self._root = fleet, engine, root
+    def __init__(
+        self,
+        fleet: str,
+        engine: Engine,
+        root: Path,
+        places: Callable[[DesiredServer], data.Places],
+    ) -> None:
+        self._fleet, self._engine, self._root, self._places = fleet, engine, root, places
 
-    def answer(self, request: Request, adopted: Mapping[str, str]) -> Reply:
-        """Answer one question. `adopted` says whose the containers without labels are."""
+    def answer(
+        self, request: Request, held: DesiredDocument | None, adopted: Mapping[str, str]
+    ) -> Reply:
+        """Answer one question, by the document held and whose the containers without labels are."""
         match request:
+            case PingRequest():
+                epoch, rev = held.stamp if held else (0, 0)
+                return Pong(zedops=__version__, engine=self._version(), epoch=epoch, rev=rev)
+            case DataRequest():
+                return DataReply(volumes=tuple(self._sizes(request.server_id, held)))
             case PortsRequest():
                 return PortsReply(uses=self.ports(adopted))
             case InventoryRequest():
@@ -48,6 +69,22 @@ class Survey:
                 return found[1]
             case _:
                 assert_never(request)
+
+    def _version(self) -> str:
+        try:
+            return self._engine.version()
+        except EngineUnreachable:
+            return ""
+
+    def _sizes(
+        self, server_id: str | None, held: DesiredDocument | None
+    ) -> Iterator[VolumeSize]:
+        for key, want in (held.servers if held else {}).items():
+            if server_id not in (None, key):
+                continue
+            for volume, path in self._places(want).items():
+                if want.definition.volumes[volume].kind is VolumeKind.DATA:
+                    yield data.measure(key, volume, path)
 
     def ports(self, adopted: Mapping[str, str]) -> tuple[PortUse, ...]:
         """List every port that is taken: by containers, stopped ones too, and by processes."""

@@ -60,7 +60,7 @@ class Workshop:
         self._store = store
         self._policy = policy
         self._named: dict[str, Path] = {}
-        self.survey = Survey(fleet, engine, root)
+        self.survey = Survey(fleet, engine, root, self.places)
 
     def look(self, want: DesiredServer, adopted: str | None) -> Observed:
         """Observe one server; EngineUnreachable means that nothing was seen."""
@@ -79,7 +79,7 @@ class Workshop:
         """Read off an adopted container whether it is what the definition asks for."""
         shown = self._engine.shape(found.id)
         same = shown is not None and not differences(
-            shown[1], want.definition, self._places(want)
+            shown[1], want.definition, self.places(want)
         )
         return replace(found, definition=want.hash if same else "adopted", adopted=True)
 
@@ -87,12 +87,12 @@ class Workshop:
         shown = self._engine.shape(str(want.definition.adopt))
         if shown is None:
             return Candidate(None)
-        found = differences(shown[1], want.definition, self._places(want))
+        found = differences(shown[1], want.definition, self.places(want))
         return Candidate(shown[0].id, found, shown[1].owner)
 
     def look_at_data(self, want: DesiredServer) -> tuple[DataVolume, ...]:
         """Observe a server's data alone; a purge is not about what is the person's own."""
-        places = self._places(want)
+        places = self.places(want)
         if want.goal is Goal.PURGED:
             volumes = want.definition.volumes
             places = {key: each for key, each in places.items() if volumes[key].source is None}
@@ -102,7 +102,7 @@ class Workshop:
         """Say where a server's volumes are."""
         return data.home_path(self._root, server_id)
 
-    def _places(self, want: DesiredServer) -> dict[str, Path | None]:
+    def places(self, want: DesiredServer) -> dict[str, Path | None]:
         """Say where each volume of a server is on this host."""
         return {
             key: self._place(volume.source) if volume.source
@@ -121,7 +121,7 @@ class Workshop:
         return self._named[source]
 
     def _allowed_places(self, want: DesiredServer) -> dict[str, Path | None]:
-        places = self._places(want)
+        places = self.places(want)
         for key, volume in want.definition.volumes.items():
             path = places[key]
             if volume.source is not None and path is not None:
@@ -160,7 +160,7 @@ class Workshop:
             case Remove():
                 engine.remove(step.container)
             case RemoveData():
-                data.release(self._places(want), self._of(want), want.definition)
+                data.release(self.places(want), self._of(want), want.definition)
                 data.remove(self._root, self._of(want))
             case GiveUp():
                 self._give_up(step)

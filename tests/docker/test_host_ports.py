@@ -11,7 +11,7 @@ import pytest
 
 from tests.docker.host import Host
 from tests.machine import free_port
-from zedops.wire import PortsReply, PortsRequest, PortUse
+from zedops.calls import PortsReply, PortsRequest, PortUse
 
 pytestmark = pytest.mark.docker
 

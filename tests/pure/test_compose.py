@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from zedops.calls import Mounted
 from zedops.compose import Project, Service, read_env_file, read_services
 from zedops.errors import InvalidInput
-from zedops.wire import Mounted
 
 PROJECT = Project("/srv/mc", "mc", {"TAG": "latest", "EMPTY": "", "HOME": "/home/ada"},
                   {"secret.env": "TOKEN=x\nMODE='survival' # easy\n"}.get)  # fmt: skip

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zedops import document
+from zedops.calls import Mounted, Shape
 from zedops.draft import server_name, write_draft
 from zedops.model import Definition, Health
-from zedops.wire import Mounted, Shape
 from zedops_agent.adoption import differences
 
 

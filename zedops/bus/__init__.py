@@ -6,20 +6,19 @@ idempotent; whoever calls may repeat. A transport adds no rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Protocol
 
-from zedops.wire import (
-    DesiredDocument,
-    Heartbeat,
-    HeartbeatReply,
-    Hello,
-    LogsRequest,
-    Progress,
-    Reply,
-    Report,
-    Request,
-)
+from zedops.calls import Reply, Request, StreamRequest
+from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
+
+
+class Stream(Iterator[bytes], Protocol):
+    """Chunks as they come; whoever waits for the next one is woken by `abort`."""
+
+    def abort(self) -> None:
+        """End it, from any thread."""
+        ...
 
 
 class ManagerSide(Protocol):
@@ -53,8 +52,12 @@ class AgentSide(Protocol):
         """Answer a question about the host. Raises what the command line is to say."""
         ...
 
-    def logs(self, request: LogsRequest) -> Iterator[bytes]:
-        """Stream a server's log."""
+    def stream(self, request: StreamRequest) -> Stream:
+        """Stream a server's log, or what a command says. Errors may be raised on the way."""
+        ...
+
+    def greet(self) -> None:
+        """Take note that a manager began, or is reached again: ask it for the document soon."""
         ...
 
 
@@ -62,19 +65,22 @@ class Bus(Protocol):
     """What the manager holds: the way to every host."""
 
     def serve(self, manager: ManagerSide) -> None:
-        """Answer agents from now on."""
+        """Answer agents from now on, and let all of them know."""
         ...
 
     def publish(self, document: DesiredDocument) -> None:
-        """Push a document to its host. A host that is away gets it when it syncs."""
+        """Push a document to its host; never raises. A host that is away gets it when it syncs."""
         ...
 
     def call(self, host: str, request: Request) -> Reply:
         """Ask a host something, or raise HostUnavailable."""
         ...
 
-    def logs(self, host: str, request: LogsRequest) -> Iterator[bytes]:
-        """Stream a log from a host, or raise HostUnavailable."""
+    def stream(self, host: str, request: StreamRequest) -> Generator[bytes, None, None]:
+        """Stream something from a host; closing the generator ends it there, too.
+
+        Raises HostUnavailable, also in the middle, and whatever the host raised.
+        """
         ...
 
 

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from zedops.bus import AgentSide, ManagerSide
+from zedops.calls import Reply, Request, StreamRequest
 from zedops.errors import HostUnavailable
-from zedops.wire import (
-    DesiredDocument,
-    Heartbeat,
-    HeartbeatReply,
-    Hello,
-    LogsRequest,
-    Progress,
-    Reply,
-    Report,
-    Request,
-)
+from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 
 class LocalBus:
@@ -27,8 +18,10 @@ class LocalBus:
         self._agents: dict[str, AgentSide] = {}
 
     def serve(self, manager: ManagerSide) -> None:
-        """Answer agents from now on."""
+        """Answer agents from now on, and let those that are here know."""
         self._manager = manager
+        for agent in self._agents.values():
+            agent.greet()
 
     def join(self, host: str, agent: AgentSide) -> LocalLink:
         """Connect an agent; returns its way to the manager."""
@@ -45,9 +38,13 @@ class LocalBus:
         """Ask a host something."""
         return self._agent(host).call(request)
 
-    def logs(self, host: str, request: LogsRequest) -> Iterator[bytes]:
-        """Stream a log from a host."""
-        return self._agent(host).logs(request)
+    def stream(self, host: str, request: StreamRequest) -> Generator[bytes, None, None]:
+        """Stream something from a host."""
+        source = self._agent(host).stream(request)
+        try:
+            yield from source
+        finally:
+            source.abort()
 
     def _agent(self, host: str) -> AgentSide:
         agent = self._agents.get(host)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from zedops import hook
+from zedops.calls import Reply, Request, read_reply
 from zedops.clone import Clone
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fleet import Fleet
-from zedops.wire import Reply, Request, read_reply
 
 R = TypeVar("R", bound=Reply)
 

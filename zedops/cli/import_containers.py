@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from zedops import checks, document
+from zedops.calls import InspectRequest, Shape
 from zedops.cli.act import act, ask, waits
 from zedops.cli.ask import call, the_host
 from zedops.cli.screen import here
@@ -17,7 +18,6 @@ from zedops.draft import server_name, write_draft
 from zedops.errors import HostUnavailable, InvalidInput, UsageError, ZedopsError
 from zedops.fields import NAME
 from zedops.fleet import Fleet
-from zedops.wire import InspectRequest, Shape
 
 
 @click.command("import")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zedops.calls import LogsRequest
 from zedops.cli.ask import ask
 from zedops.cli.screen import find_server, here
 from zedops.errors import ZedopsError
@@ -23,5 +24,6 @@ def logs_command(server: str, follow: bool, tail: int) -> None:
     each = find_server(clone.fleet(), server)
     if each.id is None:
         raise ZedopsError(f"{server} has not been taken up yet; try again in a moment")
-    request = {"do": "logs", "id": each.id, "follow": follow, "tail": tail}
+    wanted = LogsRequest(server_id=each.id, follow=follow, tail=tail)
+    request = {"do": "stream", "request": wanted.model_dump(mode="json")}
     ask(clone, request, lambda text: click.echo(text, nl=False))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import click
 
 from zedops import document
+from zedops.calls import Belonging, InspectRequest, InventoryReply, InventoryRequest, Shape
 from zedops.cli.act import act, ask, waits
 from zedops.cli.ask import call, the_host
 from zedops.cli.screen import here, show_json, table
@@ -18,7 +19,6 @@ from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fields import NAME
 from zedops.fleet import Fleet, tombstone_path
 from zedops.model import State
-from zedops.wire import Belonging, InspectRequest, InventoryReply, InventoryRequest, Shape
 
 
 @dataclass(frozen=True)

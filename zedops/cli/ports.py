@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from zedops import document
+from zedops.calls import PortsReply, PortsRequest, PortUse
 from zedops.cli.ask import call, the_host
 from zedops.cli.screen import find_server, here, show_json, table
 from zedops.clone import Clone
@@ -15,7 +16,6 @@ from zedops.document import Document
 from zedops.errors import HostUnavailable, InvalidInput, ZedopsError
 from zedops.fleet import Fleet
 from zedops.ports import free_ports, free_set, ports_in_use, published, taken_on
-from zedops.wire import PortsReply, PortsRequest, PortUse
 
 
 @click.command("ports")

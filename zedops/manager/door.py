@@ -6,6 +6,7 @@ One JSON request a line; replies are JSON lines: `{"say": text}` as it happens, 
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import logging
@@ -17,13 +18,13 @@ from typing import Any
 
 from zedops import hook
 from zedops.bus import Bus
+from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
 from zedops.hub import FOR_MAIN, MAIN
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
 from zedops.repository import NO_OBJECT
-from zedops.wire import LogsRequest, read_request
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +98,8 @@ class Door:
             case "post-receive":
                 self._follow(request, say)
                 return {"exit": 0}
-            case "logs":
-                return self._logs(request, say)
+            case "stream":
+                return self._stream(request, say)
             case "call":
                 reply = self._bus.call(request["host"], read_request(request["request"]))
                 return {"exit": 0, "reply": reply.model_dump(mode="json")}
@@ -121,15 +122,14 @@ class Door:
         else:
             follow(self._manager, paths, say)
 
-    def _logs(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
-        server_id = request["id"]
+    def _stream(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+        wanted = read_stream_request(request["request"])
         with self._manager.changed:
-            host = self._manager.ledger.host(server_id)
+            host = self._manager.ledger.host(wanted.server_id)
         if host is None:
             raise ZedopsError("no host has this server; `zedops list` shows what is known")
-        wanted = LogsRequest(
-            server_id=server_id, tail=request["tail"], follow=request["follow"]
-        )
-        for chunk in self._bus.logs(host, wanted):
-            say(chunk.decode("utf-8", "replace"))
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        with contextlib.closing(self._bus.stream(host, wanted)) as chunks:
+            for chunk in chunks:
+                say(decoder.decode(chunk))
         return {"exit": 0}

@@ -1,0 +1,62 @@
+"""What a container says, as it says it: its log, or the output of a command run in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import docker.errors
+import requests.exceptions
+
+from zedops.errors import CommandFailed, EngineFailed, EngineUnreachable
+from zedops_agent.engine.connection import Connection
+
+
+class Stream(Iterator[bytes]):
+    """An iterator of chunks that another thread may abort while it waits for the next one."""
+
+    def __init__(
+        self, chunks: Iterator[bytes], abort: Callable[[], None], end: Callable[[], None]
+    ) -> None:
+        self._chunks, self._abort, self._end = chunks, abort, end
+        self._aborted = False
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            if not self._aborted:
+                self._end()
+            raise
+        except docker.errors.APIError as error:
+            raise EngineFailed(str(error.explanation or error)) from error
+        except (requests.exceptions.RequestException, OSError, ValueError) as error:
+            if self._aborted:
+                raise StopIteration from error
+            raise EngineUnreachable(f"the stream broke off: {error}") from error
+
+    def abort(self) -> None:
+        """End it, from any thread; the command itself may go on."""
+        self._aborted = True
+        with suppress(OSError, AttributeError, docker.errors.DockerException):
+            self._abort()
+
+
+def logs(connection: Connection, container: str, tail: int, *, follow: bool) -> Stream:
+    """Stream a container's log: its last `tail` lines, then on and on if `follow`."""
+    stream = connection.api.logs(container, stream=True, follow=follow, tail=tail)
+    return Stream(iter(stream), stream.close, lambda: None)
+
+
+def run(connection: Connection, container: str, command: tuple[str, ...]) -> Stream:
+    """Run a command in a container and stream both its outputs; CommandFailed unless it ends 0."""
+    api = connection.api
+    made = api.exec_create(container, list(command))["Id"]
+    stream = api.exec_start(made, stream=True)
+
+    def end() -> None:
+        code = api.exec_inspect(made)["ExitCode"]
+        if code:
+            raise CommandFailed(f"{command[0]} ended with code {code}")
+
+    return Stream(iter(stream), stream.close, end)

@@ -1,0 +1,198 @@
+"""What the manager may ask a host, and what is answered, over any transport.
+
+A question changes nothing and may be repeated (`exec` does what its command does); an error of
+`errors` is an answer, too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from zedops.model import Health
+from zedops.wire import Message
+
+
+class LogsRequest(Message):
+    """Stream a server's log: the last `tail` lines, then on and on if `follow`."""
+
+    kind: Literal["logs"] = "logs"
+    server_id: str
+    tail: Annotated[int, "lines"] = 100
+    follow: bool = False
+
+
+class ExecRequest(Message):
+    """Run a command in a server's container and stream what it says on both its outputs.
+
+    A command that does not end with 0 ends the stream with CommandFailed.
+    """
+
+    kind: Literal["exec"] = "exec"
+    server_id: str
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class PortsRequest(Message):
+    """Ask which of its ports a host has given away, to whomever."""
+
+    kind: Literal["ports"] = "ports"
+
+
+class PortUse(Message):
+    """One port of a host that is taken."""
+
+    protocol: str
+    port: int
+    address: str = ""  #: empty: every address of the host
+    #: Who holds it, in words: `container 'mc' (stopped)`, `process 'java' (12)`.
+    holder: str
+    server_id: str | None = None  #: if it is a server of this fleet
+    active: bool = True  #: False: a container that does not run now, and will want it back
+
+
+class PortsReply(Message):
+    """Every port that is taken on a host, in order."""
+
+    kind: Literal["ports"] = "ports"
+    uses: tuple[PortUse, ...]
+
+
+class InventoryRequest(Message):
+    """Ask for everything of this fleet on a host, whether a definition owns it or not."""
+
+    kind: Literal["inventory"] = "inventory"
+
+
+class Belonging(Message):
+    """A container or a data directory that says which server of this fleet it is of."""
+
+    server_id: str
+    server_name: str
+    container: str | None = None  #: name of the container; None: a data directory
+    running: bool = False
+    image: str | None = None
+    path: str | None = None  #: of a data directory
+    data_exists: bool | None = None  #: None: could not look
+
+
+class InventoryReply(Message):
+    """Everything of this fleet on a host."""
+
+    kind: Literal["inventory"] = "inventory"
+    belongings: tuple[Belonging, ...]
+
+
+class InspectRequest(Message):
+    """Ask what a container is, in the terms of a definition. Any container of the host."""
+
+    kind: Literal["inspect"] = "inspect"
+    container: str
+
+
+class Mounted(Message):
+    """One mount of a container: a directory or file of the host, or a named volume."""
+
+    source: str  #: an absolute path, or a volume's name
+    target: str
+    read_only: bool = False
+    is_directory: bool = True
+    key: str | None = None  #: the volume's name, where the source is zedops' own place for it
+
+
+class Shape(Message):
+    """A container in the terms of a definition; what its image says already is left out.
+
+    A variable that looks like a secret has no value here: values of secrets stay on their host.
+    """
+
+    kind: Literal["inspect"] = "inspect"
+    id: str
+    name: str
+    image: str
+    running: bool
+    owner: str | None = None  #: fleet whose label it carries
+    command: tuple[str, ...] | None = None
+    env: dict[str, str | None] = Field(default_factory=dict)
+    ports: tuple[tuple[str, int, int, str], ...] = ()  #: address, host, container port, protocol
+    mounts: tuple[Mounted, ...] = ()
+    user: str | None = None
+    hostname: str | None = None
+    networks: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    memory_bytes: int = 0
+    nano_cpus: int = 0
+    stop_signal: str | None = None
+    grace_s: float | None = None
+    health: Health | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    unsaid: tuple[str, ...] = ()  #: what it has and no definition can say: privileged, devices
+
+
+class PingRequest(Message):
+    """Ask whether an agent is there, and what it is."""
+
+    kind: Literal["ping"] = "ping"
+
+
+class Pong(Message):
+    """An agent is there."""
+
+    kind: Literal["ping"] = "ping"
+    zedops: str  #: its release
+    engine: str  #: the Docker Engine's release; empty: it does not answer
+    epoch: int  #: of the document it holds
+    rev: int
+
+
+class DataRequest(Message):
+    """Ask what data there is and how large, of one server or of all. Walks every directory."""
+
+    kind: Literal["data"] = "data"
+    server_id: str | None = None
+
+
+class VolumeSize(Message):
+    """One data volume of a server."""
+
+    server_id: str
+    volume: str  #: its key in the definition
+    path: str
+    exists: bool | None  #: None: could not look
+    size_bytes: int | None = None  #: None: could not look at everything in it
+    files: int = 0
+
+
+class DataReply(Message):
+    """What data there is on a host."""
+
+    kind: Literal["data"] = "data"
+    volumes: tuple[VolumeSize, ...]
+
+
+Request = Annotated[
+    PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest,
+    Field(discriminator="kind"),
+]
+Reply = PortsReply | InventoryReply | Shape | Pong | DataReply
+StreamRequest = Annotated[LogsRequest | ExecRequest, Field(discriminator="kind")]
+
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
+_STREAM: TypeAdapter[StreamRequest] = TypeAdapter(StreamRequest)
+_REPLY: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
+
+
+def read_request(said: object) -> Request:
+    """Read a request from JSON's values. ValueError if it is none."""
+    return _REQUEST.validate_python(said)
+
+
+def read_reply(said: object) -> Reply:
+    """Read a reply from JSON's values. ValueError if it is none."""
+    return _REPLY.validate_python(said)
+
+
+def read_stream_request(said: object) -> StreamRequest:
+    """Read what to stream from JSON's values. ValueError if it is nothing of the kind."""
+    return _STREAM.validate_python(said)
