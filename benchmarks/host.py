@@ -83,6 +83,17 @@ def wait_ref(path: Path, before: str) -> float:
     return time.time()
 
 
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Median, 99th percentile, the slowest, in milliseconds, and how many there were."""
+    ordered = sorted(values)
+    return {
+        "p50_ms": round(statistics.median(ordered) * 1e3, 1),
+        "p99_ms": round(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))] * 1e3, 1),
+        "max_ms": round(ordered[-1] * 1e3, 1),
+        "n": len(ordered),
+    }
+
+
 def summary(values: Sequence[float]) -> dict[str, float]:
     """Median, 90th percentile and number, in milliseconds."""
     ordered = sorted(values)
