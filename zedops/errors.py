@@ -9,7 +9,10 @@
     │   ├── EngineUnreachable 1   could not look; nothing may be inferred from it
     │   └── LookOutdated      1   what was seen is there no more: look again, then retry
     ├── DataAtRisk            1   going on could harm a world: stop and say so
-    └── HostUnavailable       1   no agent answers for that host
+    ├── HostUnavailable       1   no agent answers for that host
+    ├── Refused               1   a host may not join, and why
+    ├── InvalidToken          1   a text that is no token to join with
+    └── ServerFailed          1   nats-server does not run, or not as it should
 
 The number is the exit code. A message names the place, the fact and what to do.
 """
@@ -85,3 +88,15 @@ class DataAtRisk(ZedopsError):
 
 class HostUnavailable(ZedopsError):
     """No agent answers for the host."""
+
+
+class Refused(ZedopsError):
+    """A host may not join; the message says why, and is meant for whoever asked."""
+
+
+class InvalidToken(ZedopsError):
+    """A text that is no token to join with, or not a whole one."""
+
+
+class ServerFailed(ZedopsError):
+    """The NATS server cannot be found, started or reloaded; the message carries its own words."""
