@@ -1,8 +1,9 @@
 """The authority of one fleet: its keys, who belongs to it, and what the server is told of that.
 
-One private directory. `keys.json` and `ca-private.pem` are made once; `roll.json` changes; everything else
-is derived from them and made again whenever it is not what it should be. So kill -9 at any point
-leaves something that the next `open` completes, and whoever has these three files has the fleet.
+One private directory. `keys.json` and `ca-private.pem` are made once; `roll.json` changes;
+everything else is derived from them and made again whenever it is not what it should be. So kill -9
+at any point leaves something that the next `open` completes, and whoever has these three files has
+the fleet.
 
 Nothing is kept in memory but the keys: each act takes the directory's lock, reads, writes, and
 only then answers, so that several processes may act and no answer outruns the disk. A server that
@@ -99,6 +100,11 @@ class Authority:
             self._write_accounts(self._read_roll())
             self._write_certificate(names, now)
         return ServerFiles(self.folder / _ACCOUNTS, self.folder / _SERVER)
+
+    def write_config(self, name: str, content: bytes) -> None:
+        """Keep a file of the server's own beside the authority's, which it includes."""
+        with self._vault.locked():
+            self._write_changed(name, content)
 
     def manager_credentials(self) -> Credentials:
         """Make what the manager connects with: all rights in the fleet's account."""
