@@ -89,5 +89,5 @@ def _new_enough(program: Path) -> Path:
     version = re.search(r"v(\d+)\.(\d+)", said)
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
         least = ".".join(map(str, OLDEST))
-        raise ServerFailed(f"{program} is older than nats-server {least}; {_INSTALL}")
+        raise ServerFailed(f"{program} is no nats-server of {least} or newer; {_INSTALL}")
     return program

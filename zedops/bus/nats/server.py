@@ -25,7 +25,7 @@ from pathlib import Path
 from zedops.bus.nats import binary, configuration
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.tokens import host_of
-from zedops.errors import ServerFailed
+from zedops.errors import ServerFailed, ZedopsError
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +119,11 @@ class NatsServer:
             digest = self._write()
             with self._changed:
                 self._changed.wait_for(lambda: self._phase is not _Phase.STARTING, START_DEADLINE_S)
-                if digest != self._loaded and self._child is not None:
-                    self._signal(self._child)
-                    self._loaded = digest
+                child = self._child
+                if child is not None and digest != self._loaded:
+                    self._signal(child)
+                    if self._child is child:
+                        self._loaded = digest
 
     def stop(self) -> None:
         """End it, politely at first. Nothing happens if it does not run."""
@@ -195,7 +197,7 @@ class NatsServer:
                 keep = () if self._hold is None else (self._hold,)
                 child = binary.start(self._program, ["-c", config], keep)
                 self._child, self._loaded = child, digest
-        except (OSError, ServerFailed) as error:
+        except (OSError, ZedopsError) as error:
             self._last_words = str(error)
             return 0.0
         with child:
@@ -250,7 +252,7 @@ class NatsServer:
         if _port_taken(words):
             place = f"port {self._port} of {self._listen}"
             return f"{place} is taken by another program; stop it, or choose another port"
-        return f"nats-server ended: {words}"
+        return f"nats-server does not run: {words}"
 
     def _renew(self) -> None:
         while not self._stopping.wait(RENEWAL_S):
@@ -261,7 +263,7 @@ class NatsServer:
 
 
 def _ending(code: int) -> str:
-    return f"by signal {-code}" if code < 0 else f"with exit code {code}"
+    return f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
 def _port_taken(words: str) -> bool:

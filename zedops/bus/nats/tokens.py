@@ -58,7 +58,8 @@ class Token(Model):
         try:
             raw = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_")
             token = cls.model_validate_json(raw)
-            jwt.public_key(token.seed)
+            if jwt.subject(token.user_jwt) != jwt.public_key(token.seed):
+                raise ValueError("the key is not the user's")
             for url in token.urls:
                 host_of(url)
         except (ValidationError, ValueError, ZedopsError) as error:
