@@ -11,8 +11,10 @@
     ├── DataAtRisk            1   going on could harm a world: stop and say so
     ├── HostUnavailable       1   no agent answers for that host
     ├── VersionMismatch       1   the other side speaks another version of the protocol
-    ├── Refused               1   a token or a credential that is not good (any more)
-    └── CommandFailed         1   a command in a container did not end with 0
+    ├── CommandFailed         1   a command in a container did not end with 0
+    ├── Refused               1   a host may not join, and why
+    ├── InvalidToken          1   a text that is no token to join with
+    └── ServerFailed          1   nats-server does not run, or not as it should
 
 The number is the exit code. A message names the place, the fact and what to do.
 """
@@ -94,9 +96,17 @@ class VersionMismatch(ZedopsError):
     """Manager and agent speak different versions of the protocol; one is to be upgraded."""
 
 
-class Refused(ZedopsError):
-    """A token or credential that is unknown, used, expired or revoked."""
-
-
 class CommandFailed(ZedopsError):
     """A command in a server's container ended with another code than 0."""
+
+
+class Refused(ZedopsError):
+    """A host may not join; the message says why, and is meant for whoever asked."""
+
+
+class InvalidToken(ZedopsError):
+    """A text that is no token to join with, or not a whole one."""
+
+
+class ServerFailed(ZedopsError):
+    """The NATS server cannot be found, started or reloaded; the message carries its own words."""

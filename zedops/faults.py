@@ -21,6 +21,13 @@ POINTS = (
     "store.desired",  # a new document is on the host's disk, nothing was done
     "store.memory",  # what was seen is on the host's disk
 )
+#: Points on the way of a host into a fleet of many; a fleet on one machine never comes by.
+JOIN_POINTS = (
+    "authority.keys",  # the keys are made, the certificate authority is not
+    "authority.ca",  # both are made, the server was told nothing
+    "authority.roll",  # a host is in or out, the server's files do not say so yet
+    "authority.redeemed",  # a token is used, nobody was answered
+)
 
 
 def point(name: str) -> None:

@@ -1,0 +1,73 @@
+"""A private directory: whole files or none, one writer at a time.
+
+Keys live here. Every write is a temporary file, synced, then renamed over the old one, and the
+rename is synced too, so that kill -9 and power cuts leave the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from zedops.errors import ZedopsError
+
+
+class Vault:
+    """The files in one directory of mode 0700, each of mode 0600."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.chmod(0o700)
+        except OSError as error:
+            remedy = "make it a directory that this user owns"
+            raise ZedopsError(f"cannot use {folder}: {error.strerror}; {remedy}") from error
+
+    def read(self, name: str) -> bytes | None:
+        """Read a file; None if there is none. ZedopsError if it is there and cannot be read."""
+        path = self.folder / name
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            remedy = "make it readable for this user"
+            raise ZedopsError(f"cannot read {path}: {error.strerror}; {remedy}") from error
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a whole file in place. Only under the lock: the temporary name is always the same."""
+        path, partial = self.folder / name, self.folder / f"{name}.new"
+        try:
+            # what a killed writer left may be anything: never write into it
+            partial.unlink(missing_ok=True)
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            self._sync()
+        except OSError as error:
+            raise ZedopsError(f"cannot write {path}: {error.strerror}; see to its disk") from error
+
+    def _sync(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other thread and process out; a killed holder keeps nobody out."""
+        # opened anew each time: flock(2) keeps threads apart only by their open files
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
