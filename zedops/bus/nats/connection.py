@@ -1,0 +1,276 @@
+"""One connection to NATS, kept up for ever, with blocking calls for the threads of zedops.
+
+An event loop in a thread of its own owns the client. Every break makes a new client: nats-py's own
+reconnection replays what was published meanwhile (a late report would overtake a newer one), keeps
+dead TLS peers for 44 s and more, and raises while it drains. Here a broken connection fails
+every request at once and whoever is told of the new one begins with a sync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import nats.errors
+from nats.aio.client import Client, RawCredentials
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from zedops.bus.nats.messages import HEADERS
+from zedops.errors import HostUnavailable
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+CONNECT_S = 10
+RETRY_S = 1.0
+#: A peer that went away without a word is noticed within the sum of these.
+PING_S, PONG_S = 4.0, 5
+_CLOSE_S = 2.0
+
+Handler = Callable[[Msg], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server is and how it is spoken to."""
+
+    urls: tuple[str, ...]
+    inbox: str  #: prefix of the subjects that answers come to
+    name: str  #: how the server's own tools call this connection
+    credentials: str | None = field(default=None, repr=False)  #: text of a `.creds` file
+    tls: ssl.SSLContext | None = None
+    #: Speak TLS before the server has said a word. Our own servers want it; others may not know it.
+    tls_first: bool = True
+
+
+class Connection:
+    """Connects in the background and again after every break, until `close`.
+
+    `on_up` runs in a thread of its own whenever a connection was made and subscribed.
+    """
+
+    def __init__(self, address: Address, on_up: Callable[[], None] = lambda: None) -> None:
+        self.address = address
+        self._on_up = on_up
+        self._handlers: dict[str, Handler] = {}  # as the library calls them
+        self._client: Client | None = None
+        self._broken = asyncio.Event()
+        self._subscribed: dict[str, Subscription] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked: set[asyncio.Task[Msg]] = set()
+        self._up = threading.Event()
+        self._ending = False
+        #: Why there is no connection, in the library's words.
+        self.trouble = "not yet connected"
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="nats", daemon=True)
+        self._thread.start()
+
+    # --- for threads
+
+    @property
+    def where(self) -> str:
+        """Name the server, for messages."""
+        return ", ".join(self.address.urls)
+
+    def wait_up(self, timeout_s: float) -> bool:
+        """Wait for a connection; False if there is none in time."""
+        return self._up.wait(timeout_s)
+
+    def request(self, subject: str, raw: bytes, timeout_s: float) -> tuple[bytes, dict[str, str]]:
+        """Ask and wait. HostUnavailable where nobody answers, for whatever reason."""
+        reply = self._wait(self._request(subject, raw, timeout_s), timeout_s + 1)
+        return reply.data, dict(reply.headers or {})
+
+    def publish(
+        self, subject: str, raw: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Say something, if there is a connection. HostUnavailable without one."""
+        self._wait(self._publish(subject, raw, headers), PONG_S)
+
+    def serve(self, subject: str, handler: Handler, *, in_order: bool = False) -> None:
+        """Give everything said on a subject to `handler`, from now on and after every break.
+
+        Each message has a task of its own, so that one that takes long holds up nobody; with
+        `in_order` they are handled one after the other.
+        """
+        self._wait(self._serve(subject, handler if in_order else self._spread(handler)), PONG_S)
+
+    def unserve(self, subject: str) -> None:
+        """Listen to a subject no longer."""
+        with contextlib.suppress(HostUnavailable):
+            self._wait(self._unserve(subject), PONG_S)
+
+    async def reply(self, message: Msg, body: bytes, headers: Mapping[str, str]) -> None:
+        """Answer a message, for handlers; whoever asked is told nothing if there is no way."""
+        if message.reply:
+            with contextlib.suppress(HostUnavailable):
+                await self._publish(message.reply, body, headers)
+
+    def close(self) -> None:
+        """End the connection and its thread."""
+        self._ending = True
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._break)
+        self._thread.join(timeout=CONNECT_S)
+
+    def _wait(self, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
+        if self._ending:
+            work.close()
+            raise HostUnavailable("the connection was closed")
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout_s + CONNECT_S)
+        except FutureTimeout as error:
+            future.cancel()
+            raise HostUnavailable(f"{self.where} does not answer") from error
+
+    # --- in the loop
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._keep_up())
+        finally:
+            self._loop.close()
+
+    async def _keep_up(self) -> None:
+        while not self._ending:
+            self._broken.clear()
+            client = Client()
+            try:
+                await self._connect(client)
+                self._client = client
+                for subject, handler in list(self._handlers.items()):
+                    await self._subscribe(client, subject, handler)
+                await client.flush(PONG_S)
+                self._said_up()
+                await self._watch(client)
+            except (OSError, nats.errors.Error, TimeoutError, ssl.SSLError) as error:
+                self._note(error)
+            finally:
+                self._client = None
+                self._up.clear()
+                await self._drop(client)
+            if not self._ending:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._broken.wait(), RETRY_S)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connect(self, client: Client) -> None:
+        async def noted(error: Exception) -> None:
+            self._note(error)
+
+        async def closed() -> None:
+            self._break()
+
+        address = self.address
+        extra: dict[str, Any] = {}
+        if address.tls is not None:
+            extra |= {"tls": address.tls, "tls_handshake_first": address.tls_first}
+        if address.credentials is not None:
+            extra["user_credentials"] = RawCredentials(address.credentials)
+        await client.connect(
+            list(address.urls), name=address.name, inbox_prefix=address.inbox,
+            allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0,
+            connect_timeout=CONNECT_S, ping_interval=3600, pending_size=0,
+            error_cb=noted, closed_cb=closed, disconnected_cb=closed, **extra,
+        )
+
+    async def _watch(self, client: Client) -> None:
+        """Wait until the connection is broken, and find out if it is."""
+        while not self._ending and client.is_connected:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._broken.wait(), PING_S)
+                return
+            await client.rtt(PONG_S)
+
+    async def _drop(self, client: Client) -> None:
+        self._subscribed.clear()
+        for task in self._asked:
+            task.cancel()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(client.close(), _CLOSE_S)
+
+    def _break(self) -> None:
+        self._broken.set()
+
+    def _note(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        if text != self.trouble:
+            log.log(logging.DEBUG if self._ending else logging.WARNING, "NATS: %s", text)
+        self.trouble = text
+
+    def _said_up(self) -> None:
+        log.info("connected to %s", self.where)
+        self.trouble = ""
+        self._up.set()
+        threading.Thread(target=self._on_up, name="nats-up", daemon=True).start()
+
+    def _spread(self, handler: Handler) -> Handler:
+        async def spread(message: Msg) -> None:
+            task = asyncio.ensure_future(handler(message))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+        return spread
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a message was not handled", exc_info=error)
+
+    def _live(self) -> Client:
+        if self._client is None or not self._client.is_connected:
+            raise HostUnavailable(f"no connection to {self.where}: {self.trouble or 'broken'}")
+        return self._client
+
+    async def _request(self, subject: str, raw: bytes, timeout_s: float) -> Msg:
+        asked = self._live().request(subject, raw, timeout=timeout_s, headers=HEADERS)
+        task = asyncio.ensure_future(asked)
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+        try:
+            return await task
+        except asyncio.CancelledError as error:
+            raise HostUnavailable(f"the connection to {self.where} broke") from error
+        except nats.errors.NoRespondersError as error:
+            raise HostUnavailable("nobody is there to answer") from error
+        except (OSError, nats.errors.Error, TimeoutError) as error:
+            words = str(error) or type(error).__name__
+            raise HostUnavailable(f"no answer: {words}") from error
+
+    async def _publish(
+        self, subject: str, raw: bytes, headers: Mapping[str, str] | None
+    ) -> None:
+        try:
+            await self._live().publish(subject, raw, headers={**HEADERS, **(headers or {})})
+        except (OSError, nats.errors.Error, TimeoutError) as error:
+            raise HostUnavailable(f"cannot send: {error}") from error
+
+    async def _serve(self, subject: str, handler: Handler) -> None:
+        await self._unserve(subject)
+        self._handlers[subject] = handler
+        if self._client is not None and self._client.is_connected:
+            await self._subscribe(self._client, subject, handler)
+            await self._client.flush(PONG_S)
+
+    async def _subscribe(self, client: Client, subject: str, handler: Handler) -> None:
+        self._subscribed[subject] = await client.subscribe(subject, cb=handler)
+
+    async def _unserve(self, subject: str) -> None:
+        self._handlers.pop(subject, None)
+        subscription = self._subscribed.pop(subject, None)
+        if subscription is not None:
+            await subscription.unsubscribe()

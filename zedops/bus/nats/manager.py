@@ -1,0 +1,175 @@
+"""The manager's side of the bus over NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import uuid
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from nats.aio.msg import Msg
+from pydantic import BaseModel
+
+from zedops.bus import ManagerSide
+from zedops.bus.nats import messages, subjects
+from zedops.bus.nats.connection import Address, Connection
+from zedops.bus.nats.streams import Reader
+from zedops.calls import Reply, Request, StreamRequest, read_reply
+from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
+from zedops.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
+
+M = TypeVar("M", Hello, Heartbeat, Report, Progress)
+log = logging.getLogger(__name__)
+
+CALL_S = 30.0
+#: What agents ask is short work under one lock: more threads would only wait for it.
+_THREADS = 4
+
+
+class NatsBus:
+    """Every host behind one NATS server, or a cluster of them."""
+
+    def __init__(self, address: Address) -> None:
+        self._manager: ManagerSide | None = None
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="bus")
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._mismatched: set[str] = set()
+        self._connection = Connection(address, self._say_hello)
+
+    def serve(self, manager: ManagerSide) -> None:
+        """Answer agents from now on, and let all of them know."""
+        self._manager = manager
+        answers: dict[str, tuple[type[Any], Callable[[Any], BaseModel | None]]] = {
+            subjects.SYNC: (Hello, manager.sync),
+            subjects.HEARTBEAT: (Heartbeat, manager.heartbeat),
+            subjects.REPORT: (Report, manager.report),
+            subjects.PROGRESS: (Progress, manager.progress),
+        }
+        for what, (model, answer) in answers.items():
+            handler = functools.partial(self._handle, model, answer)
+            self._connection.serve(subjects.up("*", what), handler)
+        self._say_hello()
+
+    def serve_join(self, redeem: Callable[[str, dict[str, Any]], dict[str, object]]) -> None:
+        """Let hosts join: `redeem` takes a token's id and what its holder says."""
+
+        async def handle(message: Msg) -> None:
+            token_id = subjects.speaker(message.subject)
+
+            def read(said: Any) -> dict[str, Any]:
+                if not isinstance(said, dict):
+                    raise ValueError("no mapping")
+                return said
+
+            await self._answer(message, read, functools.partial(redeem, token_id))
+
+        self._connection.serve(subjects.join("*"), handle)
+
+    def publish(self, document: DesiredDocument) -> None:
+        """Push a document to its host; one that is away gets it when it syncs."""
+        subject = subjects.down(document.host, subjects.DESIRED)
+        with contextlib.suppress(HostUnavailable):
+            self._connection.publish(subject, messages.pack(document))
+
+    def call(self, host: str, request: Request) -> Reply:
+        """Ask a host something."""
+        said = self._ask(host, {"request": request.model_dump(mode="json")})
+        return read_reply(said)
+
+    def stream(self, host: str, request: StreamRequest) -> Generator[bytes, None, None]:
+        """Stream something from a host."""
+        reader = Reader(self._connection, host, uuid.uuid4().hex)
+        subject = subjects.up(host, subjects.STREAM, reader.stream_id)
+
+        async def take(message: Msg) -> None:
+            await reader.take(message.data, dict(message.headers or {}))
+
+        self._connection.serve(subject, take, in_order=True)
+        try:
+            self._ask(host, {
+                "stream": reader.stream_id, "request": request.model_dump(mode="json")
+            })
+            yield from reader.chunks()
+        finally:
+            self._connection.unserve(subject)
+            reader.cancel()
+
+    def close(self) -> None:
+        """Let go of the server."""
+        self._connection.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def connection(self) -> Connection:
+        """Give the connection, for what else goes over it."""
+        return self._connection
+
+    # --- inside
+
+    def _ask(self, host: str, question: dict[str, object]) -> Any:
+        subject = subjects.down(host, subjects.CALL)
+        try:
+            raw, headers = self._connection.request(subject, messages.pack(question), CALL_S)
+        except HostUnavailable as error:
+            raise HostUnavailable(f"host {host!r} does not answer ({error})") from error
+        return messages.unpack(raw, headers, lambda said: said, f"host {host!r}")
+
+    def _say_hello(self) -> None:
+        if self._manager is not None:
+            with contextlib.suppress(HostUnavailable):
+                self._connection.publish(subjects.HELLO, b"{}")
+
+    async def _handle(
+        self, model: type[M], answer: Callable[[M], BaseModel | None], message: Msg
+    ) -> None:
+        host = subjects.speaker(message.subject)
+
+        def read(said: Any) -> M:
+            read_message = model.model_validate(said)
+            if read_message.host != host:
+                raise ValueError(f"it speaks of host {read_message.host!r}")
+            return read_message
+
+        # reports of one host are taken in the order in which it sent them
+        async with self._turns.setdefault(f"{host} {model.__name__}", asyncio.Lock()):
+            await self._answer(message, read, answer)
+
+    async def _answer(
+        self,
+        message: Msg,
+        read: Callable[[Any], Any],
+        answer: Callable[[Any], BaseModel | dict[str, object] | None],
+    ) -> None:
+        if message.reply and not subjects.is_answerable(message.subject, message.reply):
+            log.warning("%s wants its answer at %s; dropped", message.subject, message.reply)
+            return
+        loop = asyncio.get_running_loop()
+        work = functools.partial(self._work, message, read, answer)
+        body, headers = await loop.run_in_executor(self._pool, work)
+        await self._connection.reply(message, body, headers)
+
+    def _work(
+        self,
+        message: Msg,
+        read: Callable[[Any], Any],
+        answer: Callable[[Any], BaseModel | dict[str, object] | None],
+    ) -> tuple[bytes, dict[str, str]]:
+        who = subjects.speaker(message.subject)
+        try:
+            said = messages.unpack(message.data, message.headers, read, f"host {who!r}")
+            return messages.pack(answer(said) or {}), messages.HEADERS
+        except VersionMismatch as error:
+            if who not in self._mismatched:
+                log.warning("%s", error)
+            self._mismatched.add(who)
+            return messages.refusal(error)
+        except ZedopsError as error:
+            log.info("%s: %s", message.subject, error)
+            return messages.refusal(error)
+        except Exception as error:
+            log.exception("%s was not answered", message.subject)
+            return messages.refusal(error)

@@ -1,0 +1,89 @@
+"""How messages travel: JSON, compressed where it is long, the protocol's version in a header.
+
+An error that the other side raised is an answer, too: `Zed-Error` names its class in `errors` and
+the body is its text. What cannot be read is refused with a reason, never guessed at. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from zedops import errors
+from zedops.errors import VersionMismatch, ZedopsError
+from zedops.wire import VERSION
+
+T = TypeVar("T")
+
+VERSION_HEADER, ERROR_HEADER = "Zed-Version", "Zed-Error"
+HEADERS = {VERSION_HEADER: str(VERSION)}
+#: A server takes 1 MB unless told otherwise; documents of large hosts are mostly repetition.
+_COMPRESS_FROM = 16 * 1024
+#: No message is longer than this, whatever a compressed one claims to be.
+MAX_BYTES = 64 * 1024 * 1024
+
+
+def pack(message: BaseModel | Mapping[str, object]) -> bytes:
+    """Write a message."""
+    if isinstance(message, BaseModel):
+        raw = message.model_dump_json(exclude_defaults=False).encode()
+    else:
+        raw = json.dumps(message).encode()
+    return zlib.compress(raw, 3) if len(raw) >= _COMPRESS_FROM else raw
+
+
+def unpack(
+    raw: bytes, headers: Mapping[str, str] | None, read: Callable[[Any], T], who: str
+) -> T:
+    """Read a message of `who` with `read`, which takes JSON's values.
+
+    Raises VersionMismatch, the error that the other side raised, or ZedopsError.
+    """
+    headers = headers or {}
+    spoken = headers.get(VERSION_HEADER, "none")
+    if spoken != str(VERSION):
+        older = spoken.isdigit() and int(spoken) < VERSION
+        remedy = f"upgrade zedops {'there' if older else 'here'}"
+        fact = f"{who} speaks version {spoken[:20]} of the protocol, this side {VERSION}"
+        raise VersionMismatch(f"{fact}; {remedy}")
+    plain = _inflated(raw, who)
+    if (kind := headers.get(ERROR_HEADER)) is not None:
+        raise _error(kind, plain.decode("utf-8", "replace"))
+    try:
+        return read(json.loads(plain))
+    except (ValidationError, ValueError, RecursionError) as error:
+        first = str(error).splitlines()
+        raise ZedopsError(f"{who} said what cannot be read: {' '.join(first[:2])[:200]}") from error
+
+
+def refusal(error: Exception) -> tuple[bytes, dict[str, str]]:
+    """Write an error as an answer: body and headers."""
+    known = isinstance(error, ZedopsError)
+    kind = type(error).__name__ if known else "ZedopsError"
+    text = str(error) if known else f"it failed there: {error!r}; its log says more"
+    return text.encode()[:16_000], {**HEADERS, ERROR_HEADER: kind}
+
+
+def _error(kind: str, text: str) -> ZedopsError:
+    found = getattr(errors, kind, None)
+    if isinstance(found, type) and issubclass(found, ZedopsError) and found.__init__ is \
+            ZedopsError.__init__:
+        return found(text)
+    return ZedopsError(text)
+
+
+def _inflated(raw: bytes, who: str) -> bytes:
+    if raw[:1] != b"\x78":  # JSON begins with a bracket, zlib's format (RFC 1950) with this
+        return raw
+    inflater = zlib.decompressobj()
+    try:
+        plain = inflater.decompress(raw, MAX_BYTES)
+    except zlib.error as error:
+        raise ZedopsError(f"{who} said what cannot be read: {error}") from error
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise ZedopsError(f"{who} said more than {MAX_BYTES} bytes, or broke off")
+    return plain
