@@ -68,9 +68,10 @@ class Connection:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: set[asyncio.Task[Msg]] = set()
         self._up = threading.Event()
+        self._said: set[str] = set()
         self._ending = False
         #: Why there is no connection, in the library's words.
-        self.trouble = "not yet connected"
+        self.trouble = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="nats", daemon=True)
         self._thread.start()
@@ -207,14 +208,18 @@ class Connection:
         self._broken.set()
 
     def _note(self, error: Exception) -> None:
-        text = str(error) or type(error).__name__
-        if text != self.trouble:
-            log.log(logging.DEBUG if self._ending else logging.WARNING, "NATS: %s", text)
-        self.trouble = text
+        """Keep why there is no connection; the library's last word is its least telling one."""
+        if isinstance(error, nats.errors.NoServersError) and self.trouble:
+            return
+        self.trouble = " ".join((str(error) or type(error).__name__).removeprefix("nats: ").split())
+        if self.trouble not in self._said and not self._ending:
+            log.warning("no connection to %s: %s; trying on", self.where, self.trouble)
+        self._said.add(self.trouble)
 
     def _said_up(self) -> None:
-        log.info("connected to %s", self.where)
+        log.log(logging.WARNING if self._said else logging.INFO, "connected to %s", self.where)
         self.trouble = ""
+        self._said.clear()
         self._up.set()
         threading.Thread(target=self._on_up, name="nats-up", daemon=True).start()
 
@@ -233,7 +238,7 @@ class Connection:
 
     def _live(self) -> Client:
         if self._client is None or not self._client.is_connected:
-            raise HostUnavailable(f"no connection to {self.where}: {self.trouble or 'broken'}")
+            raise HostUnavailable(f"no connection to {self.where}: {self.trouble or 'not yet'}")
         return self._client
 
     async def _request(self, subject: str, raw: bytes, timeout_s: float) -> Msg:
