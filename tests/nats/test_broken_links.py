@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -214,14 +215,20 @@ def test_a_stream_whose_reader_vanished_is_ended_on_the_host(
     server: NatsServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "LOST_S", 1.0)
+    monkeypatch.setattr(streams, "GRANT_S", 5.0)
     agent = AgentEnd(source=Chunks(0))
     with new_link(server, authority, "attic", agent), manager_bus(server, authority) as bus:
-        wanted = LogsRequest(server_id=server_id(1), follow=True)
-        reading = threading.Thread(
-            target=lambda: next(bus.stream("attic", wanted), None), daemon=True
-        )
+        stream = bus.stream("attic", LogsRequest(server_id=server_id(1), follow=True))
+
+        def read() -> None:
+            with contextlib.suppress(HostUnavailable):
+                next(stream)
+
+        reading = threading.Thread(target=read)
         reading.start()
         wait_for(agent.source.aborted.is_set, 30)
+        bus.close()
+        reading.join()
 
 
 def test_a_host_that_vanishes_ends_the_stream_with_an_error(
