@@ -181,6 +181,9 @@ class Agent:
         except EngineUnreachable as error:
             self._say_gone(str(error))
             again_s = ENGINE_RETRY_S
+        except EngineFailed as error:  # it answers, and could not be looked at all the same
+            log.warning("cannot look at %s: %s; trying again", want.name if want else "it", error)
+            again_s = ENGINE_RETRY_S
         except Exception:
             log.exception("working on %s failed; trying again", want.name if want else server_id)
             again_s = ENGINE_RETRY_S
