@@ -32,8 +32,9 @@ class Relay:
         self._door.listen(64)
         self.address = str(place) if place else "127.0.0.1:%d" % self._door.getsockname()[1]
         self._changed = threading.Condition()
+        self._holding: bytes | None = None
         self._refusing: bytes | None = None
-        self._held = self._gone = False
+        self._gone = False
         self._met = 0
         self._open: set[socket.socket] = set()
         threading.Thread(target=self._serve, name="relay", daemon=True).start()
@@ -48,9 +49,9 @@ class Relay:
             yield
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Let everybody wait, without a word."""
-        with self._trouble(held=True):
+    def holding(self, request: bytes) -> Iterator[None]:
+        """Let each request that has this in its first line wait, without a word."""
+        with self._trouble(holding=request):
             yield
 
     @contextlib.contextmanager
@@ -76,17 +77,17 @@ class Relay:
 
     @contextlib.contextmanager
     def _trouble(
-        self, *, gone: bool = False, held: bool = False, refusing: bytes | None = None
+        self, gone: bool = False, holding: bytes | None = None, refusing: bytes | None = None
     ) -> Iterator[None]:
-        self._set(gone, held, refusing)
+        self._set(gone, holding, refusing)
         try:
             yield
         finally:
-            self._set(gone=False, held=False, refusing=None)
+            self._set(False, None, None)
 
-    def _set(self, gone: bool, held: bool, refusing: bytes | None) -> None:
+    def _set(self, gone: bool, holding: bytes | None, refusing: bytes | None) -> None:
         with self._changed:
-            self._gone, self._held, self._refusing, self._met = gone, held, refusing, 0
+            self._gone, self._holding, self._refusing, self._met = gone, holding, refusing, 0
             self._changed.notify_all()
 
     def _end_all(self) -> None:
@@ -124,11 +125,12 @@ class Relay:
 
     def _pass_on(self, caller: socket.socket, service: socket.socket) -> None:
         while said := caller.recv(1 << 16):
-            if self._held:
+            first = said.split(b"\r\n", 1)[0]
+            if self._holding is not None and self._holding in first:
                 self._meet()
                 with self._changed:
-                    self._changed.wait_for(lambda: not self._held)
-            if self._refusing is not None and self._refusing in said.split(b"\r\n", 1)[0]:
+                    self._changed.wait_for(lambda: self._holding is None)
+            if self._refusing is not None and self._refusing in first:
                 self._meet()
                 caller.sendall(_ERROR)
             else:

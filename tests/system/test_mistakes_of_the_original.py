@@ -35,6 +35,7 @@ from tests.system.servers import (
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
 LISTING = b"/containers/json"
+MANIFEST = b"/manifests/"
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_4_work_may_take_its_time_and_its_late_end_counts(
     path.write_text(path.read_text().replace("stop: {grace: 5s}\n", ""))
     fleet.git("add", str(path))
     fleet.git("commit", "--quiet", "-m", "slow: begin")
-    with slow_registry.held():
+    with slow_registry.holding(MANIFEST):
         fleet.git("push", "-o", "no-wait")
         slow_registry.wait_met(1)
         wait_status(fleet, "slow", "creating")
@@ -149,7 +150,7 @@ def test_5_long_work_blocks_nobody_and_creating_outlives_no_crash(
     write(machine, "slow", image=f"{slow_registry.address}/{name}")
     machine.git("add", "servers.d")
     machine.git("commit", "--quiet", "-m", "slow: begin")
-    with slow_registry.held():
+    with slow_registry.holding(MANIFEST):
         machine.git("push", "-o", "no-wait")
         slow_registry.wait_met(1)
         begin(machine, "quick")
@@ -247,8 +248,9 @@ def test_8_a_rebuild_takes_the_new_images_defaults_and_a_bad_one_is_undone(
     assert labels == {"flavour": "new", "team": "red"}
 
     release('CMD ["/bin/sh", "-c", "echo a bad release; exit 7"]')
-    said = fleet.zedops("rebuild", "rebuilt", "--wait", code=1).stderr
-    assert "last exit code 7; last log lines: a bad release" in said
+    fleet.zedops("rebuild", "rebuilt")
+    message = wait_status(fleet, "rebuilt", "failed")["message"]
+    assert "last exit code 7; last log lines: a bad release" in message
     fleet.wait_for(lambda: is_running(fleet, "rebuilt"))
     assert runs(fleet, "rebuilt")[0] == second["Id"]
     assert [each["Id"] for each in mine(fleet, "rebuilt")] == [second["Id"]]

@@ -194,13 +194,13 @@ def test_6_nothing_is_busy_for_ever_nor_slow_in_a_big_fleet(machine: Machine) ->
     machine.init()
     machine.up()
     machine.write("zedops.yaml", f"name: {machine.fleet}\nhosts: [local, far]\n")
-    for number in range(300):
+    for number in range(200):
         text = f"host: far\nimage: {machine.image}\nenv: {{N: {number}}}\n"
         machine.write(f"servers.d/far/far-{number}.yaml", text)
     machine.git("add", "--all")
     machine.git("commit", "--quiet", "-m", "a big fleet")
     machine.git("push", "-o", "no-wait")
-    machine.wait_for(lambda: len(by_zedops(machine, "297 more")) == 1)
+    machine.wait_for(lambda: len(by_zedops(machine, "197 more")) == 1)
     begun = time.monotonic()
     path = begin(machine, "near", "host: local")
     assert time.monotonic() - begun < 10
@@ -275,7 +275,7 @@ def test_8_nothing_is_left_behind_and_nothing_grows(fleet: Machine) -> None:
     path = write(fleet, "loop", "desired: stopped", "env: {N: 0}")
     fleet.push("loop: begin")
     before: dict[str, int] = {}
-    for number in range(1, 37):
+    for number in range(1, 29):
         edit(fleet, path, f"N: {number - 1}", f"N: {number}")
         waits = number % 4 == 0
         said = fleet.git("push", *([] if waits else ["-o", "no-wait"]))
