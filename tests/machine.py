@@ -78,6 +78,12 @@ class Machine:
         assert fault or not self.died, self.said()
 
     @property
+    def pid(self) -> int:
+        """Name the process of `zedops up`."""
+        assert self._up is not None
+        return self._up.pid
+
+    @property
     def died(self) -> bool:
         """Say whether `zedops up` ended by itself."""
         return self._up is not None and self._up.poll() is not None

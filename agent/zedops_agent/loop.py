@@ -165,6 +165,9 @@ class Agent:
         except EngineUnreachable as error:
             self._say_gone(str(error))
             return ENGINE_RETRY_S
+        except EngineFailed as error:  # it answers, and could not be looked at all the same
+            log.warning("cannot look at %s: %s; trying again", want.name if want else "it", error)
+            return ENGINE_RETRY_S
         except Exception:
             log.exception("working on %s failed; trying again", want.name if want else server_id)
             return ENGINE_RETRY_S

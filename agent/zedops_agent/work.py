@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
@@ -163,7 +163,7 @@ class Workshop:
                 data.release(self.places(want), self._of(want), want.definition)
                 data.remove(self._root, self._of(want))
             case GiveUp():
-                self._give_up(step)
+                self._give_up(step, want)
             case _:
                 assert_never(step)
         return None
@@ -203,8 +203,11 @@ class Workshop:
             holder = conflict(want.definition, uses, want.id, stopped_too=False)
             raise EngineFailed(f"{error}{f'; {holder}' if holder else ''}") from error
 
-    def _give_up(self, step: GiveUp) -> None:
-        lines = self._engine.last_lines(step.container, _LAST_LINES)
+    def _give_up(self, step: GiveUp, want: DesiredServer) -> None:
+        """Stop a server that keeps crashing. Its log goes into git, but no secret that is in it."""
+        given = self._engine.environment(step.container)
+        secrets = [given.get(name, "") for name in want.definition.secrets]
+        lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
         self._engine.stop(step.container, step.stop)
         raise GaveUp(f"{step.cause}; last log lines: {lines or 'none'}")
 
@@ -237,3 +240,11 @@ class Workshop:
         self._store.save_memory(want.id, memory.model_copy(update={"restarting": begun}))
         self._engine.stop(step.container, step.stop)
         self._engine.start(step.container)
+
+
+def _hide(secrets: Iterable[str], text: str) -> str:
+    """Blank out secrets line by line, as a log shows them; one may be part of another."""
+    parts = {line.strip() for each in secrets for line in each.splitlines()} - {""}
+    for each in sorted(parts, key=len, reverse=True):
+        text = text.replace(each, "***")
+    return text

@@ -36,12 +36,12 @@ def test_a_server_that_was_killed_is_back_for_everybody(
         new_link(server, authority, "attic", agent) as link, manager_bus(server, authority) as bus
     ):
         bus.serve(manager)
-        wait_for(lambda: agent.greeted)
+        pid = server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not link.wait_up(0) and not bus.connection.wait_up(0))
         greeted = agent.greeted
-        assert server.pid is not None
-        os.kill(server.pid, signal.SIGKILL)
-        wait_for(lambda: agent.greeted > greeted)
-        wait_for(lambda: bus.connection.wait_up(0))
+        wait_for(lambda: agent.greeted > greeted and bus.connection.wait_up(0))
         assert bus.call("attic", PingRequest())
         link.report(Report(host="attic", servers=tuple(reports(2))))
         assert manager.reports == reports(2)

@@ -44,6 +44,24 @@ def test_a_flapping_server_does_not_flood_the_history_nor_hold_up_the_others() -
     assert server_id(1) in journal
 
 
+def test_who_asks_for_one_thing_after_the_other_does_not_wait_as_for_a_flapping_server() -> None:
+    journal = Journal()
+    for second in range(20):
+        asked = running(1).model_copy(update={"commit": f"c{second}"})
+        journal.add(doc(A, state=asked), Status.CREATING)
+        assert journal.wait_s(second, quiet=True) == QUIET_S
+        journal.clear(second)
+    for second in range(20, 40):
+        journal.add(doc(A, state=running(1)), Status.RUNNING, urgent=True)
+        assert journal.wait_s(second, quiet=True) == QUIET_S
+        journal.clear(second)
+    for second in range(5):
+        note(journal, Status.RUNNING, Status.STOPPED)
+        journal.clear(40 + second)
+    note(journal, Status.RUNNING, Status.STOPPED)
+    assert journal.wait_s(46, quiet=True) == FLAPPING_S  # and this time nobody asked
+
+
 def test_a_clock_that_leapt_is_trusted_again_after_a_while() -> None:
     clock, day = Clock(), 86400.0
     wall = NOW.timestamp()

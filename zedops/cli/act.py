@@ -85,6 +85,8 @@ def _is_done(each: Document, state: State, commit: str, begun: float) -> bool:
         return each.definition is None or each.definition.purge is None
     if state.commit is not None and commit.startswith(state.commit):
         return True
+    if state.status is Status.MISSING and state.data_lost:
+        return True  # nothing is done about it until somebody brings the data back
     return state.status is Status.FAILED and state.since is not None and (
         state.since.timestamp() >= begun - 60
     )

@@ -36,6 +36,8 @@ class Journal:
     _files: set[str] = field(default_factory=set)
     #: When the newest commits about a server were made.
     _told: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    #: Which definition those were about.
+    _told_of: dict[str, str | None] = field(default_factory=dict)
 
     def touch(self, path: str) -> None:
         """Note that a file must be written, or removed."""
@@ -86,8 +88,15 @@ class Journal:
         return UNSETTLED_S
 
     def _flaps(self, server_id: str, now_s: float) -> bool:
+        if self._is_answer(server_id):
+            return False
         told = self._told.get(server_id, ())
         return sum(now_s - at < FLAPPING_WINDOW_S for at in told) >= FLAPPING_COMMITS
+
+    def _is_answer(self, server_id: str) -> bool:
+        """Say whether a person waits for this: they asked for something since the last commit."""
+        each = self._entries[server_id]
+        return each.urgent or each.state.commit != self._told_of.get(server_id)
 
     def files(self, fleet: Fleet) -> tuple[dict[str, bytes | None], str]:
         """Make the next commit: its files (None removes one) and its message."""
@@ -105,7 +114,9 @@ class Journal:
 
     def clear(self, at_s: float) -> None:
         """Note that everything is in git now, since `at_s` of a monotonic clock."""
-        for key in self._entries:
-            self._told[key] = (*self._told.get(key, ())[1 - FLAPPING_COMMITS :], at_s)
+        for key, each in self._entries.items():
+            before = () if self._is_answer(key) else self._told.get(key, ())
+            self._told[key] = (*before[1 - FLAPPING_COMMITS :], at_s)
+            self._told_of[key] = each.state.commit
         self._entries.clear()
         self._files.clear()

@@ -1,0 +1,144 @@
+"""A wire between zedops and a real service, to be cut, held or made to fail. For tests.
+
+All that passes is the service's own. What a wire adds is what wires and daemons do in bad moments:
+nobody answers, an answer takes long, one kind of request ends in an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+DEADLINE_S = 30.0
+_SAID = b'{"message":"containerd: context deadline exceeded"}\n'
+_ERROR = (
+    b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(_SAID), _SAID)
+)
+
+Address = str | tuple[str, int]
+
+
+class Relay:
+    """Listens at `place` (a socket's path, or a port of its own) and passes on to `target`."""
+
+    def __init__(self, target: Address, place: Path | None = None) -> None:
+        self._target = target
+        self._door = socket.socket(socket.AF_UNIX if place else socket.AF_INET)
+        self._door.bind(str(place) if place else ("127.0.0.1", 0))
+        self._door.listen(64)
+        self.address = str(place) if place else "127.0.0.1:%d" % self._door.getsockname()[1]
+        self._changed = threading.Condition()
+        self._holding: bytes | None = None
+        self._refusing: bytes | None = None
+        self._gone = False
+        self._met = 0
+        self._open: set[socket.socket] = set()
+        threading.Thread(target=self._serve, name="relay", daemon=True).start()
+
+    # --- what a test does
+
+    @contextlib.contextmanager
+    def cut(self) -> Iterator[None]:
+        """End every connection and hang up on each new one, for the length of a block."""
+        with self._trouble(gone=True):
+            self._end_all()
+            yield
+
+    @contextlib.contextmanager
+    def holding(self, request: bytes) -> Iterator[None]:
+        """Let each request that has this in its first line wait, without a word."""
+        with self._trouble(holding=request):
+            yield
+
+    @contextlib.contextmanager
+    def refusing(self, request: bytes) -> Iterator[None]:
+        """Answer each request that has this in its first line with an error of the server's."""
+        with self._trouble(refusing=request):
+            yield
+
+    def wait_met(self, count: int) -> None:
+        """Wait until so many callers have met what is wrong now."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._met >= count, DEADLINE_S), self._met
+
+    def close(self) -> None:
+        """End it all."""
+        self._gone = True
+        self._end_all()
+        with contextlib.suppress(OSError):
+            self._door.shutdown(socket.SHUT_RDWR)
+        self._door.close()
+
+    # --- inside
+
+    @contextlib.contextmanager
+    def _trouble(
+        self, gone: bool = False, holding: bytes | None = None, refusing: bytes | None = None
+    ) -> Iterator[None]:
+        self._set(gone, holding, refusing)
+        try:
+            yield
+        finally:
+            self._set(False, None, None)
+
+    def _set(self, gone: bool, holding: bytes | None, refusing: bytes | None) -> None:
+        with self._changed:
+            self._gone, self._holding, self._refusing, self._met = gone, holding, refusing, 0
+            self._changed.notify_all()
+
+    def _end_all(self) -> None:
+        for each in list(self._open):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _meet(self) -> None:
+        with self._changed:
+            self._met += 1
+            self._changed.notify_all()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = self._door.accept()
+                threading.Thread(target=self._connect, args=[caller], daemon=True).start()
+
+    def _connect(self, caller: socket.socket) -> None:
+        family = socket.AF_UNIX if isinstance(self._target, str) else socket.AF_INET
+        with caller, socket.socket(family) as service:
+            if self._gone:
+                self._meet()
+                return
+            service.connect(self._target)
+            self._open |= {caller, service}
+            back = threading.Thread(target=_pump, args=[service, caller], daemon=True)
+            back.start()
+            with contextlib.suppress(OSError):
+                self._pass_on(caller, service)
+            with contextlib.suppress(OSError):
+                service.shutdown(socket.SHUT_WR)
+            back.join()
+            self._open -= {caller, service}
+
+    def _pass_on(self, caller: socket.socket, service: socket.socket) -> None:
+        while said := caller.recv(1 << 16):
+            first = said.split(b"\r\n", 1)[0]
+            if self._holding is not None and self._holding in first:
+                self._meet()
+                with self._changed:
+                    self._changed.wait_for(lambda: self._holding is None)
+            if self._refusing is not None and self._refusing in first:
+                self._meet()
+                caller.sendall(_ERROR)
+            else:
+                service.sendall(said)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while said := source.recv(1 << 16):
+            target.sendall(said)
+        target.shutdown(socket.SHUT_WR)
