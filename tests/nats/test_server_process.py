@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -163,6 +164,37 @@ def test_an_address_that_is_not_this_machines_is_told_in_the_servers_words(
     server = NatsServer(authority, [], "192.0.2.1", free_port())
     with pytest.raises(ServerFailed, match="cannot assign requested address"):
         server.start()
+
+
+def test_a_server_runs_on_ipv6(authority: Authority) -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    server = NatsServer(authority, ["tls://[2001:db8::1]:4222"], "::1", free_port())
+    server.start()
+    try:
+        run(_manager_gets_in(server, authority))
+    finally:
+        server.stop()
+
+
+def test_a_server_runs_in_any_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    authority = Authority.open(Path('Ada\'s "hub" $HOME \\ ü; # {x}'))
+    server = NatsServer(authority, ["tls://fleet.example:4222"], "127.0.0.1", free_port())
+    server.start()
+    try:
+        monkeypatch.chdir("/")
+        new_host(authority, "attic")
+        authority.revoke("attic", datetime.now(UTC))
+        server.reload()
+        run(_manager_gets_in(server, authority))
+    finally:
+        server.stop()
 
 
 def test_a_change_that_the_server_does_not_take_is_told(
