@@ -82,7 +82,13 @@ async def connected(
         "error_cb": client._fail, "disconnected_cb": client._wake, "closed_cb": client._wake,
         "pending_size": 0, "connect_timeout": 5,
     }
-    await client.nc.connect(server.url, **{**options, **more})
+    try:
+        await client.nc.connect(server.url, **{**options, **more})
+    except BaseException:
+        # nats-py leaves the connection of a refused client to the garbage collector
+        if (transport := client.nc._transport) is not None:
+            transport.close()  # type: ignore[no-untyped-call]
+        raise
     try:
         yield client
     finally:

@@ -19,7 +19,8 @@ class Vault:
     """The files in one directory of mode 0700, each of mode 0600."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        # the server is told full paths: its working directory is not ours to promise
+        self.folder = folder = folder.absolute()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)
