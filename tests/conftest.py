@@ -17,6 +17,7 @@ import docker
 import docker.utils
 import pytest
 
+from tests import registry as images
 from tests.machine import Machine
 
 #: Serves a page that says who it greets; appends a line to its world at each start; ends politely.
@@ -84,10 +85,32 @@ def image(docker_api: docker.APIClient) -> Iterator[str]:
     name = f"zedops-test-{uuid.uuid4().hex[:8]}"
     command = ["/bin/sh", "-c", SCRIPT]
     docker_api.import_image_from_data(
-        packed.getvalue(), repository=name, tag="1", changes=[f"CMD {json.dumps(command)}"]
+        packed.getvalue(), repository=name, tag="1",
+        # two workers that make it within one second must not get one image of two names
+        changes=[f"CMD {json.dumps(command)}", f"LABEL made-for={name}"],
     )
     yield f"{name}:1"
     docker_api.remove_image(f"{name}:1", force=True)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a real registry on loopback; returns its `host:port`."""
+    program = images.binary()
+    if program is None:
+        without("docker-registry")
+    with images.serve(program, tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@pytest.fixture
+def published(docker_api: docker.APIClient, image: str, registry: str) -> Iterator[str]:
+    """Push the test image to the registry and drop it here; returns its name there."""
+    name = f"{registry}/zedops-test-{uuid.uuid4().hex[:8]}"
+    images.publish(docker_api, image, name)
+    docker_api.remove_image(f"{name}:1")
+    yield f"{name}:1"
+    images.forget(docker_api, name)
 
 
 @pytest.fixture

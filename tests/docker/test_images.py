@@ -2,47 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import uuid
-from collections.abc import Iterator
-
 import docker
 import pytest
 
 from tests.docker.host import Host
+from tests.registry import changed, publish
 
 pytestmark = pytest.mark.docker
-
-
-@pytest.fixture
-def published(docker_api: docker.APIClient, image: str, registry: str) -> Iterator[str]:
-    """Push the test image to the registry and drop it here; returns its name there."""
-    name = f"{registry}/zedops-test-{uuid.uuid4().hex[:8]}"
-    publish(docker_api, image, name)
-    docker_api.remove_image(f"{name}:1")
-    yield f"{name}:1"
-    for each in docker_api.images(name=name):
-        # by its names here, not by its id: the image itself has another one
-        for reference in [*(each["RepoTags"] or []), *(each["RepoDigests"] or [])]:
-            if reference.startswith(name) and "<none>" not in reference:
-                with contextlib.suppress(docker.errors.ImageNotFound):
-                    docker_api.remove_image(reference, force=True)
-
-
-def publish(api: docker.APIClient, image: str, name: str) -> None:
-    api.tag(image, name, "1")
-    said = api.push(name, tag="1")
-    assert "error" not in said, said
-
-
-def changed(api: docker.APIClient, image: str, label: str) -> str:
-    """Make another image that differs in a label."""
-    made = api.create_container(image)
-    try:
-        committed: str = api.commit(made["Id"], changes=f"LABEL v={label}")["Id"]
-        return committed
-    finally:
-        api.remove_container(made["Id"])
 
 
 def test_an_image_is_pulled_before_anything_else_happens(published: str, host: Host) -> None:
