@@ -21,6 +21,11 @@ POINTS = (
     "store.desired",  # a new document is on the host's disk, nothing was done
     "store.memory",  # what was seen is on the host's disk
 )
+#: Points within a step that has more than one effect.
+WITHIN = (
+    "adopt.marked",  # the data of an adopted container carries the marker, nothing else says so
+    "restart.stopped",  # a restart has stopped the container and not started it again
+)
 
 
 def point(name: str) -> None:
