@@ -6,10 +6,8 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tarfile
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +17,8 @@ import docker
 import docker.utils
 import pytest
 
-from tests.images import forget, publish
-from tests.machine import Machine, free_port
+from tests import registry as images
+from tests.machine import Machine
 
 #: Serves a page that says who it greets; appends a line to its world at each start; ends politely.
 SCRIPT = """
@@ -87,7 +85,9 @@ def image(docker_api: docker.APIClient) -> Iterator[str]:
     name = f"zedops-test-{uuid.uuid4().hex[:8]}"
     command = ["/bin/sh", "-c", SCRIPT]
     docker_api.import_image_from_data(
-        packed.getvalue(), repository=name, tag="1", changes=[f"CMD {json.dumps(command)}"]
+        packed.getvalue(), repository=name, tag="1",
+        # two workers that make it within one second must not get one image of two names
+        changes=[f"CMD {json.dumps(command)}", f"LABEL made-for={name}"],
     )
     yield f"{name}:1"
     docker_api.remove_image(f"{name}:1", force=True)
@@ -96,41 +96,21 @@ def image(docker_api: docker.APIClient) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a real registry on loopback; returns its `host:port`."""
-    binary = shutil.which("docker-registry")
-    if binary is None:
+    program = images.binary()
+    if program is None:
         without("docker-registry")
-    folder = tmp_path_factory.mktemp("registry")
-    address = f"127.0.0.1:{free_port()}"
-    (folder / "config.yml").write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}}}}}\n"
-        f"http: {{addr: {address}}}\nlog: {{level: error}}\n"
-    )
-    server = subprocess.Popen(
-        [str(binary), "serve", str(folder / "config.yml")],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 20
-    host, _, port = address.partition(":")
-    while True:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-            break
-        except OSError:
-            assert time.monotonic() < deadline, "the registry does not answer"
-            time.sleep(0.05)
-    yield address
-    server.terminate()
-    server.wait(timeout=10)
+    with images.serve(program, tmp_path_factory.mktemp("registry")) as address:
+        yield address
 
 
 @pytest.fixture
 def published(docker_api: docker.APIClient, image: str, registry: str) -> Iterator[str]:
     """Push the test image to the registry and drop it here; returns its name there."""
     name = f"{registry}/zedops-test-{uuid.uuid4().hex[:8]}"
-    publish(docker_api, image, name)
+    images.publish(docker_api, image, name)
     docker_api.remove_image(f"{name}:1")
     yield f"{name}:1"
-    forget(docker_api, name)
+    images.forget(docker_api, name)
 
 
 @pytest.fixture

@@ -28,6 +28,11 @@ JOIN_POINTS = (
     "authority.roll",  # a host is in or out, the server's files do not say so yet
     "authority.redeemed",  # a token is used, nobody was answered
 )
+#: Points within a step that has more than one effect.
+WITHIN = (
+    "adopt.marked",  # the data of an adopted container carries the marker, nothing else says so
+    "restart.stopped",  # a restart has stopped the container and not started it again
+)
 
 
 def point(name: str) -> None:

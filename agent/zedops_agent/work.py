@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
+from zedops import faults
 from zedops.errors import EngineFailed
 from zedops.wire import DesiredServer, Goal
 from zedops_agent import data
@@ -186,6 +187,7 @@ class Workshop:
     def _adopt(self, step: Adopt, want: DesiredServer) -> None:
         """Take a container over: nothing about it changes but whose it is."""
         self._make_data(want)
+        faults.point("adopt.marked")
         given = self._engine.environment(step.container)
         for name in want.definition.secrets:
             self._store.keep_secret(want.name, name, given.get(name, ""))
@@ -239,6 +241,7 @@ class Workshop:
         memory: Memory = self._store.load_memory(want.id)
         self._store.save_memory(want.id, memory.model_copy(update={"restarting": begun}))
         self._engine.stop(step.container, step.stop)
+        faults.point("restart.stopped")
         self._engine.start(step.container)
 
 

@@ -6,7 +6,7 @@ import docker
 import pytest
 
 from tests.docker.host import Host
-from tests.images import changed, publish
+from tests.registry import changed, publish
 
 pytestmark = pytest.mark.docker
 

@@ -228,7 +228,7 @@ def test_the_agent_heals_from_its_last_document_without_a_manager(
     machine, port = running
     machine.down()
     alone = subprocess.Popen(
-        [sys.executable, "-m", "zedops", "agent", machine.fleet,
+        [sys.executable, "-m", "zedops", "agent", "run", machine.fleet,
          "--data-root", str(machine.data_root)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )

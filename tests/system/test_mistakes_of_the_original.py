@@ -12,8 +12,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.images import changed, publish
 from tests.machine import Machine, free_port
+from tests.registry import changed, publish
 from tests.relay import Relay
 from tests.system.servers import (
     LOOP,

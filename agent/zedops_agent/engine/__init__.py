@@ -49,6 +49,7 @@ class Engine:
         self.connection = Connection(url)
         self._api = self.connection.api
         self._subscription: Subscription | None = None
+        self._closed = False
         self._bindings: dict[str, tuple[facts.Binding, ...]] = {}
 
     @translated
@@ -277,11 +278,14 @@ class Engine:
         self, fleet: str, since_ns: int | None, adopted: Callable[[], Mapping[str, str]]
     ) -> Subscription:
         """Subscribe to what happens to a fleet's containers, and to those adopted."""
-        self._subscription = Subscription(self.connection, fleet, since_ns, adopted)
-        return self._subscription
+        self._subscription = made = Subscription(self.connection, fleet, since_ns, adopted)
+        if self._closed:  # while this one was asked for: nobody else would ever end it
+            made.close()
+        return made
 
     def close(self) -> None:
         """Let go of the Engine's connections; whoever listens to events is woken by that."""
+        self._closed = True
         if self._subscription is not None:
             self._subscription.close()
         self._api.close()

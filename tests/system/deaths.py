@@ -1,0 +1,113 @@
+"""What tests of `kill -9` share: a fleet that dies where it is told to, and what must hold then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.machine import Machine, free_port
+from zedops import document
+from zedops.document import Document
+from zedops.model import State
+
+
+@dataclass(frozen=True)
+class Life:
+    """One run of one container."""
+
+    container: str
+    started_at: str
+
+    @classmethod
+    def of(cls, machine: Machine, container: str) -> Life:
+        """Look at a container, by name or id."""
+        facts: dict[str, Any] = machine.api.inspect_container(container)
+        assert facts["State"]["Running"], facts["State"]
+        return cls(facts["Id"], facts["State"]["StartedAt"])
+
+
+def push_through(machine: Machine, message: str) -> None:
+    """Push until it is in: a push that was cut off may or may not have been taken."""
+    machine.git("add", "--all")
+    machine.git("commit", "--quiet", "-m", message)
+    machine.git("push", code=None)
+
+
+def die_and_come_back(machine: Machine) -> None:
+    """Wait for the death that was asked for, then start again and push what may be missing."""
+    machine.wait_for(lambda: machine.died)
+    machine.down(kill=True)
+    machine.up()
+    machine.git("push", code=None)
+    machine.git("pull", "--quiet")
+
+
+def documents(machine: Machine) -> dict[str, Document]:
+    """Read every server and tombstone from the hub: these tests ask too often for a command."""
+    head = machine.git("rev-parse", "main", cwd=machine.hub).strip()
+    paths = machine.git("ls-tree", "-r", "--name-only", head, cwd=machine.hub).splitlines()
+    read = {
+        path: document.parse(path, machine.git("show", f"{head}:{path}", cwd=machine.hub).encode())
+        for path in paths
+        if path.startswith(("servers.d/", "tombstones.d/")) and path.endswith(".yaml")
+    }
+    return {each.name: each for each in read.values()}
+
+
+def state_of(machine: Machine, name: str) -> State:
+    """Read the state of a server that is there."""
+    found = documents(machine)[name].state
+    assert found is not None
+    return found
+
+
+def settled(machine: Machine, status: str, name: str = "rosewood") -> bool:
+    """Say whether a server is where it should be, with everything in git."""
+    found = documents(machine).get(name)
+    return found is not None and found.state is not None and found.state.status == status
+
+
+def has_data(machine: Machine, name: str = "rosewood") -> bool:
+    """Say whether a server's world is known to git."""
+    found = documents(machine).get(name)
+    return found is not None and found.state is not None and found.state.data_exists
+
+
+def world_of(machine: Machine, server_id: str) -> str:
+    """Read what a server wrote into its world."""
+    return (machine.data_root / "servers" / server_id / "world" / "world.txt").read_text()
+
+
+def begin(machine: Machine, fault: str, *, first: bool) -> int:
+    """Set up a fleet; with a running server unless that is what is to be killed."""
+    port = free_port()
+    machine.init()
+    if not first:
+        machine.up()
+        machine.define("rosewood", port, GREET="ada")
+        machine.push("rosewood: begin")
+        machine.wait_for(lambda: has_data(machine))
+        machine.pull()
+        machine.down()
+    machine.up(fault)
+    return port
+
+
+def check_whole(machine: Machine) -> None:
+    """No second container, no broken history, no second birth, of the only server."""
+    assert len(machine.containers(everything=False)) <= 1
+    assert len(ids_in_history(machine)) <= 1
+
+
+def check_history(machine: Machine) -> None:
+    """No broken history, and nobody in it but those who are there now."""
+    found = documents(machine).values()
+    assert not [each.problems for each in found if each.problems]
+    assert ids_in_history(machine) == {each.id for each in found}
+
+
+def ids_in_history(machine: Machine) -> set[str]:
+    """List the ids that zedops ever wrote about, from a repository that is whole."""
+    machine.git("fsck", "--strict", cwd=machine.hub)
+    said = machine.git("log", "--format=%B", "--author=zedops", "main", cwd=machine.hub)
+    return {line.split()[-1] for line in said.splitlines() if line.startswith("Zedops-Server")}
