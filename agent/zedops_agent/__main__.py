@@ -1,4 +1,4 @@
-"""Entry point of an agent on its own: works from the last document on disk."""
+"""Entry point of an agent on its own: joined to a manager, or from the last document on disk."""
 
 from __future__ import annotations
 
@@ -9,33 +9,59 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zedops.errors import UsageError, ZedopsError
 from zedops_agent.engine import Engine
 from zedops_agent.loop import Agent
+from zedops_agent.membership import Membership, load
 from zedops_agent.policy import DEFAULT_PATH, PolicyFile
 from zedops_agent.store import Store
+
+if TYPE_CHECKING:
+    from zedops.bus.nats.agent import NatsLink
 
 
 def run(fleet: str, root: Path, policy: Path, wait: Callable[[], object]) -> None:
     """Keep a fleet's servers running until `wait` returns."""
-    if not (root / "agent" / fleet).is_dir():
-        raise UsageError(f"no document of fleet {fleet!r} in {root}; run `zedops up` there first")
-    store = Store(root, fleet)
-    document = store.load_desired()
-    store.close()
-    if document is None:
-        raise UsageError(f"no document of fleet {fleet!r} in {root}; run `zedops up` there first")
-    agent = Agent(fleet, document.host, Engine(), root, PolicyFile(policy))
-    agent.start()
-    sys.stdout.write(
-        f"fleet {fleet!r}: {len(document.servers)} servers from the document on disk\n"
-    )
+    membership = load(root, fleet)
+    host, known = _host(fleet, root, membership)
+    agent = Agent(fleet, host, Engine(), root, PolicyFile(policy))
+    link = _link(agent, membership) if membership else None
+    agent.start(link)
+    where = f"manager at {', '.join(membership.urls)}" if membership else "no manager"
+    sys.stdout.write(f"fleet {fleet!r}, host {host}: {known} servers on disk, {where}\n")
     sys.stdout.flush()
     try:
         wait()
     finally:
         agent.stop()
+        if link is not None:
+            link.close()
+
+
+def _host(fleet: str, root: Path, membership: Membership | None) -> tuple[str, int]:
+    """Find this host's name, and how many servers it knows of."""
+    document = None
+    if (root / "agent" / fleet).is_dir():
+        store = Store(root, fleet)
+        document = store.load_desired()
+        store.close()
+    if membership is None and document is None:
+        remedy = "join with `zedops agent join TOKEN`, or run `zedops up` there first"
+        raise UsageError(f"no document of fleet {fleet!r} in {root}; {remedy}")
+    name = membership.host if membership else document.host if document else ""
+    return name, len(document.servers) if document else 0
+
+
+def _link(agent: Agent, membership: Membership) -> NatsLink:
+    try:
+        from zedops.bus.nats.agent import NatsLink, address
+    except ImportError as error:
+        remedy = "pip install 'zedops[nats]'"
+        raise ZedopsError(f"this host has joined over NATS, which needs: {remedy}") from error
+    where = address(membership.host, membership.urls, membership.credentials, membership.ca)
+    return NatsLink(membership.host, agent, where)
 
 
 def main() -> None:

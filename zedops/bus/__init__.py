@@ -6,7 +6,8 @@ idempotent; whoever calls may repeat. A transport adds no rules.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from zedops.calls import Reply, Request, StreamRequest
@@ -101,4 +102,20 @@ class Link(Protocol):
 
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
         """Say that this host is alive."""
+        ...
+
+
+class Enrolment(Protocol):
+    """Who may join a fleet of many hosts, where its bus has anything to say about that."""
+
+    def invite(self, host: str, ttl_s: float) -> str:
+        """Make a token with which a host may join, once, within `ttl_s`."""
+        ...
+
+    def expel(self, host: str) -> None:
+        """Put a host out, at once. ZedopsError if it never was in."""
+        ...
+
+    def members(self) -> Mapping[str, datetime]:
+        """Name the hosts that joined, and when."""
         ...

@@ -28,6 +28,10 @@ class LocalBus:
         self._agents[host] = agent
         return LocalLink(self)
 
+    def has(self, host: str) -> bool:
+        """Say whether a host is here."""
+        return host in self._agents
+
     def publish(self, document: DesiredDocument) -> None:
         """Push a document to its host, if that host is here."""
         agent = self._agents.get(document.host)

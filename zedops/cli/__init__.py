@@ -19,7 +19,7 @@ from zedops.errors import ZedopsError
 from zedops.repository import clean_environment
 
 _SECTIONS = {
-    "Begin": ["init", "clone", "up", "manager", "agent"],
+    "Begin": ["init", "clone", "up", "manager", "host", "agent"],
     "Look": ["list", "show", "history", "logs", "diff", "ports", "orphans",
              "validate"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",

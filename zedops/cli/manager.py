@@ -1,4 +1,4 @@
-"""`zedops manager`: the manager alone."""
+"""`zedops manager`: the manager alone, for hosts on other machines."""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from pathlib import Path
 import click
 
 from zedops.bus.local import LocalBus
+from zedops.cli.network import Network, network_options, reach
 from zedops.cli.up import find_hub, prepare_logging, serving, tell, wait_for_end
 from zedops.manager.loop import Manager
 
 
 @click.command("manager")
 @click.argument("fleet", type=click.Path(path_type=Path, exists=True), default=".")
+@network_options
 @click.option("-v", "--verbose", is_flag=True, help="Say each step.")
-def manager_command(fleet: Path, verbose: bool) -> None:
+def manager_command(fleet: Path, network: Network, verbose: bool) -> None:
     """Run a fleet's manager without an agent: pushes are checked, merged and recorded.
 
-    Servers stay pending until an agent joins; on one machine `zedops up` runs both.
+    With --advertise hosts join it from elsewhere; on one machine `zedops up` runs both.
+
+    \b
+    zedops manager fleet.git --advertise tls://fleet.example:4222
+    zedops host add attic       prints what to run on that host
     """
     prepare_logging(verbose=verbose)
-    bus = LocalBus()
-    manager = Manager(find_hub(fleet), bus)
-    manager.on_commit = tell
-    with serving(manager, bus):
-        name = manager.ledger.settings.name
-        click.echo(f"fleet {name!r}: managing, no agent here. Ctrl-C ends it.")
-        wait_for_end()
+    hub = find_hub(fleet)
+    with reach(network, hub, lambda: manager.ledger.settings.name) as found:
+        bus = found.bus or LocalBus()
+        manager = Manager(hub, bus)
+        manager.on_commit = tell
+        with serving(manager, bus, found.enrolment):
+            name = manager.ledger.settings.name
+            where = f"hosts reach it at {found.where}" if found.where else "no agent here"
+            click.echo(f"fleet {name!r}: managing, {where}. Ctrl-C ends it.")
+            wait_for_end()

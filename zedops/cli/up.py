@@ -14,12 +14,16 @@ from pathlib import Path
 
 import click
 
+from zedops.bus import Bus, Enrolment
 from zedops.bus.local import LocalBus
+from zedops.bus.switch import Switch
+from zedops.cli.network import Network, network_options, reach
 from zedops.clone import Clone
 from zedops.errors import UsageError
 from zedops.hub import Hub
 from zedops.manager.door import Door
 from zedops.manager.loop import Manager
+from zedops.model import Settings
 
 DATA_ROOT = click.option(
     "--data-root",
@@ -43,13 +47,16 @@ POLICY = click.option(
 @click.option("--host", help="This machine's name in the fleet. Default: its only host.")
 @DATA_ROOT
 @POLICY
+@network_options
 @click.option("-v", "--verbose", is_flag=True, help="Say each step.")
 def up_command(
-    fleet: Path, host: str | None, data_root: Path | None, policy: Path, verbose: bool
+    fleet: Path, host: str | None, data_root: Path | None, policy: Path, network: Network,
+    verbose: bool,
 ) -> None:
     """Run a fleet on this machine: manager and agent in one, until Ctrl-C.
 
-    Servers go on running afterwards; `zedops up` takes them over again.
+    Servers go on running afterwards; `zedops up` takes them over again. With --advertise hosts on
+    other machines may join.
 
     \b
     zedops up fleet         a clone or a hub
@@ -59,36 +66,46 @@ def up_command(
     from zedops_agent.policy import PolicyFile
 
     prepare_logging(verbose=verbose)
-    hub, bus = find_hub(fleet), LocalBus()
+    hub, local = find_hub(fleet), LocalBus()
     engine = Engine()
-    manager = Manager(hub, bus)
-    manager.on_commit = tell
-    with serving(manager, bus):
-        settings = manager.ledger.settings
-        name = host or (settings.hosts[0] if len(settings.hosts) == 1 else None)
-        if name not in settings.hosts:
-            known = ", ".join(settings.hosts)
-            raise UsageError(f"say which host this is with --host; the fleet has {known}")
-        root = (data_root or default_data_root()).absolute()
-        agent = Agent(settings.name, name, engine, root, PolicyFile(policy.absolute()))
-        agent.start(bus.join(name, agent))
-        count = sum(1 for _ in manager.ledger.fleet.servers())
-        click.echo(
-            f"fleet {settings.name!r}: {count} server{'' if count == 1 else 's'}, host {name}, "
-            f"Docker Engine {engine.version()}. Ctrl-C ends zedops, not the servers."
-        )
-        try:
-            wait_for_end()
-        finally:
-            manager.ending = True
-            agent.stop()
+    with reach(network, hub, lambda: manager.ledger.settings.name) as found:
+        bus = Switch(local, found.bus) if found.bus else local
+        manager = Manager(hub, bus)
+        manager.on_commit = tell
+        with serving(manager, bus, found.enrolment):
+            settings = manager.ledger.settings
+            name = _this_host(host, settings)
+            root = (data_root or default_data_root()).absolute()
+            agent = Agent(settings.name, name, engine, root, PolicyFile(policy.absolute()))
+            agent.start(local.join(name, agent))
+            count = sum(1 for _ in manager.ledger.fleet.servers())
+            others = f" Other hosts reach it at {found.where}." if found.where else ""
+            click.echo(
+                f"fleet {settings.name!r}: {count} server{'' if count == 1 else 's'}, host {name}, "
+                f"Docker Engine {engine.version()}.{others} Ctrl-C ends zedops, not the servers."
+            )
+            try:
+                wait_for_end()
+            finally:
+                manager.ending = True
+                agent.stop()
+
+
+def _this_host(named: str | None, settings: Settings) -> str:
+    name = named or settings.defaults.get("host")
+    if named is None and len(settings.hosts) == 1:
+        name = settings.hosts[0]
+    if name not in settings.hosts:
+        known = ", ".join(settings.hosts)
+        raise UsageError(f"say which host this is with --host; the fleet has {known}")
+    return str(name)
 
 
 @contextlib.contextmanager
-def serving(manager: Manager, bus: LocalBus) -> Iterator[None]:
+def serving(manager: Manager, bus: Bus, enrolment: Enrolment | None = None) -> Iterator[None]:
     """Run a manager with its door open."""
     manager.start()
-    door = Door(manager, bus)
+    door = Door(manager, bus, enrolment)
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zedops import hook
-from zedops.bus import Bus
+from zedops.bus import Bus, Enrolment
 from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
@@ -34,9 +34,10 @@ NO_WAIT = "no-wait"
 class Door:
     """Answers on the hub's socket until closed."""
 
-    def __init__(self, manager: Manager, bus: Bus) -> None:
+    def __init__(self, manager: Manager, bus: Bus, enrolment: Enrolment | None = None) -> None:
         self._manager = manager
         self._bus = bus
+        self._enrolment = enrolment
         self._gate = Gate(manager.hub, manager.warm)
         self._path = manager.hub.path / hook.SOCKET
         self._path.unlink(missing_ok=True)
@@ -103,6 +104,8 @@ class Door:
             case "call":
                 reply = self._bus.call(request["host"], read_request(request["request"]))
                 return {"exit": 0, "reply": reply.model_dump(mode="json")}
+            case "host-add" | "host-remove" | "host-list":
+                return self._hosts(request)
             case other:
                 raise ZedopsError(f"unknown request {other!r}")
 
@@ -121,6 +124,22 @@ class Door:
             self._manager.wake()
         else:
             follow(self._manager, paths, say)
+
+    def _hosts(self, request: dict[str, Any]) -> dict[str, Any]:
+        enrolment = self._enrolment
+        if request["do"] == "host-list":
+            joined = enrolment.members() if enrolment else {}
+            quiet = {host: self._manager.quiet_s(host) for host in request["hosts"]}
+            since = {host: str(at) for host, at in joined.items()}
+            return {"exit": 0, "joined": since, "quiet_s": quiet}
+        if enrolment is None:
+            remedy = "start it with `zedops manager --advertise tls://NAME:4222`"
+            raise ZedopsError(f"this manager serves no other hosts; {remedy}")
+        if request["do"] == "host-add":
+            return {"exit": 0, "token": enrolment.invite(request["host"], request["ttl_s"])}
+        enrolment.expel(request["host"])
+        self._manager.expel(request["host"])
+        return {"exit": 0}
 
     def _stream(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
         wanted = read_stream_request(request["request"])

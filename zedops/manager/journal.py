@@ -82,6 +82,8 @@ class Journal:
         happened = [each for key, each in self._entries.items() if not self._flaps(key, now_s)]
         if self._entries and not happened:
             return FLAPPING_S
+        if any(each.path[0] is Status.UNKNOWN for each in happened):
+            return UNSETTLED_S  # a host is back: what it says of all its servers is one commit
         at_rest = all(each.state.status in SETTLED for each in happened)
         if at_rest or any(_TROUBLE.intersection(each.path[1:]) for each in happened):
             return QUIET_S if quiet else BUSY_S

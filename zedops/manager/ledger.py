@@ -34,6 +34,7 @@ class Ledger:
     _paths: dict[str, str] = field(default_factory=dict)
     _desired: dict[str, DesiredServer] = field(default_factory=dict)
     _hosts: dict[str, str] = field(default_factory=dict)
+    _by_host: dict[str, dict[str, None]] = field(default_factory=dict)
     _revs: dict[str, int] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
     #: Hosts whose documents changed; the loop tells them and empties this.
@@ -115,13 +116,23 @@ class Ledger:
         elif self._desired.pop(server_id, None) is None:
             return
         if host is not None:
-            self._hosts[server_id] = host
+            self._settle_on(server_id, host)
         self._touch_hosts(known, host)
 
     def _forget(self, server_id: str) -> None:
         self._paths.pop(server_id, None)
         self._desired.pop(server_id, None)
-        self._touch_hosts(self._hosts.pop(server_id, None))
+        self._touch_hosts(self._settle_on(server_id, None))
+
+    def _settle_on(self, server_id: str, host: str | None) -> str | None:
+        """Note whose a server is; returns whose it was."""
+        known = self._hosts.pop(server_id, None)
+        if known is not None:
+            self._by_host[known].pop(server_id, None)
+        if host is not None:
+            self._hosts[server_id] = host
+            self._by_host.setdefault(host, {})[server_id] = None
+        return known
 
     def _touch_hosts(self, *hosts: str | None) -> None:
         for host in {each for each in hosts if each}:
@@ -201,7 +212,7 @@ class Ledger:
 
     def lose(self, host: str, at: datetime) -> None:
         """Take note that a host does not answer."""
-        for server_id in [each for each, where in self._hosts.items() if where == host]:
+        for server_id in list(self._by_host.get(host, ())):
             held = self.server(server_id)
             if held is None or held.state is None:
                 continue
@@ -231,12 +242,16 @@ class Ledger:
 
     def document(self, host: str) -> DesiredDocument:
         """Make a host's whole document."""
-        servers = {key: each for key, each in self._desired.items() if self._hosts.get(key) == host}
-        rev = self._revs.setdefault(host, 1)
+        epoch, rev = self.stamp(host)
+        ids = self._by_host.get(host, ())
+        servers = {each: self._desired[each] for each in ids if each in self._desired}
         return DesiredDocument(
-            fleet=self.fleet.settings.name, host=host, epoch=self.host_epoch, rev=rev,
-            servers=servers,
+            fleet=self.fleet.settings.name, host=host, epoch=epoch, rev=rev, servers=servers
         )
+
+    def stamp(self, host: str) -> tuple[int, int]:
+        """Say which document a host is to hold: it changes whenever what is asked for does."""
+        return self.host_epoch, self._revs.setdefault(host, 1)
 
     def server(self, server_id: str) -> Document | None:
         """Find a server's document by id."""
@@ -263,7 +278,7 @@ class Ledger:
 
     def hosts(self) -> set[str]:
         """Name the hosts that were handed servers."""
-        return set(self._hosts.values())
+        return {host for host, ids in self._by_host.items() if ids}
 
     def host(self, server_id: str) -> str | None:
         """Name the host that a server was handed to."""

@@ -23,6 +23,7 @@ from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.manager.clock import Clock
 from zedops.manager.ledger import Ledger
+from zedops.manager.presence import Presence
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,6 @@ log = logging.getLogger(__name__)
 #: Looks at main's ref this often, should the file watch miss a move.
 POLL_S = 1.0
 RETRY_S = 1.0
-#: A host that said nothing for so long is lost: two heartbeats and a half.
-SILENT_S = 25.0
 
 
 class Manager:
@@ -48,8 +47,7 @@ class Manager:
         self.ending = False
         self._bus = bus
         self._handed: dict[str, DesiredDocument] = {}
-        self._heard: dict[str, float] = {}
-        self._lost: set[str] = set()
+        self._presence = Presence()
         self._wakes = self._handled = 0
         self._clock = Clock()
         self._dirty_since: float | None = None
@@ -105,7 +103,19 @@ class Manager:
 
     def is_silent(self, host: str) -> bool:
         """Say whether a host has not answered for so long that nobody should wait for it."""
-        return host in self._lost
+        return self._presence.is_lost(host)
+
+    def expel(self, host: str) -> None:
+        """Take note that a host was put out: its servers are unknown from now on."""
+        with self.changed:
+            self._presence.expel(host)
+            self._wakes += 1
+            self.changed.notify_all()
+
+    def quiet_s(self, host: str) -> float | None:
+        """Say how many seconds ago a host was heard; None if it was not, since this start."""
+        with self.changed:
+            return self._presence.quiet_s(host, time.monotonic())
 
     def warm(self) -> Fleet | None:
         """Give the newest fleet in memory, for checking a push against."""
@@ -117,14 +127,14 @@ class Manager:
     def sync(self, hello: Hello) -> DesiredDocument:
         """Hand a host its whole document."""
         with self.changed:
-            self._heard[hello.host] = time.monotonic()
-            self._lost.discard(hello.host)
+            self._presence.hear(hello.host, time.monotonic())
+            self._presence.welcome(hello.host)
             return self._document(hello.host)
 
     def report(self, report: Report) -> None:
         """Take what an agent observed."""
         with self.changed:
-            self._heard[report.host] = time.monotonic()
+            self._presence.hear(report.host, time.monotonic())
             for each in report.servers:
                 try:
                     self.ledger.take(each, report.host)
@@ -144,10 +154,14 @@ class Manager:
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
         """Answer what the host should hold."""
         with self.changed:
-            self._heard[heartbeat.host] = time.monotonic()
-            document = self._document(heartbeat.host)
-            back = heartbeat.host in self._lost
-            return HeartbeatReply(epoch=document.epoch, rev=document.rev, want_report=back)
+            self._presence.hear(heartbeat.host, time.monotonic())
+            handed = self._handed.get(heartbeat.host)
+            if handed is None or not self.ledger.journal.urgent:
+                epoch, rev = self.ledger.stamp(heartbeat.host)
+            else:
+                epoch, rev = handed.stamp
+            back = self._presence.is_lost(heartbeat.host)
+            return HeartbeatReply(epoch=epoch, rev=rev, want_report=back)
 
     def _document(self, host: str) -> DesiredDocument:
         """Make a host's document; nothing that git does not have yet is in it."""
@@ -218,13 +232,9 @@ class Manager:
     def _miss_silent_hosts(self) -> None:
         if self.ending:
             return
-        now = time.monotonic()
-        for host in self.ledger.hosts():
-            heard = self._heard.setdefault(host, now)
-            if now - heard > SILENT_S and host not in self._lost:
-                log.warning("host %s does not answer", host)
-                self._lost.add(host)
-                self.ledger.lose(host, datetime.now(UTC))
+        for host in self._presence.miss(self.ledger.hosts(), time.monotonic()):
+            log.warning("host %s does not answer", host)
+            self.ledger.lose(host, datetime.now(UTC))
 
     def _due(self) -> float | None:
         if self.ledger.journal.empty:

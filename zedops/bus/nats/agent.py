@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from zedops.bus import AgentSide
 from zedops.bus.nats import messages, subjects
+from zedops.bus.nats.certificates import ssl_context
 from zedops.bus.nats.connection import Address, Connection
 from zedops.bus.nats.streams import MAX_STREAMS, Writer
 from zedops.calls import read_request, read_stream_request
@@ -25,6 +27,17 @@ log = logging.getLogger(__name__)
 
 ASK_S = 15.0
 _THREADS = 4
+
+
+def address(
+    host: str, urls: tuple[str, ...], credentials: str | None, ca: str | None
+) -> Address:
+    """Say how a host reaches its server. `ca` is PEM, of a fleet's own server; None: somebody
+    else's, whose certificate the system knows, or plain `nats://`.
+    """
+    secure = any(not each.startswith("nats://") for each in urls)
+    tls = ssl_context(ca) if ca else ssl.create_default_context() if secure else None
+    return Address(urls, subjects.inbox(host), host, credentials, tls, ca is not None)
 
 
 class NatsLink:

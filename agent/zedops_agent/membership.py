@@ -1,0 +1,85 @@
+"""How this host belongs to a fleet of many: where its manager is, and the key that it made itself.
+
+Kept beside the document on disk, for this user only. An agent without one serves a manager in the
+same process, or works from the document alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from zedops.errors import ZedopsError
+from zedops.fields import Model, Name
+
+
+class Membership(Model):
+    """What `zedops agent join` brought, or an administrator of a NATS cluster wrote."""
+
+    version: int = Field(default=1, le=1)
+    fleet: Name
+    host: Name
+    urls: tuple[str, ...] = Field(min_length=1)
+    ca: str | None = None  #: PEM; None: the system's certificates, or no TLS with `nats://`
+    credentials: str = Field(repr=False)  #: text of a `.creds` file
+
+
+def path(root: Path, fleet: str) -> Path:
+    """Say where a fleet's membership is kept."""
+    return root / "agent" / fleet / "membership.json"
+
+
+def load(root: Path, fleet: str) -> Membership | None:
+    """Read a membership; None if this host never joined."""
+    where = path(root, fleet)
+    try:
+        return Membership.model_validate_json(where.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        remedy = "join again with a new token"
+        raise ZedopsError(f"{where} cannot be used: {error}; {remedy}") from error
+
+
+def save(root: Path, membership: Membership) -> Path:
+    """Keep a membership, whole or not at all, readable for this user only."""
+    where = path(root, membership.fleet)
+    _write(where, membership.model_dump_json(indent=1))
+    return where
+
+
+def key_for(root: Path, token_id: str, make: Callable[[], str]) -> str:
+    """Give the key with which a token is redeemed: the same one again if the answer was lost."""
+    where = _key_path(root, token_id)
+    if not where.exists():
+        _write(where, make())
+    return where.read_text()
+
+
+def forget_key(root: Path, token_id: str) -> None:
+    """Drop the key of a token; the membership holds it now."""
+    _key_path(root, token_id).unlink(missing_ok=True)
+
+
+def fleets(root: Path) -> list[str]:
+    """Name the fleets that this host joined."""
+    return sorted(each.parent.name for each in (root / "agent").glob("*/membership.json"))
+
+
+def _key_path(root: Path, token_id: str) -> Path:
+    return root / "agent" / f".joining-{token_id}"
+
+
+def _write(where: Path, text: str) -> None:
+    where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = where.with_name(where.name + ".new")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(where)

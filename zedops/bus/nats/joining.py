@@ -1,0 +1,44 @@
+"""A host joins: it makes its own key, which never leaves it, and shows a token once."""
+
+from __future__ import annotations
+
+from zedops.bus.nats import jwt, messages, subjects
+from zedops.bus.nats.certificates import ssl_context
+from zedops.bus.nats.connection import Address, Connection
+from zedops.bus.nats.jwt import Credentials, Role
+from zedops.bus.nats.tokens import Token
+from zedops.errors import HostUnavailable, Refused
+
+_ASK_S = 30.0
+
+
+def new_key() -> str:
+    """Make a host's private key."""
+    return jwt.new_seed(Role.USER)
+
+
+def join(token: Token, seed: str) -> tuple[str, Credentials]:
+    """Redeem a token for the key `seed`.
+
+    Returns the fleet's name and what the host connects with from now on.
+
+    The same key may ask again while the token is valid. Refused says why a token is not good,
+    HostUnavailable that no manager was reached.
+    """
+    inbox = subjects.joining_inbox(token.id)
+    tls = ssl_context(token.ca)
+    connection = Connection(Address(token.urls, inbox, inbox, token.credentials.text, tls))
+    try:
+        if not connection.wait_up(_ASK_S):
+            refused = "uthoriz" in connection.trouble
+            if refused:
+                remedy = "make a new one with `zedops host add`"
+                raise Refused(f"the token was used, replaced or has expired; {remedy}")
+            fact = f"cannot reach {connection.where}: {connection.trouble or 'no answer'}"
+            raise HostUnavailable(f"{fact}; see that the port is open from here")
+        said = {"host": token.host, "public_key": jwt.public_key(seed)}
+        raw, headers = connection.request(subjects.join(token.id), messages.pack(said), _ASK_S)
+        answer = messages.unpack(raw, headers, dict, "the manager")
+        return str(answer["fleet"]), Credentials(str(answer["user_jwt"]), seed)
+    finally:
+        connection.close()

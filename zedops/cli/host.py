@@ -1,0 +1,145 @@
+"""`zedops host`: which machines a fleet has, and which of them may speak for themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from zedops import edit, source
+from zedops.calls import PingRequest, Pong
+from zedops.cli.act import ask as confirm
+from zedops.cli.ask import ask, call
+from zedops.cli.screen import here, show_json, table
+from zedops.clone import Clone
+from zedops.errors import HostUnavailable, UsageError, ZedopsError
+from zedops.fields import NAME
+from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.quantities import format_duration, parse_duration
+
+
+@click.group("host")
+def host_command() -> None:
+    """Add, list and remove the hosts of a fleet.
+
+    \b
+    zedops host add attic       prints what to run on the new host
+    zedops host list
+    zedops host remove attic
+    """
+
+
+@host_command.command("add")
+@click.argument("name")
+@click.option("--ttl", default="1h", show_default=True, help="How long the token may be used.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def add_command(name: str, ttl: str, as_json: bool) -> None:
+    """Let a host join: names it in zedops.yaml and prints a token that works once."""
+    if not NAME.fullmatch(name) or name == "all":
+        rule = "lower-case letters, digits and '-', at most 63, no '-' first, and not 'all'"
+        raise UsageError(f"{name!r} cannot be a host's name; use {rule}")
+    try:
+        ttl_s = parse_duration(ttl)
+    except ValueError as error:
+        raise UsageError(f"--ttl {ttl}: {error}") from error
+    clone = here()
+    token = ask(clone, {"do": "host-add", "host": name, "ttl_s": ttl_s})["token"]
+    if name not in clone.fleet().settings.hosts:
+        _edit_hosts(clone, name, adds=True)
+    if as_json:
+        show_json({"host": name, "token": token, "ttl_s": ttl_s})
+        return
+    click.echo(f"on {name}, within {format_duration(ttl_s)}, run:\n", err=True)
+    click.echo(f"zedops agent join {token}")
+
+
+@host_command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def list_command(as_json: bool) -> None:
+    """List the fleet's hosts: who answers, which release, how many servers."""
+    clone = here()
+    rows = [_row(clone, each) for each in _hosts(clone)]
+    if as_json:
+        show_json(rows)
+        return
+    table(
+        ["HOST", "SERVERS", "ANSWERS", "LAST HEARD", "JOINED", "ZEDOPS", "ENGINE"],
+        [
+            [each["name"], str(each["servers"]), "yes" if each["answers"] else "no",
+             _ago(each["quiet_s"]), (each["joined"] or "-")[:16], each["zedops"] or "-",
+             each["engine"] or "-"]
+            for each in rows
+        ],
+        "the fleet has no hosts",
+    )  # fmt: skip
+
+
+@host_command.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove_command(name: str, yes: bool) -> None:
+    """Put a host out at once: it is cut off, its servers become unknown and go on running."""
+    clone = here()
+    fleet = clone.fleet()
+    servers = _servers(fleet, name)
+    names = f" Its servers ({', '.join(servers[:5])}) become unknown." if servers else ""
+    confirm(f"Put host {name} out?{names} Its containers and data stay as they are.", yes=yes)
+    ask(clone, {"do": "host-remove", "host": name})
+    click.echo(f"{name} is cut off; `zedops host add {name}` lets it in again")
+    if servers:
+        click.echo(f"it stays in zedops.yaml while it has servers: {', '.join(servers)}")
+    elif name in fleet.settings.hosts and len(fleet.settings.hosts) > 1:
+        _edit_hosts(clone, name, adds=False)
+
+
+def _hosts(clone: Clone) -> list[dict[str, Any]]:
+    fleet = clone.fleet()
+    known = list(fleet.settings.hosts)
+    try:
+        said = ask(clone, {"do": "host-list", "hosts": known})
+    except HostUnavailable:
+        said = {"joined": {}, "quiet_s": {}}  # without a manager, what the fleet says is all
+    names = dict.fromkeys([*known, *said["joined"]])
+    return [
+        {"name": name, "servers": len(_servers(fleet, name)), "in_fleet": name in known,
+         "joined": said["joined"].get(name), "quiet_s": said["quiet_s"].get(name)}
+        for name in names
+    ]  # fmt: skip
+
+
+def _row(clone: Clone, host: dict[str, Any]) -> dict[str, Any]:
+    try:
+        pong = call(clone, host["name"], PingRequest(), Pong)
+    except ZedopsError:
+        return {**host, "answers": False, "zedops": None, "engine": None}
+    return {**host, "answers": True, "zedops": pong.zedops, "engine": pong.engine or None}
+
+
+def _servers(fleet: Fleet, host: str) -> list[str]:
+    return sorted(each.name for each in fleet.servers() if fleet.place(each)[0] == host)
+
+
+def _edit_hosts(clone: Clone, name: str, *, adds: bool) -> None:
+    settings = clone.fleet().settings
+    content = clone.repository.pipe("show", f"refs/remotes/origin/main:{SETTINGS_PATH}")
+    text = content.decode("utf-8-sig")
+    if adds:
+        if len(settings.hosts) == 1 and "host" not in settings.defaults:
+            # servers that name no host stay where they are
+            only = settings.hosts[0]
+            text = edit.add_key(_read(text), text, "defaults", "host", only)
+        if "hosts" not in (_read(text).data or {}):
+            text = edit.add_item(_read(text), text, "hosts", ", ".join((*settings.hosts, name)))
+        else:
+            text = edit.add_item(_read(text), text, "hosts", name)
+    else:
+        text = edit.remove_item(_read(text), text, "hosts", name)
+    clone.act({SETTINGS_PATH: text.encode()}, f"{'Add' if adds else 'Remove'} host {name}")
+
+
+def _read(text: str) -> source.Source:
+    return source.load(SETTINGS_PATH, text)
+
+
+def _ago(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{format_duration(seconds)} ago"

@@ -1,0 +1,130 @@
+"""How a manager reaches hosts on other machines: options shared by `up` and `manager`."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from zedops.bus import Bus, Enrolment
+from zedops.errors import HostUnavailable, UsageError
+from zedops.hub import Hub
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CONNECT_S = 15.0
+
+
+@dataclass(frozen=True)
+class Network:
+    """What was asked for on the command line."""
+
+    advertise: tuple[str, ...]
+    listen: str | None
+    nats: tuple[str, ...]
+    creds: Path | None
+    ca: Path | None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The way to other machines, and who may join; both None where there is only this one."""
+
+    bus: Bus | None = None
+    enrolment: Enrolment | None = None
+    where: str = ""
+
+
+def network_options(command: F) -> F:
+    """Give a command the options of `Network`, as one argument `network`."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any, advertise: tuple[str, ...], listen: str | None, nats: tuple[str, ...],
+        creds: Path | None, ca: Path | None, **kwargs: Any,
+    ) -> Any:
+        return command(*args, network=Network(advertise, listen, nats, creds, ca), **kwargs)
+
+    options = [
+        click.option(
+            "--advertise", multiple=True, metavar="tls://NAME:PORT",
+            help="Serve hosts on other machines, which reach this one by NAME; repeat for several.",
+        ),
+        click.option(
+            "--listen", metavar="ADDRESS:PORT",
+            help="Where to listen for them. Default: every address, the first --advertise's port.",
+        ),
+        click.option(
+            "--nats", multiple=True, metavar="URL", help="Use a NATS server that is there already.",
+        ),
+        click.option("--creds", type=click.Path(path_type=Path, exists=True), help="Its user."),
+        click.option(
+            "--ca", type=click.Path(path_type=Path, exists=True), help="Its certificate authority.",
+        ),
+    ]
+    made: Any = gathered
+    for option in reversed(options):
+        made = option(made)
+    return made  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def reach(network: Network, hub: Hub, fleet: Callable[[], str]) -> Iterator[Reach]:
+    """Open the way to other machines that was asked for, and close it afterwards.
+
+    `fleet` gives the fleet's name, which joining hosts are told.
+    """
+    if network.advertise and network.nats:
+        raise UsageError("--advertise runs a NATS server and --nats uses another; choose one")
+    if not network.advertise and not network.nats:
+        yield Reach()
+        return
+    try:
+        import zedops.bus.nats.hosting
+    except ImportError as error:
+        raise UsageError("hosts on other machines need: pip install 'zedops[nats]'") from error
+    if network.nats:
+        yield from _use(network)
+        return
+    address, port = _listen(network)
+    folder = hub.runtime / "nats"
+    hosting = zedops.bus.nats.hosting.Hosting(fleet, folder, network.advertise, address, port)
+    try:
+        yield Reach(hosting.bus, hosting, ", ".join(network.advertise))
+    finally:
+        hosting.close()
+
+
+def _use(network: Network) -> Iterator[Reach]:
+    from zedops.bus.nats.agent import address
+    from zedops.bus.nats.manager import NatsBus
+
+    text = network.creds.read_text() if network.creds else None
+    ca = network.ca.read_text() if network.ca else None
+    bus = NatsBus(address("manager", network.nats, text, ca))
+    try:
+        if not bus.connection.wait_up(_CONNECT_S):
+            trouble = bus.connection.trouble or "no answer"
+            raise HostUnavailable(f"cannot reach {bus.connection.where}: {trouble}")
+        yield Reach(bus, None, ", ".join(network.nats))
+    finally:
+        bus.close()
+
+
+def _listen(network: Network) -> tuple[str, int]:
+    try:
+        if network.listen is None:
+            # a port that is forwarded may differ: then --listen says which
+            return "0.0.0.0", urlsplit(network.advertise[0]).port or 4222  # noqa: S104
+        parts = urlsplit(f"tls://{network.listen}")
+        if parts.hostname is None:
+            raise ValueError("no address")
+        return parts.hostname, parts.port or 4222
+    except ValueError as error:
+        raise UsageError(f"--listen {network.listen}: {error}; write e.g. 0.0.0.0:4222") from error
