@@ -64,13 +64,17 @@ class Machine:
         """Make the fleet."""
         self.zedops("init", self.fleet, cwd=self.folder)
 
+    def command(self) -> list[str]:
+        """Say what runs the fleet."""
+        return ["up", str(self.clone), "-v", "--data-root", str(self.data_root),
+                "--policy", str(self.policy)]
+
     def up(self, fault: str | None = None) -> None:
         """Start `zedops up` and wait until it is there; `fault` names where it dies."""
         with self.log.open("ab") as log:
             begun = log.tell()
             self._up = subprocess.Popen(
-                [sys.executable, "-u", "-m", "zedops", "up", str(self.clone), "-v",
-                 "--data-root", str(self.data_root), "--policy", str(self.policy)],
+                [sys.executable, "-u", "-m", "zedops", *self.command()],
                 cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 env={**os.environ, **({faults.VARIABLE: fault} if fault else {})},
             )

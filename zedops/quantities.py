@@ -50,3 +50,13 @@ def parse_size(text: object) -> int:
     if match is None or (not match[2] and "b" not in match[0].lower()):
         raise ValueError(f"{text!r} is not a size; write a number with a unit, e.g. 512MiB, 6GiB")
     return int(float(match[1]) * 1024 ** _SIZE_POWER[match[2].lower()])
+
+
+def format_size(size_bytes: int) -> str:
+    """Write bytes the way people do: `512 B`, `1.4 MiB`, `37 GiB`."""
+    value, unit = float(size_bytes), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.1f} {unit}" if unit != "B" and value < 10 else f"{value:.0f} {unit}"

@@ -37,9 +37,9 @@ class PrivateEngine:
         self.folder = Path("/tmp", f"zedops-engine-{uuid.uuid4().hex[:8]}")  # noqa: S108 - short
         self.folder.mkdir(mode=0o711)
         self.url = f"unix://{self.folder}/sock"
-        self._network = self.folder / "net"
-        self._network.touch()
-        subprocess.run(["unshare", f"--net={self._network}", "true"], check=True)
+        self.network = self.folder / "net"
+        self.network.touch()
+        subprocess.run(["unshare", f"--net={self.network}", "true"], check=True)
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def connect(self) -> docker.APIClient:
@@ -62,7 +62,7 @@ class PrivateEngine:
         with (self.folder / "log").open("ab") as log:
             self._daemon = subprocess.Popen(
                 [
-                    "setpriv", "--pdeathsig", "TERM", "nsenter", f"--net={self._network}",
+                    "setpriv", "--pdeathsig", "TERM", "nsenter", f"--net={self.network}",
                     "dockerd", "--data-root", f"{self.folder}/data",
                     "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid",
                     "-H", self.url, "--bip", "172.31.255.1/24",

@@ -177,7 +177,7 @@ def test_a_restart_survives_a_kill_and_happens_once_at(fault: str, machine: Mach
 def test_a_rebuild_survives_a_kill_at(fault: str, machine: Machine, tag: str) -> None:
     server_id = state_of(machine, "rebuilt").id
     world = world_of(machine, server_id)
-    newer = images.changed(machine.api, machine.image, f"v{next(_number)}")
+    newer = images.changed(machine.api, machine.image, f"LABEL v={next(_number)}")
     images.publish(machine.api, newer, tag.removesuffix(":1"))
     machine.up(fault)
     token = ask_once(machine, "rebuilt", "rebuild")

@@ -20,10 +20,10 @@ from zedops.repository import clean_environment
 
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "host", "agent"],
-    "Look": ["list", "show", "history", "logs", "diff", "ports", "orphans",
+    "Look": ["list", "show", "history", "logs", "data", "diff", "ports", "orphans",
              "validate"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
-            "purge"],
+            "purge", "exec"],
 }
 _MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
             "rebuild": "start", "retry": "start", "import": "import_containers"}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from zedops import hook
 from zedops.calls import Reply, Request, read_reply
 from zedops.clone import Clone
-from zedops.errors import HostUnavailable, UsageError, ZedopsError
+from zedops.errors import CommandFailed, HostUnavailable, UsageError, ZedopsError
 from zedops.fleet import Fleet
 
 R = TypeVar("R", bound=Reply)
@@ -38,8 +38,8 @@ def ask(
         raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone of its hub")
     answer = _ask(hub, request, say)
     if answer.get("error"):
-        away = answer.get("kind") == HostUnavailable.__name__
-        raise (HostUnavailable if away else ZedopsError)(str(answer["error"]))
+        known = {each.__name__: each for each in (HostUnavailable, CommandFailed)}
+        raise known.get(str(answer.get("kind")), ZedopsError)(str(answer["error"]))
     return answer
 
 

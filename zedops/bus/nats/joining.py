@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from zedops.bus.nats import jwt, messages, subjects
 from zedops.bus.nats.certificates import ssl_context
 from zedops.bus.nats.connection import Address, Connection
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.bus.nats.tokens import Token
-from zedops.errors import HostUnavailable, Refused
+from zedops.errors import HostUnavailable, Refused, ZedopsError
 
-_ASK_S = 30.0
+_ASK_S = 15.0
 
 
 def new_key() -> str:
@@ -30,15 +32,21 @@ def join(token: Token, seed: str) -> tuple[str, Credentials]:
     connection = Connection(Address(token.urls, inbox, inbox, token.credentials.text, tls))
     try:
         if not connection.wait_up(_ASK_S):
-            refused = "uthoriz" in connection.trouble
-            if refused:
-                remedy = "make a new one with `zedops host add`"
-                raise Refused(f"the token was used, replaced or has expired; {remedy}")
-            fact = f"cannot reach {connection.where}: {connection.trouble or 'no answer'}"
-            raise HostUnavailable(f"{fact}; see that the port is open from here")
+            raise _why(token, connection)
         said = {"host": token.host, "public_key": jwt.public_key(seed)}
         raw, headers = connection.request(subjects.join(token.id), messages.pack(said), _ASK_S)
         answer = messages.unpack(raw, headers, dict, "the manager")
         return str(answer["fleet"]), Credentials(str(answer["user_jwt"]), seed)
     finally:
         connection.close()
+
+
+def _why(token: Token, connection: Connection) -> ZedopsError:
+    """Say why nobody answered. The server only hangs up on a token that is not good (any more)."""
+    remedy = f"make a new one: zedops host add {token.host}"
+    if "uthoriz" in connection.trouble:
+        return Refused(f"the token was used, replaced or has expired; {remedy}")
+    if datetime.now(UTC) >= token.expires:
+        return Refused(f"the token expired at {token.expires:%Y-%m-%d %H:%M} UTC; {remedy}")
+    fact = f"cannot reach {connection.where}: {connection.trouble or 'no answer'}"
+    return HostUnavailable(f"{fact}; see that the port is open from here")

@@ -1,0 +1,248 @@
+"""Two hosts on machines of their own, one manager, NATS between them: the life of servers on both.
+
+Every test has servers of its own and leaves hosts and network as it found them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from tests.conftest import without
+from tests.machine import DEADLINE_S
+from tests.system.many import Many, missing
+
+pytestmark = [pytest.mark.docker, pytest.mark.nats, pytest.mark.system]
+
+#: A host that went silent is told of within this.
+LOST_S = 25.0
+
+
+@pytest.fixture(scope="module")
+def many(
+    tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient, image: str
+) -> Iterator[Many]:
+    if lacking := missing():
+        without(lacking)
+    packed = b"".join(docker_api.get_image(image))
+    made = Many(tmp_path_factory.mktemp("many"), docker_api, image, packed, ("attic", "cellar"))
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.tear_down()
+
+
+def begin(many: Many, name: str, host: str, port: int | None = None) -> None:
+    """Push a server for a host and see it run."""
+    many.pull()
+    many.place(name, host, port, GREET="ada")
+    said = many.push(f"{name}: begin")
+    assert f"{name} creating … running" in said, (said, many.said())
+    many.pull()
+    many.wait_for(lambda: many.state(name).get("data_exists"))
+
+
+def settled(many: Many, name: str, status: str = "running") -> None:
+    many.wait_for(lambda: many.state(name).get("status") == status, 60)
+
+
+def test_a_server_lives_on_the_host_that_its_definition_names(many: Many) -> None:
+    begin(many, "rosewood", "attic", 16261)
+    begin(many, "muldraugh", "cellar", 16261)
+    many.runs_on("rosewood", "attic")
+    many.runs_on("muldraugh", "cellar")
+    many.place("rosewood", "attic", 16261, GREET="bob")
+    assert "rosewood" in many.push("rosewood: greet bob")
+    many.wait_for(lambda: "GREET=bob" in (many.of("attic", "rosewood") or {})["Config"]["Env"])
+    many.pull()
+    many.zedops("delete", "rosewood", "--yes", "--wait")
+    assert many.on("rosewood") == []
+    many.zedops("restore", "rosewood", "--wait")
+    many.runs_on("rosewood", "attic")
+    server_id = many.state("rosewood")["id"]
+    world = many.hosts["attic"].data_root / "servers" / server_id / "world" / "world.txt"
+    assert world.read_text().splitlines() == [
+        "started greeting ada", "started greeting bob", "started greeting bob",
+    ]
+    many.zedops("delete", "rosewood", "--yes", "--wait")
+    many.zedops("purge", "rosewood", "--data", "--yes", "--wait")
+    many.wait_for(lambda: not world.parent.parent.exists())
+
+
+def test_logs_commands_ports_and_sizes_come_from_any_host(many: Many) -> None:
+    begin(many, "westpoint", "cellar", 16300)
+    assert "up, greeting ada" in many.zedops("logs", "westpoint").stdout
+    following = subprocess.Popen(
+        [sys.executable, "-u", "-m", "zedops", "logs", "-f", "westpoint"], cwd=many.clone,
+        stdout=subprocess.PIPE, text=True,
+    )
+    try:
+        assert following.stdout is not None
+        assert "up, greeting ada" in following.stdout.readline()
+        many.hosts["cellar"].api.restart(f"{many.fleet}-westpoint", timeout=5)
+        assert "bye" in following.stdout.readline()
+    finally:
+        following.send_signal(signal.SIGINT)
+        following.communicate(timeout=20)
+    settled(many, "westpoint")
+    said = many.zedops("exec", "westpoint", "--", "/bin/busybox", "cat", "/data/world.txt").stdout
+    assert said.startswith("started greeting ada\n")
+    failed = many.zedops("exec", "westpoint", "--", "/bin/sh", "-c", "echo no; exit 3", code=3)
+    assert failed.stdout == "no\n"
+    uses = json.loads(many.zedops("ports", "--host", "cellar", "--json").stdout)
+    assert any(each["port"] == 16300 for each in uses), uses
+    volumes = json.loads(many.zedops("data", "westpoint", "--json").stdout)
+    assert [(each["volume"], each["exists"], each["host"]) for each in volumes] == [
+        ("world", True, "cellar")
+    ]
+    assert volumes[0]["size_bytes"] >= len("started greeting ada\n")
+
+
+def test_a_server_without_data_moves_to_another_host(many: Many) -> None:
+    many.pull()
+    many.write("servers.d/lobby.yaml", f"host: attic\nimage: {many.image}\nstop: {{grace: 5s}}\n")
+    many.push("lobby: begin")
+    settled(many, "lobby")
+    many.pull()
+    text = (many.clone / "servers.d/lobby.yaml").read_text()
+    many.write("servers.d/lobby.yaml", text.replace("host: attic", "host: cellar", 1))
+    many.push("lobby: to the cellar")
+    many.runs_on("lobby", "cellar")
+    settled(many, "lobby")
+    assert many.state("lobby")["host"] == "cellar"
+
+
+def test_a_token_works_once_and_within_its_time(many: Many) -> None:
+    attic = many.hosts["attic"]
+    used = many.invite("shed")
+    joined = attic.zedops("agent", "join", used, "--no-run", "--data-root", str(attic.folder / "a"))
+    assert joined.wait(60) == 0, attic.said()
+    kept = attic.folder / "a" / "agent" / many.fleet / "membership.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    again = attic.zedops("agent", "join", used, "--no-run", "--data-root", str(attic.folder / "b"))
+    assert again.wait(60) == 1
+    assert "this token was used already" in attic.said()
+    late = many.invite("shed", "--ttl", "1s")
+    time.sleep(2)
+    expired = attic.zedops("agent", "join", late, "--no-run",
+                           "--data-root", str(attic.folder / "c"))
+    assert expired.wait(90) == 1
+    assert "expired" in attic.said().splitlines()[-1]
+    many.zedops("host", "remove", "shed", "--yes")
+    assert "shed" not in (many.git("show", "origin/main:zedops.yaml"))
+
+
+def test_a_host_that_is_cut_off_goes_on_and_tells_afterwards(many: Many) -> None:
+    begin(many, "riverside", "attic")
+    begin(many, "louisville", "attic")
+    begin(many, "ekron", "cellar")
+    attic = many.hosts["attic"]
+    attic.cut()
+    cut_at = time.monotonic()
+    try:
+        # what happens there meanwhile
+        before = many.of("attic", "riverside")
+        assert before is not None
+        attic.api.remove_container(before["Id"], force=True)
+        many.wait_for(lambda: (many.of("attic", "riverside") or before)["Id"] != before["Id"])
+        # and here
+        many.place("ekron", "cellar", GREET="bob")
+        assert "ekron" in many.push("ekron: greet bob")
+        many.wait_for(lambda: "GREET=bob" in (many.of("cellar", "ekron") or {})["Config"]["Env"])
+        many.wait_for(lambda: many.state("riverside").get("status") == "unknown", LOST_S)
+        assert time.monotonic() - cut_at <= LOST_S + 5
+        lost = [each for each in many.subjects() if "riverside: running → unknown" in each]
+        assert len(lost) == 1
+        assert "louisville: running → unknown" in lost[0], "one commit for all servers of a host"
+        many.pull()
+        many.place("riverside", "attic", GREET="eve")
+        said = many.push("riverside: greet eve")
+        assert "it waits for host 'attic', which does not answer" in said
+    finally:
+        attic.heal()
+    many.wait_for(lambda: "GREET=eve" in (many.of("attic", "riverside") or {})["Config"]["Env"], 60)
+    settled(many, "riverside")
+    settled(many, "louisville")
+    back = [each for each in many.subjects() if "louisville: unknown → running" in each]
+    assert len(back) == 1
+    many.pull()
+    told = json.loads(many.zedops("history", "riverside", "--json").stdout)
+    moves = [each["transition"] for entry in told for each in entry["transitions"]
+             if each["server"] == "riverside"]
+    assert any("unknown → missing" in each for each in moves), "it says what happened there"
+    many.runs_on("riverside", "attic")
+
+
+def test_a_purge_waits_for_its_host(many: Many) -> None:
+    begin(many, "marchridge", "attic")
+    server_id = many.state("marchridge")["id"]
+    home = many.hosts["attic"].data_root / "servers" / server_id
+    many.zedops("delete", "marchridge", "--yes", "--wait")
+    many.hosts["attic"].down()
+    try:
+        many.zedops("purge", "marchridge", "--data", "--yes")
+        many.wait_for(
+            lambda: any("marchridge" in (row["name"], "") and "waits" in str(row["message"])
+                        for row in json.loads(many.zedops("list", "--all", "--json").stdout)),
+            LOST_S + 10,
+        )
+        assert home.is_dir()
+    finally:
+        many.hosts["attic"].run()
+    many.wait_for(lambda: not home.exists(), 60)
+    many.wait_for(lambda: any("marchridge: purged" in each for each in many.subjects()))
+
+
+@pytest.mark.parametrize("victim", ["manager", "nats", "agent"])
+def test_whoever_is_killed_comes_back_to_the_same_place(many: Many, victim: str) -> None:
+    name = f"killed-{victim}"
+    begin(many, name, "attic")
+    many.place(name, "attic", GREET="bob")
+    attic = many.hosts["attic"]
+    match victim:
+        case "manager":
+            many.down(kill=True)
+            many.push(f"{name}: greet bob")
+            # healed from the document on disk while nobody is there to ask
+            old = many.of("attic", name)
+            assert old is not None
+            attic.api.remove_container(old["Id"], force=True)
+            many.wait_for(lambda: many.of("attic", name) is not None)
+            many.up()
+        case "nats":
+            os.kill(many.nats_pid(), signal.SIGKILL)
+            many.push(f"{name}: greet bob")
+        case _:
+            attic.down(kill=True)
+            attic.api.kill(f"{many.fleet}-{name}")
+            many.git("add", "--all")
+            many.git("commit", "--quiet", "-m", f"{name}: greet bob")
+            many.git("push", "-o", "no-wait")
+            attic.run()
+    many.wait_for(lambda: "GREET=bob" in (many.of("attic", name) or {"Config": {"Env": []}})
+                  ["Config"]["Env"], 60)
+    settled(many, name)
+    many.runs_on(name, "attic")
+    many.wait_for(lambda: many.answers("attic"), DEADLINE_S)
+
+
+def test_a_host_that_is_put_out_is_out_at_once_and_may_come_back(many: Many) -> None:
+    begin(many, "valley", "cellar")
+    many.zedops("host", "remove", "cellar", "--yes")
+    settled(many, "valley", "unknown")
+    many.runs_on("valley", "cellar")
+    assert not many.answers("cellar")
+    cellar = many.hosts["cellar"]
+    cellar.down()
+    cellar.join(many.invite("cellar"))
+    settled(many, "valley")
+    many.runs_on("valley", "cellar")
