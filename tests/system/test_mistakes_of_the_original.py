@@ -316,12 +316,14 @@ def test_9_a_secret_is_in_nothing_that_anybody_else_reads(fleet: Machine) -> Non
 def test_10_what_fails_for_a_moment_heals_without_anybodys_doing(
     fleet: Machine, wire: Relay
 ) -> None:
-    begin(fleet, "patient")
+    path = begin(fleet, "patient")
     fleet.wait_for(lambda: starts(fleet, "patient") == 1)
     with wire.cut():
         fleet.api.remove_container(f"{fleet.fleet}-patient", force=True)
-        wire.wait_met(3)
-        assert fleet.state("patient")["status"] == "running"  # nobody could look
+        add(fleet, path, "restart: monday")
+        fleet.git("push", "-o", "no-wait")
+        wire.wait_met(4)  # so it was looked at, or would have been
+        assert fleet.state("patient")["status"] == "running"
         assert mine(fleet, "patient") == []
     fleet.wait_for(lambda: starts(fleet, "patient") == 2)
     fleet.wait_for(lambda: "recovered" in str(state(fleet, "patient")["message"]))
