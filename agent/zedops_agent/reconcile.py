@@ -154,7 +154,7 @@ def make_report(
         each for each in seen.containers
         if want.goal.ends
         or each.up
-        or (matches(each, want) and each.phase is not Phase.REMOVING)
+        or (_stands(each, want, memory) and each.phase is not Phase.REMOVING)
     ]
     shown = max(telling, key=lambda each: (each.up, matches(each, want)), default=None)
     is_current = shown is not None and matches(shown, want)
@@ -171,6 +171,14 @@ def make_report(
         goal=want.goal,
         applied=is_current and memory.failure is None and plan.refused is None,
     )
+
+
+def _stands(each: Container, want: DesiredServer, memory: Memory) -> bool:
+    """Say whether a container at rest is the server: the right one, or the one to be replaced.
+
+    Beside a right one that somebody removed, the one before it does not count: that is missing.
+    """
+    return matches(each, want) or each.definition == want.hash or memory.applied != want.hash
 
 
 def _facts(container: Container) -> ContainerFacts:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zedops.document import parse
-from zedops.model import Definition, Drift, Settings, State, definition_hash
+from zedops.model import LABEL_PREFIX, Definition, Drift, Settings, State, definition_hash
 from zedops.wire import DesiredDocument, DesiredServer, Goal
 
 FULL = """\
@@ -157,7 +157,9 @@ _OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
         {"test": st.one_of(_WORDS, st.lists(_WORDS, min_size=1, max_size=3))},
         optional={"interval": _DURATIONS, "timeout": _DURATIONS},
     )),
-    "labels": st.dictionaries(_WORDS, _WORDS, max_size=3),
+    "labels": st.dictionaries(
+        _WORDS.filter(lambda key: not key.startswith(LABEL_PREFIX)), _WORDS, max_size=3
+    ),
     "restart": _WORDS,
     "desired": st.sampled_from(["running", "stopped"]),
     "profile": st.sampled_from(["default", "hardened"]),

@@ -13,7 +13,7 @@ import docker
 import pytest
 
 from tests.machine import Machine, free_port
-from tests.registry import changed, publish
+from tests.registry import changed, forget, publish
 from tests.relay import Relay
 from tests.system.servers import (
     LOOP,
@@ -45,6 +45,26 @@ def slow_registry(registry: str) -> Iterator[Relay]:
     made = Relay((host, int(port)))
     yield made
     made.close()
+
+
+@pytest.fixture
+def slow_image(
+    slow_registry: Relay, published: str, docker_api: docker.APIClient
+) -> Iterator[str]:
+    """Name the published image as the slow registry has it."""
+    name = f"{slow_registry.address}/{published.partition('/')[2]}"
+    yield name
+    forget(docker_api, name.removesuffix(":1"))
+
+
+@pytest.fixture
+def releases(docker_api: docker.APIClient) -> Iterator[list[str]]:
+    """Keep the ids of images that a test makes, and remove those in the end."""
+    made: list[str] = []
+    yield made
+    for each in made:
+        with contextlib.suppress(docker.errors.APIError):
+            docker_api.remove_image(each, force=True)
 
 
 def test_1_a_failed_listing_is_not_an_empty_one(fleet: Machine, wire: Relay) -> None:
@@ -117,12 +137,11 @@ def test_3_a_deletion_with_the_engine_away_happens_later_and_is_never_taken_back
 
 
 def test_4_work_may_take_its_time_and_its_late_end_counts(
-    fleet: Machine, slow_registry: Relay, published: str
+    fleet: Machine, slow_registry: Relay, slow_image: str
 ) -> None:
-    name = published.partition("/")[2]
     write(fleet, "slow", command(
         f"{LOOP.replace('exit 0', '/bin/busybox sleep 3; echo saved > /data/save; exit 0')}"
-    ), "stop: {grace: 20s}", image=f"{slow_registry.address}/{name}")
+    ), "stop: {grace: 20s}", image=slow_image)
     path = fleet.clone / "servers.d/slow.yaml"
     path.write_text(path.read_text().replace("stop: {grace: 5s}\n", ""))
     fleet.git("add", str(path))
@@ -142,12 +161,11 @@ def test_4_work_may_take_its_time_and_its_late_end_counts(
 
 
 def test_5_long_work_blocks_nobody_and_creating_outlives_no_crash(
-    machine: Machine, slow_registry: Relay, published: str
+    machine: Machine, slow_registry: Relay, slow_image: str
 ) -> None:
     machine.init()
     machine.up()
-    name = published.partition("/")[2]
-    write(machine, "slow", image=f"{slow_registry.address}/{name}")
+    write(machine, "slow", image=slow_image)
     machine.git("add", "servers.d")
     machine.git("commit", "--quiet", "-m", "slow: begin")
     with slow_registry.holding(MANIFEST):
@@ -223,13 +241,14 @@ def test_7_a_stopped_container_has_its_ports_and_its_mounts(
 
 
 def test_8_a_rebuild_takes_the_new_images_defaults_and_a_bad_one_is_undone(
-    fleet: Machine, published: str
+    fleet: Machine, published: str, releases: list[str]
 ) -> None:
     api, name = fleet.api, published.removesuffix(":1")
 
     def release(*changes: str) -> None:
         """Publish another image under the same tag; the host is not told."""
-        publish(api, changed(api, fleet.image, *changes), name)
+        releases.append(changed(api, fleet.image, *changes))
+        publish(api, releases[-1], name)
         with contextlib.suppress(docker.errors.ImageNotFound):
             api.remove_image(published, force=True, noprune=True)
 
@@ -255,6 +274,7 @@ def test_8_a_rebuild_takes_the_new_images_defaults_and_a_bad_one_is_undone(
     assert runs(fleet, "rebuilt")[0] == second["Id"]
     assert [each["Id"] for each in mine(fleet, "rebuilt")] == [second["Id"]]
     assert starts(fleet, "rebuilt") == 3
+    fleet.zedops("delete", "rebuilt", "--yes", "--wait")
 
 
 @contextlib.contextmanager
@@ -316,12 +336,14 @@ def test_9_a_secret_is_in_nothing_that_anybody_else_reads(fleet: Machine) -> Non
 def test_10_what_fails_for_a_moment_heals_without_anybodys_doing(
     fleet: Machine, wire: Relay
 ) -> None:
-    begin(fleet, "patient")
+    path = begin(fleet, "patient")
     fleet.wait_for(lambda: starts(fleet, "patient") == 1)
     with wire.cut():
         fleet.api.remove_container(f"{fleet.fleet}-patient", force=True)
-        wire.wait_met(3)
-        assert fleet.state("patient")["status"] == "running"  # nobody could look
+        add(fleet, path, "restart: monday")
+        fleet.git("push", "-o", "no-wait")
+        wire.wait_met(4)  # so it was looked at, or would have been
+        assert fleet.state("patient")["status"] == "running"
         assert mine(fleet, "patient") == []
     fleet.wait_for(lambda: starts(fleet, "patient") == 2)
     fleet.wait_for(lambda: "recovered" in str(state(fleet, "patient")["message"]))

@@ -28,6 +28,7 @@ from tests.system.servers import (
     runs,
     starts,
     state,
+    told,
     wait_status,
     write,
 )
@@ -188,6 +189,7 @@ def test_5_everybody_who_pushes_hears_what_became_of_it(fleet: Machine) -> None:
     container = fleet.container("own-0")
     assert container is not None
     assert "GREET=eve" in container["Config"]["Env"]
+    assert not [each for each in told(fleet, "own-0") if "missing" in each]  # it never was
 
 
 def test_6_nothing_is_busy_for_ever_nor_slow_in_a_big_fleet(machine: Machine) -> None:
