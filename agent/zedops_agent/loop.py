@@ -98,7 +98,10 @@ class Agent:
             held = self._document
             if held is not None and document.stamp <= held.stamp:
                 if document.stamp < held.stamp:
-                    log.warning("an older document %s was not taken", document.stamp)
+                    # one manager's answer may be overtaken by what it published meanwhile
+                    overtaken = document.stamp[0] == held.stamp[0]
+                    level = logging.INFO if overtaken else logging.WARNING
+                    log.log(level, "an older document %s was not taken", document.stamp)
                 return
             self._store.save_desired(document)
             self._document = document
