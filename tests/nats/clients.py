@@ -35,11 +35,18 @@ class Client:
     async def hear(self, subject: str, queue: str = "") -> None:
         """Subscribe, and know the server's answer when this returns."""
         await self.nc.subscribe(subject, queue=queue, cb=self._note)
-        await self.nc.flush()
+        await self.settle()
 
     async def say(self, subject: str, body: bytes = b"", reply: str = "") -> None:
         """Publish, and know the server's answer when this returns."""
         await self.nc.publish(subject, body, reply=reply)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until the server has dealt with all that was sent."""
+        # nats-py 2.16 writes flush's PING at once, before commands that still wait to be written:
+        # only the answer to a second one comes after them
+        await self.nc.flush()
         await self.nc.flush()
 
     async def wait_for(self, look: Callable[[], object]) -> None:
@@ -84,15 +91,20 @@ async def connected(
     }
     try:
         await client.nc.connect(server.url, **{**options, **more})
-    except BaseException:
-        # nats-py leaves the connection of a refused client to the garbage collector
-        if (transport := client.nc._transport) is not None:
-            transport.close()  # type: ignore[no-untyped-call]
-        raise
-    try:
         yield client
     finally:
-        await client.nc.close()
+        if client.nc.is_connected:
+            await client.nc.close()
+        _close_sockets(client.nc)
+
+
+def _close_sockets(nc: NatsClient) -> None:
+    """Close what nats-py leaves to the garbage collector where a server refused or cut it off."""
+    transport: Any = nc._transport
+    for writer in (transport._io_writer, transport._bare_io_writer) if transport else ():
+        if writer is not None:
+            # at once: what was refused has nothing left to say, and nothing here waits for its end
+            writer.transport.abort()
 
 
 def new_host(authority: Authority, name: str) -> Credentials:
