@@ -183,12 +183,16 @@ class Repository:
         finally:
             self.pipe("update-ref", "--stdin", stdin=f"delete {ref}\n".encode())
 
-    def move_ref(self, ref: str, new: str, old: str, *also: str) -> None:
+    def move_ref(
+        self, ref: str, new: str, old: str, *also: str, verify: Mapping[str, str] | None = None
+    ) -> None:
         """Move a ref from `old` (NO_OBJECT: it must not exist) to `new`, or raise RaceLost.
 
-        Refs in `also` go along in the same transaction, whatever they were.
+        In the same transaction refs in `also` go along, whatever they were, and those in `verify`
+        must be what it says.
         """
         lines = ["start", f"update {ref} {new} {old}", *(f"update {each} {new}" for each in also)]
+        lines += [f"verify {each} {value}" for each, value in (verify or {}).items()]
         stdin = "".join(f"{line}\n" for line in [*lines, "prepare", "commit"])
         self.pipe("update-ref", "--stdin", stdin=stdin.encode())
 

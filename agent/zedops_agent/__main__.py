@@ -60,7 +60,10 @@ def _link(agent: Agent, membership: Membership) -> NatsLink:
     except ImportError as error:
         remedy = "pip install 'zedops[nats]'"
         raise ZedopsError(f"this host has joined over NATS, which needs: {remedy}") from error
-    where = address(membership.host, membership.urls, membership.credentials, membership.ca)
+    where = address(
+        membership.host, membership.urls, membership.credentials, membership.ca,
+        tls_first=membership.tls_first,
+    )
     return NatsLink(membership.host, agent, where)
 
 

@@ -53,6 +53,8 @@ class Host:
 
     # --- the manager's side of the bus
 
+    speaks = True
+
     def sync(self, hello: Hello) -> DesiredDocument:
         return self._document()
 

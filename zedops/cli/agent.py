@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+from zedops.cli.network import SERVER_OPTIONS
 from zedops.cli.up import DATA_ROOT, POLICY, default_data_root, prepare_logging, wait_for_end
 from zedops.errors import UsageError
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Say each step.")
+
+
+def _server_options(command: F) -> F:
+    made: Any = command
+    for option in reversed(SERVER_OPTIONS):
+        made = option(made)
+    return made  # type: ignore[no-any-return]
 
 
 @click.group("agent")
@@ -57,6 +69,39 @@ def join_command(
     if systemd:
         click.echo(install(fleet, root, policy.absolute()))
     elif not no_run:
+        _run(fleet, root, policy)
+
+
+@agent_command.command("connect")
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@click.option("--fleet", required=True, help="The fleet's name.")
+@click.option("--host", required=True, help="This machine's name in it.")
+@_server_options
+@click.option("--no-run", is_flag=True, help="Only keep it; start with `zedops agent run`.")
+@DATA_ROOT
+@POLICY
+@VERBOSE
+def connect_command(
+    urls: tuple[str, ...], fleet: str, host: str, creds: Path | None, ca: Path | None,
+    tls_first: bool, no_run: bool, data_root: Path | None, policy: Path, verbose: bool,
+) -> None:
+    """Join a fleet over a NATS server that is not its manager's own, then run.
+
+    Its administrator makes the user and says what it may do: see the page on existing clusters.
+
+    \b
+    zedops agent connect tls://nats.example:4222 --fleet my-fleet --host attic --creds attic.creds
+    """
+    from zedops_agent import membership
+
+    prepare_logging(verbose=verbose)
+    root = (data_root or default_data_root()).absolute()
+    kept = membership.save(root, membership.Membership(
+        fleet=fleet, host=host, urls=urls, ca=ca.read_text() if ca else None,
+        credentials=creds.read_text() if creds else None, tls_first=tls_first,
+    ))
+    click.echo(f"fleet {fleet!r}, host {host}: kept in {kept}")
+    if not no_run:
         _run(fleet, root, policy)
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zedops.bus.local import LocalBus
-from zedops.cli.network import Network, network_options, reach
-from zedops.cli.up import find_hub, prepare_logging, serving, tell, wait_for_end
+from zedops.cli.network import Network, Reach, network_options, reach
+from zedops.cli.up import ending, find_hub, prepare_logging, serving, tell
+from zedops.fleet import Fleet
+from zedops.hub import Hub
 from zedops.manager.loop import Manager
+from zedops.manager.term import Deposed
+
+if TYPE_CHECKING:
+    from zedops.bus.nats.lease import NatsLease
 
 
 @click.command("manager")
@@ -24,15 +32,56 @@ def manager_command(fleet: Path, network: Network, verbose: bool) -> None:
     \b
     zedops manager fleet.git --advertise tls://fleet.example:4222
     zedops host add attic       prints what to run on that host
+
+    With --nats several managers may run on one hub: one leads, the others stand by.
     """
     prepare_logging(verbose=verbose)
     hub = find_hub(fleet)
-    with reach(network, hub, lambda: manager.ledger.settings.name) as found:
+    end = ending()
+    name = hub.read_settings().name
+    with reach(network, hub, name) as found:
         bus = found.bus or LocalBus()
-        manager = Manager(hub, bus)
-        manager.on_commit = tell
-        with serving(manager, bus, found.enrolment):
-            name = manager.ledger.settings.name
+        if found.lease is None:
+            _manage(Manager(hub, bus), found, end)
+            return
+        lease = found.lease(name)
+        try:
+            while not end.is_set():
+                warm = _stand_by(hub, lease, end)
+                if not end.is_set():
+                    _manage(Manager(hub, bus, lease), found, end, warm)
+        finally:
+            lease.close()
+
+
+def _manage(
+    manager: Manager, found: Reach, end: threading.Event, warm: Fleet | None = None
+) -> None:
+    """Manage until the end, or until another manager leads."""
+    manager.on_commit = tell
+    bus = found.bus or LocalBus()
+    try:
+        with serving(manager, bus, found.enrolment, warm):
             where = f"hosts reach it at {found.where}" if found.where else "no agent here"
+            name = manager.ledger.settings.name
             click.echo(f"fleet {name!r}: managing, {where}. Ctrl-C ends it.")
-            wait_for_end()
+            while not end.wait(0.1) and not manager.deposed.is_set():
+                pass
+    except Deposed as error:
+        click.echo(f"{error}", err=True)
+    finally:
+        bus.unserve()
+
+
+def _stand_by(hub: Hub, lease: NatsLease, end: threading.Event) -> Fleet | None:
+    """Wait until this manager leads, with the fleet read and kept up to date meanwhile."""
+    warm: Fleet | None = None
+    told = False
+    while not lease.wait(0.5) and not end.is_set():
+        head = hub.head()
+        if head is not None and (warm is None or warm.commit != head):
+            warm = hub.read(head, warm)[0]
+        if not told:
+            click.echo(f"another manager leads; standing by with {hub.path}. Ctrl-C ends it.")
+            told = True
+    return warm

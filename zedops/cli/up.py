@@ -20,6 +20,7 @@ from zedops.bus.switch import Switch
 from zedops.cli.network import Network, network_options, reach
 from zedops.clone import Clone
 from zedops.errors import UsageError
+from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.manager.door import Door
 from zedops.manager.loop import Manager
@@ -68,7 +69,7 @@ def up_command(
     prepare_logging(verbose=verbose)
     hub, local = find_hub(fleet), LocalBus()
     engine = Engine()
-    with reach(network, hub, lambda: manager.ledger.settings.name) as found:
+    with reach(network, hub, hub.read_settings().name) as found:
         bus = Switch(local, found.bus) if found.bus else local
         manager = Manager(hub, bus)
         manager.on_commit = tell
@@ -102,9 +103,11 @@ def _this_host(named: str | None, settings: Settings) -> str:
 
 
 @contextlib.contextmanager
-def serving(manager: Manager, bus: Bus, enrolment: Enrolment | None = None) -> Iterator[None]:
-    """Run a manager with its door open."""
-    manager.start()
+def serving(
+    manager: Manager, bus: Bus, enrolment: Enrolment | None = None, warm: Fleet | None = None
+) -> Iterator[None]:
+    """Run a manager with its door open; `warm` is the fleet, if it was read before."""
+    manager.start(warm)
     door = Door(manager, bus, enrolment)
     try:
         yield
@@ -113,16 +116,26 @@ def serving(manager: Manager, bus: Bus, enrolment: Enrolment | None = None) -> I
         manager.stop()
 
 
+def ending() -> threading.Event:
+    """Make the event that Ctrl-C or a polite kill sets; a second one does not wait."""
+    end = threading.Event()
+
+    def said(*_: object) -> None:
+        end.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        click.echo("\nending after the step in hand; servers go on running")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, said)
+    return end
+
+
 def wait_for_end() -> None:
     """Wait for Ctrl-C or a polite kill."""
-    end = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: end.set())
+    end = ending()
     while not end.wait(3600):
         pass
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)  # a second one does not wait
-    click.echo("\nending after the step in hand; servers go on running")
 
 
 def tell(subject: str) -> None:

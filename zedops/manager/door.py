@@ -55,13 +55,16 @@ class Door:
             request_queue_size = 128
 
         self._server = Server(f"/proc/self/fd/{self._folder}/{self._path.name}", Handler)
+        self._inode = self._path.stat().st_ino
         threading.Thread(target=self._server.serve_forever, name="door", daemon=True).start()
 
     def close(self) -> None:
         """Shut the door."""
         self._server.shutdown()
         self._server.server_close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:  # else another manager's, which took over
+                self._path.unlink()
         os.close(self._folder)
 
     def serve(self, handler: socketserver.StreamRequestHandler) -> None:

@@ -7,7 +7,6 @@ order, so that a host never works on an id or a tombstone that a crash could mak
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
 import time
@@ -24,6 +23,7 @@ from zedops.hub import Hub
 from zedops.manager.clock import Clock
 from zedops.manager.ledger import Ledger
 from zedops.manager.presence import Presence
+from zedops.manager.term import Deposed, Lease, Term
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,11 @@ RETRY_S = 1.0
 class Manager:
     """One fleet's manager. `start` returns when the fleet is loaded; `stop` ends every thread."""
 
-    def __init__(self, hub: Hub, bus: Bus) -> None:
+    def __init__(self, hub: Hub, bus: Bus, lease: Lease | None = None) -> None:
         self.hub = hub
+        self._lease = lease
+        #: Set once another manager leads: there is nothing left to do but `stop`.
+        self.deposed = threading.Event()
         self.ledger = Ledger()
         #: Guards the ledger; notified whenever something that a person may wait for changed.
         self.changed = threading.Condition()
@@ -57,20 +60,13 @@ class Manager:
 
     # --- life
 
-    def start(self) -> None:
-        """Take the hub over, load the fleet, and begin."""
-        self.hub.runtime.mkdir(mode=0o700, exist_ok=True)
-        self._lock_file = (self.hub.runtime / "lock").open("w")
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ZedopsError(f"another manager works on {self.hub.path}; stop it first") from error
-        self.hub.equip()
-        self.hub.clear_stale_lock()
-        self.ledger.host_epoch = self.hub.next_epoch()
+    def start(self, warm: Fleet | None = None) -> None:
+        """Take the hub over, load the fleet, and begin; `warm` is a fleet read before."""
+        self._term = Term(self.hub, self._lease)
+        self.ledger.host_epoch = self._term.epoch
         seen = self.hub.seen()
         if seen is not None:
-            self._take_in(seen)
+            self._take_in(seen, warm)
         self._bus.serve(self)
         self._turn()
         for loop in (self._run, self._watch):
@@ -85,9 +81,12 @@ class Manager:
         for thread in self._threads:
             thread.join(timeout=5)
         with self.changed:
-            if not self.ledger.journal.empty:
-                self._commit()
-        self._lock_file.close()
+            if not self.ledger.journal.empty and not self.deposed.is_set():
+                try:
+                    self._commit()
+                except GitFailed as error:  # what hosts report is asked for anew at the next start
+                    log.warning("the last states are not committed: %s", error)
+        self._term.end()
 
     def wake(self) -> int:
         """Ask for a turn; `wait_for` waits until one that began later has ended."""
@@ -123,6 +122,11 @@ class Manager:
             return self.ledger.fleet if self.ledger.fleet.commit else None
 
     # --- what agents ask
+
+    @property
+    def speaks(self) -> bool:
+        """Say whether this manager may answer: one that woke up from a long pause may not."""
+        return self._term.goes_on and not self.deposed.is_set()
 
     def sync(self, hello: Hello) -> DesiredDocument:
         """Hand a host its whole document."""
@@ -183,6 +187,10 @@ class Manager:
             try:
                 self._turn()
                 races = 0
+            except Deposed as error:
+                log.warning("%s; standing by", error)
+                self.deposed.set()
+                return
             except RaceLost as error:
                 races += 1  # a lock that never goes away looks the same: do not spin on it
                 log.log(logging.WARNING if races % 20 == 10 else logging.DEBUG, "%s", error)
@@ -200,6 +208,7 @@ class Manager:
 
     def _turn(self) -> None:
         with self.changed:
+            self._term.check()
             ticket = self._wakes
             head = self.hub.head()
             if head is not None and head != self.ledger.fleet.commit:
@@ -220,11 +229,11 @@ class Manager:
             self._bus.publish(document)
             faults.point("manager.published")
 
-    def _take_in(self, head: str) -> None:
+    def _take_in(self, head: str, warm: Fleet | None = None) -> None:
         before = self.ledger.fleet.commit
-        fleet, changes = self.hub.read(head, self.ledger.fleet)
+        fleet, changes = self.hub.read(head, warm or self.ledger.fleet)
         commits = self.hub.authors(before, head) if before else {}
-        paths = {change.path for change in changes}
+        paths = {change.path for change in changes} if before else set(fleet.documents)
         self.ledger.advance(fleet, paths, commits, datetime.now(UTC))
         if self.ledger.journal.empty:
             self.hub.see(head)
