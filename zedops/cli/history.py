@@ -15,6 +15,7 @@ from zedops.errors import UsageError
 from zedops.fleet import Kind, kind_of
 from zedops.hub import EMAIL
 
+_LATE_S = 60
 _FORMAT = "%x01%H%x02%an%x02%ce%x02%ct%x02%s%x02%B%x03"
 
 
@@ -35,7 +36,8 @@ def history_command(server: str | None, lines: int, as_json: bool) -> None:
         return
     table(
         ["WHEN", "WHO", "WHAT"],
-        [[f"{each['at']:%Y-%m-%d %H:%M:%S}", each["who"], each["what"]] for each in entries],
+        [[f"{each['at']:%Y-%m-%d %H:%M:%S}", each["who"], each["what"] + _late(each)]
+         for each in entries],
         "nothing has happened yet",
     )
 
@@ -51,6 +53,14 @@ def read_history(clone: Clone, server: str | None, lines: int) -> list[dict[str,
     if server and not entries:
         raise UsageError(f"no server {server!r} was ever here; `zedops list --all` shows the rest")
     return list(reversed(entries))
+
+
+def _late(entry: dict[str, Any]) -> str:
+    """Say when it happened, where that was told only later: its host had been cut off."""
+    begun = [each["at"].split()[0] for each in entry["transitions"] if each.get("at")]
+    first = min((datetime.fromisoformat(each) for each in begun), default=entry["at"])
+    late = (entry["at"] - first).total_seconds() > _LATE_S
+    return f"  (since {first:%Y-%m-%d %H:%M:%S})" if late else ""
 
 
 def _entry(record: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from zedops import audit, document
 from zedops.document import Document
@@ -24,6 +25,7 @@ class _Entry:
     name: str
     path: list[Status | None]
     state: State
+    times: list[datetime] = field(default_factory=list)
     purged: bool = False
     urgent: bool = False
 
@@ -54,6 +56,8 @@ class Journal:
         entry.urgent = entry.urgent or urgent
         if entry.path[-1] is not each.state.status or len(entry.path) == 1:
             entry.path.append(each.state.status)
+            if each.state.since is not None:
+                entry.times.append(each.state.since)
 
     def add_purge(self, grave: Document, state: State) -> None:
         """Note that a tombstone goes."""
@@ -109,7 +113,9 @@ class Journal:
         if not self._entries:
             return files, "zedops: state restored\n"
         transitions = [
-            audit.transition(each.name, each.path, each.state, purged=each.purged)
+            audit.transition(
+                each.name, each.path, each.state, purged=each.purged, times=each.times
+            )
             for each in self._entries.values()
         ]
         return files, audit.write_message(transitions)
