@@ -171,11 +171,37 @@ class DataReply(Message):
     volumes: tuple[VolumeSize, ...]
 
 
+class StatsRequest(Message):
+    """Ask how busy the servers' containers are."""
+
+    kind: Literal["stats"] = "stats"
+
+
+class Sample(Message):
+    """How busy one running container is at a moment. Two of them give its share of the CPU."""
+
+    server_id: str
+    cpu_ns: int  #: CPU time used since its start, of all cores together
+    at_ns: int  #: when that was read, by the clock of its host
+    memory_bytes: int  #: without what the kernel would give back at once
+    memory_limit_bytes: int
+    pids: int
+    uptime: str  #: in the Engine's words: `5 minutes`
+    health: str  #: healthy, unhealthy, starting; empty without a check
+
+
+class StatsReply(Message):
+    """How busy a host's servers are; those that do not run are not in it."""
+
+    kind: Literal["stats"] = "stats"
+    samples: tuple[Sample, ...]
+
+
 Request = Annotated[
-    PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest,
+    PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest | StatsRequest,
     Field(discriminator="kind"),
 ]
-Reply = PortsReply | InventoryReply | Shape | Pong | DataReply
+Reply = PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply
 StreamRequest = Annotated[LogsRequest | ExecRequest, Field(discriminator="kind")]
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-
-from git import Repo
 
 from zedops import snapshot
 from zedops.errors import GitFailed, UsageError
@@ -57,7 +56,7 @@ class Clone:
     @classmethod
     def begin(cls, hub: Hub, folder: Path) -> Clone:
         """Make the first clone of a hub that is still empty."""
-        Repo.init(folder, mkdir=True, initial_branch="main").close()
+        Repository.init(folder, bare=False)
         clone = cls(folder.resolve())
         clone.repository.run("remote", "add", "origin", str(hub.path))
         clone.equip()
@@ -92,6 +91,23 @@ class Clone:
     def fetch(self) -> None:
         """Learn what the hub has now."""
         self.repository.run("fetch", "--quiet", "origin")
+
+    def at(self, when: str) -> str:
+        """Find what main was at a commit, or at a time (ISO 8601, local unless it says)."""
+        commit = self.repository.resolve(when)
+        if commit is not None:
+            return commit
+        try:
+            moment = datetime.fromisoformat(when).astimezone().isoformat()
+        except ValueError as error:
+            remedy = "write e.g. 3f2a1c9 or 2026-11-23T10:00"
+            raise UsageError(f"{when!r} is neither a commit nor a time; {remedy}") from error
+        found = self.repository.run(
+            "rev-list", "-1", "--first-parent", f"--before={moment}", _REMOTE_MAIN
+        )
+        if not found:
+            raise UsageError(f"the fleet had not begun at {when}")
+        return found
 
     def fleet(self, revision: str = _REMOTE_MAIN) -> Fleet:
         """Read the fleet at a revision, by default as the hub had it at the last fetch."""

@@ -12,8 +12,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from git import Repo
-
 from zedops import __version__, faults, hook, snapshot
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
@@ -56,7 +54,7 @@ class Hub:
         """Make a hub. UsageError if something is there already."""
         if path.exists():
             raise UsageError(f"{path} exists already; choose another name")
-        Repo.init(path, mkdir=True, bare=True, initial_branch="main").close()
+        Repository.init(path, bare=True)
         hub = cls(path)
         hub.equip()
         return hub

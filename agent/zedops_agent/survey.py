@@ -23,6 +23,8 @@ from zedops.calls import (
     PortUse,
     Reply,
     Request,
+    StatsReply,
+    StatsRequest,
     VolumeSize,
 )
 from zedops.errors import EngineFailed, EngineUnreachable
@@ -54,6 +56,8 @@ class Survey:
             case PingRequest():
                 epoch, rev = held.stamp if held else (0, 0)
                 return Pong(zedops=__version__, engine=self._version(), epoch=epoch, rev=rev)
+            case StatsRequest():
+                return StatsReply(samples=tuple(self._engine.samples(self._fleet, adopted)))
             case DataRequest():
                 return DataReply(volumes=tuple(self._sizes(request.server_id, held)))
             case PortsRequest():

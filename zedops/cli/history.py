@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zedops import audit
-from zedops.cli.screen import here, show_json, table
+from zedops.cli.screen import AT, here, show_json, table
 from zedops.clone import Clone
 from zedops.errors import UsageError
 from zedops.fleet import Kind, kind_of
@@ -22,15 +22,23 @@ _FORMAT = "%x01%H%x02%an%x02%ce%x02%ct%x02%s%x02%B%x03"
 @click.command("history")
 @click.argument("server", required=False)
 @click.option("-n", "--lines", default=30, show_default=True, help="How many, newest last.")
+@click.option("--since", metavar="COMMIT|TIME", help="Only what came after.")
+@AT
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def history_command(server: str | None, lines: int, as_json: bool) -> None:
+def history_command(
+    server: str | None, lines: int, since: str | None, at: str | None, as_json: bool
+) -> None:
     """Show what people asked for and what came of it, as one timeline.
 
     \b
     zedops history
     zedops history rosewood -n 100
+    zedops history --since 2026-11-23
     """
-    entries = read_history(here(), server, lines)
+    clone = here()
+    newest = clone.at(at) if at else "refs/remotes/origin/main"
+    span = f"{clone.at(since)}..{newest}" if since else newest
+    entries = read_history(clone, server, lines, span)
     if as_json:
         show_json(entries)
         return
@@ -42,15 +50,17 @@ def history_command(server: str | None, lines: int, as_json: bool) -> None:
     )
 
 
-def read_history(clone: Clone, server: str | None, lines: int) -> list[dict[str, Any]]:
-    """Read the newest entries, oldest first."""
+def read_history(
+    clone: Clone, server: str | None, lines: int, span: str = "refs/remotes/origin/main"
+) -> list[dict[str, Any]]:
+    """Read the newest entries of a span of commits, oldest first."""
     paths = [f":(glob)servers.d/**/{server}.yaml", f"tombstones.d/{server}.yaml"] if server else []
     out = clone.repository.pipe(
         "log", "--no-merges", f"--max-count={lines}", f"--format={_FORMAT}", "--name-only", "-z",
-        "refs/remotes/origin/main", "--", *paths,
+        span, "--", *paths,
     )
     entries = [_entry(record) for record in out.decode("utf-8", "replace").split("\x01")[1:]]
-    if server and not entries:
+    if server and not entries and ".." not in span:
         raise UsageError(f"no server {server!r} was ever here; `zedops list --all` shows the rest")
     return list(reversed(entries))
 

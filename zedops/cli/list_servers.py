@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import click
 
-from zedops.cli.screen import ago, facts, here, show_json, table
+from zedops.cli.screen import AT, ago, facts, fleet_at, here, show_json, table
 
 
 @click.command("list")
 @click.option("-a", "--all", "everything", is_flag=True, help="Deleted servers, too.")
+@AT
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def list_command(everything: bool, as_json: bool) -> None:
+def list_command(everything: bool, at: str | None, as_json: bool) -> None:
     """List the servers of the fleet you are in, as the hub knows them now.
 
     \b
+    zedops list --at 2026-11-23T10:00       how everything was then
     zedops list --json | jq '.[] | select(.status == "failed")'
     """
-    fleet = here().fleet()
+    fleet = fleet_at(here(), at)
     shown = [*fleet.servers(), *(fleet.tombstones() if everything or as_json else ())]
     rows = [facts(fleet, each) for each in sorted(shown, key=lambda each: each.name)]
     if as_json:

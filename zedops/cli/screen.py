@@ -18,7 +18,7 @@ from zedops.fleet import Fleet
 from zedops.ports import published_ports
 from zedops.quantities import format_duration
 
-_COLOURS = {
+COLOURS = {
     "running": "green", "failed": "red", "missing": "red", "stopped": "yellow",
     "deleted": "bright_black", "deleting": "magenta", "creating": "cyan", "pending": "cyan",
 }  # fmt: skip
@@ -29,6 +29,15 @@ def here() -> Clone:
     clone = Clone.find(Path.cwd())
     clone.fetch()
     return clone
+
+
+#: Look back: what git said at a commit, or at a time.
+AT = click.option("--at", metavar="COMMIT|TIME", help="As it was then: 3f2a1c9, 2026-11-23T10:00.")
+
+
+def fleet_at(clone: Clone, at: str | None) -> Fleet:
+    """Read the fleet as it is now, or as it was."""
+    return clone.fleet(clone.at(at)) if at else clone.fleet()
 
 
 def show_json(value: object) -> None:
@@ -52,7 +61,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) ->
 
     made = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for row in rows:
-        made.add_row(*[Text(cell, style=_COLOURS.get(cell, "")) for cell in row])
+        made.add_row(*[Text(cell, style=COLOURS.get(cell, "")) for cell in row])
     Console().print(made)
 
 

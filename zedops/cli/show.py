@@ -5,21 +5,22 @@ from __future__ import annotations
 import click
 
 from zedops import document
-from zedops.cli.screen import ago, facts, find_server, here, show_json
+from zedops.cli.screen import AT, ago, facts, find_server, fleet_at, here, show_json
 from zedops.errors import UsageError
 
 
 @click.command("show")
 @click.argument("server")
+@AT
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def show_command(server: str, as_json: bool) -> None:
+def show_command(server: str, at: str | None, as_json: bool) -> None:
     """Show one server: its definition as written, and what zedops knows of it.
 
     \b
     zedops show rosewood
     zedops show rosewood --json | jq -r .status
     """
-    fleet = here().fleet()
+    fleet = fleet_at(here(), at)
     try:
         each = find_server(fleet, server)
     except UsageError:
