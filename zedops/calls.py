@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from zedops.fields import ServerId
 from zedops.model import Health
 from zedops.wire import Message
 
@@ -18,7 +19,7 @@ class LogsRequest(Message):
     """Stream a server's log: the last `tail` lines, then on and on if `follow`."""
 
     kind: Literal["logs"] = "logs"
-    server_id: str
+    server_id: ServerId
     tail: Annotated[int, "lines"] = 100
     follow: bool = False
 
@@ -30,7 +31,7 @@ class ExecRequest(Message):
     """
 
     kind: Literal["exec"] = "exec"
-    server_id: str
+    server_id: ServerId
     command: Annotated[tuple[str, ...], Field(min_length=1)]
 
 

@@ -14,6 +14,7 @@ from zedops.quantities import parse_duration, parse_size
 
 #: Server and host names: safe as file stem, container name, DNS label and NATS token.
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SERVER_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SECRET = re.compile(
@@ -54,6 +55,7 @@ def looks_secret(name: str) -> bool:
 Name = Annotated[
     str, _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first")
 ]
+ServerId = Annotated[str, _matching(_SERVER_ID, "a server's id: 26 letters and digits of a ULID")]
 Key = Annotated[str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'")]
 EnvKey = Annotated[
     str, _matching(_ENV_KEY, "a variable name; use letters, digits and '_', no digit first")

@@ -23,6 +23,7 @@ from zedops.fields import (
     Model,
     Name,
     Seconds,
+    ServerId,
     Source,
     Text,
     Utc,
@@ -252,7 +253,7 @@ def definition_hash(definition: Definition) -> str:
 class State(Model):
     """What zedops writes below a definition. Times are UTC."""
 
-    id: str = Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")
+    id: ServerId
     status: Annotated[Status, one_of(Status)] = Status.PENDING
     data_exists: bool = False
     #: Data that was seen is not there: nothing is started until it is back or purged.

@@ -48,6 +48,9 @@ _PORT_TAKEN = ("port is already allocated", "address already in use")
 class GaveUp(EngineFailed):
     """A server that keeps crashing was stopped; trying again by itself would not help."""
 
+#: Steps that end with a container that runs: never past the host's policy, whoever asked for them.
+_BRINGS_UP = (MakeData, Adopt, Create, Start, Restart, Update)
+
 
 class Workshop:
     """The host's things that steps need: Engine, data root, store, its owner's policy."""
@@ -121,19 +124,13 @@ class Workshop:
             self._named[source] = found
         return self._named[source]
 
-    def _allowed_places(self, want: DesiredServer) -> dict[str, Path | None]:
-        places = self.places(want)
-        for key, volume in want.definition.volumes.items():
-            path = places[key]
-            if volume.source is not None and path is not None:
-                self._policy.check_source(key, path)
-        return places
-
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
     ) -> Stopped | None:
-        """Do one step; a stop tells how it went."""
+        """Do one step, if the host's owner allows it; a stop tells how it went."""
         engine = self._engine
+        if isinstance(step, _BRINGS_UP):
+            self._policy.check(want.definition, self.places(want))
         match step:
             case Pull():
                 self._pull(step, progress)
@@ -161,6 +158,7 @@ class Workshop:
             case Remove():
                 engine.remove(step.container)
             case RemoveData():
+                self._policy.check_purge()
                 data.release(self.places(want), self._of(want), want.definition)
                 data.remove(self._root, self._of(want))
             case GiveUp():
@@ -175,7 +173,7 @@ class Workshop:
             self._engine.pull(step.image, progress)
 
     def _make_data(self, want: DesiredServer) -> None:
-        places = self._allowed_places(want)
+        places = self.places(want)
         data.make(self._root, places, self._of(want), want.definition, self._user(want))
 
     def _check_ports(self, step: CheckPorts, want: DesiredServer) -> None:
@@ -227,7 +225,7 @@ class Workshop:
         if image is None:
             raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
         secrets = self._store.secrets(want.name, want.definition.secrets)
-        sources = {key: str(path) for key, path in self._allowed_places(want).items()}
+        sources = {key: str(path) for key, path in self.places(want).items()}
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets
         )
