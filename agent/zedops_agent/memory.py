@@ -57,7 +57,8 @@ class Memory(Message):
 def matches(container: Container, want: DesiredServer) -> bool:
     """Say whether a container is the one that a definition asks for."""
     rebuild = want.definition.rebuild
-    return container.definition == want.hash and rebuild in (None, container.rebuild)
+    same = container.definition == want.hash and not container.stale
+    return same and rebuild in (None, container.rebuild)
 
 
 def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime) -> Memory:

@@ -21,6 +21,8 @@ from zedops.calls import (
     PortsReply,
     PortsRequest,
     PortUse,
+    RecipientReply,
+    RecipientRequest,
     Reply,
     Request,
     StatsReply,
@@ -45,8 +47,10 @@ class Survey:
         engine: Engine,
         root: Path,
         places: Callable[[DesiredServer], data.Places],
+        recipient: Callable[[], str],
     ) -> None:
         self._fleet, self._engine, self._root, self._places = fleet, engine, root, places
+        self._recipient = recipient
 
     def answer(
         self, request: Request, held: DesiredDocument | None, adopted: Mapping[str, str]
@@ -56,6 +60,8 @@ class Survey:
             case PingRequest():
                 epoch, rev = held.stamp if held else (0, 0)
                 return Pong(zedops=__version__, engine=self._version(), epoch=epoch, rev=rev)
+            case RecipientRequest():
+                return RecipientReply(recipient=self._recipient())
             case StatsRequest():
                 return StatsReply(samples=tuple(self._engine.samples(self._fleet, adopted)))
             case DataRequest():
