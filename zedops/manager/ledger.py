@@ -296,7 +296,7 @@ class Ledger:
 
 
 def _with_state(each: Document, state: State) -> Document:
-    return Document(each.path, each.head, each.definition, state, each.problems, each.source)
+    return Document(each.path, each.head, each.definition, state, each.problems, each.data)
 
 
 def _is_gone(report: ServerReport) -> bool:
