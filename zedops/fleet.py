@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from pathlib import PurePosixPath
 
 from zedops import document as documents
 from zedops import source as yaml_source
@@ -17,12 +16,12 @@ from zedops.document import Document
 from zedops.errors import Problem
 from zedops.model import Definition, Desired, Settings, Status, definition_hash
 from zedops.resolve import resolve
+from zedops.shelf import TOMBSTONES, Shelf
 from zedops.source import Source
 from zedops.wire import DesiredServer, Goal
 
 SETTINGS_PATH = "zedops.yaml"
 SERVERS = "servers.d"
-TOMBSTONES = "tombstones.d"
 
 
 class Kind(Enum):
@@ -40,8 +39,15 @@ class Fleet:
 
     commit: str = ""
     settings: Settings = field(default_factory=lambda: Settings(name="fleet"))
-    documents: Mapping[str, Document] = field(default_factory=dict)
+    documents: Mapping[str, Document] = field(default_factory=Shelf)
     problems: tuple[Problem, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "documents", Shelf.of(self.documents))
+
+    @property
+    def _shelf(self) -> Shelf:
+        return Shelf.of(self.documents)
 
     def servers(self) -> Iterator[Document]:
         """Walk the documents of servers that live."""
@@ -49,18 +55,15 @@ class Fleet:
 
     def tombstones(self) -> Iterator[Document]:
         """Walk the documents of deleted servers."""
-        return (each for path, each in self.documents.items() if kind_of(path) is Kind.TOMBSTONE)
+        return self._shelf.tombstones()
 
     def with_documents(self, changes: Mapping[str, Document | None]) -> Fleet:
         """Replace documents; None removes one."""
-        merged = {**self.documents, **changes}
-        kept = {path: each for path, each in merged.items() if each is not None}
-        return replace(self, documents=kept)
+        return replace(self, documents=self._shelf.replaced(changes))
 
-    def by_id(self) -> dict[str, Document]:
-        """Index documents by server id. A living server wins over a tombstone."""
-        found = {each.id: each for each in self.tombstones() if each.id}
-        return found | {each.id: each for each in self.servers() if each.id}
+    def owner(self, server_id: str | None) -> Document | None:
+        """Find a server by its id. One that lives wins over a tombstone."""
+        return self._shelf.owner(server_id)
 
     def host_of(self, document: Document) -> str | None:
         """Name the host of a server; None where its definition leaves that open."""
@@ -89,12 +92,12 @@ class Fleet:
 
 def kind_of(path: str) -> Kind:
     """Say what a path in the repository is to zedops."""
-    parts = PurePosixPath(path).parts
     if path == SETTINGS_PATH:
         return Kind.SETTINGS
-    if len(parts) < 2 or not path.endswith((".yaml", ".yml")):
+    folder, _, rest = path.partition("/")
+    if not rest.endswith((".yaml", ".yml")):
         return Kind.OTHER
-    return {SERVERS: Kind.SERVER, TOMBSTONES: Kind.TOMBSTONE}.get(parts[0], Kind.OTHER)
+    return {SERVERS: Kind.SERVER, TOMBSTONES: Kind.TOMBSTONE}.get(folder, Kind.OTHER)
 
 
 def tombstone_path(name: str) -> str:

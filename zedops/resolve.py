@@ -27,7 +27,7 @@ def resolve(document: Document, settings: Settings) -> tuple[Definition | None, 
     definition = document.definition
     if settings.defaults:
         try:
-            merged = _overlay(settings.defaults, document.source.data)
+            merged = _overlay(settings.defaults, document.data)
             definition = Definition.model_validate(merged)
         except ValidationError as error:
             fact = f"cannot be combined with the fleet's defaults: {error.errors()[0]['msg']}"

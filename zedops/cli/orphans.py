@@ -109,7 +109,7 @@ def find_orphans(clone: Clone, fleet: Fleet, hosts: Iterable[str]) -> list[Orpha
 
 
 def _is_owned(fleet: Fleet, host: str, server_id: str) -> bool:
-    each = fleet.by_id().get(server_id)
+    each = fleet.owner(server_id)
     if each is None:
         return False
     return host in (fleet.host_of(each), each.state.host if each.state else None)

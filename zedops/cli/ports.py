@@ -58,12 +58,11 @@ def _show_taken(clone: Clone, fleet: Fleet, host: str | None, *, as_json: bool) 
         if host in (None, where)
         for each, key in holders
     ]
-    known = set(fleet.by_id())
     for where in [host] if host else fleet.settings.hosts:
         rows += [
             {"host": where, "port": use.port, "protocol": use.protocol, "server": None,
              "key": None, "holder": use.holder}
-            for use in _uses(clone, the_host(fleet, where)) if use.server_id not in known
+            for use in _uses(clone, the_host(fleet, where)) if fleet.owner(use.server_id) is None
         ]
     rows.sort(key=lambda row: (row["host"], row["protocol"], row["port"]))
     if as_json:

@@ -16,6 +16,9 @@ from zedops.model import State, Status
 QUIET_S, BUSY_S, UNSETTLED_S = 0.05, 0.2, 1.0
 #: A server in so many commits within the window waits longer for the next.
 FLAPPING_COMMITS, FLAPPING_WINDOW_S, FLAPPING_S = 6, 60.0, 10.0
+#: With news of more servers than this the next commit waits as if nothing were at rest: a host or
+#: all of them came back, and to look at each of them after every report would cost more than that.
+STORM = 200
 #: Statuses that people want to hear of at once, even if zedops is about to heal them.
 _TROUBLE = frozenset({Status.MISSING, Status.STOPPED, Status.FAILED, Status.UNKNOWN})
 
@@ -40,6 +43,8 @@ class Journal:
     _told: dict[str, tuple[float, ...]] = field(default_factory=dict)
     #: Which definition those were about.
     _told_of: dict[str, str | None] = field(default_factory=dict)
+    #: Hosts wait for the next commit.
+    urgent: bool = False
 
     def touch(self, path: str) -> None:
         """Note that a file must be written, or removed."""
@@ -54,6 +59,7 @@ class Journal:
         entry = self._entries.setdefault(each.state.id, fresh)
         entry.name, entry.state = each.name, each.state
         entry.urgent = entry.urgent or urgent
+        self.urgent = self.urgent or urgent
         if entry.path[-1] is not each.state.status or len(entry.path) == 1:
             entry.path.append(each.state.status)
             if each.state.since is not None:
@@ -72,17 +78,14 @@ class Journal:
         """Say whether git knows everything."""
         return not self._files
 
-    @property
-    def urgent(self) -> bool:
-        """Say whether hosts wait for the next commit."""
-        return any(each.urgent for each in self._entries.values())
-
     def wait_s(self, now_s: float, *, quiet: bool) -> float:
         """Say how long what is not committed waits for more; times are of a monotonic clock.
 
         At rest, or something went wrong: people want to know. A server whose news came again and
         again is not let flood the history: what it does is told together.
         """
+        if len(self._entries) > STORM:
+            return UNSETTLED_S
         happened = [each for key, each in self._entries.items() if not self._flaps(key, now_s)]
         if self._entries and not happened:
             return FLAPPING_S
@@ -128,3 +131,4 @@ class Journal:
             self._told_of[key] = each.state.commit
         self._entries.clear()
         self._files.clear()
+        self.urgent = False

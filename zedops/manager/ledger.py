@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from zedops import document, edit
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, desired_server, kind_of
-from zedops.identity import succeed
+from zedops.identity import decide
 from zedops.ids import new_id
 from zedops.lifecycle import SETTLED, fold, lose, move
 from zedops.manager.journal import Journal
@@ -48,8 +48,9 @@ class Ledger:
     ) -> None:
         """Take in a newer fleet."""
         old, files = self.fleet, set(changed)
-        self.fleet = succeed(old, new, files, lambda: new_id(now.timestamp()), now)
-        touched = files | (self.fleet.documents.keys() ^ new.documents.keys())
+        trusted = decide(old, new, files, lambda: new_id(now.timestamp()), now)
+        self.fleet = new.with_documents(trusted)
+        touched = files | trusted.keys()
         earlier = [old.documents[path] for path in touched if path in old.documents]
         before = {each.id: each for each in earlier if each.id}
         for path in sorted(touched):
@@ -61,6 +62,7 @@ class Ledger:
             self._compare(path, new.documents.get(path), before)
         if old.settings != new.settings:
             touched = set(self.fleet.documents)
+        self._drop_gone(before)
         self._refresh(touched, commits)
 
     def _note_problem(self, path: str, after: Document) -> None:
@@ -86,10 +88,13 @@ class Ledger:
         if was is not held.state.status or known is None:
             self.journal.add(held, was, urgent=True)
 
+    def _drop_gone(self, before: Iterable[str]) -> None:
+        """Forget those whose files are gone, and no other file has their id."""
+        for server_id in before:
+            if self._paths.get(server_id) not in self.fleet.documents:
+                self._forget(server_id)
+
     def _refresh(self, paths: Iterable[str], commits: Mapping[str, str]) -> None:
-        gone = {each for each, path in self._paths.items() if path not in self.fleet.documents}
-        for server_id in gone:
-            self._forget(server_id)
         for path in paths:
             each = self.fleet.documents.get(path)
             if each is not None and each.id is not None and self._paths.get(each.id) == path:
@@ -291,7 +296,7 @@ class Ledger:
 
 
 def _with_state(each: Document, state: State) -> Document:
-    return Document(each.path, each.head, each.definition, state, each.problems, each.source)
+    return Document(each.path, each.head, each.definition, state, each.problems, each.data)
 
 
 def _is_gone(report: ServerReport) -> bool:

@@ -54,7 +54,7 @@ class Manager:
         self._wakes = self._handled = 0
         self._clock = Clock()
         self._dirty_since: float | None = None
-        self._last_commit = 0.0
+        self._last_commit = self._next_look = 0.0
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -108,6 +108,7 @@ class Manager:
         """Take note that a host was put out: its servers are unknown from now on."""
         with self.changed:
             self._presence.expel(host)
+            self._next_look = 0.0
             self._wakes += 1
             self.changed.notify_all()
 
@@ -213,9 +214,9 @@ class Manager:
             head = self.hub.head()
             if head is not None and head != self.ledger.fleet.commit:
                 self._take_in(head)
-            if self._clock.is_steady(time.time(), time.monotonic()):
-                self.ledger.sweep(datetime.now(UTC))
-            self._miss_silent_hosts()
+            if time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + POLL_S
+                self._look_around()
             due = self._due()
             if due is not None and time.monotonic() >= due:
                 self._commit()
@@ -238,7 +239,10 @@ class Manager:
         if self.ledger.journal.empty:
             self.hub.see(head)
 
-    def _miss_silent_hosts(self) -> None:
+    def _look_around(self) -> None:
+        """See what the clock alone brings about."""
+        if self._clock.is_steady(time.time(), time.monotonic()):
+            self.ledger.sweep(datetime.now(UTC))
         if self.ending:
             return
         for host in self._presence.miss(self.ledger.hosts(), time.monotonic()):
