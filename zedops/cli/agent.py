@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from zedops.cli.up import DATA_ROOT, POLICY, default_data_root, prepare_logging, wait_for_end
+from zedops.cli.up import DATA_ROOT, POLICY, prepare_logging, wait_for_end
 from zedops.errors import UsageError
+from zedops.places import default_data_root
 
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Say each step.")
 

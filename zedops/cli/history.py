@@ -45,7 +45,7 @@ def read_history(clone: Clone, server: str | None, lines: int) -> list[dict[str,
     paths = [f":(glob)servers.d/**/{server}.yaml", f"tombstones.d/{server}.yaml"] if server else []
     out = clone.repository.pipe(
         "log", "--no-merges", f"--max-count={lines}", f"--format={_FORMAT}", "--name-only", "-z",
-        "refs/remotes/origin/main", "--", *paths,
+        *clone.branches(), "--", *paths,
     )
     entries = [_entry(record) for record in out.decode("utf-8", "replace").split("\x01")[1:]]
     if server and not entries:
