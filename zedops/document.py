@@ -28,6 +28,8 @@ from zedops.source import Mark, Path, Source, dotted
 
 MARKER = "# --- state: written by zedops; edits below this line are overwritten"
 _MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILINE)
+#: How the state of a file that is not followed ends.
+GOES_ON = "(the last good definition goes on)"
 #: Git's file mode of a symbolic link.
 _SYMLINK = 0o120000
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zedops import checks, faults, hook, snapshot
+from zedops.credentials import redact
 from zedops.deletions import check_deletions, check_name, check_volumes
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import SETTINGS_PATH, Fleet
@@ -62,6 +63,9 @@ class Gate:
             elif ref.startswith("refs/for/") and ref != FOR_MAIN:
                 remedy = f"push to {FOR_MAIN}"
                 problems.append(Problem(ref, 0, 0, "", "is no branch of a fleet", remedy))
+            elif ref in (MAIN, FOR_MAIN) and (upstream := self.hub.upstream):
+                fact = f"this hub follows {redact(upstream)}"
+                problems.append(Problem(ref, 0, 0, "", fact, "push there"))
             elif ref in (MAIN, FOR_MAIN) and new != NO_OBJECT:
                 proposal = self._propose(repository, self.hub.head(), new)
                 self._verify(repository, proposal, options)

@@ -267,6 +267,10 @@ class State(Model):
     message: str | None = None
 
 
+#: A branch's name, of the simple ones among those of git-check-ref-format(1).
+_BRANCH = r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:[./][A-Za-z0-9][A-Za-z0-9_-]*)*$"
+
+
 class Settings(Model):
     """`zedops.yaml`: what holds for the whole fleet."""
 
@@ -278,6 +282,15 @@ class Settings(Model):
     purge_data: bool = False
     #: How many servers with data one push may delete without `-o allow-delete=…`.
     deletion_budget: int = Field(default=3, ge=0)
+    #: With an upstream: where zedops commits, if not onto `main`.
+    state_branch: Annotated[str, Field(pattern=_BRANCH)] | None = None
+
+    @field_validator("state_branch")
+    @classmethod
+    def _branch_is_another(cls, branch: str | None) -> str | None:
+        if branch == "main" or (branch or "").endswith(".lock"):
+            raise ValueError(f"{branch!r} cannot be it; write e.g. zedops-state, or leave it out")
+        return branch
 
     @field_validator("hosts")
     @classmethod

@@ -21,8 +21,12 @@ NO_OBJECT = "0" * 40
 FILE_MODE = 0o100644
 #: Where commits are made before any branch knows them.
 IMPORTS = "refs/zedops/import"
-#: What git says when a ref moved or is being moved by somebody else.
-_RACE_WORDS = ("cannot lock ref", "but expected", "reference already exists", "Unable to create")
+#: What git says when a ref moved or is being moved by somebody else, here or on a remote.
+_RACE_WORDS = (
+    "cannot lock ref", "but expected", "reference already exists", "Unable to create",
+    "fetch first", "non-fast-forward", "failed to update ref", "Not updating",
+    "incorrect old value",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

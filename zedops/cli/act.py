@@ -19,6 +19,8 @@ from zedops.model import State, Status
 F = TypeVar("F", bound=Callable[..., Any])
 
 _POLL_S = 0.5
+#: A remote on the network is somebody else's: ask less often.
+_POLL_FAR_S = 2.0
 _WAIT_MAX_S = 1800.0
 
 
@@ -54,6 +56,7 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
     """Wait until a server's state speaks of a commit and is at rest; say what is seen meanwhile."""
     deadline = time.monotonic() + _WAIT_MAX_S
     begun = time.time()
+    pause_s = _POLL_FAR_S if clone.origin_path() is None else _POLL_S
     seen: Status | None = None
     while time.monotonic() < deadline:
         if not is_managed(clone):
@@ -62,11 +65,11 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
             )
         clone.fetch()
         each = _find(clone.fleet(), name)
-        if each is None:
+        if each is None and clone.is_answered(commit):
             click.echo(f"{name} is purged")
             return
-        state = each.state
-        if state is not None and _is_done(each, state, commit, begun):
+        state = each.state if each is not None else None
+        if each is not None and state is not None and _is_done(each, state, commit, begun):
             click.echo(f"{name} {state.status}")
             if state.status in (Status.FAILED, Status.MISSING):
                 raise ZedopsError(f"{name}: {state.message}")
@@ -74,7 +77,7 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
         if state is not None and state.status is not seen:
             seen = state.status
             click.echo(f"{name} {seen} …", err=True)
-        time.sleep(_POLL_S)
+        time.sleep(pause_s)
     raise ZedopsError(f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on")
 
 

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from zedops.cli.network import SERVER_OPTIONS
-from zedops.cli.up import DATA_ROOT, POLICY, default_data_root, prepare_logging, wait_for_end
+from zedops.cli.up import DATA_ROOT, POLICY, prepare_logging, wait_for_end
 from zedops.errors import UsageError
+from zedops.places import default_data_root
 
 F = TypeVar("F", bound=Callable[..., Any])
 

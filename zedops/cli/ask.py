@@ -32,10 +32,10 @@ def ask(
     clone: Clone, request: dict[str, Any], say: Callable[[str], object] = print
 ) -> dict[str, Any]:
     """Ask the manager; what it says on the way goes to `say`. Errors are raised."""
-    hub = clone.origin_path()
+    hub = clone.hub_path()
     if hub is None:
         fact = "only the manager can answer this"
-        raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone of its hub")
+        raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone")
     answer = _ask(hub, request, say)
     if answer.get("error"):
         known = {each.__name__: each for each in (HostUnavailable, CommandFailed)}
@@ -45,7 +45,7 @@ def ask(
 
 def is_managed(clone: Clone) -> bool:
     """Say whether a manager runs; of a hub on another machine that cannot be seen: yes."""
-    hub = clone.origin_path()
+    hub = clone.hub_path()
     try:
         if hub is not None:
             with _door(hub):

@@ -11,6 +11,7 @@ from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError
 from zedops.fields import NAME
 from zedops.hub import Hub
+from zedops.upstream import checked_url
 
 _SETTINGS = """\
 # A zedops fleet. Servers go into servers.d/, one file each; `zedops new` writes one.
@@ -26,8 +27,12 @@ drift: heal           # heal | report: what to do when a container leaves its de
 @click.command("init")
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--name", help="The fleet's name. Default: the directory's.")
-def init_command(directory: Path, name: str | None) -> None:
+@click.option("--upstream", metavar="URL", help="Begin it on an empty git remote elsewhere.")
+def init_command(directory: Path, name: str | None, upstream: str | None) -> None:
     """Make a new fleet: a hub and a clone of it to work in.
+
+    With --upstream it lives on that remote (GitHub, Gitea, GitLab, any other), and there is no hub
+    until `zedops up` makes one.
 
     \b
     zedops init fleet       makes fleet.git (the hub) and fleet/ (your clone)
@@ -40,8 +45,12 @@ def init_command(directory: Path, name: str | None) -> None:
         )
     if directory.exists() and any(directory.iterdir()):
         raise UsageError(f"{directory} exists already and is not empty; choose another name")
-    hub = Hub.create(directory.resolve().with_name(directory.resolve().name + ".git"))
-    clone = Clone.begin(hub, directory)
+    origin: Hub | str
+    if upstream:
+        origin = _empty(checked_url(upstream))
+    else:
+        origin = Hub.create(directory.resolve().with_name(directory.resolve().name + ".git"))
+    clone = Clone.begin(origin, directory)
     (clone.root / "zedops.yaml").write_text(_SETTINGS.format(name=name))
     (clone.root / "servers.d").mkdir()
     (clone.root / "servers.d" / ".gitkeep").write_text("")
@@ -50,8 +59,16 @@ def init_command(directory: Path, name: str | None) -> None:
     run(*_identity(clone), "commit", "--quiet", "-m", f"Begin the fleet {name}")
     run("push", "--quiet", "origin", "main:refs/heads/main")
     run("branch", "--quiet", "--set-upstream-to=origin/main", "main")
-    click.echo(f"fleet {name!r}: hub {hub.path}, clone {clone.root}")
+    where = f"upstream {origin}" if isinstance(origin, str) else f"hub {origin.path}"
+    click.echo(f"fleet {name!r}: {where}, clone {clone.root}")
     click.echo(f"next: zedops up {os.path.relpath(clone.root)}")
+
+
+def _empty(url: str) -> str:
+    """Make sure that nothing is on a remote yet."""
+    if Clone.list_remote(url):
+        raise UsageError(f"{url} has branches already; `zedops clone` it instead")
+    return url
 
 
 def _identity(clone: Clone) -> list[str]:

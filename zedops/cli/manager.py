@@ -10,7 +10,8 @@ import click
 
 from zedops.bus.local import LocalBus
 from zedops.cli.network import Network, Reach, network_options, reach
-from zedops.cli.up import ending, find_hub, prepare_logging, serving, tell
+from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
+from zedops.cli.up import ending, prepare_logging, serving, tell
 from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.manager.loop import Manager
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 @click.command("manager")
 @click.argument("fleet", type=click.Path(path_type=Path, exists=True), default=".")
 @network_options
+@remote_options
 @click.option("-v", "--verbose", is_flag=True, help="Say each step.")
-def manager_command(fleet: Path, network: Network, verbose: bool) -> None:
+def manager_command(fleet: Path, network: Network, remote: Remote, verbose: bool) -> None:
     """Run a fleet's manager without an agent: pushes are checked, merged and recorded.
 
     With --advertise hosts join it from elsewhere; on one machine `zedops up` runs both.
@@ -36,32 +38,36 @@ def manager_command(fleet: Path, network: Network, verbose: bool) -> None:
     With --nats several managers may run on one hub: one leads, the others stand by.
     """
     prepare_logging(verbose=verbose)
-    hub = find_hub(fleet)
+    hub = find_fleet(fleet, remote)
     end = ending()
     name = hub.read_settings().name
     with reach(network, hub, name) as found:
         bus = found.bus or LocalBus()
         if found.lease is None:
-            _manage(Manager(hub, bus), found, end)
+            _manage(Manager(hub, bus), found, remote, end)
             return
         lease = found.lease(name)
         try:
             while not end.is_set():
                 warm = _stand_by(hub, lease, end)
                 if not end.is_set():
-                    _manage(Manager(hub, bus, lease), found, end, warm)
+                    _manage(Manager(hub, bus, lease), found, remote, end, warm)
         finally:
             lease.close()
 
 
 def _manage(
-    manager: Manager, found: Reach, end: threading.Event, warm: Fleet | None = None
+    manager: Manager, found: Reach, remote: Remote, end: threading.Event,
+    warm: Fleet | None = None,
 ) -> None:
     """Manage until the end, or until another manager leads."""
     manager.on_commit = tell
     bus = found.bus or LocalBus()
     try:
-        with serving(manager, bus, found.enrolment, warm):
+        with (
+            mirrored(manager, remote) as mirror,
+            serving(manager, bus, found.enrolment, warm, mirror),
+        ):
             where = f"hosts reach it at {found.where}" if found.where else "no agent here"
             name = manager.ledger.settings.name
             click.echo(f"fleet {name!r}: managing, {where}. Ctrl-C ends it.")

@@ -159,7 +159,7 @@ def _adopt(
 def _from_history(clone: Clone, server_id: str) -> Document | None:
     """Find the newest definition that a server had."""
     run = clone.repository.run
-    last = run("log", "-1", "--format=%H", f"-S{server_id}", "refs/remotes/origin/main", "--",
+    last = run("log", "-1", "--format=%H", f"-S{server_id}", *clone.branches(), "--",
                "servers.d")
     for commit in (f"{last}^", last) if last else ():
         if clone.repository.resolve(commit) is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import sys
 import threading
@@ -18,13 +17,14 @@ from zedops.bus import Bus, Enrolment
 from zedops.bus.local import LocalBus
 from zedops.bus.switch import Switch
 from zedops.cli.network import Network, network_options, reach
-from zedops.clone import Clone
+from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.errors import UsageError
 from zedops.fleet import Fleet
-from zedops.hub import Hub
 from zedops.manager.door import Door
 from zedops.manager.loop import Manager
+from zedops.manager.mirror import Mirror
 from zedops.model import Settings
+from zedops.places import default_data_root
 
 DATA_ROOT = click.option(
     "--data-root",
@@ -49,10 +49,11 @@ POLICY = click.option(
 @DATA_ROOT
 @POLICY
 @network_options
+@remote_options
 @click.option("-v", "--verbose", is_flag=True, help="Say each step.")
 def up_command(
     fleet: Path, host: str | None, data_root: Path | None, policy: Path, network: Network,
-    verbose: bool,
+    remote: Remote, verbose: bool,
 ) -> None:
     """Run a fleet on this machine: manager and agent in one, until Ctrl-C.
 
@@ -61,19 +62,23 @@ def up_command(
 
     \b
     zedops up fleet         a clone or a hub
+    zedops up --upstream git@github.com:me/fleet.git
     """
     from zedops_agent.engine import Engine
     from zedops_agent.loop import Agent
     from zedops_agent.policy import PolicyFile
 
     prepare_logging(verbose=verbose)
-    hub, local = find_hub(fleet), LocalBus()
+    hub, local = find_fleet(fleet, remote), LocalBus()
     engine = Engine()
     with reach(network, hub, hub.read_settings().name) as found:
         bus = Switch(local, found.bus) if found.bus else local
         manager = Manager(hub, bus)
         manager.on_commit = tell
-        with serving(manager, bus, found.enrolment):
+        with (
+            mirrored(manager, remote) as mirror,
+            serving(manager, bus, found.enrolment, mirror=mirror),
+        ):
             settings = manager.ledger.settings
             name = _this_host(host, settings)
             root = (data_root or default_data_root()).absolute()
@@ -104,16 +109,24 @@ def _this_host(named: str | None, settings: Settings) -> str:
 
 @contextlib.contextmanager
 def serving(
-    manager: Manager, bus: Bus, enrolment: Enrolment | None = None, warm: Fleet | None = None
+    manager: Manager, bus: Bus, enrolment: Enrolment | None = None, warm: Fleet | None = None,
+    mirror: Mirror | None = None,
 ) -> Iterator[None]:
-    """Run a manager with its door open; `warm` is the fleet, if it was read before."""
+    """Run a manager with its door open, and what keeps it together with its upstream.
+
+    `warm` is the fleet, if it was read before.
+    """
     manager.start(warm)
     door = Door(manager, bus, enrolment)
+    if mirror:
+        mirror.start()
     try:
         yield
     finally:
         door.close()
         manager.stop()
+        if mirror:
+            mirror.stop()  # after the manager's last commit, which it still pushes
 
 
 def ending() -> threading.Event:
@@ -141,24 +154,6 @@ def wait_for_end() -> None:
 def tell(subject: str) -> None:
     """Show a state commit as it happens."""
     click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {subject}")
-
-
-def find_hub(path: Path) -> Hub:
-    """Find the hub behind a path: the hub itself, or that of a clone on this machine."""
-    if Hub.is_hub(path):
-        return Hub(path)
-    origin = Clone.find(path).origin_path()
-    if origin is None or not Hub.is_hub(origin):
-        raise UsageError(f"{path} is neither a hub nor a clone of one on this machine")
-    return Hub(origin)
-
-
-def default_data_root() -> Path:
-    """Say where worlds are kept on this machine."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/zedops")
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "zedops"
 
 
 def prepare_logging(*, verbose: bool) -> None:

@@ -20,7 +20,6 @@ from zedops.manager.journal import Journal
 from zedops.model import Settings, State, Status
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
-_GOES_ON = "(the last good definition goes on)"
 #: A deletion further ahead of the clock than this was dated by one that was wrong: it counts anew.
 _AHEAD = timedelta(minutes=5)
 
@@ -69,8 +68,7 @@ class Ledger:
         """Say in a broken file's state that its last good definition goes on."""
         if after.state is None or (not after.problems and not _is_problem(after.state.message)):
             return
-        text = document.one_line(f"{after.problems[0]} {_GOES_ON}") if after.problems else None
-        state = after.state.model_copy(update={"message": text})
+        state = after.state.model_copy(update={"message": _problem(after)})
         self.fleet = self.fleet.with_documents({path: _with_state(after, state)})
 
     def _compare(self, path: str, written: Document | None, before: dict[str, Document]) -> None:
@@ -162,6 +160,9 @@ class Ledger:
             self._take_leaving(held, held.state, report)
             return
         state = fold(held.state, report, want.goal).model_copy(update={"host": host})
+        if state.message is None and held.problems:
+            # what is wrong with the file is still true after the server came and went
+            state = state.model_copy(update={"message": _problem(held)})
         if want.goal is Goal.PURGED and _is_gone(report) and report.data_exists is False:
             self._purge(held, state)
         elif state != held.state:
@@ -304,8 +305,13 @@ def _is_gone(report: ServerReport) -> bool:
     return report.activity is None and report.failure is None and report.container is None
 
 
+def _problem(each: Document) -> str | None:
+    """Say in one line what is wrong with a file, and that it costs nothing."""
+    return document.one_line(f"{each.problems[0]} {document.GOES_ON}") if each.problems else None
+
+
 def _is_problem(message: str | None) -> bool:
-    return bool(message) and str(message).endswith(_GOES_ON)
+    return bool(message) and str(message).endswith(document.GOES_ON)
 
 
 def _same_wish(one: DesiredServer, other: DesiredServer) -> bool:

@@ -21,6 +21,7 @@ from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.manager.clock import Clock
+from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
@@ -46,6 +47,8 @@ class Manager:
         self.changed = threading.Condition()
         self.progress_of: dict[str, str] = {}
         self.on_commit: Callable[[str], None] = lambda _: None
+        #: Holds back what nobody could refuse: in a hub with an upstream.
+        self.judge: Judge | None = None
         #: The agent of this process is being stopped: its silence means nothing.
         self.ending = False
         self._bus = bus
@@ -234,8 +237,12 @@ class Manager:
         before = self.ledger.fleet.commit
         fleet, changes = self.hub.read(head, warm or self.ledger.fleet)
         commits = self.hub.authors(before, head) if before else {}
-        paths = {change.path for change in changes} if before else set(fleet.documents)
-        self.ledger.advance(fleet, paths, commits, datetime.now(UTC))
+        now = datetime.now(UTC)
+        if self.judge is None:
+            paths = {change.path for change in changes} if before else set(fleet.documents)
+            self.ledger.advance(fleet, paths, commits, now)
+        else:
+            self.judge.take_in(self.ledger, fleet, changes, commits, now)
         if self.ledger.journal.empty:
             self.hub.see(head)
 
