@@ -17,10 +17,11 @@ from zedops.fleet import (
     Kind,
     is_same_server,
     kind_of,
+    preset_name,
+    preset_path,
     tombstone_path,
 )
 from zedops.ports import free_ports, ports_in_use, published, taken_on
-from zedops.resolve import resolve
 
 
 def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
@@ -29,6 +30,14 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
     problems = list(fleet.problems) if SETTINGS_PATH in paths else []
     if SETTINGS_PATH in paths:
         paths |= set(fleet.documents)
+    presets = {name for path in paths if (name := preset_name(path))}
+    for name in sorted(presets & fleet.presets.keys()):
+        problems += fleet.presets[name].problems
+    for path in paths:
+        if (name := preset_name(path)) and path != preset_path(name):
+            remedy = f"move it to {preset_path(name)}"
+            problems.append(Problem(path, 0, 0, "", "presets have no folders", remedy))
+    paths |= fleet.users(presets)
     touched = [fleet.documents[path] for path in sorted(paths) if path in fleet.documents]
     for each in touched:
         problems += each.problems
@@ -40,7 +49,7 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
                 remedy = f"use `zedops purge {each.name} --data`, or remove the line"
                 problems.append(each.problem(("purge",), "is for tombstones only", remedy))
             problems += _host_problems(fleet, each)
-            problems += resolve(each, fleet.settings)[1]
+            problems += fleet.resolve(each)[1]
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
     named = [each for each in fleet.servers() if {each.path, tombstone_path(each.name)} & paths]
     problems += _name_problems(fleet, named)

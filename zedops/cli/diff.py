@@ -9,7 +9,6 @@ import click
 from zedops.cli.screen import here, show_json
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, kind_of
-from zedops.resolve import resolve
 
 
 @click.command("diff")
@@ -61,7 +60,7 @@ def compare(old: Fleet, new: Fleet) -> list[dict[str, Any]]:
 def _flat(fleet: Fleet, document: Document | None) -> dict[str, Any]:
     if document is None:
         return {}
-    definition, _ = resolve(document, fleet.settings)
+    definition, _ = fleet.resolve(document)
     return _leaves(definition.model_dump(mode="json"), "") if definition else {}
 
 

@@ -7,12 +7,12 @@ of the next commit and the hosts' documents.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from zedops import document, edit
 from zedops.document import Document
-from zedops.fleet import Fleet, Kind, desired_server, kind_of
+from zedops.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
 from zedops.identity import succeed
 from zedops.ids import new_id
 from zedops.lifecycle import SETTLED, fold, lose, move
@@ -52,7 +52,8 @@ class Ledger:
         touched = files | (self.fleet.documents.keys() ^ new.documents.keys())
         earlier = [old.documents[path] for path in touched if path in old.documents]
         before = {each.id: each for each in earlier if each.id}
-        for path in sorted(touched):
+        users = self.fleet.users(self.fleet.presets_since(old))
+        for path in sorted(touched | users):
             after = self.fleet.documents.get(path)
             if after is not None and after.state is not None:
                 self._note_problem(path, after)
@@ -61,13 +62,16 @@ class Ledger:
             self._compare(path, new.documents.get(path), before)
         if old.settings != new.settings:
             touched = set(self.fleet.documents)
-        self._refresh(touched, commits)
+        if old.settings.defaults == new.settings.defaults:  # it changes no definition
+            commits = {path: each for path, each in commits.items() if path != SETTINGS_PATH}
+        self._refresh(touched | users, commits)
 
     def _note_problem(self, path: str, after: Document) -> None:
         """Say in a broken file's state that its last good definition goes on."""
-        if after.state is None or (not after.problems and not _is_problem(after.state.message)):
+        problems = self.fleet.resolve(after)[1] if kind_of(path) is Kind.SERVER else after.problems
+        if after.state is None or (not problems and not _is_problem(after.state.message)):
             return
-        text = document.one_line(f"{after.problems[0]} {_GOES_ON}") if after.problems else None
+        text = document.one_line(f"{problems[0]} {_GOES_ON}") if problems else None
         state = after.state.model_copy(update={"message": text})
         self.fleet = self.fleet.with_documents({path: _with_state(after, state)})
 
@@ -93,7 +97,12 @@ class Ledger:
         for path in paths:
             each = self.fleet.documents.get(path)
             if each is not None and each.id is not None and self._paths.get(each.id) == path:
-                self._refresh_one(each, each.id, commits.get(path))
+                self._refresh_one(each, each.id, commits.get(path) or self._shared(each, commits))
+
+    def _shared(self, each: Document, commits: Mapping[str, str]) -> str | None:
+        """Find the commit that changed what is laid under a definition."""
+        below = commits.get(preset_path(self.fleet.game(each) or ""))
+        return below or commits.get(SETTINGS_PATH)
 
     def _refresh_one(self, each: Document, server_id: str, commit: str | None) -> None:
         before, state = self._desired.get(server_id), each.state
@@ -102,7 +111,7 @@ class Ledger:
         at_rest = state.status in SETTLED and state.status is not Status.FAILED
         told = before.commit if before else state.commit if at_rest else None
         want = desired_server(self.fleet, each, commit or told or self.fleet.commit[:7])
-        if want is None and each.problems:
+        if want is None and (each.problems or kind_of(each.path) is Kind.SERVER):
             want = self._last_good(before, each)
         host, known = self.fleet.place(each)[0], self._hosts.get(server_id)
         tries_again = state.status is Status.FAILED and commit is not None
@@ -234,8 +243,7 @@ class Ledger:
 
     def committed(self, commit: str, at_s: float) -> None:
         """Note that everything is in git now, at `commit`; `at_s` is of a monotonic clock."""
-        documents = self.fleet.documents
-        self.fleet = Fleet(commit, self.fleet.settings, documents, self.fleet.problems)
+        self.fleet = replace(self.fleet, commit=commit)
         self.journal.clear(at_s)
 
     # --- documents go out

@@ -1,0 +1,49 @@
+"""Presets through real pushes: a game is named, the fleet changes its own preset, one is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.machine import Machine
+from tests.system.servers import runs, starts
+
+pytestmark = [pytest.mark.docker, pytest.mark.system]
+
+
+def preset_of(machine: Machine, *lines: str) -> str:
+    """Write the text of a preset with the usual image and a world."""
+    text = [f"image: {machine.image}", "stop: {grace: 5s}", "volumes: {w: /data}", *lines]
+    return "\n".join(text) + "\n"
+
+
+def test_a_change_of_a_fleets_preset_touches_the_servers_that_use_it(fleet: Machine) -> None:
+    fleet.write("presets.d/greeter.yaml", preset_of(fleet, "env: {GREET: ada}"))
+    fleet.write("servers.d/one.yaml", "game: greeter\n")
+    fleet.write("servers.d/two.yaml", "game: greeter\nenv: {GREET: ben}\n")
+    said = fleet.push("two of a kind")
+    assert "remote: one creating … running" in said, said
+    one, two = runs(fleet, "one"), runs(fleet, "two")
+    facts = fleet.container("one")
+    assert facts is not None
+    assert "GREET=ada" in facts["Config"]["Env"]
+    fleet.pull()
+
+    fleet.write("presets.d/greeter.yaml", preset_of(fleet, "env: {GREET: eve}"))
+    said = fleet.push("another greeting")
+    assert "remote: one" in said, said
+    fleet.wait_for(lambda: starts(fleet, "one") == 2)
+    assert runs(fleet, "one") != one
+    assert runs(fleet, "two") == two
+
+    fleet.pull()
+    fleet.write("presets.d/greeter.yaml", preset_of(fleet, "env: {GREET: '${ports.none}'}"))
+    fleet.git("commit", "--quiet", "--all", "-m", "a mistake")
+    said = fleet.git("push", code=1)
+    assert "servers.d/one.yaml:1:1: env.GREET: ${ports.none} stands for nothing" in said
+    assert "servers.d/two.yaml" not in said
+    fleet.git("reset", "--quiet", "--hard", "origin/main")
+    fleet.git("rm", "--quiet", "presets.d/greeter.yaml")
+    fleet.git("commit", "--quiet", "-m", "not needed, is it?")
+    said = fleet.git("push", code=1)
+    assert "servers.d/one.yaml:1:1: game: there is no preset 'greeter'" in said
+    fleet.git("reset", "--quiet", "--hard", "origin/main")
