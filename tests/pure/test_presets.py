@@ -116,10 +116,10 @@ def test_ports_of_a_preset_are_held_against_those_of_other_servers() -> None:
     )
     found = [str(each) for each in check(fleet, {"servers.d/b.yaml"})]
     assert found == [
-        "servers.d/b.yaml:1:1: ports.game: host port 2456/udp is also used by 'a'"
-        " (servers.d/a.yaml:1); choose another, e.g. 2458",
-        "servers.d/b.yaml:1:1: ports.query: host port 2457/udp is also used by 'a'"
-        " (servers.d/a.yaml:1); choose another, e.g. 2458",
+        ("servers.d/b.yaml:1:1: ports.game: host port 2456/udp is also used by 'a'"
+        " (servers.d/a.yaml:1); choose another, e.g. 2458"),
+        ("servers.d/b.yaml:1:1: ports.query: host port 2457/udp is also used by 'a'"
+        " (servers.d/a.yaml:1); choose another, e.g. 2458"),
     ]
 
 
@@ -133,8 +133,8 @@ def test_an_unknown_game_is_met_with_the_nearest_known_one() -> None:
 def test_a_preset_without_an_image_wants_one_from_the_definition() -> None:
     fleet = fleet_with(doc("servers.d/a.yaml", "game: generic\n"))
     assert [str(each) for each in check(fleet, fleet.documents)] == [
-        "servers.d/a.yaml:1:1: image: is required;"
-        " add it, or name a preset that has one in `game:`"
+        ("servers.d/a.yaml:1:1: image: is required;"
+        " add it, or name a preset that has one in `game:`")
     ]
 
 
@@ -163,8 +163,8 @@ def test_a_wrong_preset_is_shown_its_place(text: str, problem: str) -> None:
 
 def test_a_wrong_name_of_a_preset_is_shown() -> None:
     assert problems_of("image: a\n", "My Game") == [
-        "presets.d/My Game.yaml: 'My Game' cannot be a preset's name;"
-        " rename it: lower-case letters, digits, '-' and '_'"
+        ("presets.d/My Game.yaml: 'My Game' cannot be a preset's name;"
+        " rename it: lower-case letters, digits, '-' and '_'")
     ]
 
 

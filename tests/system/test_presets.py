@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.machine import Machine
+from tests.machine import Machine, free_port
 from tests.system.servers import runs, starts
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
@@ -47,3 +49,33 @@ def test_a_change_of_a_fleets_preset_touches_the_servers_that_use_it(fleet: Mach
     said = fleet.git("push", code=1)
     assert "servers.d/one.yaml:1:1: game: there is no preset 'greeter'" in said
     fleet.git("reset", "--quiet", "--hard", "origin/main")
+
+
+def test_new_writes_a_definition_with_free_ports_and_show_tells_where_it_came_from(
+    fleet: Machine,
+) -> None:
+    fleet.pull()
+    first, second = free_port(), free_port()
+    fleet.write("servers.d/holder.yaml", f'image: {fleet.image}\nports: {{web: "{first}:1"}}\n'
+                                         "desired: stopped\n")
+    fleet.write("presets.d/web.yaml", preset_of(fleet, f'ports: {{web: "{first}:8080"}}'))
+    fleet.push("a preset and somebody on its port")
+    fleet.pull()
+    printed = fleet.zedops("new", "page", "--game", "web", "--print").stdout
+    assert printed.startswith("# web. All that it gets: zedops show page --resolved\ngame: web\n")
+    assert not (fleet.clone / "servers.d/page.yaml").exists()
+
+    done = fleet.zedops("new", "page", "--game", "web", "-e", f"GREET=port {second}", "--wait")
+    assert "page running" in done.stdout
+    fleet.pull()
+    ports = fleet.state("page")["ports"]
+    assert ports != [f"{first}/tcp"]
+    assert f"hello port {second}" in fleet.get(int(ports[0].removesuffix("/tcp")))
+    shown = fleet.zedops("show", "page", "--resolved").stdout
+    assert f"image: {fleet.image}" in shown
+    assert "# preset web (presets.d/web.yaml)" in shown
+    assert "  GREET: " in shown
+    rows = json.loads(fleet.zedops("show", "page", "--resolved", "--json").stdout)
+    assert {"field": "game", "value": "web", "origin": "page.yaml:2"} in rows
+    assert "known are" in fleet.zedops("new", "x", "--game", "doom", code=2).stderr
+    assert "--game or with --image" in fleet.zedops("new", "x", code=2).stderr
