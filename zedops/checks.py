@@ -28,16 +28,8 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
     """Find everything wrong with the changed paths, each against the whole fleet."""
     paths = set(changed)
     problems = list(fleet.problems) if SETTINGS_PATH in paths else []
-    if SETTINGS_PATH in paths:
-        paths |= set(fleet.documents)
-    presets = {name for path in paths if (name := preset_name(path))}
-    for name in sorted(presets & fleet.presets.keys()):
-        problems += fleet.presets[name].problems
-    for path in paths:
-        if (name := preset_name(path)) and path != preset_path(name):
-            remedy = f"move it to {preset_path(name)}"
-            problems.append(Problem(path, 0, 0, "", "presets have no folders", remedy))
-    paths |= fleet.users(presets)
+    problems += _preset_problems(fleet, paths)
+    paths = fleet.reach(paths)
     touched = [fleet.documents[path] for path in sorted(paths) if path in fleet.documents]
     for each in touched:
         problems += each.problems
@@ -55,6 +47,18 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
     problems += _name_problems(fleet, named)
     problems += _port_problems(fleet, living)
     return sorted(set(problems))
+
+
+def _preset_problems(fleet: Fleet, paths: set[str]) -> list[Problem]:
+    problems = []
+    for path in paths:
+        name = preset_name(path)
+        if name is not None and path != preset_path(name):
+            remedy = f"move it to {preset_path(name)}"
+            problems.append(Problem(path, 0, 0, "", "is no place for a preset", remedy))
+        elif name is not None and name in fleet.presets:
+            problems += fleet.presets[name].problems
+    return problems
 
 
 def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:

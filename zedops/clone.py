@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from git import Repo
@@ -16,10 +17,13 @@ from git import Repo
 from zedops import snapshot
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import Fleet
+from zedops.forecast import rebase
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
+from zedops.identity import succeed
 from zedops.repository import Repository, Signature, failure
 
 _REMOTE_MAIN = "refs/remotes/origin/main"
+_NO_CLONE = "go into a clone of a fleet, or make one with `zedops clone`"
 
 
 class Clone:
@@ -32,17 +36,20 @@ class Clone:
     @classmethod
     def find(cls, start: Path) -> Clone:
         """Find the clone that a directory is in. UsageError says how to get one."""
-        remedy = "go into a clone of a fleet, or make one with `zedops clone`"
-        if not start.is_dir():
-            raise UsageError(f"{start} is no directory; {remedy}")
-        try:
-            top = Repository(start).run("rev-parse", "--show-toplevel")
-        except GitFailed as error:
-            raise UsageError(f"{start} is no clone of a fleet; {remedy}") from error
-        clone = cls(Path(top))
+        clone = cls.checkout(start)
         if not clone._config("remote.origin.url"):
-            raise UsageError(f"{top} is no clone of a fleet; {remedy}")
+            raise UsageError(f"{clone.root} is no clone of a fleet; {_NO_CLONE}")
         return clone
+
+    @classmethod
+    def checkout(cls, start: Path) -> Clone:
+        """Find the working copy that a directory is in, be it of a hub or of any other remote."""
+        if not start.is_dir():
+            raise UsageError(f"{start} is no directory; {_NO_CLONE}")
+        try:
+            return cls(Path(Repository(start).run("rev-parse", "--show-toplevel")))
+        except GitFailed as error:
+            raise UsageError(f"{start} is no clone of a fleet; {_NO_CLONE}") from error
 
     @classmethod
     def make(cls, url: str, folder: Path) -> Clone:
@@ -86,8 +93,7 @@ class Clone:
     @property
     def default_name(self) -> str:
         """Name the fleet where its settings do not, as its hub does."""
-        url = self.repository.run("config", "remote.origin.url")
-        return snapshot.name_from(Path(url))
+        return snapshot.name_from(Path(self._config("remote.origin.url") or self.root))
 
     def fetch(self) -> None:
         """Learn what the hub has now."""
@@ -113,6 +119,20 @@ class Clone:
                 files[path] = (self.root / path).read_bytes()
         base = snapshot.empty(self.default_name)
         return snapshot.apply(self.repository, "", self.default_name, base, files)
+
+    def proposed_fleet(self) -> tuple[Fleet, Fleet, set[str]]:
+        """Put the edits of the working copy onto what the hub has.
+
+        Returns the hub's fleet, that fleet with the edits, and the paths that they are in.
+        """
+        hub = self.fleet()
+        try:
+            commit = self.repository.run("merge-base", "HEAD", _REMOTE_MAIN)
+            base = snapshot.read(self.repository, commit, self.default_name, hub)[0]
+        except GitFailed:  # nothing was committed here yet
+            base = hub
+        made, paths = rebase(base, self.working_fleet(), hub)
+        return hub, succeed(hub, made, paths, _nobody, datetime.now(UTC)), paths
 
     def act(
         self, files: Mapping[str, bytes | None], message: str, options: tuple[str, ...] = ()
@@ -161,6 +181,11 @@ class Clone:
             return self.repository.run("config", "--get", key)
         except GitFailed:
             return ""
+
+
+def _nobody() -> str:
+    """Stand for the id that a new server will get."""
+    return "0" * 26
 
 
 def _stream(command: list[str], cwd: Path) -> None:

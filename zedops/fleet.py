@@ -6,7 +6,7 @@ in `checks`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import PurePosixPath
@@ -80,6 +80,13 @@ class Fleet:
         if not presets:
             return set()
         return {path for path, each in self.documents.items() if self.game(each) in presets}
+
+    def reach(self, changed: Iterable[str]) -> set[str]:
+        """Add to changed paths what they touch: servers below a preset, or below the settings."""
+        paths = set(changed)
+        if SETTINGS_PATH in paths:
+            paths |= set(self.documents)
+        return paths | self.users({name for path in paths if (name := preset_name(path))})
 
     def presets_since(self, before: Fleet) -> set[str]:
         """Name the presets that differ from those of an earlier fleet."""

@@ -11,7 +11,12 @@ from zedops.errors import InvalidInput
 from zedops.fleet import Fleet
 from zedops.source import load
 
-MINE = "image: x\nenv: {A: '1', NAME: '${server.name}'}\nhealth: {test: [a, b]}\nlimits: {pids: 5}\n"
+MINE = """\
+image: x
+env: {A: '1', NAME: '${server.name}'}
+health: {test: [a, b]}
+limits: {pids: 5}
+"""
 
 
 def shown(fleet: Fleet) -> str:

@@ -188,7 +188,7 @@ def test_removing_a_preset_that_is_used_is_refused() -> None:
 
 def test_a_preset_in_a_folder_is_told_where_to_go() -> None:
     assert [str(each) for each in check(fleet_with(), {"presets.d/games/mine.yaml"})] == [
-        "presets.d/games/mine.yaml: presets have no folders; move it to presets.d/mine.yaml"
+        "presets.d/games/mine.yaml: is no place for a preset; move it to presets.d/mine.yaml"
     ]
 
 
