@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Iterator
 
+import docker
 import pytest
 
 from tests.machine import Machine
-from tests.system.servers import add, begin, edit, home, runs, write
+from tests.system.servers import add, begin, edit, home, runs, state, write
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -93,3 +96,36 @@ def test_a_push_warns_and_is_taken_in(fleet: Machine) -> None:
     assert f"remote: warning: {warning}" in said
     assert "remote: hasty creating … running" in said
     fleet.pull()
+
+
+@pytest.fixture
+def forgetful(docker_api: docker.APIClient, image: str) -> Iterator[str]:
+    """Make an image that declares a volume of its own."""
+    name = f"zedops-test-{uuid.uuid4().hex[:8]}"
+    made = docker_api.create_container(image)
+    docker_api.commit(made["Id"], repository=name, tag="1", changes=["VOLUME /precious"])
+    docker_api.remove_container(made["Id"])
+    yield f"{name}:1"
+    docker_api.remove_image(f"{name}:1", force=True)
+
+
+def test_an_images_volume_that_no_mount_covers_is_told_in_the_state(
+    fleet: Machine, forgetful: str
+) -> None:
+    nameless = set()
+    try:
+        path = begin(fleet, "forgets", image=forgetful)
+        facts = fleet.container("forgets")
+        assert facts is not None
+        nameless = {each["Name"] for each in facts["Mounts"] if each["Type"] == "volume"}
+        assert len(nameless) == 1
+        told = "the image keeps /precious in a nameless volume that the next container does not get"
+        assert str(state(fleet, "forgets")["message"]).startswith(told)
+        edit(fleet, path, "volumes: {w: /data}", "volumes: {w: /data, p: /precious}")
+        assert told not in fleet.git("push")
+        fleet.wait_for(lambda: state(fleet, "forgets")["message"] is None)
+    finally:
+        fleet.zedops("delete", "forgets", "--yes", "--wait")
+        for each in nameless:
+            fleet.api.remove_volume(each)
+        fleet.pull()
