@@ -124,6 +124,8 @@ def _living(before: Fleet, after: Fleet, old: Document | None, new: Document) ->
         return row
     if was is None:
         return replace(row, effect=Effect.RECREATE, because=("it could not be read before",))
+    if was == now and old.name == new.name:
+        return replace(row, effect=Effect.NOTHING)
     because = tuple(f"{key}: {_text(one)} → {_text(other)}"
                     for key, (one, other) in differences(was, now).items())
     if old.name != new.name:
@@ -133,8 +135,7 @@ def _living(before: Fleet, after: Fleet, old: Document | None, new: Document) ->
         where = f"host: {host} → {after.host_of(new)}"
         return replace(row, effect=Effect.MOVE, because=(where,))
     effect = _effect(was, now)
-    if effect is Effect.NOTHING and because:
-        effect = Effect.IN_PLACE
+    effect = Effect.IN_PLACE if effect is Effect.NOTHING else effect  # another name, at least
     return replace(row, effect=effect, because=because, data=_data(old, was, now, effect))
 
 

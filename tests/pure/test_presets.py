@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from zedops.fleet import Fleet, desired_server, preset_path
 from zedops.model import Definition, Settings, definition_hash
 from zedops.preset import Preset
 from zedops.snapshot import shipped_presets
+
+ROOT = Path(__file__).parents[2]
 
 #: What shapes the containers of presets that were shipped. Fleets out there run these: a change
 #: here recreates their containers when zedops is upgraded. Make a preset of another name instead.
@@ -200,6 +203,15 @@ def test_a_preset_that_drops_a_data_volume_is_refused_for_servers_with_data() ->
         "the data volume 'world' would be left behind with what is in it"
     ]
     assert check_volumes(before, before, ()) == []
+
+
+def test_the_preset_that_the_readme_shows_is_one() -> None:
+    section = (ROOT / "README.md").read_text().partition("## Presets\n")[2]
+    text = section.partition("```yaml\n")[2].partition("```")[0]
+    assert "least_grace" in text
+    assert problems_of(text) == []
+    made = resolved(fleet_with(doc("servers.d/a.yaml", "game: mine\n"), mine=text))
+    assert made.env == {"PORT": "27000"}
 
 
 def test_a_comment_in_a_preset_changes_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -62,6 +63,10 @@ def test_new_writes_a_definition_with_free_ports_and_show_tells_where_it_came_fr
     fleet.push("a preset and somebody on its port")
     fleet.pull()
     printed = fleet.zedops("new", "page", "--game", "web", "--print").stdout
+    fleet.zedops("schema", "--write")
+    pointed = fleet.zedops("new", "page", "--game", "web", "--print").stdout
+    assert pointed == f"# yaml-language-server: $schema=../schemas/definition.json\n{printed}"
+    shutil.rmtree(fleet.clone / "schemas")
     assert printed.startswith("# web. All that it gets: zedops show page --resolved\ngame: web\n")
     assert not (fleet.clone / "servers.d/page.yaml").exists()
 

@@ -8,6 +8,7 @@ from zedops import checks, document
 from zedops.cli.act import act, waits
 from zedops.cli.ask import the_host
 from zedops.cli.ports import taken_by_others
+from zedops.cli.schema import first_line
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
@@ -61,7 +62,7 @@ def new_command(
     else:
         text = _definition(image or "", host, ports, volumes, env)
     path = f"servers.d/{server}.yaml"
-    content = document.render(text, None)
+    content = document.render((first_line(clone.root) if clone else "") + text, None)
     if only_print or clone is None:
         click.echo(content.decode(), nl=False)
         return

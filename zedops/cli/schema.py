@@ -14,6 +14,7 @@ from zedops.schema import definition_schema, settings_schema
 
 #: Where `--write` puts them; no part of the fleet itself.
 _FOLDER = "schemas"
+_LINE = "# yaml-language-server: $schema="
 
 
 @click.command("schema")
@@ -41,7 +42,13 @@ def schema_command(settings: bool, write: bool) -> None:
     ):
         (folder / name).write_text(_text(made))
         way = os.path.relpath(folder / name, (root / file).parent)
-        click.echo(f"{file}: # yaml-language-server: $schema={way}")
+        click.echo(f"{file}: {_LINE}{way}")
+
+
+def first_line(root: Path) -> str:
+    """Give what goes on top of a new definition, where the schema was written; else nothing."""
+    there = (root / _FOLDER / "definition.json").is_file()
+    return f"{_LINE}../{_FOLDER}/definition.json\n" if there else ""
 
 
 def _text(schema: object) -> str:

@@ -39,7 +39,8 @@ def show_command(server: str, resolved: bool, as_json: bool) -> None:
             click.echo(origin.write(found), nl=False)
         return
     if as_json:
-        definition = each.definition.model_dump(mode="json") if each.definition else None
+        made = fleet.resolve(each)[0] or each.definition
+        definition = made.model_dump(mode="json") if made else None
         show_json({**facts(fleet, each), "definition": definition})
         return
     click.echo(f"# {each.path}")
