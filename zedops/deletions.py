@@ -12,7 +12,6 @@ from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet
 from zedops.model import VolumeKind
-from zedops.resolve import resolve
 
 _OPTION = "allow-delete="
 #: How a push says twice what it means.
@@ -92,7 +91,7 @@ def check_volumes(
         old = was.get(each.id or "")
         if old is None or each.definition is None or each.name in may:
             continue
-        if old.head == each.head and before.settings.defaults == after.settings.defaults:
+        if old.head == each.head and _laid_under(before, old) == _laid_under(after, each):
             continue
         for key in sorted(_data_volumes(before, old) - _data_volumes(after, each)):
             fact = f"the data volume {key!r} would be left behind with what is in it"
@@ -104,8 +103,13 @@ def check_volumes(
     return problems
 
 
+def _laid_under(fleet: Fleet, each: Document) -> object:
+    preset = fleet.presets.get(fleet.game(each) or "")
+    return fleet.settings.defaults, preset and preset.data
+
+
 def _data_volumes(fleet: Fleet, each: Document) -> set[str]:
-    definition, _ = resolve(each, fleet.settings)
+    definition, _ = fleet.resolve(each)
     if definition is None or each.state is None or not each.state.data_exists:
         return set()
     return {key for key, each in definition.volumes.items() if each.kind is VolumeKind.DATA}

@@ -179,6 +179,8 @@ def _name_problems(path: str) -> list[Problem]:
 def _shape_problems(source: Source) -> list[Problem]:
     if not isinstance(source.data, dict):
         return [source.problem((), "not a mapping", "write `image: …` and other keys")]
+    if "image" not in source.data and "game" not in source.data:
+        return [source.problem(("image",), "is required", "add it")]
     if source.flow:
         return [source.problem((), "one {…} mapping", "write each key on a line of its own")]
     return []

@@ -183,7 +183,8 @@ class Definition(Model):
     host: Name | None = None
     game: Key | None = None
     desired: Annotated[Desired, one_of(Desired)] = Desired.RUNNING
-    image: Image
+    #: Empty only as written: the preset of `game` has it. What is resolved always names one.
+    image: Image = ""
     command: Annotated[tuple[Text, ...] | None, BeforeValidator(words)] = Field(
         default=None, strict=False
     )

@@ -72,6 +72,19 @@ def dotted(path: Path) -> str:
     return text
 
 
+def read(path: str, content: bytes) -> Source:
+    """Read one YAML document from a file's bytes."""
+    if len(content) > MAX_BYTES:
+        fact = f"{len(content)} bytes, more than the {MAX_BYTES} that it may have"
+        return Source(path, problems=[Problem(path, 0, 0, "", fact, "shorten it")])
+    try:
+        return load(path, content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = Problem(path, line, 1, "", "not UTF-8 text", "save it as UTF-8")
+        return Source(path, problems=[problem])
+
+
 def load(path: str, text: str) -> Source:
     """Read one YAML document."""
     source = Source(path)

@@ -53,7 +53,8 @@ def container(facts: Mapping[str, Any]) -> Container:
 def image(facts: Mapping[str, Any]) -> Image:
     """Read one inspected image."""
     config = facts.get("Config") or {}
-    return Image(facts["Id"], config.get("User") or "", tuple(config.get("Entrypoint") or ()))
+    entrypoint, volumes = config.get("Entrypoint") or (), config.get("Volumes") or ()
+    return Image(facts["Id"], config.get("User") or "", tuple(entrypoint), tuple(sorted(volumes)))
 
 
 def time(text: str) -> datetime | None:

@@ -96,7 +96,7 @@ class Reconciler:
             log.info("%s: %s", want.name, step)
             disrupted = disrupted or (replaces and isinstance(step, _DISRUPTIVE))
             try:
-                stopped = self._workshop.carry_out(step, want, seen, self._progress(want))
+                told = self._workshop.carry_out(step, want, seen, self._progress(want))
             except EngineUnreachable:
                 raise
             except LookOutdated as error:
@@ -107,8 +107,10 @@ class Reconciler:
                 self._remember_failure(want, step, str(error), retry=retry)
                 return None
             faults.point(f"step.{type(step).__name__}")
-            if stopped is not None and (stopped.killed or want.goal is not Goal.RUNNING):
-                note = _how_it_stopped(stopped)
+            if isinstance(told, str):
+                note = "; ".join(each for each in (note or plan.note, told) if each)
+            elif told is not None and (told.killed or want.goal is not Goal.RUNNING):
+                note = _how_it_stopped(told)
         return note
 
     def _remember_failure(self, want: DesiredServer, step: Step, text: str, *, retry: bool) -> None:

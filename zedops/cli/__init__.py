@@ -20,8 +20,8 @@ from zedops.repository import clean_environment
 
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "host", "agent"],
-    "Look": ["list", "show", "watch", "stats", "history", "logs", "data", "diff", "ports",
-             "orphans", "validate"],
+    "Look": ["list", "show", "watch", "stats", "history", "logs", "data", "plan", "diff",
+             "ports", "orphans", "validate", "schema"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
             "purge", "exec"],
 }

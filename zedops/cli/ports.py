@@ -43,7 +43,7 @@ def ports_command(
     if wanted is not None:
         _suggest_set(clone, fleet, wanted, host, as_json=as_json)
     elif count is not None:
-        taken = _taken(clone, fleet, the_host(fleet, host), None)
+        taken = taken_by_others(clone, fleet, the_host(fleet, host), None)
         found = free_ports(taken, protocol := "udp" if udp else "tcp", count, start)
         _show_free({str(at): each for at, each in enumerate(found)}, protocol, as_json=as_json)
     else:
@@ -83,7 +83,7 @@ def _suggest_set(
     each = _read(path) if path.is_file() else find_server(fleet, wanted)
     ports = dict(published(fleet, each))
     where = the_host(fleet, host or fleet.host_of(each))
-    found = free_set(_taken(clone, fleet, where, each), ports)
+    found = free_set(taken_by_others(clone, fleet, where, each), ports)
     if as_json:
         show_json(found)
         return
@@ -100,10 +100,10 @@ def _read(path: Path) -> Document:
     return each
 
 
-def _taken(
+def taken_by_others(
     clone: Clone, fleet: Fleet, host: str, apart_from: Document | None
 ) -> set[tuple[str, int]]:
-    """Collect what is taken on a host, by the fleet or anybody else, but for one server."""
+    """Collect what is taken on a host, by the fleet or by anybody else, but for one server."""
     own = apart_from.id if apart_from else None
     others = fleet
     if apart_from is not None:

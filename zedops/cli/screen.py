@@ -15,7 +15,7 @@ from zedops.clone import Clone
 from zedops.document import Document
 from zedops.errors import UsageError
 from zedops.fleet import Fleet
-from zedops.ports import published_ports
+from zedops.ports import published
 from zedops.quantities import format_duration
 
 COLOURS = {
@@ -82,7 +82,7 @@ def find_server(fleet: Fleet, name: str) -> Document:
 
 def facts(fleet: Fleet, each: Document) -> dict[str, Any]:
     """State one server for JSON: the shape of `list --json` and `show --json`."""
-    state, definition = each.state, each.definition
+    state, definition = each.state, fleet.resolve(each)[0] or each.definition
     return {
         "name": each.name,
         "path": each.path,
@@ -91,7 +91,7 @@ def facts(fleet: Fleet, each: Document) -> dict[str, Any]:
         "desired": definition.desired.value if definition else None,
         "host": fleet.host_of(each) or (state.host if state else None),
         "image": definition.image if definition else None,
-        "ports": [f"{port.host}/{port.protocol}" for _, port in published_ports(each)],
+        "ports": [f"{port.host}/{port.protocol}" for _, port in published(fleet, each)],
         "data_exists": state.data_exists if state else False,
         "deleted_at": state.deleted_at if state else None,
         "container": state.container if state else None,
