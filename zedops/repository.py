@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -195,6 +194,8 @@ class Repository:
 
     def merge_text(self, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
         """Merge three texts by line with git's own merge; None on a conflict."""
+        import tempfile  # rarely needed, and slow to load
+
         with tempfile.TemporaryDirectory(prefix="zedops-merge-") as folder:
             names = []
             for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import tempfile
-import traceback
 from typing import NoReturn
 
 import click
@@ -85,6 +83,9 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.exit(141)
     except Exception as error:  # noqa: BLE001 - the one place where a bug ends
+        import tempfile
+        import traceback
+
         with tempfile.NamedTemporaryFile(
             "w", prefix="zedops-", suffix=".log", delete=False
         ) as log:

@@ -1,17 +1,12 @@
-"""What commands ask of the running manager: through its door, a socket in the hub."""
+"""What commands ask of the running manager and, through it, of hosts."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zedops import hook
 from zedops.calls import Reply, Request, read_reply
+from zedops.cli import door
 from zedops.clone import Clone
 from zedops.errors import CommandFailed, HostUnavailable, UsageError, ZedopsError
 from zedops.fleet import Fleet
@@ -36,7 +31,7 @@ def ask(
     if hub is None:
         fact = "only the manager can answer this"
         raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone")
-    answer = _ask(hub, request, say)
+    answer = door.ask(hub, request, say)
     if answer.get("error"):
         known = {each.__name__: each for each in (HostUnavailable, CommandFailed)}
         raise known.get(str(answer.get("kind")), ZedopsError)(str(answer["error"]))
@@ -48,40 +43,11 @@ def is_managed(clone: Clone) -> bool:
     hub = clone.hub_path()
     try:
         if hub is not None:
-            with _door(hub):
+            with door.opened(hub):
                 pass
     except HostUnavailable:
         return False
     return True
-
-
-def _ask(hub: Path, request: dict[str, Any], say: Callable[[str], object]) -> dict[str, Any]:
-    with _door(hub) as link, link.makefile("rwb") as stream:
-        stream.write(json.dumps(request).encode() + b"\n")
-        stream.flush()
-        for line in stream:
-            reply = json.loads(line)
-            if "say" in reply:
-                say(reply["say"])
-            if "answer" in reply:
-                return dict(reply["answer"])
-    raise HostUnavailable("the manager went away; servers go on")
-
-
-@contextlib.contextmanager
-def _door(hub: Path) -> Iterator[socket.socket]:
-    # a socket's path may have 108 bytes at most: go through the open directory (unix(7))
-    folder = os.open(hub, os.O_RDONLY)
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            try:
-                link.connect(f"/proc/self/fd/{folder}/{hook.SOCKET}")
-            except OSError as error:
-                remedy = "start it with `zedops up`"
-                raise HostUnavailable(f"no manager is running on {hub}; {remedy}") from error
-            yield link
-    finally:
-        os.close(folder)
 
 
 def the_host(fleet: Fleet, named: str | None) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from zedops.cli.screen import here, show_json
+from zedops.cli.output import show_json
+from zedops.cli.screen import here
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.forecast import leaves

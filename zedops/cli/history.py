@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from zedops import audit
-from zedops.cli.screen import AT, here, show_json, table
+from zedops.cli.output import AT, show_json, table
+from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import UsageError
 from zedops.fleet import Kind, kind_of

@@ -11,7 +11,8 @@ from zedops import document
 from zedops.calls import Belonging, InspectRequest, InventoryReply, InventoryRequest, Shape
 from zedops.cli.act import act, ask, waits
 from zedops.cli.ask import call, the_host
-from zedops.cli.screen import here, show_json, table
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.document import Document
 from zedops.draft import server_name, write_draft

@@ -7,7 +7,8 @@ from dataclasses import asdict
 import click
 
 from zedops.advice import advise
-from zedops.cli.screen import here, show_json, table
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import here
 from zedops.forecast import Effect, foresee, judge
 
 

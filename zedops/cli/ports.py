@@ -10,7 +10,8 @@ import click
 from zedops import document
 from zedops.calls import PortsReply, PortsRequest, PortUse
 from zedops.cli.ask import call, the_host
-from zedops.cli.screen import find_server, here, show_json, table
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import find_server, here
 from zedops.clone import Clone
 from zedops.document import Document
 from zedops.errors import HostUnavailable, InvalidInput, ZedopsError

@@ -9,7 +9,7 @@ import click
 
 from zedops import checks
 from zedops.advice import advise
-from zedops.cli.screen import show_json
+from zedops.cli.output import show_json
 from zedops.clone import Clone
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH

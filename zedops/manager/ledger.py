@@ -31,6 +31,8 @@ class Ledger:
 
     host_epoch: int = 0
     fleet: Fleet = field(default_factory=Fleet)
+    #: The newest fleet of which git has everything.
+    told: Fleet = field(default_factory=Fleet)
     _paths: dict[str, str] = field(default_factory=dict)
     _desired: dict[str, DesiredServer] = field(default_factory=dict)
     _hosts: dict[str, str] = field(default_factory=dict)
@@ -67,6 +69,8 @@ class Ledger:
         if old.settings.defaults == new.settings.defaults:  # it changes no definition
             commits = {path: each for path, each in commits.items() if path != SETTINGS_PATH}
         self._refresh(touched | users, commits)
+        if self.journal.empty:
+            self.told = self.fleet
 
     def _note_problem(self, path: str, after: Document) -> None:
         """Say in a broken file's state that its last good definition goes on."""
@@ -250,7 +254,7 @@ class Ledger:
 
     def committed(self, commit: str, at_s: float) -> None:
         """Note that everything is in git now, at `commit`; `at_s` is of a monotonic clock."""
-        self.fleet = replace(self.fleet, commit=commit)
+        self.fleet = self.told = replace(self.fleet, commit=commit)
         self.journal.clear(at_s)
 
     # --- documents go out

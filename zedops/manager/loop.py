@@ -120,6 +120,12 @@ class Manager:
         with self.changed:
             return self._presence.quiet_s(host, time.monotonic())
 
+    def as_committed(self) -> Fleet:
+        """Give the fleet as git has it now, not as it will have it in a moment."""
+        self.wait_for(self.wake(), 5)
+        with self.changed:
+            return self.ledger.told
+
     def warm(self) -> Fleet | None:
         """Give the newest fleet in memory, for checking a push against."""
         with self.changed:
