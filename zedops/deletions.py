@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from zedops.document import Document
 from zedops.errors import Problem
-from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet
+from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.model import VolumeKind
 from zedops.resolve import resolve
 
@@ -28,10 +28,11 @@ def check_deletions(before: Fleet, after: Fleet, options: Iterable[str]) -> list
     may = allowed(options)
     if "all" in may:
         return []
-    living = {each.id for each in after.servers()}
-    gone = [each for each in before.servers() if each.id not in living]
+    paths = sorted(path for path in after.differing(before) if kind_of(path) is Kind.SERVER)
+    were = [before.documents[path] for path in paths if path in before.documents]
+    gone = [each for each in were if not _lives(after, each.id)]
     unsaid = [each for each in gone if each.name not in may]
-    emptied = len(gone) > 1 and not living
+    emptied = len(gone) > 1 and next(after.servers(), None) is None
     with_data = [each for each in unsaid if each.state and each.state.data_exists]
     budget = after.settings.deletion_budget
     if not (emptied and unsaid) and len(with_data) <= budget:
@@ -50,11 +51,17 @@ def check_volumes(before: Fleet, after: Fleet, options: Iterable[str]) -> list[P
     may = allowed(options)
     if "all" in may:
         return []
-    was = {each.id: each for each in before.servers() if each.id}
+    if before.settings.defaults == after.settings.defaults:
+        paths = after.differing(before)
+    else:
+        paths = set(after.documents)
     problems = []
-    for each in after.servers():
-        old = was.get(each.id or "")
-        if old is None or each.definition is None or each.name in may:
+    for path in sorted(path for path in paths if path in after.documents):
+        each = after.documents[path]
+        old = before.owner(each.id)
+        if old is None or not (kind_of(path) is kind_of(old.path) is Kind.SERVER):
+            continue
+        if each.definition is None or each.name in may:
             continue
         if old.head == each.head and before.settings.defaults == after.settings.defaults:
             continue
@@ -66,6 +73,11 @@ def check_volumes(before: Fleet, after: Fleet, options: Iterable[str]) -> list[P
             )
             problems.append(each.problem(("volumes",), fact, remedy))
     return problems
+
+
+def _lives(fleet: Fleet, server_id: str | None) -> bool:
+    owner = fleet.owner(server_id)
+    return owner is not None and kind_of(owner.path) is Kind.SERVER
 
 
 def _data_volumes(fleet: Fleet, each: Document) -> set[str]:
