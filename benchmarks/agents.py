@@ -199,7 +199,7 @@ def _report(server: dict[str, Any]) -> dict[str, object]:
 
 async def main(path: Path) -> None:
     """Be all hosts of a file until killed."""
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each cut TLS connection
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it tells of each cut connection
     crowd = json.loads(path.read_bytes())
     tls = ssl_context(crowd["ca"])
     agents = [Agent(host, text, crowd["url"], tls) for host, text in crowd["hosts"].items()]

@@ -43,7 +43,10 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
             problems += _host_problems(fleet, each)
             problems += fleet.resolve(each)[1]
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
-    named = [each for each in fleet.servers() if {each.path, tombstone_path(each.name)} & paths]
+    named = [
+        each for each in fleet.servers()
+        if each.path in paths or tombstone_path(each.name) in paths
+    ]
     problems += _name_problems(fleet, named)
     problems += _port_problems(fleet, living)
     return sorted(set(problems))

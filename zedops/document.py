@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -55,7 +54,7 @@ class Document:
     @property
     def name(self) -> str:
         """Name the server: the file's stem."""
-        return PurePosixPath(self.path).stem
+        return stem(self.path)
 
     @property
     def id(self) -> str | None:
@@ -107,6 +106,12 @@ def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
 
 def _source(path: str, head: str) -> Source:
     return yaml_source.load(path, head if head.endswith("\n") else head + "\n")
+
+
+def stem(path: str) -> str:
+    """Cut a path down to its file's name without the ending."""
+    file = path.rpartition("/")[2]
+    return file.rpartition(".")[0] or file
 
 
 def split(text: str) -> tuple[str, str, int]:
@@ -169,7 +174,7 @@ def _broken(path: str, problem: Problem, content: bytes = b"") -> Document:
 
 
 def _name_problems(path: str) -> list[Problem]:
-    name = PurePosixPath(path).stem
+    name = stem(path)
     if NAME.fullmatch(name):
         return []
     remedy = "rename it: lower-case letters, digits and '-', at most 63, no '-' first"

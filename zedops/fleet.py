@@ -61,7 +61,7 @@ class Fleet:
 
     def servers(self) -> Iterator[Document]:
         """Walk the documents of servers that live."""
-        return (each for path, each in self.documents.items() if kind_of(path) is Kind.SERVER)
+        return self._shelf.servers()
 
     def tombstones(self) -> Iterator[Document]:
         """Walk the documents of deleted servers."""
@@ -70,6 +70,10 @@ class Fleet:
     def with_documents(self, changes: Mapping[str, Document | None]) -> Fleet:
         """Replace documents; None removes one."""
         return replace(self, documents=self._shelf.replaced(changes))
+
+    def differing(self, other: Fleet) -> set[str]:
+        """Name the paths at which two fleets may differ; few where one was made from the other."""
+        return self._shelf.differing(other._shelf)
 
     def owner(self, server_id: str | None) -> Document | None:
         """Find a server by its id. One that lives wins over a tombstone."""

@@ -61,6 +61,7 @@ class Hub:
         #: Runtime files: socket, lock, keys. Not part of the repository.
         self.runtime = self.path / "zedops"
         self._epoch = ""
+        self._short = 0  # how long git's short ids are here
 
     @classmethod
     def create(cls, path: Path) -> Hub:
@@ -127,6 +128,8 @@ class Hub:
 
     def authors(self, before: str, after: str) -> dict[str, str]:
         """Find for each path between two commits the newest commit by a person (short id)."""
+        if (found := self._newest_author(before, after)) is not None:
+            return found
         out = self.repository.pipe(
             "log", "--no-merges", "--no-renames", f"--format=%x01%h%x02{_WHOSE}",
             "--name-only", "-z", f"{before}..{after}" if before else after,
@@ -164,6 +167,21 @@ class Hub:
             return self.repository.run("config", "--get", key)
         except GitFailed:
             return None
+
+    def _newest_author(self, before: str, after: str) -> dict[str, str] | None:
+        """Answer for one commit, pushed onto main or merged into it; None where there are more."""
+        tip = self.repository.commit(after)
+        pushed = tip
+        if tip is not None and len(tip.parents) == 2:
+            pushed = self.repository.commit(tip.parents[1])
+        if tip is None or pushed is None or tip.parents[:1] != (before,) or len(pushed.parents) > 1:
+            return None
+        paths = {change.path for change in pushed.changes}
+        if not paths.issuperset(change.path for change in tip.changes):
+            return None
+        if not self._short:
+            self._short = len(self.repository.run("rev-parse", "--short", after))
+        return {} if pushed.email == EMAIL else dict.fromkeys(paths, pushed.id[: self._short])
 
     def commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
         """Commit state onto main; RaceLost if main is not at `parent`, or another manager leads."""

@@ -1,8 +1,9 @@
 """The manager's loop: owns the clock, the threads and the lock, and holds no rules.
 
 A moved ref, a report or the clock only wakes it. Each turn looks at main again, takes in what is
-new, commits what git does not say yet, then hands documents to the hosts concerned: in that
-order, so that a host never works on an id or a tombstone that a crash could make git forget.
+new, commits the ids and tombstones that git does not have yet, hands documents to the hosts
+concerned, then commits what they reported: in that order, so that a host never works on an id or
+a tombstone that a crash could make git forget, and no change waits for a commit it does not need.
 """
 
 from __future__ import annotations
@@ -10,10 +11,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-
-import watchfiles
 
 from zedops import faults
 from zedops.bus import Bus
@@ -23,6 +22,7 @@ from zedops.hub import Hub
 from zedops.manager.clock import Clock
 from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
+from zedops.manager.moves import Moves
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
@@ -57,7 +57,10 @@ class Manager:
         self._wakes = self._handled = 0
         self._clock = Clock()
         self._dirty_since: float | None = None
+        #: A commit that was taken in; hosts hear of it before it is written down as seen.
+        self._unseen: str | None = None
         self._last_commit = self._next_look = 0.0
+        self._moves: Moves | None = None
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -66,13 +69,21 @@ class Manager:
     def start(self, warm: Fleet | None = None) -> None:
         """Take the hub over, load the fleet, and begin; `warm` is a fleet read before."""
         self._term = Term(self.hub, self._lease)
+        self.hub.repository.keep_open()
         self.ledger.host_epoch = self._term.epoch
         seen = self.hub.seen()
         if seen is not None:
             self._take_in(seen, warm)
         self._bus.serve(self)
         self._turn()
-        for loop in (self._run, self._watch):
+        folder = self.hub.path / "refs" / "heads"
+        loops: list[Callable[[], None]] = [self._run]
+        try:
+            self._moves = Moves(folder)
+            loops.append(self._watch)
+        except OSError as error:
+            log.warning("cannot watch %s (%s); looking every %s s instead", folder, error, POLL_S)
+        for loop in loops:
             thread = threading.Thread(target=loop, name=f"manager{loop.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -81,6 +92,8 @@ class Manager:
         """Commit what is known and end."""
         self._stopping.set()
         self.wake()
+        if self._moves is not None:
+            self._moves.close()
         for thread in self._threads:
             thread.join(timeout=5)
         with self.changed:
@@ -89,6 +102,7 @@ class Manager:
                     self._commit()
                 except GitFailed as error:  # what hosts report is asked for anew at the next start
                     log.warning("the last states are not committed: %s", error)
+        self.hub.repository.close()
         self._term.end()
 
     def wake(self) -> int:
@@ -226,18 +240,22 @@ class Manager:
             if time.monotonic() >= self._next_look:
                 self._next_look = time.monotonic() + POLL_S
                 self._look_around()
-            due = self._due()
-            if due is not None and time.monotonic() >= due:
+            if self.ledger.journal.urgent:
                 self._commit()
-            documents = []
-            if not self.ledger.journal.urgent:
-                documents = [self._document(host) for host in sorted(self.ledger.stale)]
-                self.ledger.stale.clear()
-            self._handled = ticket
-            self.changed.notify_all()
+            documents = [self._document(host) for host in sorted(self.ledger.stale)]
+            self.ledger.stale.clear()
         for document in documents:
             self._bus.publish(document)
             faults.point("manager.published")
+        with self.changed:
+            due = self._due()
+            if due is not None and time.monotonic() >= due:
+                self._commit()
+            self._handled = ticket
+            self.changed.notify_all()
+        if self._unseen is not None:
+            self.hub.see(self._unseen)
+            self._unseen = None
 
     def _take_in(self, head: str, warm: Fleet | None = None) -> None:
         before = self.ledger.fleet.commit
@@ -249,8 +267,7 @@ class Manager:
             self.ledger.advance(fleet, paths, commits, now)
         else:
             self.judge.take_in(self.ledger, fleet, changes, commits, now)
-        if self.ledger.journal.empty:
-            self.hub.see(head)
+        self._unseen = head if self.ledger.journal.empty else None
 
     def _look_around(self) -> None:
         """See what the clock alone brings about."""
@@ -279,17 +296,10 @@ class Manager:
         commit = self.hub.commit(self.ledger.fleet.commit, files, message)
         self._dirty_since, self._last_commit = None, time.monotonic()
         self.ledger.committed(commit, self._last_commit)
+        self._unseen = None
         self.on_commit(message.splitlines()[0])
 
     def _watch(self) -> None:
         """Wake when main's ref moves; the poll in `_run` covers what this misses."""
-        folder = self.hub.path / "refs" / "heads"
-        changes: Iterable[object] = watchfiles.watch(
-            folder, recursive=False, debounce=50, step=5, stop_event=self._stopping,
-            rust_timeout=1000, yield_on_timeout=False,
-        )
-        try:
-            for _ in changes:
-                self.wake()
-        except (OSError, RuntimeError) as error:
-            log.warning("cannot watch %s (%s); looking every %s s instead", folder, error, POLL_S)
+        while self._moves is not None and self._moves.wait():
+            self.wake()
