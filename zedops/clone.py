@@ -344,6 +344,8 @@ def _push(root: Path, refspec: str) -> None:
             sys.stderr.write(done.stderr)
         raise error
     sys.stderr.write(done.stderr)
+
+
 def _nobody() -> str:
     """Stand for the id that a new server will get."""
     return "0" * 26

@@ -40,18 +40,19 @@ def values(fleet: Fleet, document: Document) -> list[Value]:
         raise InvalidInput(problems)
     preset, defaults, _ = layers(document, fleet.settings, fleet.presets)
     found: dict[Path, Value] = {}
+    source = document.source  # read anew each time that it is asked for
     game = fleet.game(document) or ""
     own = game in fleet.presets and fleet.presets[game].path == preset_path(game)
     for tree, named in (
         (preset, f"preset {game}" + (f" ({preset_path(game)})" if own else "")),
         (defaults, f"fleet defaults ({SETTINGS_PATH})"),
-        (document.source.data, None),
+        (source.data, None),
     ):
         for path, value in _leaves(tree, ()):
             for known in [each for each in found if _covers(each, path) or _covers(path, each)]:
                 if known != path:
                     del found[known]  # a mapping took the place of one value, or the other way
-            line = document.source.mark(path).line
+            line = source.mark(path).line
             origin = named or f"{PurePosixPath(document.path).name}:{line}"
             found[path] = Value(path, value, origin)
     return [_replaced(each, definition) for each in _in_order(found)]
