@@ -22,6 +22,7 @@ from tests.conftest import without
 from tests.machine import Machine, free_port
 from tests.relay import Relay
 from tests.remotes import TOKEN, HttpRemote, Remote, bare, git, over_http, over_ssh, sshd
+from zedops import faults
 from zedops.document import MARKER
 from zedops.hub import EMAIL
 
@@ -40,6 +41,8 @@ class Followed(Machine):
         super().__init__(folder, api, image)
         self.remote = remote
         self.options: tuple[str, ...] = ("--poll", "0.3s", "--push-gap", "0.3s", *options)
+        #: What `zedops up` is told of the fleet.
+        self.named: tuple[str, ...] = (str(self.clone),)
 
     def init(self, settings: str = "") -> None:
         """Begin the fleet on the upstream, which has none yet."""
@@ -51,7 +54,9 @@ class Followed(Machine):
 
     def command(self) -> list[str]:
         """Say what runs the fleet."""
-        return [*super().command(), "--hub", str(self.hub), *self.remote.options, *self.options]
+        _, _, *rest = super().command()
+        hub = ("--hub", str(self.hub))
+        return ["up", *self.named, *rest, *hub, *self.remote.options, *self.options]
 
     def say(self, path: str, branch: str = "main") -> dict[str, str]:
         """Read the state that the upstream has of a server, as text."""
@@ -147,7 +152,7 @@ def over_the_web(
 
 
 def live(fleet: Followed) -> None:
-    """Go through a server's life with plain git and the commands, as in any other fleet."""
+    """Begin a server with plain git and stop it with a command, as in any other fleet."""
     path = fleet.define("rosewood", GREET="ada")
     fleet.git("add", "--all")
     fleet.git("commit", "--quiet", "-m", "rosewood: begin")
@@ -161,10 +166,6 @@ def live(fleet: Followed) -> None:
     fleet.git("fetch", "--quiet")
     assert "GREET: ada" in head
     assert fleet.git("log", "-1", "--format=%ae", "--grep=rosewood: stop", "origin/main").strip()
-
-    fleet.zedops("delete", "rosewood", "--yes", "--wait")
-    assert fleet.container("rosewood") is None
-    assert fleet.say("tombstones.d/rosewood.yaml")["status"] == "deleted"
     fleet.wait_same()
     assert fleet.remote.is_never_forced()
 
@@ -173,6 +174,9 @@ def test_a_life_over_a_path(fleet: Followed) -> None:
     fleet.init()
     fleet.up()
     live(fleet)
+    fleet.zedops("delete", "rosewood", "--yes", "--wait")
+    assert fleet.container("rosewood") is None
+    assert fleet.say("tombstones.d/rosewood.yaml")["status"] == "deleted"
     said = git(fleet.folder, "clone", "--quiet", str(fleet.hub), "direct")
     (fleet.folder / "direct" / "note").write_text("x")
     git(fleet.folder / "direct", "add", "note")
@@ -222,8 +226,8 @@ def test_a_person_and_the_manager_push_at_once_and_nothing_is_lost(fleet: Follow
     fleet.git("commit", "--quiet", "-m", "begin")
     refused = push_over(fleet.clone)
     for count in range(ROUNDS):
-        # nobody types without a pause: the manager gets its word in, if it has one by then
-        _pause_until(fleet, moved_from=fleet.git("rev-parse", "HEAD"))
+        if count % 2:  # the manager was faster; in the other rounds it is the one that is behind
+            _wait_moved(fleet, fleet.git("rev-parse", "HEAD"))
         path = fleet.clone / f"servers.d/{servers[count % 4]}.yaml"
         lines = path.read_text().split("\n")
         lines[3] = f"  N: '{count}'"
@@ -241,15 +245,15 @@ def test_a_person_and_the_manager_push_at_once_and_nothing_is_lost(fleet: Follow
     assert fleet.remote.is_never_forced()
     own = fleet.remote.git("log", "--format=%s", f"--author={EMAIL}", "main").splitlines()
     assert len(own) >= 8, own
-    assert refused > 0, "nobody was in anybody's way"
+    assert refused >= ROUNDS // 2, "the person was never behind"
+    merges = fleet.remote.git("log", "--merges", "--format=%s", f"--author={EMAIL}", "main")
+    assert len(merges.splitlines()) > 10, "the manager was never behind"
     assert "dangling" not in fleet.remote.git("fsck", "--strict", "--no-dangling")
 
 
-def _pause_until(fleet: Followed, moved_from: str, longest_s: float = 0.15) -> None:
-    """Think for a moment, or until somebody else has pushed."""
-    deadline = time.monotonic() + longest_s
-    while time.monotonic() < deadline and fleet.remote.git("rev-parse", "main") == moved_from:
-        time.sleep(0.01)
+def _wait_moved(fleet: Followed, head: str) -> None:
+    """Wait until the manager has pushed, so that whoever pushes next is behind."""
+    fleet.wait_for(lambda: fleet.remote.git("rev-parse", "main") != head)
 
 
 def _is_at(fleet: Followed, name: str, count: int) -> bool:
@@ -307,6 +311,7 @@ def test_a_webhook_wakes_zedops_if_it_knows_the_secret(fleet: Followed, tmp_path
     fleet.init()
     fleet.options = ("--poll", "1h", "--push-gap", "0.1s", "--webhook", str(port),
                      "--webhook-secret", str(tmp_path / "secret"))
+    fleet.named = ("--upstream", fleet.remote.url)  # with no clone on that machine
     fleet.up()
     path = fleet.define("rosewood")
     fleet.push("rosewood: begin")
@@ -462,22 +467,21 @@ def test_an_upstream_that_hangs_refuses_or_is_away_keeps_no_server_waiting(
             wire.close()
 
 
-@pytest.mark.parametrize("fault", ["intake.written", "intake.moved", "mirror.looked",
-                                   "mirror.pushed"])
-def test_whoever_is_killed_on_the_way_goes_on_where_it_was(fleet: Followed, fault: str) -> None:
+def test_whoever_is_killed_on_the_way_goes_on_where_it_was(fleet: Followed) -> None:
     fleet.init()
     fleet.up()
-    path = fleet.define("rosewood", GREET="ada")
+    path = fleet.define("rosewood", N="0")
+    fleet.write(path, (fleet.clone / path).read_text() + "desired: stopped\n")
     fleet.push("rosewood: begin")
-    fleet.wait_says(path, "status", "running")
-    fleet.down()
-    fleet.edit(path, "GREET: ada", "GREET: ben")
-    asked = fleet.git("rev-parse", "--short", "HEAD").strip()
-    fleet.up(fault=fault)
-    fleet.wait_for(lambda: fleet.died)
+    fleet.wait_says(path, "status", "stopped")
+    for number, fault in enumerate(faults.UPSTREAM_POINTS):
+        fleet.down(kill=True)
+        asked = fleet.edit(path, f"N: {number}", f"N: {number + 1}")
+        fleet.up(fault=fault)
+        fleet.wait_for(lambda: fleet.died)
     fleet.down(kill=True)
     fleet.up()
-    fleet.wait_says(path, "commit", asked)
+    fleet.wait_says(path, "commit", asked[:7])
     fleet.wait_same()
-    assert len(fleet.containers(everything=False)) == 1
+    assert len(fleet.containers()) == 1
     assert fleet.remote.is_never_forced()

@@ -46,7 +46,8 @@ class Remote:
 
     def pace(self) -> Pace:
         """Say how often to look and push."""
-        return Pace(poll_s=_seconds(self.poll), gap_s=_seconds(self.gap))
+        gap_s = _seconds(self.gap)
+        return Pace(_seconds(self.poll), gap_s=gap_s, quiet_s=min(Pace.quiet_s, gap_s))
 
     def open(self, hub: Hub) -> Upstream | None:
         """Reach what a hub follows; None if it follows nothing."""
