@@ -232,8 +232,8 @@ class Manager:
             self.ledger.advance(fleet, {change.path for change in changes}, commits, now)
         else:
             self.judge.take_in(self.ledger, fleet, changes, commits, now)
-        if self.ledger.journal.empty:
-            self.hub.see(head)
+        if self.ledger.journal.empty and not self.ledger.stale:
+            self.hub.see(head)  # else the state that answers it says so, and names its commit
 
     def _miss_silent_hosts(self) -> None:
         if self.ending:
