@@ -9,23 +9,21 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import snapshot
+from zedops import contended, snapshot
 from zedops.deletions import TRAILER
-from zedops.errors import GitFailed, InvalidInput, RaceLost, UsageError
-from zedops.fleet import Fleet, Kind, kind_of
+from zedops.errors import GitFailed, RaceLost, UsageError
+from zedops.fleet import Fleet
 from zedops.forecast import rebase
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.identity import succeed
-from zedops.merge import merge
-from zedops.overlay import with_states, without_state
+from zedops.overlay import with_states
 from zedops.places import default_hub
-from zedops.repository import Entry, Repository, Signature, failure
+from zedops.repository import Repository, Signature, failure
 
 _REMOTE = "refs/remotes/origin/"
 _REMOTE_MAIN = f"{_REMOTE}main"
@@ -258,59 +256,20 @@ class Clone:
     ) -> str:
         said = [each.removeprefix("allow-delete=") for each in options]
         text = f"{message}\n\n{TRAILER}: {','.join(said)}" if said else message
-        fleet = self.fleet()
-        branch, wanted = self._place(fleet, files)
+        main = self.repository.tree(_REMOTE_MAIN)
+        branch, wanted = contended.place(files, main, self.fleet().settings.state_branch)
         base = self._tip(_REMOTE + branch)
         for attempt in range(_ATTEMPTS):
             tip = self._tip(_REMOTE + branch)
-            commit = self._commit(tip, self._rebased(base, tip, wanted), text)
+            commit = self._commit(tip, contended.rebase(self.repository, base, tip, wanted), text)
             try:
-                _push(self.root, f"{commit}:refs/heads/{branch}")
+                contended.push(self.root, f"{commit}:refs/heads/{branch}")
             except RaceLost:
                 time.sleep(random.uniform(0, min(0.05 * 2**attempt, 2.0)))  # noqa: S311
                 self.fetch()
                 continue
             return commit
         raise RaceLost("main moves too fast on the upstream; try again")
-
-    def _place(
-        self, fleet: Fleet, files: Mapping[str, bytes | None]
-    ) -> tuple[str, Mapping[str, bytes | None]]:
-        """Say on which branch files are changed, and how.
-
-        Where states have a branch of their own, tombstones are there and nowhere else, and main's
-        definitions have no states. A restored server keeps its own, by which it is recognised.
-        """
-        branch = fleet.settings.state_branch
-        if branch is None:
-            return "main", files
-        graves = {path: each for path, each in files.items() if kind_of(path) is Kind.TOMBSTONE}
-        if graves and len(graves) == len(files):
-            return branch, graves
-        there = self.repository.tree(_REMOTE_MAIN)
-        return "main", {
-            path: without_state(each) if each and path in there else each
-            for path, each in files.items()
-            if path not in graves or each is not None
-        }
-
-    def _rebased(
-        self, base: str, tip: str, files: Mapping[str, bytes | None]
-    ) -> Mapping[str, bytes | None]:
-        """Merge an act into what others pushed meanwhile. InvalidInput carries every conflict."""
-        if base == tip:
-            return files
-        before, now = self.repository.tree(base), self.repository.tree(tip)
-        both = [each.get(path) for path in files for each in (before, now)]
-        blobs = self.repository.blobs(each.blob for each in both if each)
-
-        def read(tree: Mapping[str, Entry]) -> dict[str, bytes | None]:
-            return {path: blobs[tree[path].blob] if path in tree else None for path in files}
-
-        merged, problems = merge(read(before), read(now), files, self.repository.merge_text)
-        if problems:
-            raise InvalidInput(problems)
-        return merged
 
     def follow(self) -> bool:
         """Bring the clone's own main up to the hub's where that loses nothing."""
@@ -328,22 +287,6 @@ class Clone:
             return self.repository.run("config", "--get", key)
         except GitFailed:
             return ""
-
-
-def _push(root: Path, refspec: str) -> None:
-    """Push to the origin with the person's credentials and prompts. RaceLost if it is behind."""
-    done = subprocess.run(
-        ["git", "push", "--quiet", "origin", refspec],
-        cwd=root, env={**os.environ, "LC_ALL": "C"}, check=False,
-        # prompts of git and ssh go to the terminal itself
-        stderr=subprocess.PIPE, text=True, errors="replace",
-    )  # fmt: skip
-    if done.returncode:
-        error = failure(("push",), done.stderr)
-        if not isinstance(error, RaceLost):
-            sys.stderr.write(done.stderr)
-        raise error
-    sys.stderr.write(done.stderr)
 
 
 def _nobody() -> str:

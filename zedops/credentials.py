@@ -55,9 +55,10 @@ def read_secret(path: Path, url: str) -> Secret:
     raise UsageError(f"{path} has no token for {wanted.hostname or url}; write one line with it")
 
 
-def _server(url: str) -> tuple[str, str | None, int | None]:
+def _server(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    # git itself writes the colon before a port as %3a (git-credential-store(1))
+    return parts.scheme, unquote(parts.netloc.rpartition("@")[2]).lower()
 
 
 def environment(secret: Secret, url: str) -> Mapping[str, str]:

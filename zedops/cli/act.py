@@ -10,7 +10,7 @@ import click
 
 from zedops.cli.ask import is_managed
 from zedops.clone import Clone
-from zedops.document import Document
+from zedops.document import GOES_ON, Document
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.fleet import Fleet
 from zedops.lifecycle import SETTLED
@@ -65,11 +65,15 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
             )
         clone.fetch()
         each = _find(clone.fleet(), name)
-        if each is None and clone.is_answered(commit):
+        # an upstream says nothing of its own: what was there before is no answer yet
+        answered = clone.is_answered(commit)
+        if each is None and answered:
             click.echo(f"{name} is purged")
             return
         state = each.state if each is not None else None
-        if each is not None and state is not None and _is_done(each, state, commit, begun):
+        if answered and state and state.message and state.message.endswith(GOES_ON):
+            raise ZedopsError(state.message)
+        if each and state and _is_done(each, state, commit, begun if answered else None):
             click.echo(f"{name} {state.status}")
             if state.status in (Status.FAILED, Status.MISSING):
                 raise ZedopsError(f"{name}: {state.message}")
@@ -81,18 +85,20 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
     raise ZedopsError(f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on")
 
 
-def _is_done(each: Document, state: State, commit: str, begun: float) -> bool:
+def _is_done(each: Document, state: State, commit: str, begun: float | None) -> bool:
+    """Say whether a state ends the wait; `begun` is None as long as nobody has answered."""
     if state.status not in SETTLED:
         return False
     if state.status is Status.DELETED:
-        return each.definition is None or each.definition.purge is None
+        purges = each.definition is not None and each.definition.purge is not None
+        return begun is not None and not purges
     if state.commit is not None and commit.startswith(state.commit):
         return True
     if state.status is Status.MISSING and state.data_lost:
         return True  # nothing is done about it until somebody brings the data back
-    return state.status is Status.FAILED and state.since is not None and (
-        state.since.timestamp() >= begun - 60
-    )
+    if state.status is not Status.FAILED or state.since is None or begun is None:
+        return False
+    return state.since.timestamp() >= begun - 60
 
 
 def _find(fleet: Fleet, name: str) -> Document | None:

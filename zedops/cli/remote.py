@@ -39,21 +39,29 @@ class Remote:
     credentials: Path | None
     poll: str
     gap: str
+    timeout: str
     webhook: str | None
     webhook_secret: Path | None
     status_api: str | None
 
     def pace(self) -> Pace:
         """Say how often to look and push."""
-        try:
-            return Pace(poll_s=parse_duration(self.poll), gap_s=parse_duration(self.gap))
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+        gap_s = _seconds(self.gap)
+        return Pace(_seconds(self.poll), gap_s=gap_s, quiet_s=min(Pace.quiet_s, gap_s))
 
     def open(self, hub: Hub) -> Upstream | None:
         """Reach what a hub follows; None if it follows nothing."""
         url = hub.upstream
-        return Upstream(hub.repository, url, self.credentials) if url else None
+        if not url:
+            return None
+        return Upstream(hub.repository, url, self.credentials, _seconds(self.timeout))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 _OPTIONS = [
@@ -71,6 +79,10 @@ _OPTIONS = [
     click.option(
         "--push-gap", "gap", default="10s", show_default=True,
         help="How long at least between two pushes there.",
+    ),
+    click.option(
+        "--upstream-timeout", "timeout", default="60s", show_default=True,
+        help="How long it may take to answer; a first fetch of a large fleet takes its time.",
     ),
     click.option(
         "--webhook", metavar="[ADDRESS:]PORT",
@@ -93,11 +105,11 @@ def remote_options(command: F) -> F:
     @functools.wraps(command)
     def gathered(
         *args: Any, upstream: str | None, hub: Path | None, credentials: Path | None, poll: str,
-        gap: str, webhook: str | None, webhook_secret: Path | None, status_api: str | None,
-        **kwargs: Any,
+        gap: str, timeout: str, webhook: str | None, webhook_secret: Path | None,
+        status_api: str | None, **kwargs: Any,
     ) -> Any:
         remote = Remote(
-            upstream, hub, credentials, poll, gap, webhook, webhook_secret, status_api
+            upstream, hub, credentials, poll, gap, timeout, webhook, webhook_secret, status_api
         )
         return command(*args, remote=remote, **kwargs)
 

@@ -114,7 +114,8 @@ class Journal:
             each = fleet.documents.get(path)
             files[path] = document.render(each.head, each.state) if each else None
         if not self._entries:
-            return files, "zedops: state restored\n"
+            held = [each for path in files if (each := fleet.documents.get(path)) and each.problems]
+            return files, audit.write_held([each.name for each in held])
         transitions = [
             audit.transition(
                 each.name, each.path, each.state, purged=each.purged, times=each.times

@@ -267,7 +267,9 @@ class Manager:
             self.ledger.advance(fleet, paths, commits, now)
         else:
             self.judge.take_in(self.ledger, fleet, changes, commits, now)
-        self._unseen = head if self.ledger.journal.empty else None
+        # what hosts have yet to answer is not seen: the state that answers it names its commit
+        is_told = self.ledger.journal.empty and not self.ledger.stale
+        self._unseen = head if is_told else None
 
     def _look_around(self) -> None:
         """See what the clock alone brings about."""

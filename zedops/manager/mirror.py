@@ -31,7 +31,7 @@ _ATTEMPTS = 30
 #: So long a commit's verdict is waited for before its status is told.
 _VERDICT_S = 30.0
 #: So long the end waits for what is being done.
-_LAST_S = 10.0
+_LAST_S = 5.0
 
 
 class Mirror:
