@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -18,13 +15,17 @@ from zedops.bus import Bus, Enrolment
 from zedops.bus.local import LocalBus
 from zedops.bus.switch import Switch
 from zedops.cli.network import Network, network_options, reach
+from zedops.cli.running import Running, running_options
 from zedops.clone import Clone
 from zedops.errors import UsageError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
+from zedops.logbook import announce
 from zedops.manager.door import Door
 from zedops.manager.loop import Manager
+from zedops.manager.metrics import Metrics
 from zedops.model import Settings
+from zedops.vitals import new_registry
 
 DATA_ROOT = click.option(
     "--data-root",
@@ -49,10 +50,10 @@ POLICY = click.option(
 @DATA_ROOT
 @POLICY
 @network_options
-@click.option("-v", "--verbose", is_flag=True, help="Say each step.")
+@running_options
 def up_command(
     fleet: Path, host: str | None, data_root: Path | None, policy: Path, network: Network,
-    verbose: bool,
+    running: Running,
 ) -> None:
     """Run a fleet on this machine: manager and agent in one, until Ctrl-C.
 
@@ -64,29 +65,35 @@ def up_command(
     """
     from zedops_agent.engine import Engine
     from zedops_agent.loop import Agent
+    from zedops_agent.metrics import AgentMetrics
     from zedops_agent.policy import PolicyFile
 
-    prepare_logging(verbose=verbose)
+    running.prepare()
+    metrics = Metrics(new_registry())
+    agent_metrics = AgentMetrics(metrics.registry)
     hub, local = find_hub(fleet), LocalBus()
     engine = Engine()
     with reach(network, hub, hub.read_settings().name) as found:
         bus = Switch(local, found.bus) if found.bus else local
-        manager = Manager(hub, bus)
+        manager = Manager(hub, bus, metrics=metrics)
         manager.on_commit = tell
         with serving(manager, bus, found.enrolment):
             settings = manager.ledger.settings
             name = _this_host(host, settings)
             root = (data_root or default_data_root()).absolute()
-            agent = Agent(settings.name, name, engine, root, PolicyFile(policy.absolute()))
+            owner = PolicyFile(policy.absolute())
+            agent = Agent(settings.name, name, engine, root, owner, agent_metrics)
             agent.start(local.join(name, agent))
             count = sum(1 for _ in manager.ledger.fleet.servers())
             others = f" Other hosts reach it at {found.where}." if found.where else ""
-            click.echo(
+            announce(
                 f"fleet {settings.name!r}: {count} server{'' if count == 1 else 's'}, host {name}, "
-                f"Docker Engine {engine.version()}.{others} Ctrl-C ends zedops, not the servers."
+                f"Docker Engine {engine.version()}.{others} Ctrl-C ends zedops, not the servers.",
+                "started", fleet=settings.name, host=name, servers=count,
             )
             try:
-                wait_for_end()
+                with running.watched(metrics, agent_metrics):
+                    wait_for_end()
             finally:
                 manager.ending = True
                 agent.stop()
@@ -124,7 +131,7 @@ def ending() -> threading.Event:
         end.set()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        click.echo("\nending after the step in hand; servers go on running")
+        announce("ending after the step in hand; servers go on running", "ending")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, said)
@@ -140,7 +147,7 @@ def wait_for_end() -> None:
 
 def tell(subject: str) -> None:
     """Show a state commit as it happens."""
-    click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {subject}")
+    announce(subject, "commit")
 
 
 def find_hub(path: Path) -> Hub:
@@ -159,14 +166,3 @@ def default_data_root() -> Path:
         return Path("/var/lib/zedops")
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "zedops"
-
-
-def prepare_logging(*, verbose: bool) -> None:
-    """Send what the loops say to the terminal."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)

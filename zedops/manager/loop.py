@@ -22,6 +22,7 @@ from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.manager.clock import Clock
 from zedops.manager.ledger import Ledger
+from zedops.manager.metrics import Metrics
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
@@ -36,8 +37,11 @@ RETRY_S = 1.0
 class Manager:
     """One fleet's manager. `start` returns when the fleet is loaded; `stop` ends every thread."""
 
-    def __init__(self, hub: Hub, bus: Bus, lease: Lease | None = None) -> None:
+    def __init__(
+        self, hub: Hub, bus: Bus, lease: Lease | None = None, metrics: Metrics | None = None
+    ) -> None:
         self.hub = hub
+        self.metrics = metrics or Metrics()
         self._lease = lease
         #: Set once another manager leads: there is nothing left to do but `stop`.
         self.deposed = threading.Event()
@@ -68,6 +72,7 @@ class Manager:
         if seen is not None:
             self._take_in(seen, warm)
         self._bus.serve(self)
+        self.metrics.watch(self)
         self._turn()
         for loop in (self._run, self._watch):
             thread = threading.Thread(target=loop, name=f"manager{loop.__name__}", daemon=True)
@@ -77,6 +82,7 @@ class Manager:
     def stop(self) -> None:
         """Commit what is known and end."""
         self._stopping.set()
+        self.metrics.watch(None)
         self.wake()
         for thread in self._threads:
             thread.join(timeout=5)
@@ -144,6 +150,7 @@ class Manager:
                     self.ledger.take(each, report.host)
                 except ZedopsError:
                     log.exception("a report from %s was not taken", report.host)
+                self.metrics.reports.inc()
                 if each.activity is None:
                     self.progress_of.pop(each.id, None)
             self._wakes += 1
@@ -171,6 +178,7 @@ class Manager:
         """Make a host's document; nothing that git does not have yet is in it."""
         if not self.ledger.journal.urgent:
             self._handed[host] = self.ledger.document(host)
+            self.metrics.hand(self.ledger, self._handed[host], time.monotonic())
         elif host not in self._handed:
             raise HostUnavailable("the manager has not committed what it took in yet")
         return self._handed[host]
@@ -192,13 +200,16 @@ class Manager:
                 self.deposed.set()
                 return
             except RaceLost as error:
+                self.metrics.races.inc()
                 races += 1  # a lock that never goes away looks the same: do not spin on it
                 log.log(logging.WARNING if races % 20 == 10 else logging.DEBUG, "%s", error)
                 self._stopping.wait(min(0.01 * 2**races, RETRY_S))
             except GitFailed as error:
+                self.metrics.failures.inc()
                 log.error("%s; trying again", error)
                 self._stopping.wait(RETRY_S)
             except Exception:
+                self.metrics.failures.inc()
                 log.exception("a turn failed; trying again")
                 self._stopping.wait(RETRY_S)
 
@@ -224,6 +235,7 @@ class Manager:
                 documents = [self._document(host) for host in sorted(self.ledger.stale)]
                 self.ledger.stale.clear()
             self._handled = ticket
+            self.metrics.settle(self.ledger, time.monotonic())
             self.changed.notify_all()
         for document in documents:
             self._bus.publish(document)
@@ -242,7 +254,7 @@ class Manager:
         if self.ending:
             return
         for host in self._presence.miss(self.ledger.hosts(), time.monotonic()):
-            log.warning("host %s does not answer", host)
+            log.warning("host %s does not answer", host, extra={"host": host})
             self.ledger.lose(host, datetime.now(UTC))
 
     def _due(self) -> float | None:
@@ -262,6 +274,7 @@ class Manager:
         commit = self.hub.commit(self.ledger.fleet.commit, files, message)
         self._dirty_since, self._last_commit = None, time.monotonic()
         self.ledger.committed(commit, self._last_commit)
+        self.metrics.commits.inc()
         self.on_commit(message.splitlines()[0])
 
     def _watch(self) -> None:
