@@ -26,7 +26,7 @@ EPOCH = "refs/zedops/epoch"
 FOR_MAIN = "refs/for/main"
 EMAIL = "zedops@localhost"
 
-_CONFIG = {
+CONFIG = {
     "core.fsync": "all",
     "receive.procReceiveRefs": "refs/for",
     "receive.advertisePushOptions": "true",
@@ -68,7 +68,7 @@ class Hub:
     def equip(self) -> None:
         """Set the configuration and install or upgrade the hooks. Safe to repeat."""
         self.runtime.mkdir(mode=0o700, exist_ok=True)
-        for key, value in _CONFIG.items():
+        for key, value in CONFIG.items():
             self.repository.run("config", key, value)
         folder = self.path / "hooks"
         folder.mkdir(exist_ok=True)

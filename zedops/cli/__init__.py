@@ -21,7 +21,7 @@ from zedops.repository import clean_environment
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "host", "agent"],
     "Look": ["list", "show", "watch", "stats", "history", "logs", "data", "diff", "ports",
-             "orphans", "validate"],
+             "orphans", "validate", "doctor"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
             "purge", "exec"],
 }
