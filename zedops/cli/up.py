@@ -23,6 +23,7 @@ from zedops.hub import Hub
 from zedops.logbook import announce
 from zedops.manager.door import Door
 from zedops.manager.loop import Manager
+from zedops.manager.messenger import Messenger
 from zedops.manager.metrics import Metrics
 from zedops.model import Settings
 from zedops.vitals import new_registry
@@ -114,13 +115,17 @@ def serving(
     manager: Manager, bus: Bus, enrolment: Enrolment | None = None, warm: Fleet | None = None
 ) -> Iterator[None]:
     """Run a manager with its door open; `warm` is the fleet, if it was read before."""
+    messenger = Messenger(manager.warm, manager.metrics)
+    manager.notify = messenger.tell
     manager.start(warm)
+    messenger.start()
     door = Door(manager, bus, enrolment)
     try:
         yield
     finally:
         door.close()
         manager.stop()
+        messenger.close()
 
 
 def ending() -> threading.Event:

@@ -25,6 +25,7 @@ from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
+from zedops.notices import Notice, host_back, host_lost
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Manager:
         self.changed = threading.Condition()
         self.progress_of: dict[str, str] = {}
         self.on_commit: Callable[[str], None] = lambda _: None
+        #: Takes what people may want a message about: notices, and messages of state commits.
+        self.notify: Callable[[Notice | str], None] = lambda _: None
         #: The agent of this process is being stopped: its silence means nothing.
         self.ending = False
         self._bus = bus
@@ -138,6 +141,8 @@ class Manager:
         """Hand a host its whole document."""
         with self.changed:
             self._presence.hear(hello.host, time.monotonic())
+            if self._presence.is_lost(hello.host):
+                self.notify(host_back(hello.host))
             self._presence.welcome(hello.host)
             return self._document(hello.host)
 
@@ -256,6 +261,7 @@ class Manager:
         for host in self._presence.miss(self.ledger.hosts(), time.monotonic()):
             log.warning("host %s does not answer", host, extra={"host": host})
             self.ledger.lose(host, datetime.now(UTC))
+            self.notify(host_lost(host))
 
     def _due(self) -> float | None:
         if self.ledger.journal.empty:
@@ -276,6 +282,7 @@ class Manager:
         self.ledger.committed(commit, self._last_commit)
         self.metrics.commits.inc()
         self.on_commit(message.splitlines()[0])
+        self.notify(message)
 
     def _watch(self) -> None:
         """Wake when main's ref moves; the poll in `_run` covers what this misses."""

@@ -47,6 +47,10 @@ class Metrics:
         self.races = self._count("races_lost", "Commits that found main moved, and were retried.")
         self.failures = self._count("turns_failed", "Turns of the loop that failed.")
         self.reports = self._count("reports", "Facts about one server taken from hosts.")
+        self.messages = Counter(
+            "zedops_messages", "Messages to people, by outcome.", ["outcome"],
+            registry=self.registry,
+        )
         self._pushes = Counter(
             "zedops_pushes", "Pushes of people, by verdict.", ["verdict"], registry=self.registry
         )
