@@ -87,7 +87,7 @@ def check_volumes(
     if "all" in may:
         return []
     if before.settings.defaults == after.settings.defaults:
-        paths = after.differing(before)
+        paths = after.differing(before) | after.users(after.presets_since(before))
     else:
         paths = set(after.documents)
     problems = []

@@ -30,7 +30,7 @@ EMAIL = "zedops@localhost"
 #: The key under which git, too, looks for the URL of a remote called `upstream`.
 UPSTREAM = "remote.upstream.url"
 
-_CONFIG = {
+CONFIG = {
     "core.fsync": "all",
     "receive.procReceiveRefs": "refs/for",
     "receive.advertisePushOptions": "true",
@@ -82,7 +82,7 @@ class Hub:
     def equip(self) -> None:
         """Set the configuration and install or upgrade the hooks. Safe to repeat."""
         self.runtime.mkdir(mode=0o700, exist_ok=True)
-        for key, value in _CONFIG.items():
+        for key, value in CONFIG.items():
             self.repository.run("config", key, value)
         folder = self.path / "hooks"
         folder.mkdir(exist_ok=True)

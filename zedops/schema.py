@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from zedops.fields import Model
-from zedops.model import Definition, Health, Limits, Port, Settings, Stop, Volume
+from zedops.model import Definition, Health, Limits, Notify, Port, Settings, Stop, Volume
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -102,6 +102,12 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "deletion_budget": ("How many servers with data one push may delete unasked.", (3,)),
         "state_branch": ("Upstream's branch that the states go to, where main is protected.",
                          ("zedops-state",)),
+        "notify": ("Who is told when something happens.", ([{"url": "${NTFY_URL}"}],)),
+    },
+    Notify: {
+        "url": ("An Apprise URL, or a variable of the manager that holds one.", ("${NTFY_URL}",)),
+        "on": ("What people hear of.", (["failed", "missing", "host-lost"],)),
+        "ahead": ("So long before a deleted server is purged.", ("6h",)),
     },
 }  # fmt: skip
 

@@ -78,6 +78,16 @@ class Contact:
                 self._progress[progress.id] = progress
                 self._wake.notify_all()
 
+    @property
+    def reached(self) -> bool:
+        """Say whether the manager answers, as far as is known."""
+        return self.link is not None and self._greeted and not self._trouble
+
+    @property
+    def unsent(self) -> int:
+        """Count the reports that wait for the manager."""
+        return len(self._reports)
+
     def stop(self) -> None:
         """End `run` once what is queued is sent, if it can be."""
         with self._wake:

@@ -64,7 +64,7 @@ class Workshop:
         self._store = store
         self._policy = policy
         self._named: dict[str, Path] = {}
-        self.survey = Survey(fleet, engine, root, self.places)
+        self.survey = Survey(fleet, engine, root, self.places, policy)
 
     def look(self, want: DesiredServer, adopted: str | None) -> Observed:
         """Observe one server; EngineUnreachable means that nothing was seen."""

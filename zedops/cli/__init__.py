@@ -19,7 +19,7 @@ from zedops.repository import clean_environment
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "host", "agent"],
     "Look": ["list", "show", "watch", "stats", "history", "logs", "data", "plan", "diff",
-             "ports", "orphans", "validate", "schema"],
+             "ports", "orphans", "validate", "schema", "doctor"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
             "purge", "exec"],
 }

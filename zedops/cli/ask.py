@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from zedops.calls import Reply, Request, read_reply
@@ -14,20 +15,20 @@ from zedops.fleet import Fleet
 R = TypeVar("R", bound=Reply)
 
 
-def call(clone: Clone, host: str, request: Request, expected: type[R]) -> R:
+def call(asker: Clone | Path, host: str, request: Request, expected: type[R]) -> R:
     """Ask a host something. HostUnavailable where nobody answers."""
     wanted = {"do": "call", "host": host, "request": request.model_dump(mode="json")}
-    reply = read_reply(ask(clone, wanted)["reply"])
+    reply = read_reply(ask(asker, wanted)["reply"])
     if not isinstance(reply, expected):
         raise ZedopsError(f"host {host} answered {reply.kind} to {request.kind}; this is a bug")
     return reply
 
 
 def ask(
-    clone: Clone, request: dict[str, Any], say: Callable[[str], object] = print
+    asker: Clone | Path, request: dict[str, Any], say: Callable[[str], object] = print
 ) -> dict[str, Any]:
-    """Ask the manager; what it says on the way goes to `say`. Errors are raised."""
-    hub = clone.hub_path()
+    """Ask the manager of a clone or of a hub's path; what it says on the way goes to `say`."""
+    hub = asker if isinstance(asker, Path) else asker.hub_path()
     if hub is None:
         fact = "only the manager can answer this"
         raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone")
@@ -38,9 +39,9 @@ def ask(
     return answer
 
 
-def is_managed(clone: Clone) -> bool:
+def is_managed(asker: Clone | Path) -> bool:
     """Say whether a manager runs; of a hub on another machine that cannot be seen: yes."""
-    hub = clone.hub_path()
+    hub = asker if isinstance(asker, Path) else asker.hub_path()
     try:
         if hub is not None:
             with door.opened(hub):

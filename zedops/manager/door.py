@@ -94,12 +94,19 @@ class Door:
     def _answer(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
         match request["do"]:
             case "pre-receive":
-                return answer(self._gate, request, say)
+                verdict = answer(self._gate, request, say)
+                if verdict.get("exit"):
+                    self._manager.metrics.push(accepted=False)
+                return verdict
             case "proc-receive":
                 verdict = answer(self._gate, request, say)
                 self._manager.wake()
+                # one that is taken in ends in post-receive, this way or past the merge
+                if verdict.get("exit") or verdict.get("refused"):
+                    self._manager.metrics.push(accepted=False)
                 return verdict
             case "post-receive":
+                self._manager.metrics.push(accepted=True)
                 self._follow(request, say)
                 return {"exit": 0}
             case "list":

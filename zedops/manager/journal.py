@@ -73,6 +73,10 @@ class Journal:
     def __contains__(self, server_id: str) -> bool:
         return server_id in self._entries
 
+    def __len__(self) -> int:
+        """Count the files that git does not have as they are to be."""
+        return len(self._files)
+
     @property
     def empty(self) -> bool:
         """Say whether git knows everything."""

@@ -22,9 +22,11 @@ from zedops.hub import Hub
 from zedops.manager.clock import Clock
 from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
+from zedops.manager.metrics import Metrics
 from zedops.manager.moves import Moves
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
+from zedops.notices import Notice, host_back, host_lost
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
@@ -37,8 +39,11 @@ RETRY_S = 1.0
 class Manager:
     """One fleet's manager. `start` returns when the fleet is loaded; `stop` ends every thread."""
 
-    def __init__(self, hub: Hub, bus: Bus, lease: Lease | None = None) -> None:
+    def __init__(
+        self, hub: Hub, bus: Bus, lease: Lease | None = None, metrics: Metrics | None = None
+    ) -> None:
         self.hub = hub
+        self.metrics = metrics or Metrics()
         self._lease = lease
         #: Set once another manager leads: there is nothing left to do but `stop`.
         self.deposed = threading.Event()
@@ -49,6 +54,8 @@ class Manager:
         self.on_commit: Callable[[str], None] = lambda _: None
         #: Holds back what nobody could refuse: in a hub with an upstream.
         self.judge: Judge | None = None
+        #: Takes what people may want a message about: notices, and messages of state commits.
+        self.notify: Callable[[Notice | str], None] = lambda _: None
         #: The agent of this process is being stopped: its silence means nothing.
         self.ending = False
         self._bus = bus
@@ -75,6 +82,7 @@ class Manager:
         if seen is not None:
             self._take_in(seen, warm)
         self._bus.serve(self)
+        self.metrics.watch(self)
         self._turn()
         folder = self.hub.path / "refs" / "heads"
         loops: list[Callable[[], None]] = [self._run]
@@ -91,6 +99,7 @@ class Manager:
     def stop(self) -> None:
         """Commit what is known and end."""
         self._stopping.set()
+        self.metrics.watch(None)
         self.wake()
         if self._moves is not None:
             self._moves.close()
@@ -156,6 +165,8 @@ class Manager:
         """Hand a host its whole document."""
         with self.changed:
             self._presence.hear(hello.host, time.monotonic())
+            if self._presence.is_lost(hello.host):
+                self.notify(host_back(hello.host))
             self._presence.welcome(hello.host)
             return self._document(hello.host)
 
@@ -168,6 +179,7 @@ class Manager:
                     self.ledger.take(each, report.host)
                 except ZedopsError:
                     log.exception("a report from %s was not taken", report.host)
+                self.metrics.reports.inc()
                 if each.activity is None:
                     self.progress_of.pop(each.id, None)
             self._wakes += 1
@@ -195,6 +207,7 @@ class Manager:
         """Make a host's document; nothing that git does not have yet is in it."""
         if not self.ledger.journal.urgent:
             self._handed[host] = self.ledger.document(host)
+            self.metrics.hand(self.ledger, self._handed[host], time.monotonic())
         elif host not in self._handed:
             raise HostUnavailable("the manager has not committed what it took in yet")
         return self._handed[host]
@@ -216,13 +229,16 @@ class Manager:
                 self.deposed.set()
                 return
             except RaceLost as error:
+                self.metrics.races.inc()
                 races += 1  # a lock that never goes away looks the same: do not spin on it
                 log.log(logging.WARNING if races % 20 == 10 else logging.DEBUG, "%s", error)
                 self._stopping.wait(min(0.01 * 2**races, RETRY_S))
             except GitFailed as error:
+                self.metrics.failures.inc()
                 log.error("%s; trying again", error)
                 self._stopping.wait(RETRY_S)
             except Exception:
+                self.metrics.failures.inc()
                 log.exception("a turn failed; trying again")
                 self._stopping.wait(RETRY_S)
 
@@ -252,6 +268,7 @@ class Manager:
             if due is not None and time.monotonic() >= due:
                 self._commit()
             self._handled = ticket
+            self.metrics.settle(self.ledger, time.monotonic())
             self.changed.notify_all()
         if self._unseen is not None:
             self.hub.see(self._unseen)
@@ -278,8 +295,9 @@ class Manager:
         if self.ending:
             return
         for host in self._presence.miss(self.ledger.hosts(), time.monotonic()):
-            log.warning("host %s does not answer", host)
+            log.warning("host %s does not answer", host, extra={"host": host})
             self.ledger.lose(host, datetime.now(UTC))
+            self.notify(host_lost(host))
 
     def _due(self) -> float | None:
         if self.ledger.journal.empty:
@@ -299,7 +317,9 @@ class Manager:
         self._dirty_since, self._last_commit = None, time.monotonic()
         self.ledger.committed(commit, self._last_commit)
         self._unseen = None
+        self.metrics.commits.inc()
         self.on_commit(message.splitlines()[0])
+        self.notify(message)
 
     def _watch(self) -> None:
         """Wake when main's ref moves; the poll in `_run` covers what this misses."""
