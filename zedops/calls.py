@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from zedops.fields import ServerId
+from zedops.fields import Recipient, ServerId
 from zedops.model import Health
 from zedops.wire import Message
 
@@ -149,6 +149,19 @@ class Pong(Message):
     rev: int
 
 
+class RecipientRequest(Message):
+    """Ask for the public key for which secrets of this host are encrypted."""
+
+    kind: Literal["recipient"] = "recipient"
+
+
+class RecipientReply(Message):
+    """A host's public key. What belongs to it never leaves the host."""
+
+    kind: Literal["recipient"] = "recipient"
+    recipient: Recipient
+
+
 class DataRequest(Message):
     """Ask what data there is and how large, of one server or of all. Walks every directory."""
 
@@ -254,10 +267,13 @@ class StatsReply(Message):
 
 Request = Annotated[
     PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest | StatsRequest
-    | CheckupRequest,
+    | CheckupRequest | RecipientRequest,
     Field(discriminator="kind"),
 ]
-Reply = PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply | CheckupReply
+Reply = (
+    PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply | CheckupReply
+    | RecipientReply
+)
 StreamRequest = Annotated[LogsRequest | ExecRequest, Field(discriminator="kind")]
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 
 from zedops import source as yaml_source
 from zedops.errors import Problem
-from zedops.fields import NAME
+from zedops.fields import NAME, looks_secret
 from zedops.model import Definition, State
 from zedops.source import Mark, Path, Source, dotted
 
@@ -224,9 +224,26 @@ def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> P
         message, _, remedy = message.removeprefix("Value error, ").partition("; ")
     else:
         message = _PLAIN_WORDS.get(kind, message[:1].lower() + message[1:])
-        shown = json.dumps(error["input"], default=str, ensure_ascii=False)
-        message = f"{shown[:60]}: {message}" if not isinstance(error["input"], dict) else message
+        if not isinstance(error["input"], dict) and not _is_secret(written):
+            message = f"{_shown(error['input'])}: {message}"
     return Problem(source.path, mark.line, mark.column, dotted(written), message, remedy)
+
+
+def _is_secret(path: Path) -> bool:
+    """Say whether what stands at a path may be a secret, which no message repeats."""
+    return path[:1] == ("secrets",) or any(looks_secret(str(part)) for part in path)
+
+
+def _shown(value: object) -> str:
+    """Show the beginning of a value; of a list, which anchors may make huge, its first ones."""
+
+    def cut(each: object) -> object:
+        if isinstance(each, str):
+            return each[:60]
+        return "…" if isinstance(each, list | dict) else each
+
+    shown = [cut(each) for each in value[:10]] if isinstance(value, list) else cut(value)
+    return json.dumps(shown, default=str, ensure_ascii=False)[:60]
 
 
 _PLAIN_WORDS = {

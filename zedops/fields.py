@@ -23,11 +23,13 @@ from zedops.quantities import DURATION, SIZE_HINT, parse_duration, parse_size
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SERVER_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SECRET = re.compile(
     r"PASS(WORD|WD|PHRASE)?($|_)|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|^KEY$|_PW$",
     re.IGNORECASE,
 )
+_SEALED = re.compile(r"age:[A-Za-z0-9+/]{64,}={0,2}")
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 _SOURCE = re.compile(r"/[^\0]*|[A-Za-z0-9][A-Za-z0-9_.-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 
@@ -35,7 +37,10 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 class Model(BaseModel):
     """Frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # what was written may be a secret: an error's own text never repeats it
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True
+    )
 
 
 def _shaped(pattern: re.Pattern[str]) -> WithJsonSchema:
@@ -64,6 +69,16 @@ def looks_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
+def _sealed(value: object) -> object:
+    """Take only what was encrypted. The value is in no message: it may be the secret itself."""
+    if isinstance(value, str) and _SEALED.fullmatch(value):
+        return value
+    raise ValueError(
+        "is neither empty (the value is on the host) nor what `zedops secret encrypt` writes;"
+        " never write the value itself here, and change it if you pushed it"
+    )
+
+
 Name = Annotated[
     str,
     _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first"),
@@ -75,8 +90,14 @@ Key = Annotated[
 ServerId = Annotated[str, _matching(_SERVER_ID, "a server's id: 26 letters and digits of a ULID")]
 EnvKey = Annotated[
     str,
-    _matching(_ENV_KEY, "a variable name; use letters, digits and '_', no digit first"),
-    _shaped(_ENV_KEY),
+    _matching(ENV_KEY, "a variable name; use letters, digits and '_', no digit first"),
+    _shaped(ENV_KEY),
+]
+#: A secret's value, encrypted for the host that is to have it: `age:` and base 64.
+Sealed = Annotated[str, BeforeValidator(_sealed)]
+#: A host's public key, for which its secrets are encrypted.
+Recipient = Annotated[
+    str, _matching(_RECIPIENT, "an age recipient; `zedops secret recipients` writes them")
 ]
 Text = Annotated[str, AfterValidator(no_nul)]
 

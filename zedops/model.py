@@ -13,7 +13,15 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from zedops.fields import (
     Bytes,
@@ -22,6 +30,8 @@ from zedops.fields import (
     Key,
     Model,
     Name,
+    Recipient,
+    Sealed,
     Seconds,
     ServerId,
     Source,
@@ -79,6 +89,13 @@ class VolumeKind(StrEnum):
 
     DATA = "data"
     CACHE = "cache"
+
+
+class SecretsAs(StrEnum):
+    """How a container gets its secrets."""
+
+    ENV = "env"
+    FILES = "files"  #: `/run/secrets/NAME`, in memory only
 
 
 class Profile(StrEnum):
@@ -177,6 +194,20 @@ class Health(Model):
     start_period: Seconds = 0.0
 
 
+def _form(value: object) -> str:
+    return "[mapping]" if isinstance(value, dict) else "[list]"
+
+
+#: Names whose values are on the host; or names with encrypted values, None for one on the host.
+Secrets = Annotated[
+    Annotated[tuple[EnvKey, ...], Field(strict=False), Tag("[list]")]
+    | Annotated[dict[EnvKey, Sealed | None], Tag("[mapping]")],
+    Discriminator(_form),
+]
+#: Where a container finds secrets that are files.
+SECRETS_PATH = "/run/secrets"
+
+
 class Definition(Model):
     """What people write about one server."""
 
@@ -190,7 +221,8 @@ class Definition(Model):
     )
     ports: dict[Key, Port] = Field(default={})
     env: dict[EnvKey, Text] = Field(default={})
-    secrets: tuple[EnvKey, ...] = Field(default=(), strict=False)
+    secrets: Annotated[Secrets, AfterValidator(lambda secrets: secrets or ())] = ()
+    secrets_as: Annotated[SecretsAs, one_of(SecretsAs)] = SecretsAs.ENV
     volumes: dict[Key, Volume] = Field(default={})
     limits: Limits = Limits()
     stop: Stop = Stop()
@@ -224,6 +256,28 @@ class Definition(Model):
                 )
             seen[volume.path] = key
         return volumes
+
+    @model_validator(mode="after")
+    def _secrets_have_their_place(self) -> Definition:
+        if self.secrets_as is SecretsAs.FILES:
+            for key, volume in self.volumes.items():
+                if f"{volume.path}/".startswith(f"{SECRETS_PATH}/"):
+                    raise ValueError(
+                        f"volume {key!r} is where `secrets_as: files` puts secrets"
+                        f" ({SECRETS_PATH}); give it another path"
+                    )
+        return self
+
+    @property
+    def host_secrets(self) -> tuple[str, ...]:
+        """Name the secrets whose values are on the host."""
+        return tuple(name for name in self.secrets if name not in self.sealed_secrets)
+
+    @property
+    def sealed_secrets(self) -> dict[str, str]:
+        """Give the secrets that are here, encrypted."""
+        found = self.secrets.items() if isinstance(self.secrets, dict) else ()
+        return {name: value for name, value in found if value is not None}
 
     @field_validator("labels")
     @classmethod
@@ -319,6 +373,8 @@ class Settings(Model):
     defaults: dict[str, Any] = Field(default={})
     retention: Seconds = 86400.0
     drift: Annotated[Drift, one_of(Drift)] = Drift.HEAL
+    #: Host → its public key, for secrets that are kept in the fleet.
+    recipients: dict[Name, Recipient] = Field(default={})
     purge_data: bool = False
     #: How many servers with data one push may delete without `-o allow-delete=…`.
     deletion_budget: int = Field(default=3, ge=0)

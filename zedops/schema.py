@@ -35,6 +35,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
                 ({"SERVER_NAME": "${server.name}"},)),
         "secrets": ("Variables whose values live on the host, never in git.",
                     (["ADMIN_PASSWORD"],)),
+        "secrets_as": ("How the container gets them: as variables, or as files in /run/secrets.",
+                       ("env", "files")),
         "volumes": ("Directories that outlive the container, by a name of your choice.",
                     ({"world": "/data", "install": {"path": "/game", "kind": "cache"}},)),
         "limits": ("Ceilings of the container.", ({"memory": "4GiB", "cpus": 2},)),
@@ -102,6 +104,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "deletion_budget": ("How many servers with data one push may delete unasked.", (3,)),
         "state_branch": ("Upstream's branch that the states go to, where main is protected.",
                          ("zedops-state",)),
+        "recipients": ("Public keys that hosts' secrets are encrypted for, by host.",
+                       ({"attic": "age1…"},)),
         "notify": ("Who is told when something happens.", ([{"url": "${NTFY_URL}"}],)),
     },
     Notify: {

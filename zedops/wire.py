@@ -23,7 +23,7 @@ VERSION = 1
 class Message(BaseModel):
     """Frozen, and strict about unknown keys within one version."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Goal(StrEnum):

@@ -25,6 +25,7 @@ from zedops_agent.observed import DataVolume
 from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
 from zedops_agent.schedule import Schedule
+from zedops_agent.secrets import Secrets
 from zedops_agent.store import Store
 from zedops_agent.watch import changed_homes
 from zedops_agent.work import Workshop
@@ -54,7 +55,9 @@ class Agent:
         self._engine = engine
         self._store = Store(root, fleet)
         policy = policy or PolicyFile()
-        self._workshop = Workshop(fleet, engine, root, self._store, policy)
+        secrets = Secrets(root, fleet)
+        secrets.prepare()
+        self._workshop = Workshop(fleet, engine, root, self._store, policy, secrets)
         self._document: DesiredDocument | None = self._store.load_desired()
         self._taking = threading.Lock()
         self._contact = Contact(host, self._store, self._held, self._start_over)
@@ -64,7 +67,7 @@ class Agent:
         )
         self._schedule = Schedule(self._work_on)
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
-        self._data: dict[str, tuple[DataVolume, ...]] = {}
+        self._data: dict[str, tuple[tuple[DataVolume, ...], str | None]] = {}
         self._watched: set[str] = set()
         self._rewatch = threading.Event()
         self._saying = threading.Lock()
@@ -250,12 +253,13 @@ class Agent:
         self._schedule.mark(differing)
 
     def _look_at_data(self) -> None:
-        """No event tells that a directory went: look at every one, which costs 0.1 ms each."""
+        """No event tells that a directory went, or a secret changed: 0.1 ms each to look."""
         document = self._document
         looks = {}
         for key, want in (document.servers if document else {}).items():
             with contextlib.suppress(EngineFailed):  # where a named volume is, only it knows
-                looks[key] = self._workshop.look_at_data(want)
+                found = self._workshop.look_at_data(want)
+                looks[key] = found, self._workshop.look_at_secrets(want)
         self._schedule.mark({key for key, each in looks.items() if each != self._data.get(key)})
         self._data = looks
 

@@ -58,7 +58,8 @@ class Memory(Message):
 def matches(container: Container, want: DesiredServer) -> bool:
     """Say whether a container is the one that a definition asks for."""
     rebuild = want.definition.rebuild
-    return is_made_for(container.definition, container.rebuild, want.hash, rebuild)
+    made = is_made_for(container.definition, container.rebuild, want.hash, rebuild)
+    return made and not container.stale
 
 
 def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime) -> Memory:

@@ -24,6 +24,8 @@ from zedops.calls import (
     PortsReply,
     PortsRequest,
     PortUse,
+    RecipientReply,
+    RecipientRequest,
     Reply,
     Request,
     StatsReply,
@@ -50,9 +52,11 @@ class Survey:
         root: Path,
         places: Callable[[DesiredServer], data.Places],
         policy: PolicyFile,
+        recipient: Callable[[], str],
     ) -> None:
         self._policy = policy
         self._fleet, self._engine, self._root, self._places = fleet, engine, root, places
+        self._recipient = recipient
 
     def answer(
         self, request: Request, held: DesiredDocument | None, adopted: Mapping[str, str]
@@ -65,6 +69,8 @@ class Survey:
             case CheckupRequest():
                 site = checkup.Site(self._fleet, self._root, self._policy, self._engine.about)
                 return CheckupReply(findings=tuple(checkup.check(site)), at=datetime.now(UTC))
+            case RecipientRequest():
+                return RecipientReply(recipient=self._recipient())
             case StatsRequest():
                 return StatsReply(samples=tuple(self._engine.samples(self._fleet, adopted)))
             case DataRequest():

@@ -21,7 +21,7 @@ _SECTIONS = {
     "Look": ["list", "show", "watch", "stats", "history", "logs", "data", "plan", "diff",
              "ports", "orphans", "validate", "schema", "doctor"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
-            "purge", "exec"],
+            "purge", "exec", "secret"],
 }
 _MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
             "rebuild": "start", "retry": "start", "import": "import_containers"}

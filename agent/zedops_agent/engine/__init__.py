@@ -22,7 +22,7 @@ from zedops.calls import Belonging, Sample, Shape
 from zedops.errors import EngineFailed
 from zedops.model import Stop
 from zedops_agent import facts
-from zedops_agent.engine import stats, stopping, streams
+from zedops_agent.engine import stats, stopping, streams, users
 from zedops_agent.engine.connection import Connection, translated
 from zedops_agent.engine.events import Subscription
 from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME, Ceilings, Container, Image
@@ -128,6 +128,11 @@ class Engine:
         """Read a container's variables, secrets included: never to leave this host."""
         entries = self._api.inspect_container(container)["Config"].get("Env") or []
         return {key: value for key, _, value in (each.partition("=") for each in entries)}
+
+    @translated
+    def user(self, container: str) -> int:
+        """Find the number of the user as whom a container runs."""
+        return users.uid_of(self._api, container)
 
     @translated
     def volume(self, name: str) -> Path | None:
