@@ -120,7 +120,10 @@ class Secrets:
     def set(self, server: str, name: str, value: str) -> Path:
         """Write a value, whole or not at all, for this user only."""
         path = self.path(server, name)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._values.parent.parent.mkdir(parents=True, exist_ok=True)
+        for each in (self._values.parent, self._values, path.parent):  # `parents` gives no mode
+            each.mkdir(mode=0o700, exist_ok=True)
+            each.chmod(0o700)
         write_private(path, value + "\n")
         return path
 
