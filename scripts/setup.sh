@@ -149,6 +149,14 @@ prepare_registry() {
   if [ -d /run/systemd/system ]; then systemctl disable --quiet --now docker-registry || true; fi
 }
 
+# --- sshd: only its program is wanted, too
+
+prepare_sshd() {
+  if command -v sshd >/dev/null; then return; fi
+  need sshd openssh-server || return 1
+  if [ -d /run/systemd/system ]; then systemctl disable --quiet --now ssh || true; fi
+}
+
 # --- Docker Engine
 
 # prepare_engine: one that answers is used; else one is installed and started. Needs Python's .venv.

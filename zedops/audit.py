@@ -69,6 +69,19 @@ def write_message(transitions: Sequence[Transition]) -> str:
     return "\n\n".join(part for part in paragraphs if part) + "\n"
 
 
+def write_held(servers: Sequence[str]) -> str:
+    """Write the message of a commit in which nothing happened to any server.
+
+    `servers` are those whose newest definitions are not followed; their states say why.
+    """
+    if not servers:
+        return "zedops: state restored\n"
+    more = len(servers) - _NAMED_IN_SUBJECT
+    names = ", ".join(sorted(servers)[:_NAMED_IN_SUBJECT])
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{names}{rest}: not followed, the last good definition goes on\n"
+
+
 def _trailers(each: Transition) -> list[str]:
     lines = [f"Zedops-Server: {each.server} {each.server_id}"]
     if each.host:

@@ -6,6 +6,8 @@ A question changes nothing and may be repeated (`exec` does what its command doe
 
 from __future__ import annotations
 
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -185,6 +187,58 @@ class DataReply(Message):
     volumes: tuple[VolumeSize, ...]
 
 
+class Verdict(StrEnum):
+    """What a finding amounts to."""
+
+    GOOD = "ok"
+    WARNING = "warning"  #: works, and may hurt one day
+    WRONG = "wrong"  #: does not work
+    UNKNOWN = "unknown"  #: could not look
+
+
+class Finding(Message):
+    """One thing that was looked at, and what to do about it."""
+
+    subject: str
+    verdict: Verdict
+    fact: str
+    remedy: str = ""
+
+    @classmethod
+    def good(cls, subject: str, fact: str) -> Finding:
+        """Say that it is as it should be."""
+        return cls(subject=subject, verdict=Verdict.GOOD, fact=fact)
+
+    @classmethod
+    def warning(cls, subject: str, fact: str, remedy: str) -> Finding:
+        """Say that it works, and what may hurt."""
+        return cls(subject=subject, verdict=Verdict.WARNING, fact=fact, remedy=remedy)
+
+    @classmethod
+    def wrong(cls, subject: str, fact: str, remedy: str) -> Finding:
+        """Say that it does not work."""
+        return cls(subject=subject, verdict=Verdict.WRONG, fact=fact, remedy=remedy)
+
+    @classmethod
+    def unknown(cls, subject: str, fact: str, remedy: str = "") -> Finding:
+        """Say that it could not be looked at."""
+        return cls(subject=subject, verdict=Verdict.UNKNOWN, fact=fact, remedy=remedy)
+
+
+class CheckupRequest(Message):
+    """Ask a host to look for what is wrong with it."""
+
+    kind: Literal["checkup"] = "checkup"
+
+
+class CheckupReply(Message):
+    """What a host found, and what its clock said."""
+
+    kind: Literal["checkup"] = "checkup"
+    at: datetime
+    findings: tuple[Finding, ...]
+
+
 class StatsRequest(Message):
     """Ask how busy the servers' containers are."""
 
@@ -213,10 +267,13 @@ class StatsReply(Message):
 
 Request = Annotated[
     PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest | StatsRequest
-    | RecipientRequest,
+    | CheckupRequest | RecipientRequest,
     Field(discriminator="kind"),
 ]
-Reply = PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply | RecipientReply
+Reply = (
+    PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply | CheckupReply
+    | RecipientReply
+)
 StreamRequest = Annotated[LogsRequest | ExecRequest, Field(discriminator="kind")]
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

@@ -7,18 +7,31 @@ index or commits of the person's own that are not pushed yet. A clone that is be
 from __future__ import annotations
 
 import os
+import random
 import subprocess
+import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import snapshot
-from zedops.errors import GitFailed, UsageError
+from zedops import contended, snapshot
+from zedops.deletions import TRAILER
+from zedops.errors import GitFailed, RaceLost, UsageError
 from zedops.fleet import Fleet
+from zedops.forecast import rebase
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
+from zedops.identity import succeed
+from zedops.overlay import with_states
+from zedops.places import default_hub
 from zedops.repository import Repository, Signature, failure
 
-_REMOTE_MAIN = "refs/remotes/origin/main"
+_REMOTE = "refs/remotes/origin/"
+_REMOTE_MAIN = f"{_REMOTE}main"
+#: Where a clone notes the hub that follows the same upstream.
+_HUB = "zedops.hubPath"
+#: So often a push is made anew because somebody else was faster.
+_ATTEMPTS = 20
+_NO_CLONE = "go into a clone of a fleet, or make one with `zedops clone`"
 
 
 class Clone:
@@ -31,17 +44,20 @@ class Clone:
     @classmethod
     def find(cls, start: Path) -> Clone:
         """Find the clone that a directory is in. UsageError says how to get one."""
-        remedy = "go into a clone of a fleet, or make one with `zedops clone`"
-        if not start.is_dir():
-            raise UsageError(f"{start} is no directory; {remedy}")
-        try:
-            top = Repository(start).run("rev-parse", "--show-toplevel")
-        except GitFailed as error:
-            raise UsageError(f"{start} is no clone of a fleet; {remedy}") from error
-        clone = cls(Path(top))
+        clone = cls.checkout(start)
         if not clone._config("remote.origin.url"):
-            raise UsageError(f"{top} is no clone of a fleet; {remedy}")
+            raise UsageError(f"{clone.root} is no clone of a fleet; {_NO_CLONE}")
         return clone
+
+    @classmethod
+    def checkout(cls, start: Path) -> Clone:
+        """Find the working copy that a directory is in, be it of a hub or of any other remote."""
+        if not start.is_dir():
+            raise UsageError(f"{start} is no directory; {_NO_CLONE}")
+        try:
+            return cls(Path(Repository(start).run("rev-parse", "--show-toplevel")))
+        except GitFailed as error:
+            raise UsageError(f"{start} is no clone of a fleet; {_NO_CLONE}") from error
 
     @classmethod
     def make(cls, url: str, folder: Path) -> Clone:
@@ -54,13 +70,24 @@ class Clone:
         return clone
 
     @classmethod
-    def begin(cls, hub: Hub, folder: Path) -> Clone:
-        """Make the first clone of a hub that is still empty."""
+    def begin(cls, hub: Hub | str, folder: Path) -> Clone:
+        """Make the first clone of a hub, or of another remote, that is still empty."""
         Repository.init(folder, bare=False)
         clone = cls(folder.resolve())
-        clone.repository.run("remote", "add", "origin", str(hub.path))
+        url = hub if isinstance(hub, str) else str(hub.path)
+        clone.repository.run("remote", "add", "origin", url)
         clone.equip()
         return clone
+
+    @staticmethod
+    def list_remote(url: str) -> str:
+        """List the branches of a remote, with the person's credentials and prompts."""
+        done = subprocess.run(
+            ["git", "ls-remote", "--heads", "--", url], stdout=subprocess.PIPE, check=False
+        )
+        if done.returncode:
+            raise failure(("ls-remote",), "it said why above")
+        return done.stdout.decode()
 
     def equip(self) -> None:
         """Set where `git push` goes. Safe to repeat."""
@@ -83,10 +110,29 @@ class Clone:
         return self.root / path if (self.root / path).is_dir() else None
 
     @property
+    def url(self) -> str:
+        """Say what this is a clone of; a path in full."""
+        url = self.repository.run("config", "remote.origin.url")
+        path = self.origin_path()
+        return str(path.resolve()) if path else url
+
+    def hub_path(self) -> Path | None:
+        """Find the hub on this machine: the remote itself, or the one that follows it."""
+        origin = self.origin_path()
+        if origin is not None and Hub.is_hub(origin):
+            return origin
+        named = self._config(_HUB)
+        place = Path(named) if named else default_hub(self.url, self.default_name)
+        return place if Hub.is_hub(place) else None
+
+    def name_hub(self, hub: Hub) -> None:
+        """Remember where the hub is that follows the same upstream."""
+        self.repository.run("config", _HUB, str(hub.path))
+
+    @property
     def default_name(self) -> str:
         """Name the fleet where its settings do not, as its hub does."""
-        url = self.repository.run("config", "remote.origin.url")
-        return snapshot.name_from(Path(url))
+        return snapshot.name_from(Path(self._config("remote.origin.url") or self.root))
 
     def fetch(self) -> None:
         """Learn what the hub has now."""
@@ -110,12 +156,37 @@ class Clone:
         return found
 
     def fleet(self, revision: str = _REMOTE_MAIN) -> Fleet:
-        """Read the fleet at a revision, by default as the hub had it at the last fetch."""
+        """Read the fleet at a revision, by default as the hub had it at the last fetch.
+
+        With a branch of states, main's definitions are shown with the states from there.
+        """
         commit = self.repository.resolve(revision)
         if commit is None:
             remedy = "push a first commit with zedops.yaml, or fetch"
             raise UsageError(f"{self.root} knows no {revision}; {remedy}")
-        return snapshot.read(self.repository, commit, self.default_name)[0]
+        fleet = snapshot.read(self.repository, commit, self.default_name)[0]
+        return self._with_states(fleet) if revision == _REMOTE_MAIN else fleet
+
+    def _with_states(self, fleet: Fleet) -> Fleet:
+        branch = fleet.settings.state_branch
+        commit = self.repository.resolve(_REMOTE + branch) if branch else None
+        if commit is None:
+            return fleet
+        return with_states(fleet, snapshot.read(self.repository, commit, self.default_name)[0])
+
+    def branches(self) -> list[str]:
+        """Name the refs whose commits are the fleet's history."""
+        fleet = self.fleet()
+        state = _REMOTE + (fleet.settings.state_branch or "main")
+        return [_REMOTE_MAIN, *([state] if self.repository.resolve(state) else [])]
+
+    def is_answered(self, commit: str) -> bool:
+        """Say whether zedops has committed a state after a person's commit."""
+        newest = self.branches()[-1]
+        return bool(self.repository.run(
+            "log", "--max-count=1", "--format=%H", "--ancestry-path", "--grep=^Zedops-Server:",
+            f"{commit}..{newest}",
+        ))
 
     def working_fleet(self) -> Fleet:
         """Read the fleet as the working copy has it, uncommitted edits included."""
@@ -128,38 +199,77 @@ class Clone:
             if (self.root / path).is_file():
                 files[path] = (self.root / path).read_bytes()
         base = snapshot.empty(self.default_name)
-        return snapshot.apply(self.repository, "", self.default_name, base, files)
+        made = snapshot.apply(self.repository, "", self.default_name, base, files)
+        return self._with_states(made)
+
+    def proposed_fleet(self) -> tuple[Fleet, Fleet, set[str]]:
+        """Put the edits of the working copy onto what the hub has.
+
+        Returns the hub's fleet, that fleet with the edits, and the paths that they are in.
+        """
+        hub = self.fleet()
+        try:
+            commit = self.repository.run("merge-base", "HEAD", _REMOTE_MAIN)
+            base = snapshot.read(self.repository, commit, self.default_name, hub)[0]
+        except GitFailed:  # nothing was committed here yet
+            base = hub
+        made, paths = rebase(base, self.working_fleet(), hub)
+        return hub, succeed(hub, made, paths, _nobody, datetime.now(UTC)), paths
 
     def act(
         self, files: Mapping[str, bytes | None], message: str, options: tuple[str, ...] = ()
     ) -> str:
-        """Commit files on top of the hub's main in the person's name and push that commit.
+        """Commit files on top of the remote's main in the person's name and push that commit.
 
-        The hub's own lines (what happened, or why not) go straight to the terminal.
+        A hub's own lines (what happened, or why not) go straight to the terminal. Any other remote
+        refuses a push that is behind: then the commit is made anew on what is there now.
         """
-        parent = self.repository.resolve(_REMOTE_MAIN)
-        if parent is None:
-            raise UsageError("the hub has no main yet; push a first commit")
         try:
             self.repository.run("var", "GIT_AUTHOR_IDENT")
         except GitFailed as error:
             remedy = "`git config --global user.name NAME` and `… user.email ADDRESS`"
             raise UsageError(f"git does not know who you are; say so with {remedy}") from error
+        if FOR_MAIN in self._config("remote.origin.push"):
+            commit = self._commit(self._tip(_REMOTE_MAIN), files, message)
+            flags = [f"--push-option={option}" for option in options]
+            _stream(["git", "push", "--quiet", *flags, "origin", f"{commit}:{FOR_MAIN}"], self.root)
+        else:
+            commit = self._act_upstream(files, message, options)
+        self.follow()
+        return commit
+
+    def _tip(self, ref: str) -> str:
+        commit = self.repository.resolve(ref)
+        if commit is None:
+            raise UsageError("the hub has no main yet; push a first commit")
+        return commit
+
+    def _commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
         scratch = Signature("zedops", "zedops@localhost", 0)
         draft = self.repository.write_commit([parent], files, message, scratch, scratch)
         tree = self.repository.run("rev-parse", f"{draft}^{{tree}}")
         sign = ["-S"] if self._config("commit.gpgsign") == "true" else []
-        commit = self.repository.run(
-            "commit-tree", *sign, tree, "-p", parent, "-m", message
-        )
-        self._push(commit, options)
-        self.follow()
-        return commit
+        return self.repository.run("commit-tree", *sign, tree, "-p", parent, "-m", message)
 
-    def _push(self, commit: str, options: tuple[str, ...]) -> None:
-        to = FOR_MAIN if FOR_MAIN in self._config("remote.origin.push") else MAIN
-        flags = [f"--push-option={option}" for option in options]
-        _stream(["git", "push", "--quiet", *flags, "origin", f"{commit}:{to}"], self.root)
+    def _act_upstream(
+        self, files: Mapping[str, bytes | None], message: str, options: tuple[str, ...]
+    ) -> str:
+        said = [each.removeprefix("allow-delete=") for each in options]
+        text = f"{message}\n\n{TRAILER}: {','.join(said)}" if said else message
+        main = self.repository.tree(_REMOTE_MAIN)
+        branch, wanted = contended.place(files, main, self.fleet().settings.state_branch)
+        base = self._tip(_REMOTE + branch)
+        for attempt in range(_ATTEMPTS):
+            tip = self._tip(_REMOTE + branch)
+            commit = self._commit(tip, contended.rebase(self.repository, base, tip, wanted), text)
+            try:
+                contended.push(self.root, f"{commit}:refs/heads/{branch}")
+            except RaceLost:
+                time.sleep(random.uniform(0, min(0.05 * 2**attempt, 2.0)))  # noqa: S311
+                self.fetch()
+                continue
+            return commit
+        raise RaceLost("main moves too fast on the upstream; try again")
 
     def follow(self) -> bool:
         """Bring the clone's own main up to the hub's where that loses nothing."""
@@ -177,6 +287,11 @@ class Clone:
             return self.repository.run("config", "--get", key)
         except GitFailed:
             return ""
+
+
+def _nobody() -> str:
+    """Stand for the id that a new server will get."""
+    return "0" * 26
 
 
 def _stream(command: list[str], cwd: Path) -> None:

@@ -10,11 +10,15 @@ from collections.abc import Iterable
 
 from zedops.document import Document
 from zedops.errors import Problem
-from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet
+from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.model import VolumeKind
-from zedops.resolve import resolve
 
 _OPTION = "allow-delete="
+#: How a push says twice what it means.
+PUSH = "git push -o allow-delete="
+#: The same in a commit's message, for commits that reach zedops by way of another remote.
+TRAILER = "Zedops-Allow-Delete"
+COMMIT = f"do it again in a commit with the line `{TRAILER}: "
 
 
 def allowed(options: Iterable[str]) -> set[str]:
@@ -25,51 +29,99 @@ def allowed(options: Iterable[str]) -> set[str]:
 
 def check_deletions(before: Fleet, after: Fleet, options: Iterable[str]) -> list[Problem]:
     """Find deletions beyond the budget: `before` and `after` with trusted states."""
+    unsaid, fact = excess(before, after, options, "push")
+    if not unsaid:
+        return []
+    return [Problem(f"{SERVERS}/", 0, 0, "", fact, f"if you mean it: {PUSH}{_named(unsaid)}")]
+
+
+def hold_back(before: Fleet, after: Fleet, options: Iterable[str]) -> dict[str, Problem]:
+    """Say which deletions of a commit that cannot be refused are not followed, by path."""
+    unsaid, fact = excess(before, after, options, "commit")
+    remedy = f"if you mean it, {COMMIT}{_named(unsaid)}`"
+    return {
+        each.path: Problem(each.path, 0, 0, "", f"{NOT_DELETED}: {fact}", remedy)
+        for each in unsaid
+    }
+
+
+#: How the state of a server begins to say that its deletion was not followed.
+NOT_DELETED = "its deletion is held back"
+
+
+def _named(servers: Iterable[Document]) -> str:
+    names = ",".join(sorted(each.name for each in servers))
+    return names if len(names) < 60 else "all"
+
+
+def excess(
+    before: Fleet, after: Fleet, options: Iterable[str], what: str
+) -> tuple[list[Document], str]:
+    """Find the servers whose deletion has to be said twice, and why; none within the budget."""
     may = allowed(options)
     if "all" in may:
-        return []
-    living = {each.id for each in after.servers()}
-    gone = [each for each in before.servers() if each.id not in living]
+        return [], ""
+    paths = sorted(path for path in after.differing(before) if kind_of(path) is Kind.SERVER)
+    were = [before.documents[path] for path in paths if path in before.documents]
+    gone = [each for each in were if not _lives(after, each.id)]
     unsaid = [each for each in gone if each.name not in may]
-    emptied = len(gone) > 1 and not living
+    emptied = len(gone) > 1 and next(after.servers(), None) is None
     with_data = [each for each in unsaid if each.state and each.state.data_exists]
     budget = after.settings.deletion_budget
-    if not (emptied and unsaid) and len(with_data) <= budget:
-        return []
-    names = ",".join(sorted(each.name for each in unsaid))
-    remedy = f"if you mean it: git push -o allow-delete={names if len(names) < 60 else 'all'}"
-    if emptied:
-        fact = f"this push would delete every server ({len(gone)})"
-    else:
-        fact = f"this push would delete {len(with_data)} servers with data, more than {budget}"
-    return [Problem(f"{SERVERS}/", 0, 0, "", fact, remedy)]
+    if emptied and unsaid:
+        return unsaid, f"this {what} would delete every server ({len(gone)})"
+    if len(with_data) <= budget:
+        return [], ""
+    fact = f"this {what} would delete {len(with_data)} servers with data, more than {budget}"
+    return unsaid, fact
 
 
-def check_volumes(before: Fleet, after: Fleet, options: Iterable[str]) -> list[Problem]:
-    """Find data volumes that a changed definition would leave behind, starting a fresh world."""
+def check_volumes(
+    before: Fleet, after: Fleet, options: Iterable[str], how: str = PUSH
+) -> list[Problem]:
+    """Find data volumes that a changed definition would leave behind, starting a fresh world.
+
+    `how` is the way to say that this is meant: of a push (PUSH) or of a commit (COMMIT).
+    """
     may = allowed(options)
     if "all" in may:
         return []
-    was = {each.id: each for each in before.servers() if each.id}
+    if before.settings.defaults == after.settings.defaults:
+        paths = after.differing(before) | after.users(after.presets_since(before))
+    else:
+        paths = set(after.documents)
     problems = []
-    for each in after.servers():
-        old = was.get(each.id or "")
-        if old is None or each.definition is None or each.name in may:
+    for path in sorted(path for path in paths if path in after.documents):
+        each = after.documents[path]
+        old = before.owner(each.id)
+        if old is None or not (kind_of(path) is kind_of(old.path) is Kind.SERVER):
             continue
-        if old.head == each.head and before.settings.defaults == after.settings.defaults:
+        if each.definition is None or each.name in may:
+            continue
+        if old.head == each.head and _laid_under(before, old) == _laid_under(after, each):
             continue
         for key in sorted(_data_volumes(before, old) - _data_volumes(after, each)):
             fact = f"the data volume {key!r} would be left behind with what is in it"
             remedy = (
                 "keep its key, which names its directory; if you mean it: "
-                f"git push -o allow-delete={each.name}"
+                f"{how}{each.name}{'`' if how is COMMIT else ''}"
             )
             problems.append(each.problem(("volumes",), fact, remedy))
     return problems
 
 
+def _laid_under(fleet: Fleet, each: Document) -> object:
+    preset = fleet.presets.get(fleet.game(each) or "")
+    return fleet.settings.defaults, preset and preset.data
+
+
+def _lives(fleet: Fleet, server_id: str | None) -> bool:
+    owner = fleet.owner(server_id)
+    return owner is not None and kind_of(owner.path) is Kind.SERVER
+
+
 def _data_volumes(fleet: Fleet, each: Document) -> set[str]:
-    definition, _ = resolve(each, fleet.settings)
+    definition, _ = fleet.resolve(each)
     if definition is None or each.state is None or not each.state.data_exists:
         return set()
     return {key for key, each in definition.volumes.items() if each.kind is VolumeKind.DATA}

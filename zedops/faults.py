@@ -21,6 +21,13 @@ POINTS = (
     "store.desired",  # a new document is on the host's disk, nothing was done
     "store.memory",  # what was seen is on the host's disk
 )
+#: Points between a hub and its upstream; a fleet without one never comes by.
+UPSTREAM_POINTS = (
+    "intake.written",  # a merge is in the object store, main has not moved
+    "intake.moved",  # main has moved, the hosts know nothing
+    "mirror.looked",  # the upstream is known and taken in, nothing was pushed
+    "mirror.pushed",  # the upstream has main, the hub does not know that
+)
 #: Points on the way of a host into a fleet of many; a fleet on one machine never comes by.
 JOIN_POINTS = (
     "authority.keys",  # the keys are made, the certificate authority is not

@@ -8,9 +8,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
-from zedops.quantities import parse_duration, parse_size
+from zedops.quantities import DURATION, SIZE_HINT, parse_duration, parse_size
 
 #: Server and host names: safe as file stem, container name, DNS label and NATS token.
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -34,6 +41,11 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, hide_input_in_errors=True
     )
+
+
+def _shaped(pattern: re.Pattern[str]) -> WithJsonSchema:
+    """Tell editors which text is right: a JSON Schema's patterns are not anchored by themselves."""
+    return WithJsonSchema({"type": "string", "pattern": f"^({pattern.pattern})$"})
 
 
 def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
@@ -68,12 +80,18 @@ def _sealed(value: object) -> object:
 
 
 Name = Annotated[
-    str, _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first")
+    str,
+    _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first"),
+    _shaped(NAME),
+]
+Key = Annotated[
+    str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'"), _shaped(_KEY)
 ]
 ServerId = Annotated[str, _matching(_SERVER_ID, "a server's id: 26 letters and digits of a ULID")]
-Key = Annotated[str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'")]
 EnvKey = Annotated[
-    str, _matching(ENV_KEY, "a variable name; use letters, digits and '_', no digit first")
+    str,
+    _matching(ENV_KEY, "a variable name; use letters, digits and '_', no digit first"),
+    _shaped(ENV_KEY),
 ]
 #: A secret's value, encrypted for the host that is to have it: `age:` and base 64.
 Sealed = Annotated[str, BeforeValidator(_sealed)]
@@ -95,11 +113,21 @@ def _utc(at: datetime) -> datetime:
 Utc = Annotated[datetime, AfterValidator(_utc)]
 #: Written back with a unit, so that what is dumped can be parsed again.
 Seconds = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds:.3f}s")
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda seconds: f"{seconds:.3f}s"),
+    _shaped(DURATION),
 ]
-Bytes = Annotated[int, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size}b")]
+Bytes = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(lambda size: f"{size}b"),
+    WithJsonSchema({"type": "string", "pattern": SIZE_HINT}),
+]
 Image = Annotated[
-    str, _matching(_IMAGE, "an image reference; write e.g. registry/name:tag, without spaces")
+    str,
+    _matching(_IMAGE, "an image reference; write e.g. registry/name:tag, without spaces"),
+    _shaped(_IMAGE),
 ]
 
 Source = Annotated[

@@ -10,9 +10,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from zedops import __version__, faults, hook, snapshot
+from zedops.deletions import TRAILER
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.model import Settings
@@ -25,8 +27,10 @@ EPOCH = "refs/zedops/epoch"
 #: Where people push: merged into main by the hub, so that nobody is ever refused for being behind.
 FOR_MAIN = "refs/for/main"
 EMAIL = "zedops@localhost"
+#: The key under which git, too, looks for the URL of a remote called `upstream`.
+UPSTREAM = "remote.upstream.url"
 
-_CONFIG = {
+CONFIG = {
     "core.fsync": "all",
     "receive.procReceiveRefs": "refs/for",
     "receive.advertisePushOptions": "true",
@@ -39,6 +43,15 @@ _CONFIG = {
 HOOKS = ("pre-receive", "proc-receive", "post-receive")
 
 
+#: What `is_own` needs to know of a commit, for git's --format; separated by \x02.
+_WHOSE = "%ce%x02%ae%x02%(trailers:key=Zedops-Server,valueonly,separator=%x2C)"
+
+
+def is_own(committer: str, author: str, trailers: str) -> bool:
+    """Tell zedops' own commits from people's: also those that somebody rebased since."""
+    return committer == EMAIL or (author == EMAIL and bool(trailers))
+
+
 class Hub:
     """A fleet's bare repository. Safe to use from several threads."""
 
@@ -48,6 +61,7 @@ class Hub:
         #: Runtime files: socket, lock, keys. Not part of the repository.
         self.runtime = self.path / "zedops"
         self._epoch = ""
+        self._short = 0  # how long git's short ids are here
 
     @classmethod
     def create(cls, path: Path) -> Hub:
@@ -68,7 +82,7 @@ class Hub:
     def equip(self) -> None:
         """Set the configuration and install or upgrade the hooks. Safe to repeat."""
         self.runtime.mkdir(mode=0o700, exist_ok=True)
-        for key, value in _CONFIG.items():
+        for key, value in CONFIG.items():
             self.repository.run("config", key, value)
         folder = self.path / "hooks"
         folder.mkdir(exist_ok=True)
@@ -78,10 +92,10 @@ class Hub:
             line = f"exec {_quoted(sys.executable)} -IS {_quoted(str(script))} {name}"
             _write(folder / name, f"#!/bin/sh\n# zedops {__version__}\n{line}\n", 0o755)
 
-    @property
+    @cached_property
     def default_name(self) -> str:
-        """Name the fleet where its settings do not."""
-        return snapshot.name_from(self.path)
+        """Name the fleet where its settings do not: as its clones do, after what they are of."""
+        return snapshot.name_from(Path(self.upstream or self.path))
 
     def head(self) -> str | None:
         """Find main's newest commit; None in an empty hub."""
@@ -114,18 +128,60 @@ class Hub:
 
     def authors(self, before: str, after: str) -> dict[str, str]:
         """Find for each path between two commits the newest commit by a person (short id)."""
+        if (found := self._newest_author(before, after)) is not None:
+            return found
         out = self.repository.pipe(
-            "log", "--no-merges", "--no-renames", "--format=%x01%h%x02%ce", "--name-only", "-z",
-            f"{before}..{after}" if before else after,
+            "log", "--no-merges", "--no-renames", f"--format=%x01%h%x02{_WHOSE}",
+            "--name-only", "-z", f"{before}..{after}" if before else after,
         )
         newest: dict[str, str] = {}
         for record in out.decode("utf-8", "surrogateescape").split("\x01")[1:]:
             meta, _, names = record.partition("\0")
-            short, _, email = meta.partition("\x02")
-            if email != EMAIL:
+            short, *whose = meta.split("\x02")
+            if not is_own(*whose):
                 for path in names.strip("\n\0").split("\0"):
                     newest.setdefault(path.lstrip("\n"), short)
         return newest
+
+    def options(self, before: str, after: str) -> tuple[str, ...]:
+        """Read what people said twice in the messages of commits, as options of a push say it."""
+        out = self.repository.run(
+            "log", f"--format=%(trailers:key={TRAILER},valueonly,separator=%x2C)",
+            f"{before}..{after}",
+        )
+        return tuple(f"allow-delete={line}" for line in out.splitlines() if line)
+
+    @property
+    def upstream(self) -> str | None:
+        """Say which remote this hub follows, if it does."""
+        return self.recall(UPSTREAM)
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep one value in the hub's configuration."""
+        if self.recall(key) != value:
+            self.repository.run("config", key, value)
+
+    def recall(self, key: str) -> str | None:
+        """Read a value of the hub's configuration."""
+        try:
+            return self.repository.run("config", "--get", key)
+        except GitFailed:
+            return None
+
+    def _newest_author(self, before: str, after: str) -> dict[str, str] | None:
+        """Answer for one commit, pushed onto main or merged into it; None where there are more."""
+        tip = self.repository.commit(after)
+        pushed = tip
+        if tip is not None and len(tip.parents) == 2:
+            pushed = self.repository.commit(tip.parents[1])
+        if tip is None or pushed is None or tip.parents[:1] != (before,) or len(pushed.parents) > 1:
+            return None
+        paths = {change.path for change in pushed.changes}
+        if not paths.issuperset(change.path for change in tip.changes):
+            return None
+        if not self._short:
+            self._short = len(self.repository.run("rev-parse", "--short", after))
+        return {} if pushed.email == EMAIL else dict.fromkeys(paths, pushed.id[: self._short])
 
     def commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
         """Commit state onto main; RaceLost if main is not at `parent`, or another manager leads."""

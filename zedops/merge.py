@@ -40,6 +40,13 @@ def merge(
     return results, problems
 
 
+def take_theirs(path: str, ours: bytes | None, theirs: bytes | None) -> bytes | None:
+    """Settle a conflict that nobody can be told of: the person's definition, the hub's state."""
+    if ours is None or theirs is None or kind_of(path) not in (Kind.SERVER, Kind.TOMBSTONE):
+        return theirs
+    return _joined(_head(theirs), ours)
+
+
 def _merge_path(
     path: str, base: bytes | None, ours: bytes | None, theirs: bytes | None, merge_text: TextMerge
 ) -> bytes | Problem | None:

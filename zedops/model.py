@@ -214,7 +214,8 @@ class Definition(Model):
     host: Name | None = None
     game: Key | None = None
     desired: Annotated[Desired, one_of(Desired)] = Desired.RUNNING
-    image: Image
+    #: Empty only as written: the preset of `game` has it. What is resolved always names one.
+    image: Image = ""
     command: Annotated[tuple[Text, ...] | None, BeforeValidator(words)] = Field(
         default=None, strict=False
     )
@@ -321,6 +322,49 @@ class State(Model):
     message: str | None = None
 
 
+#: A branch's name, of the simple ones among those of git-check-ref-format(1).
+_BRANCH = r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:[./][A-Za-z0-9][A-Za-z0-9_-]*)*$"
+
+
+class Event(StrEnum):
+    """What people may want a message about."""
+
+    FAILED = "failed"  #: zedops tried and could not
+    MISSING = "missing"  #: a container or its data is gone
+    RUNNING = "running"  #: a server runs, or runs again
+    HOST_LOST = "host-lost"  #: a host does not answer
+    HOST_BACK = "host-back"  #: it answers again
+    PURGE_AHEAD = "purge-ahead"  #: a deleted server's retention ends soon
+
+
+#: What people hear of unless they say otherwise.
+_USUAL_EVENTS = (
+    Event.FAILED, Event.MISSING, Event.HOST_LOST, Event.HOST_BACK, Event.PURGE_AHEAD,
+)  # fmt: skip
+
+
+class Notify(Model):
+    """Where messages go, and about what."""
+
+    #: An Apprise URL, or `${NAME}`: a variable of the manager that holds the whole of one. Parts
+    #: cannot be filled in, or whoever may push could send any of its variables anywhere.
+    url: str = Field(repr=False)
+    on: tuple[Annotated[Event, one_of(Event)], ...] = Field(
+        default=_USUAL_EVENTS, min_length=1, strict=False
+    )
+    #: So long before a deleted server is purged people hear of it.
+    ahead: Seconds = 6 * 3600.0
+
+    @field_validator("url")
+    @classmethod
+    def _whole(cls, url: str) -> str:
+        if re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", url):
+            return url
+        if "${" in url or not re.match(r"[a-z0-9]+://", url, re.IGNORECASE):
+            raise ValueError("is no Apprise URL; write one, or the whole of it as ${NAME}")
+        return url
+
+
 class Settings(Model):
     """`zedops.yaml`: what holds for the whole fleet."""
 
@@ -334,6 +378,17 @@ class Settings(Model):
     purge_data: bool = False
     #: How many servers with data one push may delete without `-o allow-delete=…`.
     deletion_budget: int = Field(default=3, ge=0)
+    #: Who is told when something happens.
+    notify: tuple[Notify, ...] = Field(default=(), strict=False)
+    #: With an upstream: where zedops commits, if not onto `main`.
+    state_branch: Annotated[str, Field(pattern=_BRANCH)] | None = None
+
+    @field_validator("state_branch")
+    @classmethod
+    def _branch_is_another(cls, branch: str | None) -> str | None:
+        if branch == "main" or (branch or "").endswith(".lock"):
+            raise ValueError(f"{branch!r} cannot be it; write e.g. zedops-state, or leave it out")
+        return branch
 
     @field_validator("hosts")
     @classmethod

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from zedops.batch import Batch
 from zedops.errors import GitFailed, RaceLost
 
 NO_OBJECT = "0" * 40
 FILE_MODE = 0o100644
 #: Where commits are made before any branch knows them.
 IMPORTS = "refs/zedops/import"
-#: What git says when a ref moved or is being moved by somebody else.
-_RACE_WORDS = ("cannot lock ref", "but expected", "reference already exists", "Unable to create")
+#: As many blobs at most are asked of a process that runs already; more have one of their own.
+_FEW = 20
+#: What git says when a ref moved or is being moved by somebody else, here or on a remote.
+_RACE_WORDS = (
+    "cannot lock ref", "but expected", "reference already exists", "Unable to create",
+    "fetch first", "non-fast-forward", "failed to update ref", "Not updating",
+    "incorrect old value",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,16 @@ class Change:
     path: str
     before: Entry | None
     after: Entry | None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit, and what it changes of its first parent."""
+
+    id: str
+    email: str  #: the committer's
+    parents: tuple[str, ...]
+    changes: list[Change]
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,23 @@ class Repository:
     def __init__(self, path: Path, env: Mapping[str, str] | None = None) -> None:
         self.path = path
         self._env = dict(env or {})
+        self._commits: Batch | None = None
+        self._blobs: Batch | None = None
+
+    def keep_open(self) -> None:
+        """Answer short questions from processes that stay, until `close`."""
+        self._commits = Batch(
+            self.path, "diff-tree", "--stdin", "-r", "-z", "-m", "--raw", "--no-renames",
+            "--always", "--format=%H%x00%ce%x00%P", echo="{}\n".format,
+        )
+        self._blobs = Batch(self.path, "cat-file", "--batch", echo="{} missing\n".format)
+
+    def close(self) -> None:
+        """End those processes."""
+        for each in (self._commits, self._blobs):
+            if each is not None:
+                each.close()
+        self._commits = self._blobs = None
 
     @classmethod
     def init(cls, path: Path, *, bare: bool) -> Repository:
@@ -125,25 +158,35 @@ class Repository:
 
     def changes(self, before: str, after: str) -> list[Change]:
         """List the files that differ between two commits, renames as a removal and an addition."""
+        step = self.commit(after)
+        if step is not None and step.parents[:1] == (before,):
+            return step.changes
         out = self.pipe("diff-tree", "-r", "-z", "--raw", "--no-renames", before, after)
-        fields = out.split(b"\0")[:-1]
-        found = []
-        for meta, path in zip(fields[::2], fields[1::2], strict=True):
-            old_mode, new_mode, old_blob, new_blob, _ = meta.lstrip(b":").split()
-            found.append(Change(
-                path.decode("utf-8", "surrogateescape"),
-                _entry(old_mode, old_blob),
-                _entry(new_mode, new_blob),
-            ))
-        return found
+        return _changes(out.split(b"\0")[:-1])
+
+    def commit(self, commit: str) -> Commit | None:
+        """Read a commit with what it changes; None where that cannot be told in short."""
+        if self._commits is None:
+            return None
+        out = self._commits.ask(commit)
+        if not out:
+            raise GitFailed(f"{self.path}: commit {commit} cannot be read; run `git fsck`")
+        found, email, parents, *fields = out.split(b"\0")
+        changes, others = _changes(fields), tuple(parents.decode().split())
+        if len(others) > 1 and out.count(found + b"\0" + email) != len(others):
+            return None  # a merge that equals one parent is shown against the others alone
+        return Commit(found.decode(), email.decode(errors="replace"), others, changes)
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Read blobs through one `cat-file --batch`."""
         wanted = sorted(set(ids))
         if not wanted:
             return {}
-        stdin = "".join(f"{each}\n" for each in wanted).encode()
-        out = self.pipe("cat-file", "--batch", "--buffer", stdin=stdin)
+        if self._blobs is not None and len(wanted) <= _FEW:
+            out = self._blobs.ask(*wanted)
+        else:
+            stdin = "".join(f"{each}\n" for each in wanted).encode()
+            out = self.pipe("cat-file", "--batch", "--buffer", stdin=stdin)
         found, offset = {}, 0
         for each in wanted:
             end = out.index(b"\n", offset)
@@ -191,6 +234,8 @@ class Repository:
 
     def merge_text(self, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
         """Merge three texts by line with git's own merge; None on a conflict."""
+        import tempfile  # rarely needed, and slow to load
+
         with tempfile.TemporaryDirectory(prefix="zedops-merge-") as folder:
             names = []
             for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):
@@ -208,6 +253,21 @@ def failure(arguments: tuple[str, ...], said: str) -> GitFailed:
     words = "; ".join(lines[-3:]) or "no reason given"
     kind = RaceLost if any(word in said for word in _RACE_WORDS) else GitFailed
     return kind(f"git {arguments[0]}: {words}")
+
+
+def _changes(fields: list[bytes]) -> list[Change]:
+    """Read raw differences, up to those against a merge's second parent."""
+    found = []
+    for meta, path in zip(fields[::2], fields[1::2], strict=False):
+        if not meta.lstrip(b"\n").startswith(b":"):
+            break
+        old_mode, new_mode, old_blob, new_blob, _ = meta.lstrip(b"\n:").split()
+        found.append(Change(
+            path.decode("utf-8", "surrogateescape"),
+            _entry(old_mode, old_blob),
+            _entry(new_mode, new_blob),
+        ))
+    return found
 
 
 def _entry(mode: bytes, blob: bytes) -> Entry | None:

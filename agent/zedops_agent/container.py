@@ -77,6 +77,21 @@ def create_arguments(
     return config, host, list(definition.networks[1:])
 
 
+def uncovered(definition: Definition, image: observed.Image) -> str | None:
+    """Say which of an image's own volumes no mount covers; None if there is none.
+
+    The Engine makes a nameless volume for each, and another one for the next container. Only a
+    mount on the very path prevents it, one above does not (API: ContainerCreate, `Volumes`).
+    """
+    covered = {PurePosixPath(volume.path) for volume in definition.volumes.values()}
+    left = [path for path in image.volumes if PurePosixPath(path) not in covered]
+    if not left:
+        return None
+    what = f"the image keeps {', '.join(left)}"
+    fact = f"{what} in a nameless volume that the next container does not get"
+    return f"{fact}; add the path to `volumes:` to keep what is in it"
+
+
 def ceilings(definition: Definition) -> Ceilings:
     """Say what a container's ceilings must be."""
     limits = definition.limits

@@ -71,7 +71,8 @@ def _secrets_at(facts: Mapping[str, Any]) -> str:
 def image(facts: Mapping[str, Any]) -> Image:
     """Read one inspected image."""
     config = facts.get("Config") or {}
-    return Image(facts["Id"], config.get("User") or "", tuple(config.get("Entrypoint") or ()))
+    entrypoint, volumes = config.get("Entrypoint") or (), config.get("Volumes") or ()
+    return Image(facts["Id"], config.get("User") or "", tuple(entrypoint), tuple(sorted(volumes)))
 
 
 def time(text: str) -> datetime | None:

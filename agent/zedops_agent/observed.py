@@ -44,6 +44,7 @@ class Image:
     id: str
     user: str
     entrypoint: tuple[str, ...]
+    volumes: tuple[str, ...] = ()  #: paths that it declares as volumes of their own
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
 
@@ -11,6 +12,8 @@ import psutil
 
 from zedops import __version__
 from zedops.calls import (
+    CheckupReply,
+    CheckupRequest,
     DataReply,
     DataRequest,
     InspectRequest,
@@ -32,8 +35,9 @@ from zedops.calls import (
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.model import VolumeKind
 from zedops.wire import DesiredDocument, DesiredServer
-from zedops_agent import data
+from zedops_agent import checkup, data
 from zedops_agent.engine import Engine
+from zedops_agent.policy import PolicyFile
 
 _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
 
@@ -47,8 +51,10 @@ class Survey:
         engine: Engine,
         root: Path,
         places: Callable[[DesiredServer], data.Places],
+        policy: PolicyFile,
         recipient: Callable[[], str],
     ) -> None:
+        self._policy = policy
         self._fleet, self._engine, self._root, self._places = fleet, engine, root, places
         self._recipient = recipient
 
@@ -60,6 +66,9 @@ class Survey:
             case PingRequest():
                 epoch, rev = held.stamp if held else (0, 0)
                 return Pong(zedops=__version__, engine=self._version(), epoch=epoch, rev=rev)
+            case CheckupRequest():
+                site = checkup.Site(self._fleet, self._root, self._policy, self._engine.about)
+                return CheckupReply(findings=tuple(checkup.check(site)), at=datetime.now(UTC))
             case RecipientRequest():
                 return RecipientReply(recipient=self._recipient())
             case StatsRequest():

@@ -15,7 +15,7 @@ from zedops.model import SecretsAs
 from zedops.wire import DesiredServer, Goal
 from zedops_agent import data, files
 from zedops_agent.adoption import differences
-from zedops_agent.container import Handed, create_arguments
+from zedops_agent.container import Handed, create_arguments, uncovered
 from zedops_agent.engine import Engine
 from zedops_agent.engine.stopping import Stopped
 from zedops_agent.memory import Memory, Restarting, matches
@@ -70,7 +70,7 @@ class Workshop:
         self._policy = policy
         self._secrets = secrets
         self._named: dict[str, Path] = {}
-        self.survey = Survey(fleet, engine, root, self.places, secrets.recipient)
+        self.survey = Survey(fleet, engine, root, self.places, policy, secrets.recipient)
 
     def look(self, want: DesiredServer, adopted: str | None) -> Observed:
         """Observe one server; EngineUnreachable means that nothing was seen."""
@@ -141,8 +141,11 @@ class Workshop:
 
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
-    ) -> Stopped | None:
-        """Do one step, if the host's owner allows it; a stop tells how it went."""
+    ) -> Stopped | str | None:
+        """Do one step, if the host's owner allows it.
+
+        A stop tells how it went, a creation what is worth saying.
+        """
         engine = self._engine
         if isinstance(step, _BRINGS_UP):
             self._policy.check(want.definition, self.places(want))
@@ -158,7 +161,7 @@ class Workshop:
             case Adopt():
                 self._adopt(step, want)
             case Create():
-                self._create(step, want)
+                return self._create(step, want)
             case Start():
                 self._start(step, want, seen)
             case StopContainer():
@@ -243,7 +246,7 @@ class Workshop:
         image = self._engine.image(want.definition.image)
         return image.user if image else ""
 
-    def _create(self, step: Create, want: DesiredServer) -> None:
+    def _create(self, step: Create, want: DesiredServer) -> str | None:
         image = self._engine.image(want.definition.image)
         if image is None:
             raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
@@ -256,6 +259,7 @@ class Workshop:
         )
         self._engine.make_way(self._fleet, step.name, None)
         self._engine.create(config, host, networks)
+        return uncovered(want.definition, image)
 
     def _handed(self, want: DesiredServer) -> Handed:
         values = self._secrets.read(want.name, want.definition)

@@ -178,7 +178,8 @@ def test_files_change_and_go_with_their_container(host: Host) -> None:
     host.want("rosewood", text)
     host.until(lambda: files_of(host) != first)
     second = files_of(host)
-    host.until(lambda: (second / "ADMIN").read_text() == "two")
+    admin = second / "ADMIN"  # the container is made first, and given its files when it starts
+    host.until(lambda: admin.exists() and admin.read_text() == "two")
     host.until(lambda: not first.exists())  # once the previous container went
     assert [each.name for each in second.iterdir()] == ["ADMIN"]
     ended(host, text)

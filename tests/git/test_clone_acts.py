@@ -8,10 +8,12 @@ import pytest
 
 from tests.git.people import Person
 from tests.pure.fleets import running
+from tests.remotes import Remote, bare, git
 from zedops import document
 from zedops.clone import Clone
-from zedops.errors import GitFailed, UsageError
+from zedops.errors import GitFailed, InvalidInput, UsageError
 from zedops.hub import FOR_MAIN, MAIN, Hub
+from zedops.model import Status
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 
@@ -178,3 +180,96 @@ def test_a_fleet_is_read_as_of_any_commit(ada: Person) -> None:
     assert A not in ada.clone.fleet().documents
     with pytest.raises(UsageError, match="knows no 1234567"):
         ada.clone.fleet("1234567")
+
+
+# --- a clone of any other remote
+
+MORE = "env: {A: b}\nlabels: {c: d}\nhostname: e\n"
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> tuple[Remote, Clone, Path]:
+    """Make a fleet on a remote that knows nothing of zedops, a clone, and somebody else's."""
+    path = bare(tmp_path)
+    git(tmp_path, "clone", "--quiet", str(path), "other")
+    other = tmp_path / "other"
+    (other / "servers.d").mkdir()
+    (other / "zedops.yaml").write_text("name: fleet\n")
+    for name in ("a", "b"):
+        text = document.render(f"image: {name}\n{MORE}user: x\n", running(ord(name)))
+        (other / f"servers.d/{name}.yaml").write_bytes(text)
+    push_all(other)
+    return Remote(path, str(path)), Clone.make(str(path), tmp_path / "mine"), other
+
+
+def push_all(folder: Path) -> None:
+    """Commit and push all that is there."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "others")
+    git(folder, "push", "--quiet", "origin", "HEAD:main")
+
+
+def test_an_act_that_is_behind_is_made_anew_on_what_others_pushed(
+    elsewhere: tuple[Remote, Clone, Path],
+) -> None:
+    remote, mine, other = elsewhere
+    mine.fetch()
+    newer = document.render(f"image: a\n{MORE}user: y\n", running(ord("a"), status=Status.STOPPED))
+    (other / A).write_bytes(newer)
+    push_all(other)
+    edit = document.render(f"image: new\n{MORE}user: x\n", running(ord("a")))
+    made = mine.act({A: edit}, "a: new image", ("allow-delete=a",))
+    assert remote.git("rev-parse", "main").strip() == made
+    assert remote.show(A).encode() == newer.replace(b"image: a", b"image: new")
+    message = remote.git("log", "-1", "--format=%an: %B", "main")
+    assert message.strip() == "Ada: a: new image\n\nZedops-Allow-Delete: a"
+    assert remote.is_never_forced()
+
+
+def test_an_act_on_what_somebody_else_changed_is_refused_with_its_place(
+    elsewhere: tuple[Remote, Clone, Path],
+) -> None:
+    remote, mine, other = elsewhere
+    mine.fetch()
+    (other / A).write_text("image: theirs\nuser: x\n")
+    push_all(other)
+    with pytest.raises(InvalidInput, match=r"servers.d/a.yaml: the same lines were changed"):
+        mine.act({A: b"image: mine\nuser: x\n"}, "a: mine")
+    assert remote.show(A) == "image: theirs\nuser: x\n"
+
+
+def test_where_states_have_a_branch_acts_leave_no_state_on_main(
+    elsewhere: tuple[Remote, Clone, Path],
+) -> None:
+    remote, mine, other = elsewhere
+    (other / "zedops.yaml").write_text("name: fleet\nstate_branch: states\n")
+    push_all(other)
+    grave = "tombstones.d/c.yaml"
+    (other / "tombstones.d").mkdir()
+    (other / grave).write_bytes(document.render("image: c\n", running(3)))
+    git(other, "add", "--all")
+    git(other, "commit", "--quiet", "-m", "states")
+    git(other, "push", "--quiet", "origin", "HEAD:states")
+    mine.fetch()
+    assert {A, B, grave} == mine.fleet().documents.keys()
+    mine.act({A: document.render("image: new\n", running(ord("a")))}, "a: new image")
+    assert remote.show(A) == "image: new\n"
+    main = remote.git("rev-parse", "main")
+    mine.act({grave: None}, "c: purge")
+    assert remote.git("rev-parse", "main") == main
+    assert remote.show(grave, "states") == ""
+    assert mine.fleet().documents.keys() == {A, B}
+
+
+def test_a_push_that_the_remote_forbids_says_so_and_changes_nothing(
+    elsewhere: tuple[Remote, Clone, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    remote, mine, _ = elsewhere
+    hook = remote.path / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'main is protected: open a pull request'; exit 1\n")
+    hook.chmod(0o755)
+    mine.fetch()
+    before = remote.git("rev-parse", "main")
+    with pytest.raises(GitFailed, match="git push"):
+        mine.act({C: b"image: c\n"}, "c: new")
+    assert "main is protected: open a pull request" in capfd.readouterr().err
+    assert remote.git("rev-parse", "main") == before

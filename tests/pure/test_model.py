@@ -119,7 +119,8 @@ def test_a_document_for_a_host_survives_the_wire() -> None:
     full = definition(FULL)
     server = DesiredServer(
         id=server_id(7), name="rosewood", goal=Goal.RUNNING, definition=full,
-        hash=definition_hash(full), commit="3f2a1c9", created=True, data_expected=True, drift=Drift.HEAL,
+        hash=definition_hash(full), commit="3f2a1c9", created=True, data_expected=True,
+        drift=Drift.HEAL,
     )
     document = DesiredDocument(fleet="f", host="attic", epoch=1, rev=2, servers={server.id: server})
     assert DesiredDocument.model_validate_json(document.model_dump_json()) == document

@@ -10,7 +10,7 @@ import click
 
 from zedops.cli.ask import is_managed
 from zedops.clone import Clone
-from zedops.document import Document
+from zedops.document import GOES_ON, Document
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.fleet import Fleet
 from zedops.lifecycle import SETTLED
@@ -19,6 +19,8 @@ from zedops.model import State, Status
 F = TypeVar("F", bound=Callable[..., Any])
 
 _POLL_S = 0.5
+#: A remote on the network is somebody else's: ask less often.
+_POLL_FAR_S = 2.0
 _WAIT_MAX_S = 1800.0
 
 
@@ -54,6 +56,7 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
     """Wait until a server's state speaks of a commit and is at rest; say what is seen meanwhile."""
     deadline = time.monotonic() + _WAIT_MAX_S
     begun = time.time()
+    pause_s = _POLL_FAR_S if clone.origin_path() is None else _POLL_S
     seen: Status | None = None
     while time.monotonic() < deadline:
         if not is_managed(clone):
@@ -62,11 +65,15 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
             )
         clone.fetch()
         each = _find(clone.fleet(), name)
-        if each is None:
+        # an upstream says nothing of its own: what was there before is no answer yet
+        answered = clone.is_answered(commit)
+        if each is None and answered:
             click.echo(f"{name} is purged")
             return
-        state = each.state
-        if state is not None and _is_done(each, state, commit, begun):
+        state = each.state if each is not None else None
+        if answered and state and state.message and state.message.endswith(GOES_ON):
+            raise ZedopsError(state.message)
+        if each and state and _is_done(each, state, commit, begun if answered else None):
             click.echo(f"{name} {state.status}")
             if state.status in (Status.FAILED, Status.MISSING):
                 raise ZedopsError(f"{name}: {state.message}")
@@ -74,22 +81,24 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
         if state is not None and state.status is not seen:
             seen = state.status
             click.echo(f"{name} {seen} …", err=True)
-        time.sleep(_POLL_S)
+        time.sleep(pause_s)
     raise ZedopsError(f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on")
 
 
-def _is_done(each: Document, state: State, commit: str, begun: float) -> bool:
+def _is_done(each: Document, state: State, commit: str, begun: float | None) -> bool:
+    """Say whether a state ends the wait; `begun` is None as long as nobody has answered."""
     if state.status not in SETTLED:
         return False
     if state.status is Status.DELETED:
-        return each.definition is None or each.definition.purge is None
+        purges = each.definition is not None and each.definition.purge is not None
+        return begun is not None and not purges
     if state.commit is not None and commit.startswith(state.commit):
         return True
     if state.status is Status.MISSING and state.data_lost:
         return True  # nothing is done about it until somebody brings the data back
-    return state.status is Status.FAILED and state.since is not None and (
-        state.since.timestamp() >= begun - 60
-    )
+    if state.status is not Status.FAILED or state.since is None or begun is None:
+        return False
+    return state.since.timestamp() >= begun - 60
 
 
 def _find(fleet: Fleet, name: str) -> Document | None:

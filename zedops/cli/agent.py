@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import click
 
 from zedops.cli.network import SERVER_OPTIONS
-from zedops.cli.up import DATA_ROOT, POLICY, default_data_root, prepare_logging, wait_for_end
+from zedops.cli.running import Running, running_options
+from zedops.cli.up import DATA_ROOT, POLICY, wait_for_end
 from zedops.errors import UsageError
+from zedops.places import default_data_root
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Say each step.")
 
 
 def _server_options(command: F) -> F:
@@ -41,9 +41,9 @@ def agent_command() -> None:
 @click.option("--no-run", is_flag=True, help="Only join; start with `zedops agent run`.")
 @DATA_ROOT
 @POLICY
-@VERBOSE
+@running_options
 def join_command(
-    token: str, systemd: bool, no_run: bool, data_root: Path | None, policy: Path, verbose: bool
+    token: str, systemd: bool, no_run: bool, data_root: Path | None, policy: Path, running: Running
 ) -> None:
     """Join the fleet that made a token, then run.
 
@@ -54,7 +54,7 @@ def join_command(
     from zedops.cli.unit import install, require_systemd
     from zedops_agent import membership
 
-    prepare_logging(verbose=verbose)
+    running.prepare()
     root = (data_root or default_data_root()).absolute()
     read = Token.read(token)
     if systemd:
@@ -69,7 +69,7 @@ def join_command(
     if systemd:
         click.echo(install(fleet, root, policy.absolute()))
     elif not no_run:
-        _run(fleet, root, policy)
+        _run(fleet, root, policy, running)
 
 
 @agent_command.command("connect")
@@ -80,10 +80,10 @@ def join_command(
 @click.option("--no-run", is_flag=True, help="Only keep it; start with `zedops agent run`.")
 @DATA_ROOT
 @POLICY
-@VERBOSE
+@running_options
 def connect_command(
     urls: tuple[str, ...], fleet: str, host: str, creds: Path | None, ca: Path | None,
-    tls_first: bool, no_run: bool, data_root: Path | None, policy: Path, verbose: bool,
+    tls_first: bool, no_run: bool, data_root: Path | None, policy: Path, running: Running,
 ) -> None:
     """Join a fleet over a NATS server that is not its manager's own, then run.
 
@@ -94,7 +94,7 @@ def connect_command(
     """
     from zedops_agent import membership
 
-    prepare_logging(verbose=verbose)
+    running.prepare()
     root = (data_root or default_data_root()).absolute()
     kept = membership.save(root, membership.Membership(
         fleet=fleet, host=host, urls=urls, ca=ca.read_text() if ca else None,
@@ -102,15 +102,15 @@ def connect_command(
     ))
     click.echo(f"fleet {fleet!r}, host {host}: kept in {kept}")
     if not no_run:
-        _run(fleet, root, policy)
+        _run(fleet, root, policy, running)
 
 
 @agent_command.command("run")
 @click.argument("fleet", required=False)
 @DATA_ROOT
 @POLICY
-@VERBOSE
-def run_command(fleet: str | None, data_root: Path | None, policy: Path, verbose: bool) -> None:
+@running_options
+def run_command(fleet: str | None, data_root: Path | None, policy: Path, running: Running) -> None:
     """Keep a fleet's servers running on this host, from the last document on disk at first.
 
     With the manager or the network gone servers are still healed; nothing new arrives.
@@ -121,16 +121,20 @@ def run_command(fleet: str | None, data_root: Path | None, policy: Path, verbose
     """
     from zedops_agent import membership
 
-    prepare_logging(verbose=verbose)
+    running.prepare()
     root = (data_root or default_data_root()).absolute()
     joined = membership.fleets(root)
     if fleet is None and len(joined) != 1:
         known = f"say which: {', '.join(joined)}" if joined else "join one: zedops agent join TOKEN"
         raise UsageError(f"this host has joined {len(joined) or 'no'} fleets; {known}")
-    _run(fleet or joined[0], root, policy)
+    _run(fleet or joined[0], root, policy, running)
 
 
-def _run(fleet: str, root: Path, policy: Path) -> None:
+def _run(fleet: str, root: Path, policy: Path, running: Running) -> None:
+    from zedops.vitals import new_registry
     from zedops_agent.__main__ import run
+    from zedops_agent.metrics import AgentMetrics
 
-    run(fleet, root, policy.absolute(), wait_for_end)
+    metrics = AgentMetrics(new_registry())
+    with running.watched(metrics):
+        run(fleet, root, policy.absolute(), wait_for_end, metrics)

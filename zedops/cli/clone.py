@@ -21,4 +21,7 @@ def clone_command(url: str, directory: Path | None) -> None:
     """
     stem = url.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1].removesuffix(".git")
     clone = Clone.make(url, directory or Path(stem))
-    click.echo(f"cloned to {clone.root}; `git push` goes through the hub's merge")
+    how = "`git push` goes through the hub's merge"
+    if not clone.is_of_hub():
+        how = "`git push` goes to the upstream; `zedops up` there makes it happen"
+    click.echo(f"cloned to {clone.root}; {how}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import click
 
 from zedops import audit
-from zedops.cli.screen import AT, here, show_json, table
+from zedops.cli.output import AT, show_json, table
+from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import UsageError
 from zedops.fleet import Kind, kind_of
@@ -36,8 +38,9 @@ def history_command(
     zedops history --since 2026-11-23
     """
     clone = here()
-    newest = clone.at(at) if at else "refs/remotes/origin/main"
-    span = f"{clone.at(since)}..{newest}" if since else newest
+    span = [clone.at(at)] if at else clone.branches()
+    if since:
+        span.append(f"^{clone.at(since)}")
     entries = read_history(clone, server, lines, span)
     if as_json:
         show_json(entries)
@@ -51,16 +54,16 @@ def history_command(
 
 
 def read_history(
-    clone: Clone, server: str | None, lines: int, span: str = "refs/remotes/origin/main"
+    clone: Clone, server: str | None, lines: int, span: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Read the newest entries of a span of commits, oldest first."""
+    """Read the newest entries of a span of commits (gitrevisions(7)), oldest first."""
     paths = [f":(glob)servers.d/**/{server}.yaml", f"tombstones.d/{server}.yaml"] if server else []
     out = clone.repository.pipe(
         "log", "--no-merges", f"--max-count={lines}", f"--format={_FORMAT}", "--name-only", "-z",
-        span, "--", *paths,
+        *span, "--", *paths,
     )
     entries = [_entry(record) for record in out.decode("utf-8", "replace").split("\x01")[1:]]
-    if server and not entries and ".." not in span:
+    if server and not entries and not any(each.startswith("^") for each in span):
         raise UsageError(f"no server {server!r} was ever here; `zedops list --all` shows the rest")
     return list(reversed(entries))
 

@@ -11,6 +11,7 @@ from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError
 from zedops.fields import NAME
 from zedops.hub import Hub
+from zedops.upstream import checked_url
 
 _SETTINGS = """\
 # A zedops fleet. Servers go into servers.d/, one file each; `zedops new` writes one.
@@ -26,12 +27,21 @@ drift: heal           # heal | report: what to do when a container leaves its de
 @click.command("init")
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--name", help="The fleet's name. Default: the directory's.")
-def init_command(directory: Path, name: str | None) -> None:
+@click.option("--upstream", metavar="URL", help="Begin it on an empty git remote elsewhere.")
+@click.option("--from", "source", type=click.Path(path_type=Path, exists=True),
+              help="Go on where this clone of a fleet ends, whose hub is lost.")
+def init_command(
+    directory: Path, name: str | None, upstream: str | None, source: Path | None
+) -> None:
     """Make a new fleet: a hub and a clone of it to work in.
+
+    With --upstream it lives on that remote (GitHub, Gitea, GitLab, any other), and there is no hub
+    until `zedops up` makes one.
 
     \b
     zedops init fleet       makes fleet.git (the hub) and fleet/ (your clone)
     zedops up fleet         runs it on this machine
+    zedops init fleet --from backup     a lost hub made anew from a clone
     """
     name = name or directory.resolve().name.lower()
     if not NAME.fullmatch(name):
@@ -40,8 +50,15 @@ def init_command(directory: Path, name: str | None) -> None:
         )
     if directory.exists() and any(directory.iterdir()):
         raise UsageError(f"{directory} exists already and is not empty; choose another name")
-    hub = Hub.create(directory.resolve().with_name(directory.resolve().name + ".git"))
-    clone = Clone.begin(hub, directory)
+    if source is not None:
+        _go_on(source, directory)
+        return
+    origin: Hub | str
+    if upstream:
+        origin = _empty(checked_url(upstream))
+    else:
+        origin = Hub.create(directory.resolve().with_name(directory.resolve().name + ".git"))
+    clone = Clone.begin(origin, directory)
     (clone.root / "zedops.yaml").write_text(_SETTINGS.format(name=name))
     (clone.root / "servers.d").mkdir()
     (clone.root / "servers.d" / ".gitkeep").write_text("")
@@ -50,7 +67,25 @@ def init_command(directory: Path, name: str | None) -> None:
     run(*_identity(clone), "commit", "--quiet", "-m", f"Begin the fleet {name}")
     run("push", "--quiet", "origin", "main:refs/heads/main")
     run("branch", "--quiet", "--set-upstream-to=origin/main", "main")
-    click.echo(f"fleet {name!r}: hub {hub.path}, clone {clone.root}")
+    where = f"upstream {origin}" if isinstance(origin, str) else f"hub {origin.path}"
+    click.echo(f"fleet {name!r}: {where}, clone {clone.root}")
+    click.echo(f"next: zedops up {os.path.relpath(clone.root)}")
+
+
+def _empty(url: str) -> str:
+    """Make sure that nothing is on a remote yet."""
+    if Clone.list_remote(url):
+        raise UsageError(f"{url} has branches already; `zedops clone` it instead")
+    return url
+
+
+def _go_on(source: Path, directory: Path) -> None:
+    from zedops.cli.revive import revive
+
+    hub, clone = revive(source, directory)
+    count = sum(1 for _ in clone.fleet().servers())
+    servers = f"{count} server{'' if count == 1 else 's'}"
+    click.echo(f"{servers} of {source}: hub {hub.path}, clone {clone.root}")
     click.echo(f"next: zedops up {os.path.relpath(clone.root)}")
 
 

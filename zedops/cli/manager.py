@@ -10,11 +10,16 @@ import click
 
 from zedops.bus.local import LocalBus
 from zedops.cli.network import Network, Reach, network_options, reach
-from zedops.cli.up import ending, find_hub, prepare_logging, serving, tell
+from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
+from zedops.cli.running import Running, running_options
+from zedops.cli.up import ending, serving, tell
 from zedops.fleet import Fleet
 from zedops.hub import Hub
+from zedops.logbook import announce
 from zedops.manager.loop import Manager
+from zedops.manager.metrics import Metrics
 from zedops.manager.term import Deposed
+from zedops.vitals import new_registry
 
 if TYPE_CHECKING:
     from zedops.bus.nats.lease import NatsLease
@@ -23,8 +28,9 @@ if TYPE_CHECKING:
 @click.command("manager")
 @click.argument("fleet", type=click.Path(path_type=Path, exists=True), default=".")
 @network_options
-@click.option("-v", "--verbose", is_flag=True, help="Say each step.")
-def manager_command(fleet: Path, network: Network, verbose: bool) -> None:
+@remote_options
+@running_options
+def manager_command(fleet: Path, network: Network, remote: Remote, running: Running) -> None:
     """Run a fleet's manager without an agent: pushes are checked, merged and recorded.
 
     With --advertise hosts join it from elsewhere; on one machine `zedops up` runs both.
@@ -35,36 +41,44 @@ def manager_command(fleet: Path, network: Network, verbose: bool) -> None:
 
     With --nats several managers may run on one hub: one leads, the others stand by.
     """
-    prepare_logging(verbose=verbose)
-    hub = find_hub(fleet)
+    running.prepare()
+    hub = find_fleet(fleet, remote)
     end = ending()
     name = hub.read_settings().name
-    with reach(network, hub, name) as found:
+    metrics = Metrics(new_registry())
+    with reach(network, hub, name) as found, running.watched(metrics):
         bus = found.bus or LocalBus()
         if found.lease is None:
-            _manage(Manager(hub, bus), found, end)
+            _manage(Manager(hub, bus, metrics=metrics), found, remote, end)
             return
         lease = found.lease(name)
         try:
             while not end.is_set():
+                metrics.standing_by = True
                 warm = _stand_by(hub, lease, end)
+                metrics.standing_by = False
                 if not end.is_set():
-                    _manage(Manager(hub, bus, lease), found, end, warm)
+                    _manage(Manager(hub, bus, lease, metrics), found, remote, end, warm)
         finally:
             lease.close()
 
 
 def _manage(
-    manager: Manager, found: Reach, end: threading.Event, warm: Fleet | None = None
+    manager: Manager, found: Reach, remote: Remote, end: threading.Event,
+    warm: Fleet | None = None,
 ) -> None:
     """Manage until the end, or until another manager leads."""
     manager.on_commit = tell
     bus = found.bus or LocalBus()
     try:
-        with serving(manager, bus, found.enrolment, warm):
+        with (
+            mirrored(manager, remote) as mirror,
+            serving(manager, bus, found.enrolment, warm, mirror),
+        ):
             where = f"hosts reach it at {found.where}" if found.where else "no agent here"
             name = manager.ledger.settings.name
-            click.echo(f"fleet {name!r}: managing, {where}. Ctrl-C ends it.")
+            text = f"fleet {name!r}: managing, {where}. Ctrl-C ends it."
+            announce(text, "started", fleet=name)
             while not end.wait(0.1) and not manager.deposed.is_set():
                 pass
     except Deposed as error:
@@ -82,6 +96,7 @@ def _stand_by(hub: Hub, lease: NatsLease, end: threading.Event) -> Fleet | None:
         if head is not None and (warm is None or warm.commit != head):
             warm = hub.read(head, warm)[0]
         if not told:
-            click.echo(f"another manager leads; standing by with {hub.path}. Ctrl-C ends it.")
+            text = f"another manager leads; standing by with {hub.path}. Ctrl-C ends it."
+            announce(text, "standing-by")
             told = True
     return warm

@@ -17,7 +17,8 @@ from zedops.calls import RecipientReply, RecipientRequest
 from zedops.cli.act import act, waits
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import call
-from zedops.cli.screen import find_server, here, show_json, table
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import find_server, here
 from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.cli.up import DATA_ROOT
 from zedops.clone import Clone

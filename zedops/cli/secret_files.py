@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zedops.cli.up import default_data_root
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fields import NAME
 from zedops.fleet import Fleet
+from zedops.places import default_data_root
 
 if TYPE_CHECKING:
     from zedops_agent.secrets import Secrets

@@ -7,7 +7,8 @@ import time
 import click
 
 from zedops.cli.busy import Busy, Meter
-from zedops.cli.screen import here, show_json, table
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import here
 from zedops.errors import HostUnavailable
 from zedops.quantities import format_size
 

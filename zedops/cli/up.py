@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -18,13 +14,19 @@ from zedops.bus import Bus, Enrolment
 from zedops.bus.local import LocalBus
 from zedops.bus.switch import Switch
 from zedops.cli.network import Network, network_options, reach
-from zedops.clone import Clone
+from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
+from zedops.cli.running import Running, running_options
 from zedops.errors import UsageError
 from zedops.fleet import Fleet
-from zedops.hub import Hub
+from zedops.logbook import announce
 from zedops.manager.door import Door
 from zedops.manager.loop import Manager
+from zedops.manager.messenger import Messenger
+from zedops.manager.metrics import Metrics
+from zedops.manager.mirror import Mirror
 from zedops.model import Settings
+from zedops.places import default_data_root
+from zedops.vitals import new_registry
 
 DATA_ROOT = click.option(
     "--data-root",
@@ -49,10 +51,11 @@ POLICY = click.option(
 @DATA_ROOT
 @POLICY
 @network_options
-@click.option("-v", "--verbose", is_flag=True, help="Say each step.")
+@remote_options
+@running_options
 def up_command(
     fleet: Path, host: str | None, data_root: Path | None, policy: Path, network: Network,
-    verbose: bool,
+    remote: Remote, running: Running,
 ) -> None:
     """Run a fleet on this machine: manager and agent in one, until Ctrl-C.
 
@@ -61,32 +64,42 @@ def up_command(
 
     \b
     zedops up fleet         a clone or a hub
+    zedops up --upstream git@github.com:me/fleet.git
     """
     from zedops_agent.engine import Engine
     from zedops_agent.loop import Agent
+    from zedops_agent.metrics import AgentMetrics
     from zedops_agent.policy import PolicyFile
 
-    prepare_logging(verbose=verbose)
-    hub, local = find_hub(fleet), LocalBus()
+    running.prepare()
+    metrics = Metrics(new_registry())
+    agent_metrics = AgentMetrics(metrics.registry)
+    hub, local = find_fleet(fleet, remote), LocalBus()
     engine = Engine()
     with reach(network, hub, hub.read_settings().name) as found:
         bus = Switch(local, found.bus) if found.bus else local
-        manager = Manager(hub, bus)
+        manager = Manager(hub, bus, metrics=metrics)
         manager.on_commit = tell
-        with serving(manager, bus, found.enrolment):
+        with (
+            mirrored(manager, remote) as mirror,
+            serving(manager, bus, found.enrolment, mirror=mirror),
+        ):
             settings = manager.ledger.settings
             name = _this_host(host, settings)
             root = (data_root or default_data_root()).absolute()
-            agent = Agent(settings.name, name, engine, root, PolicyFile(policy.absolute()))
+            owner = PolicyFile(policy.absolute())
+            agent = Agent(settings.name, name, engine, root, owner, agent_metrics)
             agent.start(local.join(name, agent))
             count = sum(1 for _ in manager.ledger.fleet.servers())
             others = f" Other hosts reach it at {found.where}." if found.where else ""
-            click.echo(
+            announce(
                 f"fleet {settings.name!r}: {count} server{'' if count == 1 else 's'}, host {name}, "
-                f"Docker Engine {engine.version()}.{others} Ctrl-C ends zedops, not the servers."
+                f"Docker Engine {engine.version()}.{others} Ctrl-C ends zedops, not the servers.",
+                "started", fleet=settings.name, host=name, servers=count,
             )
             try:
-                wait_for_end()
+                with running.watched(metrics, agent_metrics):
+                    wait_for_end()
             finally:
                 manager.ending = True
                 agent.stop()
@@ -104,16 +117,28 @@ def _this_host(named: str | None, settings: Settings) -> str:
 
 @contextlib.contextmanager
 def serving(
-    manager: Manager, bus: Bus, enrolment: Enrolment | None = None, warm: Fleet | None = None
+    manager: Manager, bus: Bus, enrolment: Enrolment | None = None, warm: Fleet | None = None,
+    mirror: Mirror | None = None,
 ) -> Iterator[None]:
-    """Run a manager with its door open; `warm` is the fleet, if it was read before."""
+    """Run a manager with its door open, and what keeps it together with its upstream.
+
+    `warm` is the fleet, if it was read before.
+    """
+    messenger = Messenger(manager.warm, manager.metrics)
+    manager.notify = messenger.tell
     manager.start(warm)
+    messenger.start()
     door = Door(manager, bus, enrolment)
+    if mirror:
+        mirror.start()
     try:
         yield
     finally:
         door.close()
         manager.stop()
+        if mirror:
+            mirror.stop()  # after the manager's last commit, which it still pushes
+        messenger.close()
 
 
 def ending() -> threading.Event:
@@ -124,7 +149,7 @@ def ending() -> threading.Event:
         end.set()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        click.echo("\nending after the step in hand; servers go on running")
+        announce("ending after the step in hand; servers go on running", "ending")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, said)
@@ -140,33 +165,6 @@ def wait_for_end() -> None:
 
 def tell(subject: str) -> None:
     """Show a state commit as it happens."""
-    click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {subject}")
+    announce(subject, "commit")
 
 
-def find_hub(path: Path) -> Hub:
-    """Find the hub behind a path: the hub itself, or that of a clone on this machine."""
-    if Hub.is_hub(path):
-        return Hub(path)
-    origin = Clone.find(path).origin_path()
-    if origin is None or not Hub.is_hub(origin):
-        raise UsageError(f"{path} is neither a hub nor a clone of one on this machine")
-    return Hub(origin)
-
-
-def default_data_root() -> Path:
-    """Say where worlds are kept on this machine."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/zedops")
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "zedops"
-
-
-def prepare_logging(*, verbose: bool) -> None:
-    """Send what the loops say to the terminal."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)

@@ -12,11 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from zedops.cli.busy import Busy, Meter
-from zedops.cli.screen import COLOURS, ago, facts, here
+from zedops.cli.output import COLOURS, ago
+from zedops.cli.screen import here
 from zedops.cli.stats import cpu
 from zedops.clone import Clone
 from zedops.errors import ZedopsError
 from zedops.quantities import format_size
+from zedops.rows import facts
 
 
 @click.command("watch")

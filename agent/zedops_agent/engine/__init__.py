@@ -42,6 +42,16 @@ class Bound:
     ports: tuple[facts.Binding, ...]
 
 
+@dataclass(frozen=True)
+class About:
+    """What an Engine says of itself."""
+
+    version: str
+    api: str
+    live_restore: bool
+    limits_memory: bool
+
+
 class Engine:
     """One Docker Engine. Safe to use from several threads."""
 
@@ -56,6 +66,16 @@ class Engine:
     def version(self) -> str:
         """Name the Engine's version."""
         return str(self._api.version()["Version"])
+
+    @translated
+    def about(self) -> About:
+        """Ask the Engine about itself."""
+        version, info = self._api.version(), self._api.info()
+        return About(
+            str(version["Version"]), str(version["ApiVersion"]),
+            live_restore=bool(info.get("LiveRestoreEnabled")),
+            limits_memory=bool(info.get("MemoryLimit")),
+        )
 
     @translated
     def summary(

@@ -1,0 +1,221 @@
+"""Fleets that live on another git remote: options shared by `up` and `manager`."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from zedops import forge, snapshot
+from zedops.clone import Clone
+from zedops.errors import UsageError, ZedopsError
+from zedops.fleet import SETTINGS_PATH, read_settings
+from zedops.hub import UPSTREAM, Hub
+from zedops.intake import Intake, Source
+from zedops.manager.judge import Judge
+from zedops.manager.loop import Manager
+from zedops.manager.mirror import MAIN, Mirror
+from zedops.manager.webhook import Webhook
+from zedops.pace import Pace
+from zedops.places import default_hub
+from zedops.quantities import parse_duration
+from zedops.upstream import TAKEN, Upstream, checked_url
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What was asked for on the command line."""
+
+    upstream: str | None
+    hub: Path | None
+    credentials: Path | None
+    poll: str
+    gap: str
+    timeout: str
+    webhook: str | None
+    webhook_secret: Path | None
+    status_api: str | None
+
+    def pace(self) -> Pace:
+        """Say how often to look and push."""
+        gap_s = _seconds(self.gap)
+        return Pace(_seconds(self.poll), gap_s=gap_s, quiet_s=min(Pace.quiet_s, gap_s))
+
+    def open(self, hub: Hub) -> Upstream | None:
+        """Reach what a hub follows; None if it follows nothing."""
+        url = hub.upstream
+        if not url:
+            return None
+        return Upstream(hub.repository, url, self.credentials, _seconds(self.timeout))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+_OPTIONS = [
+    click.option("--upstream", metavar="URL", help="The git remote where the fleet lives."),
+    click.option(
+        "--hub", type=click.Path(path_type=Path), metavar="DIR",
+        help="Where the manager keeps its own copy of it. Default: with the worlds, in hubs/.",
+    ),
+    click.option(
+        "--credentials", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        envvar="ZEDOPS_CREDENTIALS", metavar="FILE",
+        help="A file of mode 0600 with a token for it. Default: whatever git itself uses.",
+    ),
+    click.option("--poll", default="30s", show_default=True, help="How often to look there."),
+    click.option(
+        "--push-gap", "gap", default="10s", show_default=True,
+        help="How long at least between two pushes there.",
+    ),
+    click.option(
+        "--upstream-timeout", "timeout", default="60s", show_default=True,
+        help="How long it may take to answer; a first fetch of a large fleet takes its time.",
+    ),
+    click.option(
+        "--webhook", metavar="[ADDRESS:]PORT",
+        help="Listen for a forge that says when somebody pushed. Default address: 127.0.0.1.",
+    ),
+    click.option(
+        "--webhook-secret", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        envvar="ZEDOPS_WEBHOOK_SECRET", metavar="FILE", help="The secret that it signs with.",
+    ),
+    click.option(
+        "--status-api", envvar="ZEDOPS_STATUS_API", metavar="URL",
+        help="Where to set commit statuses, e.g. https://git.example/api/v1. GitHub's is known.",
+    ),
+]  # fmt: skip
+
+
+def remote_options(command: F) -> F:
+    """Give a command the options of `Remote`, as one argument `remote`."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any, upstream: str | None, hub: Path | None, credentials: Path | None, poll: str,
+        gap: str, timeout: str, webhook: str | None, webhook_secret: Path | None,
+        status_api: str | None, **kwargs: Any,
+    ) -> Any:
+        remote = Remote(
+            upstream, hub, credentials, poll, gap, timeout, webhook, webhook_secret, status_api
+        )
+        return command(*args, remote=remote, **kwargs)
+
+    made: Any = gathered
+    for option in reversed(_OPTIONS):
+        made = option(made)
+    return made  # type: ignore[no-any-return]
+
+
+def find_fleet(path: Path, remote: Remote) -> Hub:
+    """Find the hub behind a path, or make the one that follows an upstream.
+
+    The path is a hub, or a clone: of a hub on this machine, or of a remote, which is then followed.
+    """
+    if remote.upstream:
+        hub = Hub(path) if Hub.is_hub(path) and not remote.hub else None
+        return _follow(checked_url(remote.upstream), hub, remote)
+    if Hub.is_hub(path):
+        return _ready(Hub(path), remote)
+    clone = Clone.find(path)
+    origin = clone.origin_path()
+    if origin is not None and Hub.is_hub(origin):
+        return _ready(Hub(origin), remote)
+    place = remote.hub or clone.hub_path()
+    hub = Hub(place) if place and Hub.is_hub(place) else None
+    hub = _follow(checked_url(clone.url), hub, remote)
+    clone.name_hub(hub)
+    return hub
+
+
+def _follow(url: str, hub: Hub | None, remote: Remote) -> Hub:
+    """Open or make the hub that follows a URL."""
+    name = snapshot.name_from(Path(url))
+    place = remote.hub or default_hub(url, name)
+    if hub is None and Hub.is_hub(place):
+        hub = Hub(place)
+    if hub is None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        hub = Hub.create(place)
+    known = hub.recall(UPSTREAM)
+    if known not in (None, url):
+        remedy = f"choose another --hub, or: git -C {hub.path} config {UPSTREAM} {url}"
+        raise UsageError(f"{hub.path} follows {known}; {remedy}")
+    hub.remember(UPSTREAM, url)
+    return _ready(hub, remote)
+
+
+def _ready(hub: Hub, remote: Remote) -> Hub:
+    """Give a hub that follows an upstream its first commits; later ones come by the mirror."""
+    upstream = remote.open(hub)
+    if upstream is None:
+        for option in ("credentials", "webhook"):
+            if getattr(remote, option):
+                raise UsageError(f"--{option} is for a fleet with an --upstream")
+        return hub
+    upstream.secret()  # says now what is wrong with the file
+    if hub.head() is None:
+        _begin(hub, upstream)
+    return hub
+
+
+def _begin(hub: Hub, upstream: Upstream) -> None:
+    if MAIN not in upstream.tips({MAIN}):
+        remedy = f"begin a fleet there with `zedops init DIRECTORY --upstream {upstream.where}`"
+        raise UsageError(f"{upstream.where} has no branch main; {remedy}")
+    main = upstream.fetch(MAIN)
+    entry = hub.repository.tree(main, SETTINGS_PATH).get(SETTINGS_PATH)
+    content = hub.repository.blobs([entry.blob])[entry.blob] if entry else b""
+    branch = read_settings(content, hub.default_name)[0].state_branch
+    if branch and branch in upstream.tips({branch}):
+        # an earlier hub's: main with its states, and ids
+        Intake(hub).take(upstream.fetch(branch), TAKEN + branch, Source.STATES)
+    else:
+        Intake(hub).take(main, TAKEN + MAIN)
+
+
+@contextlib.contextmanager
+def mirrored(manager: Manager, remote: Remote) -> Iterator[Mirror | None]:
+    """Make what keeps a hub together with its upstream, if it has one; and open the webhook."""
+    upstream = remote.open(manager.hub)
+    if upstream is None:
+        yield None
+        return
+    manager.judge = Judge(manager.hub)
+    secret = upstream.secret()
+    statuses = forge.find(upstream.url, secret.token if secret else None, remote.status_api)
+    mirror = Mirror(manager, upstream, remote.pace(), statuses)
+    with contextlib.ExitStack() as stack:
+        if remote.webhook:
+            hook = _webhook(remote, mirror)
+            stack.callback(hook.close)
+            click.echo("webhook at http://{}:{}/".format(*hook.address))
+        yield mirror
+
+
+def _webhook(remote: Remote, mirror: Mirror) -> Webhook:
+    if remote.webhook_secret is None:
+        raise UsageError("--webhook needs --webhook-secret FILE: who calls has to prove it")
+    secret = remote.webhook_secret.read_bytes().strip()
+    if not secret:
+        raise UsageError(f"{remote.webhook_secret} is empty; put a long random text there")
+    place = remote.webhook or ""
+    try:
+        parts = urlsplit(f"http://{place if ':' in place else f'127.0.0.1:{place}'}")
+        return Webhook((parts.hostname or "127.0.0.1", int(parts.port or 0)), secret, mirror.wake)
+    except ValueError as error:
+        raise UsageError(f"--webhook {place}: {error}; write e.g. 127.0.0.1:8123") from error
+    except OSError as error:
+        raise ZedopsError(f"--webhook {place}: {error.strerror}") from error

@@ -1,0 +1,175 @@
+"""What a commit of an upstream makes of main: merged by document, with nothing refused.
+
+The person's definition, the manager's state. Deletions beyond the budget are not followed: the
+files are put back, and their states say why. Nothing here changes a server; as in `gate`, it only
+decides what main becomes, and moves it by compare-and-swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from zedops import document, faults, snapshot
+from zedops.deletions import hold_back
+from zedops.document import GOES_ON
+from zedops.errors import GitFailed, Problem
+from zedops.fleet import Fleet, Kind, kind_of
+from zedops.hub import MAIN, Hub
+from zedops.identity import succeed
+from zedops.merge import merge, take_theirs
+from zedops.repository import NO_OBJECT, Change, Entry
+
+_PLACEHOLDER_ID = "0" * 26
+_FILE = 0o100000
+
+Files = Mapping[str, Entry | bytes | None]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came of it: main's commit, and what of the upstream's was not followed."""
+
+    main: str
+    problems: tuple[Problem, ...] = ()
+
+
+class Source(Enum):
+    """What a branch of the upstream holds."""
+
+    EVERYTHING = "everything"  #: definitions and states, in one file each
+    DEFINITIONS = "definitions"  #: definitions only; zedops writes on a branch of its own
+    STATES = "states"  #: zedops' own branch, where people at most let go of tombstones
+
+
+class Intake:
+    """Takes an upstream's commits into one hub. For one thread."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._known: Fleet | None = None
+
+    def take(self, tip: str, mark: str, source: Source = Source.EVERYTHING) -> Taken:
+        """Merge a tip into main; `mark` is the ref that says what of it main contains already.
+
+        RaceLost if main moved meanwhile.
+        """
+        hub, run = self._hub, self._hub.repository.run
+        main, seen = hub.head(), hub.repository.resolve(mark)
+        if main is None:
+            self._move(tip, NO_OBJECT, tip, mark)
+            return Taken(tip)
+        rewritten = seen is not None and not self._contains(tip, seen)
+        if not rewritten and self._contains(main, tip):
+            run("update-ref", mark, tip)
+            return Taken(main)
+        base = seen if rewritten else hub.merge_base(main, tip, hub.repository)
+        if base is None:
+            fact = "its history has nothing in common with the hub's"
+            raise GitFailed(f"upstream: {fact}; choose an empty repository, or another hub")
+        theirs = {each.path: each for each in hub.repository.changes(base, tip)}
+        if source is Source.STATES:
+            theirs = {path: each for path, each in theirs.items()
+                      if kind_of(path) is Kind.TOMBSTONE}
+        lone = source is Source.DEFINITIONS and seen is not None
+        files, problems = self._files(main, base, tip, theirs, lone=lone)
+        if base == main and not problems and not rewritten and source is not Source.STATES:
+            new = tip
+        else:
+            # history that somebody took out of the upstream must not come back by way of a merge
+            parents = [tip] if rewritten and source is Source.EVERYTHING else [main, tip]
+            new = self._write(main, tip, parents, files, problems)
+        faults.point("intake.written")
+        self._move(new, main, tip, mark)
+        faults.point("intake.moved")
+        return Taken(new, tuple(problems.values()))
+
+    def _contains(self, commit: str, other: str) -> bool:
+        try:
+            self._hub.repository.run("merge-base", "--is-ancestor", other, commit)
+        except GitFailed:
+            return False
+        return True
+
+    def _move(self, new: str, old: str, tip: str, mark: str) -> None:
+        """Move main and what it contains in one transaction; RaceLost if main is not at `old`."""
+        lines = ["start", f"update {MAIN} {new} {old}", f"update {mark} {tip}", "prepare", "commit"]
+        stdin = "".join(f"{line}\n" for line in lines)
+        self._hub.repository.pipe("update-ref", "--stdin", stdin=stdin.encode())
+
+    def _files(
+        self, main: str, base: str, tip: str, theirs: Mapping[str, Change], *, lone: bool
+    ) -> tuple[Files, dict[str, Problem]]:
+        """Say what main gets, and which deletions are held back."""
+        hub, repository = self._hub, self._hub.repository
+        problems: dict[str, Problem] = {}
+        here, there = repository.tree(main), repository.tree(tip)
+        files: dict[str, Entry | bytes | None] = {}
+        both = {}
+        for path, each in theirs.items():
+            server = kind_of(path) in (Kind.SERVER, Kind.TOMBSTONE)
+            if server and each.after and each.after.mode & 0o170000 != _FILE:
+                # a state could not be written below it
+                fact = "not a file: it is passed over"
+                problems[path] = Problem(path, 0, 0, "", fact, "commit a plain file")
+                files[path] = here.get(path)
+            elif here.get(path) == each.before:
+                files[path] = each.after
+            else:
+                both[path] = each
+        files |= self._merged(here, both)
+        if lone:
+            # nothing was put back there: a deletion that is held back is asked for until it is said
+            files |= {path: None for path in here.keys() - there.keys()
+                      if kind_of(path) is Kind.SERVER and path not in files}
+        before = hub.read(main, self._known)[0]
+        after = snapshot.apply(repository, tip, hub.default_name, before, files)
+        trusted = succeed(before, after, set(files), lambda: _PLACEHOLDER_ID, datetime.now(UTC))
+        self._known = before
+        kept = hold_back(before, trusted, hub.options(base, tip))
+        for path, problem in kept.items():
+            files[path] = _with_message(before.documents[path], problem)
+        return files, problems | kept
+
+    def _merged(
+        self, here: Mapping[str, Entry], both: Mapping[str, Change]
+    ) -> dict[str, Entry | bytes | None]:
+        """Merge by document what both sides changed; of a conflict the person's text stays."""
+        repository = self._hub.repository
+        entries = [each for path, change in both.items()
+                   for each in (change.before, change.after, here.get(path)) if each]
+        blobs = repository.blobs(each.blob for each in entries)
+
+        def read(entry: Entry | None) -> bytes | None:
+            return blobs[entry.blob] if entry else None
+
+        ours = {path: read(here.get(path)) for path in both}
+        theirs = {path: read(each.after) for path, each in both.items()}
+        base = {path: read(each.before) for path, each in both.items()}
+        merged, conflicts = merge(base, ours, theirs, repository.merge_text)
+        for path in {each.path for each in conflicts}:
+            merged[path] = take_theirs(path, ours[path], theirs[path])
+        return dict(merged)
+
+    def _write(
+        self, main: str, tip: str, parents: list[str], files: Files, problems: Mapping[str, Problem]
+    ) -> str:
+        hub, repository = self._hub, self._hub.repository
+        subject = repository.run("log", "-1", "--format=%s", tip)
+        said = "".join(f"{each}\n" for each in problems.values())
+        message = f"Merge: {subject}\n\n{said}{chr(10) if said else ''}Zedops-Upstream: {tip}\n"
+        if main not in parents:
+            # the first parent's tree is what `files` are laid over: all of main's, then
+            here, there = repository.tree(main), repository.tree(tip)
+            files = {**dict.fromkeys(there.keys() - here.keys()), **here, **files}
+        signature = hub.signature()
+        return repository.write_commit(parents, files, message, signature, signature)
+
+
+def _with_message(each: document.Document, problem: Problem) -> bytes:
+    if each.state is None:
+        return document.render(each.head, None)
+    text = document.one_line(f"{problem} {GOES_ON}")
+    return document.render(each.head, each.state.model_copy(update={"message": text}))

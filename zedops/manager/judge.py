@@ -1,0 +1,110 @@
+"""Remembers what is held back of an upstream's commits, and what went on in its place.
+
+After a restart nothing is lost: the newest definition that was applied is in git, at the commit
+that a server's state names; the fleet's name is in the hub's configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from zedops.document import Document, parse
+from zedops.errors import GitFailed, Problem
+from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
+from zedops.hub import Hub
+from zedops.manager.ledger import Ledger
+from zedops.model import Settings
+from zedops.repository import NO_OBJECT, Change
+from zedops.verdict import Held, judge, suspects
+
+_NAME = "zedops.fleet"
+#: So many versions of zedops.yaml are searched for one that can be read.
+_VERSIONS = 50
+
+
+class Judge:
+    """What is held of one fleet. Not thread-safe: the loop holds one lock around it."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._held: Mapping[str, Held] = {}
+        #: Everything wrong with what was taken in last.
+        self.problems: tuple[Problem, ...] = ()
+
+    def take_in(
+        self,
+        ledger: Ledger,
+        new: Fleet,
+        changes: Iterable[Change],
+        commits: Mapping[str, str],
+        now: datetime,
+    ) -> None:
+        """Take a newer fleet into the ledger, as far as it can be followed."""
+        changed = {change.path for change in changes}
+        before = ledger.fleet
+        if any(each.path == SETTINGS_PATH and each.after is None for each in changes):
+            remedy = "bring it back; it may be as short as its name"
+            fact = "was removed: every server depends on it"
+            new = replace(new, problems=(Problem(SETTINGS_PATH, 0, 0, "", fact, remedy),))
+        options: tuple[str, ...] = ()
+        if before.commit:
+            options = self._hub.options(before.commit, new.commit)
+        else:
+            before, changed = self._begin(ledger, new, now)
+            commits = {}
+        verdict = judge(before, new, changed, self._held, commits, options, now)
+        fleet = verdict.fleet
+        if not before.commit:
+            anew = {path: fleet.documents[path] for path in changed if path in fleet.documents}
+            fleet = replace(ledger.fleet, commit=new.commit, problems=fleet.problems)
+            fleet = fleet.with_documents(anew)
+        self._held, self.problems = verdict.held, verdict.problems
+        ledger.advance(fleet, verdict.judged | changed, {**commits, **verdict.commits}, now)
+        if ledger.fleet.documents:
+            self._hub.remember(_NAME, ledger.settings.name)
+
+    def _begin(self, ledger: Ledger, new: Fleet, now: datetime) -> tuple[Fleet, set[str]]:
+        """Load a fleet as it was followed before this start; returns it, and what is held of it."""
+        settings = self._settings(new)
+        sound = replace(new, settings=settings, problems=())
+        everything = set(new.documents)
+        held = judge(sound, sound, everything, {}, {}, (), now).held.keys() | suspects(sound)
+        good = {path: self._applied(new.documents[path]) for path in held}
+        before = sound.with_documents(good)
+        ledger.advance(before, everything, {}, now)
+        lost = settings != new.settings or new.problems
+        changed = set(held) | ({SETTINGS_PATH} if lost else set())
+        return replace(before, commit=""), changed
+
+    def _applied(self, each: Document) -> Document:
+        """Read the newest definition of a server that was applied; without one, none is."""
+        nothing = replace(each, definition=None)
+        if each.state is None or each.state.commit is None:
+            return nothing
+        try:
+            content = self._hub.repository.pipe("show", f"{each.state.commit}:{each.path}")
+        except GitFailed:
+            return nothing  # it was renamed since, or that history is not there any more
+        was = parse(each.path, content)
+        silent = each.state.model_copy(update={"message": None})
+        return replace(was, state=silent) if was.definition else nothing
+
+    def _settings(self, new: Fleet) -> Settings:
+        """Find the newest settings that could be followed."""
+        name = self._hub.recall(_NAME)
+        if not new.problems and name in (None, new.settings.name):
+            return new.settings
+        log = self._hub.repository.run(
+            "log", f"--max-count={_VERSIONS}", "--format=%H", new.commit, "--", SETTINGS_PATH
+        )
+        for commit in log.split():
+            entry = self._hub.repository.tree(commit, SETTINGS_PATH).get(SETTINGS_PATH)
+            if entry is None or entry.blob == NO_OBJECT:
+                continue
+            content = self._hub.repository.blobs([entry.blob])[entry.blob]
+            settings, problems = read_settings(content, self._hub.default_name)
+            if not problems and name in (None, settings.name):
+                return settings
+        return new.settings.model_copy(update={"name": name}) if name else new.settings

@@ -1,0 +1,31 @@
+"""Two branches of one fleet seen as one: people's definitions, zedops' states. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from zedops import document
+from zedops.document import Document
+from zedops.fleet import Fleet, Kind, kind_of
+
+
+def with_states(definitions: Fleet, states: Fleet) -> Fleet:
+    """Put states under definitions; tombstones, and what still runs, come from the states' side."""
+    found: dict[str, Document] = {}
+    for path, each in definitions.documents.items():
+        known = states.documents.get(path)
+        if known is None and kind_of(path) is Kind.TOMBSTONE:
+            continue  # what a person asked for there was done, and it is gone
+        found[path] = replace(each, state=known.state) if known is not None else each
+    living = {each.id for path, each in found.items() if kind_of(path) is Kind.SERVER and each.id}
+    rest = {
+        path: each for path, each in states.documents.items()
+        if path not in found and each.id not in living
+    }  # fmt: skip
+    return replace(definitions, documents={**found, **rest})
+
+
+def without_state(content: bytes) -> bytes:
+    """Cut a file down to its definition, byte for byte."""
+    text = content.decode("utf-8", "surrogateescape")
+    return document.split(text)[0].encode("utf-8", "surrogateescape")
