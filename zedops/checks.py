@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from zedops.document import Document
+from zedops.document import MAX_PROBLEMS, Document
 from zedops.errors import Problem
 from zedops.fleet import (
     SETTINGS_PATH,
@@ -105,15 +105,20 @@ def _port_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
     if not any(published(fleet, each) for each in touched):
         return []
     users = ports_in_use(fleet)
-    problems = []
+    problems: list[Problem] = []
     paths = {each.path for each in touched}
+    taken: dict[str | None, set[tuple[str, int]]] = {}
     for (host, protocol, number), holders in users.items():
         for index, (document, key) in enumerate(holders):
             if document.path not in paths or len(holders) == 1:
                 continue
+            if len(problems) >= MAX_PROBLEMS:
+                return problems
+            if host not in taken:
+                taken[host] = taken_on(users, host)
             other, other_key = next(each for at, each in enumerate(holders) if at != index)
             line = other.source.mark(("ports", other_key)).line
-            free = free_ports(taken_on(users, host), protocol, 1, number + 1)
+            free = free_ports(taken[host], protocol, 1, number + 1)
             place = f"also used by {other.name!r} ({other.path}:{line})"
             fact = f"host port {number}/{protocol} is {place}"
             remedy = f"choose another, e.g. {free[0]}" if free else "choose another"

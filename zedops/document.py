@@ -9,6 +9,7 @@ wrong with a file is part of the Document.
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Iterable
@@ -26,6 +27,8 @@ from zedops.model import Definition, State
 from zedops.source import Mark, Path, Source, dotted
 
 MARKER = "# --- state: written by zedops; edits below this line are overwritten"
+#: So many problems of one file are told; to look for the remedy of each takes time.
+MAX_PROBLEMS = 100
 _MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILINE)
 #: How the state of a file that is not followed ends.
 GOES_ON = "(the last good definition goes on)"
@@ -99,11 +102,20 @@ def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
     state, found = _read_state(path, tail, tail_line)
     problems += found
     return Document(
-        path, head, None if problems else definition, state, tuple(sorted(set(problems))),
-        source.data,
+        path, head, None if problems else definition, state, _few(path, problems), source.data,
     )
 
 
+def _few(path: str, problems: list[Problem]) -> tuple[Problem, ...]:
+    """Keep as many problems as somebody may want to read."""
+    found = sorted(set(problems))
+    if len(found) > MAX_PROBLEMS:
+        fact = f"{len(found) - MAX_PROBLEMS} problems more"
+        found[MAX_PROBLEMS:] = [Problem(path, found[MAX_PROBLEMS].line, 1, "", fact)]
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=4)  # a file with many problems is asked for its places many times
 def _source(path: str, head: str) -> Source:
     return yaml_source.load(path, head if head.endswith("\n") else head + "\n")
 
@@ -198,7 +210,8 @@ def validate(model: type[M], source: Source) -> tuple[M | None, list[Problem]]:
     try:
         return model.model_validate(source.data), []
     except ValidationError as error:
-        return None, [_translate(model, source, each) for each in error.errors()]
+        few = error.errors()[: MAX_PROBLEMS + 1]
+        return None, [_translate(model, source, each) for each in few]
 
 
 def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> Problem:
@@ -217,11 +230,11 @@ def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> P
         message, remedy = "is required", "add it"
     elif kind == "extra_forbidden":
         known = _known_keys(model, written[:-1])
-        close = difflib.get_close_matches(str(written[-1]), known, n=1)
+        close = difflib.get_close_matches(str(written[-1])[:100], known, n=1)
         message = "unknown key"
         remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
     elif kind == "value_error":
-        message, _, remedy = message.removeprefix("Value error, ").partition("; ")
+        message, _, remedy = _shortened(message.removeprefix("Value error, ")).partition("; ")
     else:
         message = _PLAIN_WORDS.get(kind, message[:1].lower() + message[1:])
         if not isinstance(error["input"], dict) and not _is_secret(written):
@@ -232,6 +245,11 @@ def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> P
 def _is_secret(path: Path) -> bool:
     """Say whether what stands at a path may be a secret, which no message repeats."""
     return path[:1] == ("secrets",) or any(looks_secret(str(part)) for part in path)
+
+
+def _shortened(message: str) -> str:
+    """Cut out the middle, which is a value that is too long to show."""
+    return message if len(message) <= 400 else f"{message[:100]}…{message[-200:]}"
 
 
 def _shown(value: object) -> str:

@@ -30,6 +30,8 @@ _SECRET = re.compile(
 )
 _SEALED = re.compile(r"age:[A-Za-z0-9+/]{64,}={0,2}")
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+#: A command on one line; to split it takes time that grows faster than the line.
+_MAX_LINE = 32 * 1024
 _SOURCE = re.compile(r"/[^\0]*|[A-Za-z0-9][A-Za-z0-9_.-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 
@@ -149,6 +151,8 @@ def one_of(kind: type[StrEnum]) -> BeforeValidator:
 
 def words(value: object) -> object:
     """Read a command written as one line the way a shell splits it, as Compose does."""
+    if isinstance(value, str) and len(value) > _MAX_LINE:
+        raise ValueError(f"is longer than {_MAX_LINE} characters; write it as a list of words")
     return shlex.split(value) if isinstance(value, str) else value
 
 

@@ -13,7 +13,7 @@ DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 #: The longest duration zedops accepts: a retention of a hundred years is a typing mistake.
 _DURATION_MAX_S = 100 * 365 * 86400.0
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 #: The same for editors, whose patterns know no flags; `parse_size` has the last word.
 SIZE_HINT = r"^\d+(\.\d+)?\s*([kKmMgGtT]([iI]?[bB])?|[bB])$"
 _SIZE_POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}

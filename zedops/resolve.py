@@ -14,12 +14,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zedops.document import Document
+from zedops.document import MAX_PROBLEMS, Document
 from zedops.errors import Problem
 from zedops.model import Definition, Settings
 from zedops.preset import Preset
 from zedops.source import Path
 
+#: Among so many ports the one that was meant is looked for: all of 5,000 would take minutes.
+_LIKELY = 50
 _REFERENCE = re.compile(r"\$\{(ports|server)\.([^}]*)\}")
 
 Presets = Mapping[str, Preset]
@@ -89,6 +91,8 @@ def _replaced(
 
     def replaced(text: str, path: Path) -> str:
         def value(match: re.Match[str]) -> str:
+            if len(problems) >= MAX_PROBLEMS:
+                return ""
             try:
                 return _lookup(definition, document.name, match)
             except KeyError as error:
@@ -118,9 +122,9 @@ def _lookup(definition: Definition, name: str, match: re.Match[str]) -> str:
         return str(definition.ports[key].host)
     if kind == "server" and key == "name":
         return name
-    known = [f"ports.{each}" for each in definition.ports] + ["server.name"]
-    close = difflib.get_close_matches(f"{kind}.{key}", known, n=1) or known
-    raise KeyError(f"{match[0]} stands for nothing", f"use e.g. ${{{close[0]}}}")
+    known = [*(f"ports.{each}" for each in list(definition.ports)[:_LIKELY]), "server.name"]
+    close = difflib.get_close_matches(f"{kind}.{key}"[:100], known, n=1) or known
+    raise KeyError(f"{match[0][:100]} stands for nothing", f"use e.g. ${{{close[0]}}}")
 
 
 def _overlay(below: Any, above: Any) -> Any:

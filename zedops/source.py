@@ -19,6 +19,8 @@ from zedops.errors import Problem
 MAX_BYTES = 256 * 1024
 #: Nodes after aliases are followed: a definition has about 50, "billion laughs" has 10^9.
 MAX_NODES = 20_000
+#: Characters after aliases are followed: all of it is written out for the host.
+MAX_CHARACTERS = 2 * MAX_BYTES
 MAX_DEPTH = 30
 
 #: Below these keys scalars are text exactly as written: `EULA: TRUE`, `UMASK: 022`, `[echo, 1]`.
@@ -68,7 +70,8 @@ def dotted(path: Path) -> str:
     """Write a field's path the way messages do: `ports.game`, `command[2]`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        name = part if isinstance(part, int) else part[:100]
+        text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else str(name)
     return text
 
 
@@ -154,7 +157,8 @@ class _Builder:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._nodes = 0
+        self._nodes = self._characters = 0
+        self._is_full = False
         self._open: set[int] = set()
 
     def build(self, node: yaml.Node, path: Path) -> Any:
@@ -162,10 +166,11 @@ class _Builder:
         start, end = node.start_mark, node.end_mark
         here = Mark(start.line + 1, start.column + 1, start.index, end.index)
         self._source.marks.setdefault(path, here)
-        if self._nodes == MAX_NODES:
-            fact = f"grows beyond {MAX_NODES} values through its anchors"
-            self._complain(path, fact, "use fewer")
-        if self._nodes >= MAX_NODES:
+        if self._nodes >= MAX_NODES or self._characters > MAX_CHARACTERS:
+            if not self._is_full:
+                most = f"{MAX_NODES} values or {MAX_CHARACTERS} characters"
+                self._complain(path, f"grows beyond {most} through its anchors", "use fewer")
+            self._is_full = True
             return None
         if id(node) in self._open:
             self._complain(path, "refers to itself", "remove the alias")
@@ -182,6 +187,7 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and node.tag.removeprefix(_TAG) in _SCALAR_TAGS:
+            self._characters += len(node.value)
             below = path[1:] if path[:1] == ("defaults",) else path
             verbatim = len(below) > 1 and (below[:1] in _VERBATIM or below[:2] in _VERBATIM)
             return _scalar(node, verbatim=verbatim and below not in _VERBATIM)
