@@ -24,6 +24,10 @@ QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
 MAX_LINE = 16 * 1024 * 1024
 
 
+class Malformed(Exception):
+    """What was read is not what git says to a hook. Nothing is taken in."""
+
+
 def say(text: str) -> None:
     """Show a line to the person who pushes."""
     sys.stderr.write(text + "\n")
@@ -32,8 +36,17 @@ def say(text: str) -> None:
 
 def read_packet() -> str | None:
     """Read one pkt-line; None at a flush."""
-    size = int(sys.stdin.buffer.read(4) or b"0000", 16)
-    return sys.stdin.buffer.read(size - 4).decode("utf-8", "surrogateescape") if size else None
+    prefix = sys.stdin.buffer.read(4) or b"0000"
+    # int() takes more than digits, and a length of 1 to 3 would read on to the end
+    if len(prefix) != 4 or prefix.strip(b"0123456789abcdefABCDEF") or 0 < int(prefix, 16) < 4:
+        raise Malformed("a packet of git's begins with %r" % prefix)
+    size = int(prefix, 16)
+    if not size:
+        return None
+    raw = sys.stdin.buffer.read(size - 4)
+    if len(raw) != size - 4:
+        raise Malformed("a packet of git's broke off")
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def write_packets(lines: Iterable[str]) -> None:
@@ -61,10 +74,18 @@ def read_request(name: str) -> dict[str, Any]:
         if "push-options" in capabilities:
             options = list(packets())
     else:
-        lines = sys.stdin.read().splitlines()
-        count = int(os.environ.get("GIT_PUSH_OPTION_COUNT", "0"))
+        lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")
+        lines = [line for line in lines if line]
+        said = os.environ.get("GIT_PUSH_OPTION_COUNT", "0")
+        if not (said.isascii() and said.isdigit() and len(said) < 5):
+            raise Malformed("GIT_PUSH_OPTION_COUNT is %r" % said)
+        count = int(said)
         options = [os.environ.get("GIT_PUSH_OPTION_%d" % each, "") for each in range(count)]
     updates = [line.split(" ", 2) for line in lines]
+    for each in updates:
+        if len(each) != 3 or not all(part and not part.strip("0123456789abcdef")
+                                     for part in each[:2]):
+            raise Malformed("no update of a ref: %r" % " ".join(each)[:200])
     env = {key: os.environ[key] for key in QUARANTINE if key in os.environ}
     return {"do": name, "updates": updates, "options": options, "env": env}
 
@@ -123,7 +144,11 @@ def main(name: str) -> int:
             say("taken in; no manager is running, `zedops up` makes it happen")
             return 0
         os.execv(sys.executable, [sys.executable, "-m", "zedops.gate", name])  # noqa: S606
-    request = read_request(name)
+    try:
+        request = read_request(name)
+    except Malformed as error:
+        say("cannot be checked: %s" % error)
+        return 1
     return respond(name, request, ask(link, request))
 
 

@@ -14,7 +14,7 @@ import os
 import socketserver
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from zedops import hook, rows
 from zedops.bus import Bus, Enrolment
@@ -22,11 +22,14 @@ from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
 from zedops.hub import FOR_MAIN, MAIN
+from zedops.manager import requests
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
 from zedops.repository import NO_OBJECT
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 NO_WAIT = "no-wait"
 
@@ -79,7 +82,7 @@ class Door:
                 line = handler.rfile.readline(hook.MAX_LINE)
                 if not line:
                     return  # somebody only looked whether anybody is there
-                request = json.loads(line)
+                request = requests.read(line)
                 reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
             except (BrokenPipeError, ConnectionResetError):
                 raise
@@ -117,7 +120,7 @@ class Door:
             case "stream":
                 return self._stream(request, say)
             case "call":
-                reply = self._bus.call(request["host"], read_request(request["request"]))
+                reply = self._bus.call(request["host"], _read(read_request, request["request"]))
                 return {"exit": 0, "reply": reply.model_dump(mode="json")}
             case "host-add" | "host-remove" | "host-list":
                 return self._hosts(request)
@@ -164,7 +167,7 @@ class Door:
         return {"exit": 0}
 
     def _stream(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
-        wanted = read_stream_request(request["request"])
+        wanted = _read(read_stream_request, request["request"])
         with self._manager.changed:
             host = self._manager.ledger.host(wanted.server_id)
         if host is None:
@@ -174,3 +177,12 @@ class Door:
             for chunk in chunks:
                 say(decoder.decode(chunk))
         return {"exit": 0}
+
+
+def _read(read: Callable[[object], T], said: object) -> T:
+    """Read a question to a host. ZedopsError where it is none."""
+    try:
+        return read(said)
+    except ValueError as error:
+        words = " ".join(str(error).split())[:200]
+        raise ZedopsError(f"that is no question to a host: {words}") from error

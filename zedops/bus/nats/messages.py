@@ -46,7 +46,8 @@ def unpack(
     headers = headers or {}
     spoken = headers.get(VERSION_HEADER, "none")
     if spoken != str(VERSION):
-        older = spoken.isdigit() and int(spoken) < VERSION
+        number = spoken[:9]  # isdigit() takes "²", which is no number, and any length
+        older = number.isascii() and number.isdigit() and int(number) < VERSION
         remedy = f"upgrade zedops {'there' if older else 'here'}"
         fact = f"{who} speaks version {spoken[:20]} of the protocol, this side {VERSION}"
         raise VersionMismatch(f"{fact}; {remedy}")

@@ -1,0 +1,81 @@
+"""What may be asked through the manager's door: one JSON line → a request of a known shape. Pure.
+
+Object ids and the environment end up on git's command line and in its environment, so nothing but
+what git itself says in a hook gets past here. What is no request is refused in words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zedops import hook
+from zedops.errors import ZedopsError
+
+_OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+#: A ref as git allows it begins with this and has no blank (git-check-ref-format(1)).
+_REF = re.compile(r"refs/[^\s\0\x7f]+")
+
+Check = Callable[[object], bool]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_updates(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_update, value))
+
+
+def _is_update(value: object) -> bool:
+    if not _is_texts(value) or not isinstance(value, list) or len(value) != 3:
+        return False
+    old, new, ref = value
+    ids = _OBJECT.fullmatch(old) and _OBJECT.fullmatch(new)
+    return bool(ids) and _REF.fullmatch(ref) is not None
+
+
+def _is_environment(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        key in hook.QUARANTINE and _is_text(each) for key, each in value.items()
+    )
+
+
+_PUSH: Mapping[str, Check] = {"updates": _is_updates, "options": _is_texts, "env": _is_environment}
+_ASKED: Mapping[str, Check] = {"request": lambda value: isinstance(value, dict)}
+#: What each request must have; what more it has is passed over.
+_FIELDS: Mapping[str, Mapping[str, Check]] = {
+    **dict.fromkeys(("pre-receive", "proc-receive", "post-receive"), _PUSH),
+    "list": {"buried": lambda value: isinstance(value, bool)},
+    "show": {"server": _is_text},
+    "stream": _ASKED,
+    "call": {**_ASKED, "host": _is_text},
+    "host-add": {"host": _is_text, "ttl_s": _is_number},
+    "host-remove": {"host": _is_text},
+    "host-list": {"hosts": _is_texts},
+}
+
+
+def read(line: bytes) -> dict[str, Any]:
+    """Read a request. ZedopsError says what is wrong with it."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ZedopsError("that is no request: not one line of JSON") from None
+    name = said.get("do") if isinstance(said, dict) else None
+    if not isinstance(name, str) or name not in _FIELDS:
+        raise ZedopsError(f"unknown request {str(name)[:40]!r}")
+    wrong = [key for key, check in _FIELDS[name].items() if not check(said.get(key))]
+    if wrong:
+        raise ZedopsError(f"the request {name!r} cannot be used: {', '.join(wrong)}")
+    return dict(said)
