@@ -23,7 +23,8 @@ from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.identity import succeed
 from zedops.overlay import with_states
 from zedops.places import default_hub
-from zedops.repository import Repository, Signature, failure
+from zedops.repository import LINK_MODE, NO_OBJECT, Entry, Repository, Signature, failure
+from zedops.source import MAX_BYTES
 
 _REMOTE = "refs/remotes/origin/"
 _REMOTE_MAIN = f"{_REMOTE}main"
@@ -193,11 +194,14 @@ class Clone:
         listed = self.repository.pipe(
             "ls-files", "-z", "--cached", "--others", "--exclude-standard"
         )
-        files: dict[str, bytes | None] = {}
+        files: dict[str, bytes | Entry | None] = {}
         for raw in listed.split(b"\0")[:-1]:
             path = raw.decode("utf-8", "surrogateescape")
-            if (self.root / path).is_file():
-                files[path] = (self.root / path).read_bytes()
+            if (self.root / path).is_symlink():  # it may lead anywhere: refused, never followed
+                files[path] = Entry(LINK_MODE, NO_OBJECT)
+            elif (self.root / path).is_file():
+                with (self.root / path).open("rb") as file:
+                    files[path] = file.read(MAX_BYTES + 1)
         base = snapshot.empty(self.default_name)
         made = snapshot.apply(self.repository, "", self.default_name, base, files)
         return self._with_states(made)

@@ -78,9 +78,8 @@ class Document:
 
 def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
     """Read a file. `mode` is git's: a symlink or submodule is refused, never followed."""
-    if mode & 0o170000 != 0o100000:
-        what = "a symbolic link" if mode == _SYMLINK else "not a file"
-        return _broken(path, Problem(path, 0, 0, "", what, "commit a plain file"))
+    if refused := not_a_file(path, mode):
+        return _broken(path, refused[0])
     if len(content) > yaml_source.MAX_BYTES:
         fact = f"{len(content)} bytes, more than the {yaml_source.MAX_BYTES} a definition may have"
         return _broken(path, Problem(path, 0, 0, "", fact, "shorten it"), content)
@@ -104,6 +103,14 @@ def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
     return Document(
         path, head, None if problems else definition, state, _few(path, problems), source.data,
     )
+
+
+def not_a_file(path: str, mode: int) -> tuple[Problem, ...]:
+    """Refuse what git's mode says is a link or a submodule."""
+    if mode & 0o170000 == 0o100000:
+        return ()
+    what = "a symbolic link" if mode == _SYMLINK else "not a file"
+    return (Problem(path, 0, 0, "", what, "commit a plain file"),)
 
 
 def _few(path: str, problems: list[Problem]) -> tuple[Problem, ...]:

@@ -19,14 +19,18 @@ from typing import Any
 from zedops import faults, forecast, hook, snapshot
 from zedops.advice import advise
 from zedops.credentials import redact
+from zedops.document import not_a_file
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
-from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.identity import succeed
 from zedops.merge import merge
 from zedops.repository import NO_OBJECT, Change, Entry, Repository, Signature, clean_environment
 
 _ATTEMPTS = 50
+#: A file that both sides changed may be this large; all of it is held in memory.
+_MERGE_BYTES = 8 << 20
+_PULL = "run `git pull`, settle it there and push again"
 _PLACEHOLDER_ID = "0" * 26
 #: A push option: say what would happen, and take nothing in.
 DRY_RUN = "dry-run"
@@ -96,6 +100,9 @@ class Gate:
         paths = set(proposal.files)
         trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
         problems = forecast.judge(before, trusted, paths, options)
+        for path, each in proposal.files.items():  # one that is passed over otherwise, too
+            if isinstance(each, Entry) and kind_of(path) is not Kind.OTHER:
+                problems += not_a_file(path, each.mode)
         if SETTINGS_PATH in paths and proposal.files[SETTINGS_PATH] is None:
             remedy = "keep it; it may be as short as its name"
             fact = "cannot be removed: every server depends on it"
@@ -158,7 +165,15 @@ class Gate:
         both = sorted(theirs.keys() & ours.keys())
         entries = [e for path in both for e in
                    (theirs[path].before, theirs[path].after, ours[path].after) if e is not None]
-        blobs = repository.blobs(each.blob for each in entries)
+        blobs = repository.blobs((each.blob for each in entries), most=_MERGE_BYTES)
+        large = [
+            Problem(path, 0, 0, "", f"more than {_MERGE_BYTES >> 20} MiB cannot be merged", _PULL)
+            for path in both
+            if any(e and len(blobs[e.blob]) > _MERGE_BYTES
+                   for e in (theirs[path].after, ours[path].after))
+        ]
+        if large:
+            raise InvalidInput(large)
 
         def read(entry: Entry | None) -> bytes | None:
             return blobs[entry.blob] if entry else None
@@ -215,7 +230,11 @@ def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> d
 
 def main(name: str) -> int:
     """Serve a hook without a manager."""
-    request = hook.read_request(name)
+    try:
+        request = hook.read_request(name)
+    except hook.Malformed as error:
+        hook.say(f"cannot be checked: {error}")
+        return 1
     clean_environment()
     verdict = answer(Gate(Hub(Path(os.curdir))), request, hook.say)
     return int(hook.respond(name, request, verdict))

@@ -19,6 +19,7 @@ from zedops.errors import GitFailed, RaceLost
 
 NO_OBJECT = "0" * 40
 FILE_MODE = 0o100644
+LINK_MODE = 0o120000
 #: Where commits are made before any branch knows them.
 IMPORTS = "refs/zedops/import"
 #: As many blobs at most are asked of a process that runs already; more have one of their own.
@@ -91,6 +92,7 @@ class Repository:
         self._env = dict(env or {})
         self._commits: Batch | None = None
         self._blobs: Batch | None = None
+        self._sizes: Batch | None = None
 
     def keep_open(self) -> None:
         """Answer short questions from processes that stay, until `close`."""
@@ -99,13 +101,14 @@ class Repository:
             "--always", "--format=%H%x00%ce%x00%P", echo="{}\n".format,
         )
         self._blobs = Batch(self.path, "cat-file", "--batch", echo="{} missing\n".format)
+        self._sizes = Batch(self.path, "cat-file", "--batch-check", echo="{} missing\n".format)
 
     def close(self) -> None:
         """End those processes."""
-        for each in (self._commits, self._blobs):
+        for each in (self._commits, self._blobs, self._sizes):
             if each is not None:
                 each.close()
-        self._commits = self._blobs = None
+        self._commits = self._blobs = self._sizes = None
 
     @classmethod
     def init(cls, path: Path, *, bare: bool) -> Repository:
@@ -177,9 +180,17 @@ class Repository:
             return None  # a merge that equals one parent is shown against the others alone
         return Commit(found.decode(), email.decode(errors="replace"), others, changes)
 
-    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
-        """Read blobs through one `cat-file --batch`."""
+    def blobs(self, ids: Iterable[str], most: int | None = None) -> dict[str, bytes]:
+        """Read blobs through one `cat-file --batch`.
+
+        Of one with more than `most` bytes nothing is read: it comes as `most + 1` zeros. A push of
+        a few KB may hold a blob of many GB.
+        """
         wanted = sorted(set(ids))
+        if most is not None:
+            sizes = self._sizes_of(wanted)
+            large = {each: bytes(most + 1) for each, size in sizes.items() if size > most}
+            return self.blobs(each for each in wanted if each not in large) | large
         if not wanted:
             return {}
         if self._blobs is not None and len(wanted) <= _FEW:
@@ -197,6 +208,18 @@ class Repository:
             found[each] = out[end + 1 : end + 1 + size]
             offset = end + size + 2
         return found
+
+    def _sizes_of(self, ids: list[str]) -> dict[str, int]:
+        """Say how large blobs are; those that cannot be read are left out."""
+        if not ids:
+            return {}
+        if self._sizes is not None and len(ids) <= _FEW:
+            out = self._sizes.ask(*ids)
+        else:
+            stdin = "".join(f"{each}\n" for each in ids).encode()
+            out = self.pipe("cat-file", "--batch-check", "--buffer", stdin=stdin)
+        said = (line.split() for line in out.decode().splitlines())
+        return {words[0]: int(words[2]) for words in said if len(words) == 3}
 
     def write_commit(
         self,

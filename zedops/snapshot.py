@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
 
 from zedops import preset
-from zedops.document import Document, parse
+from zedops.document import Document, not_a_file, parse
 from zedops.fleet import Fleet, Kind, kind_of, preset_name, read_settings
 from zedops.preset import Preset
 from zedops.repository import FILE_MODE, Change, Entry, Repository
+from zedops.source import MAX_BYTES
 
-_SUBMODULE = 0o160000
+#: What has content of its own; a link or a submodule is refused, never read.
+_FILES = (0o100644, 0o100755, 0o100664)
 
 
 def name_from(path: Path) -> str:
@@ -64,7 +67,8 @@ def apply(
     """Replace files of a fleet; what is no part of it is passed over."""
     mine = {path: each for path, each in files.items() if kind_of(path) is not Kind.OTHER}
     entries = [each for each in mine.values() if isinstance(each, Entry)]
-    blobs = repository.blobs(each.blob for each in entries if each.mode != _SUBMODULE)
+    wanted = [each.blob for each in entries if each.mode in _FILES]
+    blobs = repository.blobs(wanted, most=MAX_BYTES)
     documents: dict[str, Document | None] = {}
     settings, problems, presets = fleet.settings, fleet.problems, dict(fleet.presets)
     for path, each in mine.items():
@@ -72,9 +76,12 @@ def apply(
         mode = each.mode if isinstance(each, Entry) else FILE_MODE
         if kind_of(path) is Kind.SETTINGS:
             settings, problems = read_settings(content or b"", default_name)
+            problems += not_a_file(path, mode)
         elif (name := preset_name(path)) is not None:
             presets.pop(name, None)
             made = preset.parse(path, content) if content is not None else None
+            if made is not None and (refused := not_a_file(path, mode)):
+                made = dataclasses.replace(made, problems=refused)
             if made := made or shipped_presets().get(name):
                 presets[name] = made
         else:
