@@ -5,14 +5,20 @@ What an image needs is known from its preset, also where a definition names the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from zedops.document import Document
 from zedops.errors import Problem
+from zedops.fields import looks_secret
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.model import Definition
 from zedops.preset import Preset
 from zedops.quantities import format_duration, format_size, parse_size
+
+#: A value that only says where another one is.
+_REFERS = re.compile(r"\$\{[^}]*\}|/run/secrets/.*")
+_NO_SECRETS = ("", "true", "false", "yes", "no", "on", "off", "none", "0", "1")
 
 
 def advise(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
@@ -23,11 +29,23 @@ def advise(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
         if each is None or kind_of(path) is not Kind.SERVER:
             continue
         definition, _ = fleet.resolve(each)
+        found += _plain_secrets(each)
         preset = definition and _preset_of(fleet, each, definition)
         if definition and preset:
             found += _short_grace(each, definition, preset)
             found += _large_heap(each, definition, preset)
     return found
+
+
+def _plain_secrets(each: Document) -> Iterator[Problem]:
+    """Find what looks like a secret for everybody to read. Its value is in no message."""
+    for name, value in (each.definition.env if each.definition else {}).items():
+        harmless = _REFERS.fullmatch(value) or value.lower() in _NO_SECRETS
+        if harmless or name.endswith("_FILE") or not looks_secret(name):
+            continue
+        fact = "looks like a secret, and whoever has a clone can read it"
+        remedy = f"remove the line, then `zedops secret encrypt {each.name} {name}` with a new one"
+        yield each.problem(("env", name), fact, remedy)
 
 
 def repository(image: str) -> str:

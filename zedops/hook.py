@@ -30,7 +30,9 @@ class Malformed(Exception):
 
 def say(text: str) -> None:
     """Show a line to the person who pushes."""
-    sys.stderr.write(text + "\n")
+    # what hosts and commits say is shown, never obeyed by the terminal
+    shown = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    sys.stderr.write(shown + "\n")
     sys.stderr.flush()
 
 

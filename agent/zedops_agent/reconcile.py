@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from zedops import faults
+from zedops.document import one_line
 from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable, LookOutdated
 from zedops.quantities import format_duration
 from zedops.wire import (
@@ -118,7 +119,7 @@ class Reconciler:
         return note
 
     def _remember_failure(self, want: DesiredServer, step: Step, text: str, *, retry: bool) -> None:
-        kind = type(step).__name__
+        kind, text = type(step).__name__, one_line(text)  # it may hold a container's last words
         facts = {"server": want.name, "step": kind}
         log.warning("%s: %s failed: %s", want.name, kind, text, extra=facts)
         memory = self._store.load_memory(want.id)

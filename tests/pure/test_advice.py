@@ -76,3 +76,20 @@ def test_a_changed_preset_warns_about_the_servers_below_it() -> None:
 )
 def test_an_images_name_is_cut_off_its_tag(image: str, name: str) -> None:
     assert repository(image) == name
+
+
+def test_a_secret_in_plain_text_is_warned_of_and_not_repeated() -> None:
+    found = warned("image: x\nenv:\n  RCON_PASSWORD: hunter2\n  MODE: hunter2\n")
+    assert found == [
+        ("servers.d/a.yaml:3:3: env.RCON_PASSWORD: looks like a secret, and whoever has a clone can"
+         " read it; remove the line, then `zedops secret encrypt a RCON_PASSWORD` with a new one")
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["USE_PASSWORD: 'true'", "PASSWORD: ''", "PASSWORD_FILE: /run/secrets/PASSWORD",
+     "RCON_PASSWORD: ${RCON_PASSWORD}", "ADMIN_PASSWORD: /run/secrets/ADMIN_PASSWORD", "KEYS: x"],
+)
+def test_what_only_sounds_like_a_secret_is_not_warned_of(line: str) -> None:
+    assert warned(f"image: x\nenv:\n  {line}\n") == []

@@ -95,5 +95,7 @@ def main() -> NoReturn:
 
 
 def _end(text: str, code: int) -> NoReturn:
-    click.echo(text, err=True)
+    from zedops.cli.output import printable
+
+    click.echo(printable(text), err=True)
     sys.exit(code)

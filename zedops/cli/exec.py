@@ -8,6 +8,7 @@ import click
 
 from zedops.calls import ExecRequest
 from zedops.cli.ask import ask
+from zedops.cli.output import echo_raw
 from zedops.cli.screen import find_server, here
 from zedops.errors import CommandFailed, ZedopsError
 
@@ -30,7 +31,7 @@ def exec_command(server: str, command: tuple[str, ...]) -> None:
     wanted = ExecRequest(server_id=each.id, command=command)
     request = {"do": "stream", "request": wanted.model_dump(mode="json")}
     try:
-        ask(clone, request, lambda text: click.echo(text, nl=False))
+        ask(clone, request, echo_raw)
     except CommandFailed as error:
         code = re.search(r"code (\d+)$", str(error))
         raise SystemExit(int(code[1]) if code else 1) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -18,7 +19,9 @@ from zedops.fleet import Kind, kind_of
 from zedops.hub import EMAIL
 
 _LATE_S = 60
-_FORMAT = "%x01%H%x02%an%x02%ce%x02%ct%x02%s%x02%B%x03"
+#: What people write can hold anything but NUL, and only the body a line end; no file's name is
+#: empty, so that three NUL in a row begin a commit and nothing else does.
+_FORMAT = "%x00%x00%x00%H%n%an%n%ce%n%ct%n%s%n%B%x00"
 
 
 @click.command("history")
@@ -62,7 +65,8 @@ def read_history(
         "log", "--no-merges", f"--max-count={lines}", f"--format={_FORMAT}", "--name-only", "-z",
         *span, "--", *paths,
     )
-    entries = [_entry(record) for record in out.decode("utf-8", "replace").split("\x01")[1:]]
+    records = re.split("\0{3,}", out.decode("utf-8", "replace"))[1:]
+    entries = [_entry(record) for record in records]
     if server and not entries and not any(each.startswith("^") for each in span):
         raise UsageError(f"no server {server!r} was ever here; `zedops list --all` shows the rest")
     return list(reversed(entries))
@@ -77,8 +81,8 @@ def _late(entry: dict[str, Any]) -> str:
 
 
 def _entry(record: str) -> dict[str, Any]:
-    meta, _, names = record.partition("\x03")
-    commit, author, committer, at, subject, body = meta.split("\x02", 5)
+    meta, _, names = record.partition("\0")
+    commit, author, committer, at, subject, body = meta.split("\n", 5)
     by_zedops = committer == EMAIL
     paths = [path for path in names.strip("\n\0").split("\0") if path]
     servers = [PurePosixPath(p).stem for p in paths if kind_of(p) in (Kind.SERVER, Kind.TOMBSTONE)]

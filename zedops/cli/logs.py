@@ -6,6 +6,7 @@ import click
 
 from zedops.calls import LogsRequest
 from zedops.cli.ask import ask
+from zedops.cli.output import echo_raw
 from zedops.cli.screen import find_server, here
 from zedops.errors import ZedopsError
 
@@ -26,4 +27,4 @@ def logs_command(server: str, follow: bool, tail: int) -> None:
         raise ZedopsError(f"{server} has not been taken up yet; try again in a moment")
     wanted = LogsRequest(server_id=each.id, follow=follow, tail=tail)
     request = {"do": "stream", "request": wanted.model_dump(mode="json")}
-    ask(clone, request, lambda text: click.echo(text, nl=False))
+    ask(clone, request, echo_raw)

@@ -6,6 +6,7 @@ Light: what only shows something starts in a third of the time that reading a fl
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,9 +23,30 @@ COLOURS = {
 AT = click.option("--at", metavar="COMMIT|TIME", help="As it was then: 3f2a1c9, 2026-11-23T10:00.")
 
 
+#: A colour, as logs have them (ECMA-48, SGR); every other sequence may do harm.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    """Show what a terminal would obey (ECMA-48), or turn around, as the escape that names it.
+
+    Names, messages and logs come from other people and from containers.
+    """
+    plain = _COLOUR.sub("", text).replace("\r\n", "\n")
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in plain)
+
+
+def echo_raw(text: str) -> None:
+    """Print what a server said: as it is into a pipe or file, harmless on a terminal."""
+    click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
+
+
 def show_json(value: object) -> None:
     """Print JSON for machines."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    # JSON escapes what is below a blank; above it there are controls as well
+    shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    click.echo(shown)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
@@ -32,6 +54,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) ->
     if not rows:
         click.echo(empty)
         return
+    rows = [[printable(cell, "") for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [headings, *rows]:
             click.echo("\t".join(row))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zedops.cli import door
-from zedops.cli.output import AT, ago, show_json
+from zedops.cli.output import AT, ago, echo_raw, show_json
 
 
 @click.command("show")
@@ -35,7 +35,7 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
         show_json(row)
         return
     click.echo(f"# {row['path']}")
-    click.echo(text, nl=False)
+    echo_raw(text)
     since = row["since"]
     since = datetime.fromisoformat(since) if isinstance(since, str) else since
     click.echo(f"\n{row['name']} is {row['status']}, for {ago(since)}")
@@ -52,7 +52,7 @@ def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:
         show_json(origin.as_json(found))
     else:
         click.echo(f"# {each.path}")
-        click.echo(origin.write(found), nl=False)
+        echo_raw(origin.write(found))
 
 
 def _read(server: str, at: str | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zedops.cli.busy import Busy, Meter
-from zedops.cli.output import COLOURS, ago
+from zedops.cli.output import COLOURS, ago, printable
 from zedops.cli.screen import here
 from zedops.cli.stats import cpu
 from zedops.clone import Clone
@@ -54,9 +54,10 @@ def look(clone: Clone, meter: Meter) -> Group:
     for row in rows:
         each = busy.get(row["id"] or "")
         made.add_row(
-            row["name"], Text(row["status"], style=COLOURS.get(row["status"], "")),
-            ago(row["since"]), row["host"] or "-", *_load(each), " ".join(row["ports"]) or "-",
-            Text(row["message"] or "", style="dim"),
+            Text(row["name"]), Text(row["status"], style=COLOURS.get(row["status"], "")),
+            ago(row["since"]), Text(printable(row["host"] or "-", "")), *_load(each),
+            " ".join(row["ports"]) or "-",
+            Text(printable(row["message"] or "", ""), style="dim"),
         )
     counts = " ".join(
         f"{sum(row['status'] == status for row in rows)} {status}"

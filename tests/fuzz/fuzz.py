@@ -1,0 +1,82 @@
+"""Coverage-guided fuzzing of one way in: `python tests/fuzz/fuzz.py TARGET [libFuzzer options]`.
+
+Finds inputs that raise anything but the errors that are meant. Needs atheris, which no test does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "agent")]
+
+atheris = importlib.import_module("atheris")
+with atheris.instrument_imports(include=["zedops"]):
+    from zedops import hook
+    from zedops.bus.nats.messages import VERSION_HEADER, unpack
+    from zedops.checks import check
+    from zedops.document import parse, render
+    from zedops.errors import ZedopsError
+    from zedops.fleet import Fleet, read_settings
+    from zedops.manager import requests
+    from zedops.wire import DesiredDocument
+
+PATH = "servers.d/a.yaml"
+
+
+def document(raw: bytes) -> None:
+    """Read a file as a push does; the head is the person's, byte for byte."""
+    read = parse(PATH, raw)
+    problems = check(Fleet(documents={PATH: read}), {PATH})
+    if not all(str(each).isprintable() for each in problems):
+        raise AssertionError(problems)
+    again = parse(PATH, render(read.head, read.state))
+    if read.definition is not None and again.definition != read.definition:
+        raise AssertionError(again)
+
+
+def settings(raw: bytes) -> None:
+    """Read the fleet's settings."""
+    read_settings(raw, "fleet")
+
+
+def message(raw: bytes) -> None:
+    """Read what another machine says."""
+    with contextlib.suppress(ZedopsError):
+        unpack(raw, {VERSION_HEADER: "1"}, DesiredDocument.model_validate, "attic")
+
+
+def door(raw: bytes) -> None:
+    """Read what somebody on this machine asks."""
+    with contextlib.suppress(ZedopsError):
+        requests.read(raw)
+
+
+def packet(raw: bytes) -> None:
+    """Read what git says to a hook."""
+    sys.stdin, sys.stdout = io.TextIOWrapper(io.BytesIO(raw)), io.TextIOWrapper(io.BytesIO())
+    with contextlib.suppress(hook.Malformed):
+        hook.read_request("proc-receive")
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    each.__name__: each for each in (document, settings, message, door, packet)
+}
+
+
+def main() -> None:
+    """Fuzz the target that the first argument names."""
+    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
+        sys.exit(f"say which: {', '.join(TARGETS)}")
+    target = TARGETS[sys.argv.pop(1)]
+    atheris.Setup([*sys.argv, "-timeout=1"], target)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
