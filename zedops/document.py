@@ -217,7 +217,7 @@ def validate(model: type[M], source: Source) -> tuple[M | None, list[Problem]]:
     try:
         return model.model_validate(source.data), []
     except ValidationError as error:
-        few = error.errors()[: MAX_PROBLEMS + 1]
+        few = error.errors(include_url=False, include_context=False)[: MAX_PROBLEMS + 1]
         return None, [_translate(model, source, each) for each in few]
 
 
