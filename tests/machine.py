@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -197,6 +198,8 @@ class Machine:
             self.down()
         for each in self.containers():
             self.api.remove_container(each["Id"], force=True, v=True)
+        for place in ("/run", "/dev/shm"):  # noqa: S108 - the fleet's own
+            shutil.rmtree(Path(place, "zedops-secrets", self.fleet), ignore_errors=True)
 
 
 def free_port() -> int:

@@ -19,10 +19,12 @@ from zedops.errors import EngineFailed
 #: Where a tmpfs usually is. The last one is a user's own.
 _PLACES = ("/run", "/dev/shm", f"/run/user/{os.getuid()}")  # noqa: S108 - checked before use
 
+TOP = "zedops-secrets"
+
 
 def place(fleet: str, server_id: str, version: str) -> Path:
     """Say where one version of a server's secrets is, in memory."""
-    return _memory() / "zedops-secrets" / fleet / server_id / version
+    return _memory() / TOP / fleet / server_id / version
 
 
 def _memory() -> Path:
@@ -70,10 +72,20 @@ def fill(where: Path, values: Mapping[str, str], uid: int) -> None:
             raise EngineFailed(fact + remedy) from error
 
 
+def forget(fleet: str, server_id: str) -> None:
+    """Remove all of a server that has no container any more, whoever removed that."""
+    for each in _PLACES:
+        home = Path(each, TOP, fleet, server_id)
+        if home.is_dir():
+            shutil.rmtree(home, ignore_errors=True)
+            with contextlib.suppress(OSError):  # other servers are there
+                home.parent.rmdir()
+
+
 def remove(where: str) -> None:
     """Remove a directory of `place`'s, once nothing mounts it; any other one is left alone."""
     path = Path(where)
-    if len(path.parts) > 4 and path.parts[-4] == "zedops-secrets":
+    if len(path.parts) > 4 and path.parts[-4] == TOP:
         shutil.rmtree(path, ignore_errors=True)
         with contextlib.suppress(OSError):  # other versions are there, or other servers
             path.parent.rmdir()

@@ -78,6 +78,8 @@ class Workshop:
             self._as_adopted(each, want) if each.id == adopted else self._as_made(each, want)
             for each in self._engine.look(self._fleet, want.id, adopted)
         ]
+        if not containers and want.goal.ends:
+            files.forget(self._fleet, want.id)  # it may have been removed by hand
         return Observed(
             tuple(containers),
             self.look_at_data(want),

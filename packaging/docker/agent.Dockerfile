@@ -9,7 +9,8 @@
 #     zedops-agent join TOKEN               # afterwards: run
 #
 # The data root has the same path inside and outside: the Engine mounts what the agent names. So has
-# every directory of `bind_roots`. --network and --pid host let it see who holds a port.
+# every directory of `bind_roots`; `secrets_as: files` needs -v /dev/shm:/dev/shm as well.
+# --network and --pid host let it see who holds a port.
 ARG BASE=python:3.13-slim-bookworm
 FROM ${BASE}
 ARG PIP_NO_INDEX

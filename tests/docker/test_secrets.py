@@ -184,3 +184,17 @@ def test_files_change_and_go_with_their_container(host: Host) -> None:
     assert [each.name for each in second.iterdir()] == ["ADMIN"]
     ended(host, text)
     assert not second.exists()
+
+
+def test_files_of_a_container_that_was_removed_by_hand_go_with_its_server(host: Host) -> None:
+    keep(host, "one")
+    text = f"{LISTED}secrets_as: files\n"
+    host.wait_running(host.want("rosewood", text))
+    where = files_of(host)
+    host.stop()
+    host.api.remove_container(f"{host.fleet}-rosewood", force=True)
+    assert where.exists()
+    host.start()
+    host.want("rosewood", text, goal=Goal.DELETED)
+    host.until(lambda: not where.exists())
+    host.until(lambda: host.containers() == [])
