@@ -226,7 +226,10 @@ class Manager:
     def _take_in(self, head: str) -> None:
         before = self.ledger.fleet.commit
         fleet, changes = self.hub.read(head, self.ledger.fleet)
-        commits = self.hub.authors(before, head) if before else {}
+        if before:
+            commits = self.hub.authors(before, head)
+        else:
+            commits = self.hub.unanswered(head, fleet.servers())
         now = datetime.now(UTC)
         if self.judge is None:
             self.ledger.advance(fleet, {change.path for change in changes}, commits, now)
