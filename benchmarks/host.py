@@ -21,8 +21,12 @@ import docker.utils
 
 from tests.machine import Machine
 
-#: Does nothing, ends at once when told to: what is measured is everything around it.
-_IDLE = ["/bin/busybox", "sh", "-c", "trap 'exit 0' TERM; /bin/busybox sleep 1000000 & wait"]
+#: Writes its world, then does nothing and ends at once when told to: what is measured is everything
+#: around it.
+_IDLE = ["/bin/busybox", "sh", "-c", """\
+trap 'exit 0' TERM
+if [ -d /data ]; then echo begun > /data/world.txt; fi
+/bin/busybox sleep 1000000 & wait"""]
 
 
 @contextlib.contextmanager

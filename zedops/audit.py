@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from zedops.document import one_line
+from zedops.document import format_time, one_line
 from zedops.model import State, Status
 
 _NAMED_IN_SUBJECT = 3
@@ -18,7 +19,10 @@ _NAMED_IN_SUBJECT = 3
 
 @dataclass(frozen=True)
 class Transition:
-    """What happened to one server since the last commit; `path` from oldest to newest status."""
+    """What happened to one server since the last commit; `path` from oldest to newest status.
+
+    `times` says when each status but the first began, by the clock of its host.
+    """
 
     server: str
     server_id: str
@@ -27,6 +31,7 @@ class Transition:
     commit: str | None = None
     message: str | None = None
     purged: bool = False
+    times: tuple[datetime, ...] = ()
 
     def steps(self) -> str:
         """Write the statuses: `creating → running`."""
@@ -38,11 +43,17 @@ class Transition:
 
 
 def transition(
-    server: str, path: Sequence[Status | None], state: State, *, purged: bool = False
+    server: str,
+    path: Sequence[Status | None],
+    state: State,
+    *,
+    purged: bool = False,
+    times: Sequence[datetime] = (),
 ) -> Transition:
     """Say what happened to a server that is now in `state`."""
     return Transition(
-        server, state.id, state.host or "", tuple(path), state.commit, state.message, purged
+        server, state.id, state.host or "", tuple(path), state.commit, state.message, purged,
+        tuple(times),
     )
 
 
@@ -76,13 +87,19 @@ def _trailers(each: Transition) -> list[str]:
     if each.host:
         lines.append(f"Zedops-Host: {each.host}")
     lines.append(f"Zedops-Transition: {each.steps()}")
+    moves = each.steps().count(" → ")
+    if moves and len(each.times) >= moves:
+        lines.append(f"Zedops-At: {' '.join(format_time(at) for at in each.times[-moves:])}")
     if each.commit:
         lines.append(f"Zedops-Commit: {each.commit}")
     return lines
 
 
 def read_trailers(message: str) -> list[dict[str, str]]:
-    """Read the trailer groups back, one mapping a server: server, id, host, transition, commit."""
+    """Read the trailer groups back, one mapping a server.
+
+    Its keys: server, id, host, transition, at (a time for each status but the first), commit.
+    """
     groups: list[dict[str, str]] = []
     for line in message.splitlines():
         key, colon, value = line.partition(": ")

@@ -6,10 +6,13 @@ A question changes nothing and may be repeated (`exec` does what its command doe
 
 from __future__ import annotations
 
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from zedops.fields import Recipient, ServerId
 from zedops.model import Health
 from zedops.wire import Message
 
@@ -18,7 +21,7 @@ class LogsRequest(Message):
     """Stream a server's log: the last `tail` lines, then on and on if `follow`."""
 
     kind: Literal["logs"] = "logs"
-    server_id: str
+    server_id: ServerId
     tail: Annotated[int, "lines"] = 100
     follow: bool = False
 
@@ -30,7 +33,7 @@ class ExecRequest(Message):
     """
 
     kind: Literal["exec"] = "exec"
-    server_id: str
+    server_id: ServerId
     command: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -146,6 +149,19 @@ class Pong(Message):
     rev: int
 
 
+class RecipientRequest(Message):
+    """Ask for the public key for which secrets of this host are encrypted."""
+
+    kind: Literal["recipient"] = "recipient"
+
+
+class RecipientReply(Message):
+    """A host's public key. What belongs to it never leaves the host."""
+
+    kind: Literal["recipient"] = "recipient"
+    recipient: Recipient
+
+
 class DataRequest(Message):
     """Ask what data there is and how large, of one server or of all. Walks every directory."""
 
@@ -171,11 +187,93 @@ class DataReply(Message):
     volumes: tuple[VolumeSize, ...]
 
 
+class Verdict(StrEnum):
+    """What a finding amounts to."""
+
+    GOOD = "ok"
+    WARNING = "warning"  #: works, and may hurt one day
+    WRONG = "wrong"  #: does not work
+    UNKNOWN = "unknown"  #: could not look
+
+
+class Finding(Message):
+    """One thing that was looked at, and what to do about it."""
+
+    subject: str
+    verdict: Verdict
+    fact: str
+    remedy: str = ""
+
+    @classmethod
+    def good(cls, subject: str, fact: str) -> Finding:
+        """Say that it is as it should be."""
+        return cls(subject=subject, verdict=Verdict.GOOD, fact=fact)
+
+    @classmethod
+    def warning(cls, subject: str, fact: str, remedy: str) -> Finding:
+        """Say that it works, and what may hurt."""
+        return cls(subject=subject, verdict=Verdict.WARNING, fact=fact, remedy=remedy)
+
+    @classmethod
+    def wrong(cls, subject: str, fact: str, remedy: str) -> Finding:
+        """Say that it does not work."""
+        return cls(subject=subject, verdict=Verdict.WRONG, fact=fact, remedy=remedy)
+
+    @classmethod
+    def unknown(cls, subject: str, fact: str, remedy: str = "") -> Finding:
+        """Say that it could not be looked at."""
+        return cls(subject=subject, verdict=Verdict.UNKNOWN, fact=fact, remedy=remedy)
+
+
+class CheckupRequest(Message):
+    """Ask a host to look for what is wrong with it."""
+
+    kind: Literal["checkup"] = "checkup"
+
+
+class CheckupReply(Message):
+    """What a host found, and what its clock said."""
+
+    kind: Literal["checkup"] = "checkup"
+    at: datetime
+    findings: tuple[Finding, ...]
+
+
+class StatsRequest(Message):
+    """Ask how busy the servers' containers are."""
+
+    kind: Literal["stats"] = "stats"
+
+
+class Sample(Message):
+    """How busy one running container is at a moment. Two of them give its share of the CPU."""
+
+    server_id: str
+    cpu_ns: int  #: CPU time used since its start, of all cores together
+    at_ns: int  #: when that was read, by the clock of its host
+    memory_bytes: int  #: without what the kernel would give back at once
+    memory_limit_bytes: int
+    pids: int
+    uptime: str  #: in the Engine's words: `5 minutes`
+    health: str  #: healthy, unhealthy, starting; empty without a check
+
+
+class StatsReply(Message):
+    """How busy a host's servers are; those that do not run are not in it."""
+
+    kind: Literal["stats"] = "stats"
+    samples: tuple[Sample, ...]
+
+
 Request = Annotated[
-    PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest,
+    PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest | StatsRequest
+    | CheckupRequest | RecipientRequest,
     Field(discriminator="kind"),
 ]
-Reply = PortsReply | InventoryReply | Shape | Pong | DataReply
+Reply = (
+    PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply | CheckupReply
+    | RecipientReply
+)
 StreamRequest = Annotated[LogsRequest | ExecRequest, Field(discriminator="kind")]
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

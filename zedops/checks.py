@@ -17,18 +17,19 @@ from zedops.fleet import (
     Kind,
     is_same_server,
     kind_of,
+    preset_name,
+    preset_path,
     tombstone_path,
 )
 from zedops.ports import free_ports, ports_in_use, published, taken_on
-from zedops.resolve import resolve
 
 
 def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
     """Find everything wrong with the changed paths, each against the whole fleet."""
     paths = set(changed)
     problems = list(fleet.problems) if SETTINGS_PATH in paths else []
-    if SETTINGS_PATH in paths:
-        paths |= set(fleet.documents)
+    problems += _preset_problems(fleet, paths)
+    paths = fleet.reach(paths)
     touched = [fleet.documents[path] for path in sorted(paths) if path in fleet.documents]
     for each in touched:
         problems += each.problems
@@ -40,12 +41,27 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
                 remedy = f"use `zedops purge {each.name} --data`, or remove the line"
                 problems.append(each.problem(("purge",), "is for tombstones only", remedy))
             problems += _host_problems(fleet, each)
-            problems += resolve(each, fleet.settings)[1]
+            problems += fleet.resolve(each)[1]
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
-    named = [each for each in fleet.servers() if {each.path, tombstone_path(each.name)} & paths]
+    named = [
+        each for each in fleet.servers()
+        if each.path in paths or tombstone_path(each.name) in paths
+    ]
     problems += _name_problems(fleet, named)
     problems += _port_problems(fleet, living)
     return sorted(set(problems))
+
+
+def _preset_problems(fleet: Fleet, paths: set[str]) -> list[Problem]:
+    problems = []
+    for path in paths:
+        name = preset_name(path)
+        if name is not None and path != preset_path(name):
+            remedy = f"move it to {preset_path(name)}"
+            problems.append(Problem(path, 0, 0, "", "is no place for a preset", remedy))
+        elif name is not None and name in fleet.presets:
+            problems += fleet.presets[name].problems
+    return problems
 
 
 def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:

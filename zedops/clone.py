@@ -11,15 +11,16 @@ import random
 import subprocess
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-
-from git import Repo
 
 from zedops import contended, snapshot
 from zedops.deletions import TRAILER
 from zedops.errors import GitFailed, RaceLost, UsageError
 from zedops.fleet import Fleet
+from zedops.forecast import rebase
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
+from zedops.identity import succeed
 from zedops.overlay import with_states
 from zedops.places import default_hub
 from zedops.repository import Repository, Signature, failure
@@ -30,6 +31,7 @@ _REMOTE_MAIN = f"{_REMOTE}main"
 _HUB = "zedops.hubPath"
 #: So often a push is made anew because somebody else was faster.
 _ATTEMPTS = 20
+_NO_CLONE = "go into a clone of a fleet, or make one with `zedops clone`"
 
 
 class Clone:
@@ -42,17 +44,20 @@ class Clone:
     @classmethod
     def find(cls, start: Path) -> Clone:
         """Find the clone that a directory is in. UsageError says how to get one."""
-        remedy = "go into a clone of a fleet, or make one with `zedops clone`"
-        if not start.is_dir():
-            raise UsageError(f"{start} is no directory; {remedy}")
-        try:
-            top = Repository(start).run("rev-parse", "--show-toplevel")
-        except GitFailed as error:
-            raise UsageError(f"{start} is no clone of a fleet; {remedy}") from error
-        clone = cls(Path(top))
+        clone = cls.checkout(start)
         if not clone._config("remote.origin.url"):
-            raise UsageError(f"{top} is no clone of a fleet; {remedy}")
+            raise UsageError(f"{clone.root} is no clone of a fleet; {_NO_CLONE}")
         return clone
+
+    @classmethod
+    def checkout(cls, start: Path) -> Clone:
+        """Find the working copy that a directory is in, be it of a hub or of any other remote."""
+        if not start.is_dir():
+            raise UsageError(f"{start} is no directory; {_NO_CLONE}")
+        try:
+            return cls(Path(Repository(start).run("rev-parse", "--show-toplevel")))
+        except GitFailed as error:
+            raise UsageError(f"{start} is no clone of a fleet; {_NO_CLONE}") from error
 
     @classmethod
     def make(cls, url: str, folder: Path) -> Clone:
@@ -67,7 +72,7 @@ class Clone:
     @classmethod
     def begin(cls, hub: Hub | str, folder: Path) -> Clone:
         """Make the first clone of a hub, or of another remote, that is still empty."""
-        Repo.init(folder, mkdir=True, initial_branch="main").close()
+        Repository.init(folder, bare=False)
         clone = cls(folder.resolve())
         url = hub if isinstance(hub, str) else str(hub.path)
         clone.repository.run("remote", "add", "origin", url)
@@ -127,12 +132,28 @@ class Clone:
     @property
     def default_name(self) -> str:
         """Name the fleet where its settings do not, as its hub does."""
-        url = self.repository.run("config", "remote.origin.url")
-        return snapshot.name_from(Path(url))
+        return snapshot.name_from(Path(self._config("remote.origin.url") or self.root))
 
     def fetch(self) -> None:
         """Learn what the hub has now."""
         self.repository.run("fetch", "--quiet", "origin")
+
+    def at(self, when: str) -> str:
+        """Find what main was at a commit, or at a time (ISO 8601, local unless it says)."""
+        commit = self.repository.resolve(when)
+        if commit is not None:
+            return commit
+        try:
+            moment = datetime.fromisoformat(when).astimezone().isoformat()
+        except ValueError as error:
+            remedy = "write e.g. 3f2a1c9 or 2026-11-23T10:00"
+            raise UsageError(f"{when!r} is neither a commit nor a time; {remedy}") from error
+        found = self.repository.run(
+            "rev-list", "-1", "--first-parent", f"--before={moment}", _REMOTE_MAIN
+        )
+        if not found:
+            raise UsageError(f"the fleet had not begun at {when}")
+        return found
 
     def fleet(self, revision: str = _REMOTE_MAIN) -> Fleet:
         """Read the fleet at a revision, by default as the hub had it at the last fetch.
@@ -180,6 +201,20 @@ class Clone:
         base = snapshot.empty(self.default_name)
         made = snapshot.apply(self.repository, "", self.default_name, base, files)
         return self._with_states(made)
+
+    def proposed_fleet(self) -> tuple[Fleet, Fleet, set[str]]:
+        """Put the edits of the working copy onto what the hub has.
+
+        Returns the hub's fleet, that fleet with the edits, and the paths that they are in.
+        """
+        hub = self.fleet()
+        try:
+            commit = self.repository.run("merge-base", "HEAD", _REMOTE_MAIN)
+            base = snapshot.read(self.repository, commit, self.default_name, hub)[0]
+        except GitFailed:  # nothing was committed here yet
+            base = hub
+        made, paths = rebase(base, self.working_fleet(), hub)
+        return hub, succeed(hub, made, paths, _nobody, datetime.now(UTC)), paths
 
     def act(
         self, files: Mapping[str, bytes | None], message: str, options: tuple[str, ...] = ()
@@ -252,6 +287,11 @@ class Clone:
             return self.repository.run("config", "--get", key)
         except GitFailed:
             return ""
+
+
+def _nobody() -> str:
+    """Stand for the id that a new server will get."""
+    return "0" * 26
 
 
 def _stream(command: list[str], cwd: Path) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 
 from zedops.document import Document
 from zedops.errors import Problem
-from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet
+from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.model import VolumeKind
-from zedops.resolve import resolve
 
 _OPTION = "allow-delete="
 #: How a push says twice what it means.
@@ -62,10 +61,11 @@ def excess(
     may = allowed(options)
     if "all" in may:
         return [], ""
-    living = {each.id for each in after.servers()}
-    gone = [each for each in before.servers() if each.id not in living]
+    paths = sorted(path for path in after.differing(before) if kind_of(path) is Kind.SERVER)
+    were = [before.documents[path] for path in paths if path in before.documents]
+    gone = [each for each in were if not _lives(after, each.id)]
     unsaid = [each for each in gone if each.name not in may]
-    emptied = len(gone) > 1 and not living
+    emptied = len(gone) > 1 and next(after.servers(), None) is None
     with_data = [each for each in unsaid if each.state and each.state.data_exists]
     budget = after.settings.deletion_budget
     if emptied and unsaid:
@@ -86,13 +86,19 @@ def check_volumes(
     may = allowed(options)
     if "all" in may:
         return []
-    was = {each.id: each for each in before.servers() if each.id}
+    if before.settings.defaults == after.settings.defaults:
+        paths = after.differing(before) | after.users(after.presets_since(before))
+    else:
+        paths = set(after.documents)
     problems = []
-    for each in after.servers():
-        old = was.get(each.id or "")
-        if old is None or each.definition is None or each.name in may:
+    for path in sorted(path for path in paths if path in after.documents):
+        each = after.documents[path]
+        old = before.owner(each.id)
+        if old is None or not (kind_of(path) is kind_of(old.path) is Kind.SERVER):
             continue
-        if old.head == each.head and before.settings.defaults == after.settings.defaults:
+        if each.definition is None or each.name in may:
+            continue
+        if old.head == each.head and _laid_under(before, old) == _laid_under(after, each):
             continue
         for key in sorted(_data_volumes(before, old) - _data_volumes(after, each)):
             fact = f"the data volume {key!r} would be left behind with what is in it"
@@ -104,8 +110,18 @@ def check_volumes(
     return problems
 
 
+def _laid_under(fleet: Fleet, each: Document) -> object:
+    preset = fleet.presets.get(fleet.game(each) or "")
+    return fleet.settings.defaults, preset and preset.data
+
+
+def _lives(fleet: Fleet, server_id: str | None) -> bool:
+    owner = fleet.owner(server_id)
+    return owner is not None and kind_of(owner.path) is Kind.SERVER
+
+
 def _data_volumes(fleet: Fleet, each: Document) -> set[str]:
-    definition, _ = resolve(each, fleet.settings)
+    definition, _ = fleet.resolve(each)
     if definition is None or each.state is None or not each.state.data_exists:
         return set()
     return {key for key, each in definition.volumes.items() if each.kind is VolumeKind.DATA}

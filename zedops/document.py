@@ -12,17 +12,16 @@ import difflib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from zedops import source as yaml_source
 from zedops.errors import Problem
-from zedops.fields import NAME
+from zedops.fields import NAME, looks_secret
 from zedops.model import Definition, State
 from zedops.source import Mark, Path, Source, dotted
 
@@ -49,21 +48,29 @@ class Document:
     definition: Definition | None = None
     state: State | None = None
     problems: tuple[Problem, ...] = ()
-    source: Source = field(default_factory=lambda: Source(""), compare=False, repr=False)
+    #: The head as YAML's values, before defaults; what is laid over them in `resolve`.
+    data: Any = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
         """Name the server: the file's stem."""
-        return PurePosixPath(self.path).stem
+        return stem(self.path)
 
     @property
     def id(self) -> str | None:
         """Identify the server across renames, once zedops has seen it."""
         return self.state.id if self.state else None
 
+    @property
+    def source(self) -> Source:
+        """Read the head again, with its places: to keep them takes more memory than all the rest,
+        and they are asked for seldom.
+        """
+        return _source(self.path, self.head)
+
     def problem(self, path: Path, fact: str, remedy: str = "") -> Problem:
         """Make a problem at the place of a field in this file."""
-        return replace(self.source, path=self.path).problem(path, fact, remedy)
+        return self.source.problem(path, fact, remedy)
 
 
 def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
@@ -81,7 +88,7 @@ def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
         problem = Problem(path, line, 1, "", "not UTF-8 text", "save it as UTF-8")
         return _broken(path, problem, content)
     head, tail, tail_line = split(text)
-    source = yaml_source.load(path, head if head.endswith("\n") else head + "\n")
+    source = _source(path, head)
     problems = [*_name_problems(path), *source.problems]
     definition = None
     if source.data is not None:
@@ -92,8 +99,19 @@ def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
     state, found = _read_state(path, tail, tail_line)
     problems += found
     return Document(
-        path, head, None if problems else definition, state, tuple(sorted(set(problems))), source
+        path, head, None if problems else definition, state, tuple(sorted(set(problems))),
+        source.data,
     )
+
+
+def _source(path: str, head: str) -> Source:
+    return yaml_source.load(path, head if head.endswith("\n") else head + "\n")
+
+
+def stem(path: str) -> str:
+    """Cut a path down to its file's name without the ending."""
+    file = path.rpartition("/")[2]
+    return file.rpartition(".")[0] or file
 
 
 def split(text: str) -> tuple[str, str, int]:
@@ -152,11 +170,11 @@ def format_time(at: datetime) -> str:
 
 def _broken(path: str, problem: Problem, content: bytes = b"") -> Document:
     head = split(content.decode("utf-8", "surrogateescape"))[0]
-    return Document(path, head, problems=(problem,), source=Source(path))
+    return Document(path, head, problems=(problem,))
 
 
 def _name_problems(path: str) -> list[Problem]:
-    name = PurePosixPath(path).stem
+    name = stem(path)
     if NAME.fullmatch(name):
         return []
     remedy = "rename it: lower-case letters, digits and '-', at most 63, no '-' first"
@@ -166,6 +184,8 @@ def _name_problems(path: str) -> list[Problem]:
 def _shape_problems(source: Source) -> list[Problem]:
     if not isinstance(source.data, dict):
         return [source.problem((), "not a mapping", "write `image: …` and other keys")]
+    if "image" not in source.data and "game" not in source.data:
+        return [source.problem(("image",), "is required", "add it")]
     if source.flow:
         return [source.problem((), "one {…} mapping", "write each key on a line of its own")]
     return []
@@ -204,9 +224,26 @@ def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> P
         message, _, remedy = message.removeprefix("Value error, ").partition("; ")
     else:
         message = _PLAIN_WORDS.get(kind, message[:1].lower() + message[1:])
-        shown = json.dumps(error["input"], default=str, ensure_ascii=False)
-        message = f"{shown[:60]}: {message}" if not isinstance(error["input"], dict) else message
+        if not isinstance(error["input"], dict) and not _is_secret(written):
+            message = f"{_shown(error['input'])}: {message}"
     return Problem(source.path, mark.line, mark.column, dotted(written), message, remedy)
+
+
+def _is_secret(path: Path) -> bool:
+    """Say whether what stands at a path may be a secret, which no message repeats."""
+    return path[:1] == ("secrets",) or any(looks_secret(str(part)) for part in path)
+
+
+def _shown(value: object) -> str:
+    """Show the beginning of a value; of a list, which anchors may make huge, its first ones."""
+
+    def cut(each: object) -> object:
+        if isinstance(each, str):
+            return each[:60]
+        return "…" if isinstance(each, list | dict) else each
+
+    shown = [cut(each) for each in value[:10]] if isinstance(value, list) else cut(value)
+    return json.dumps(shown, default=str, ensure_ascii=False)[:60]
 
 
 _PLAIN_WORDS = {
@@ -237,9 +274,31 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     return [model for argument in arguments for model in _models_in(argument)]
 
 
+def _as_written(tail: str) -> State | None:
+    """Read a state block that is as `render` writes it, without YAML: most are, and it is slow."""
+    lines = tail.rstrip("\n").replace("\r\n", "\n").split("\n")
+    if lines[:2] != [MARKER, "state:"] or len(lines) != 2 + len(State.model_fields):
+        return None
+    values = {}
+    for key, line in zip(State.model_fields, lines[2:], strict=True):
+        start, text = f"  {key}: ", line[len(key) + 4 :]
+        if not line.startswith(start) or text[:1] not in ('"', "n", "t", "f"):
+            return None
+        try:
+            values[key] = json.loads(text)
+        except ValueError:
+            return None
+    try:
+        return State.model_validate(values, strict=False)
+    except ValidationError:
+        return None
+
+
 def _read_state(path: str, tail: str, first_line: int) -> tuple[State | None, list[Problem]]:
     if not tail:
         return None, []
+    if (written := _as_written(tail)) is not None:
+        return written, []
     block = yaml_source.load(path, tail)
     remedy = f"move it above line {first_line}"
     if block.problems or not isinstance(block.data, dict):

@@ -8,16 +8,13 @@ variables that look like secrets: their values never get into a repository.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from zedops.calls import Mounted, Shape
+from zedops.quoting import flow, quoted, scalar
 
-#: Plain text that YAML takes for nothing else.
-_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+-]*(:[A-Za-z0-9_./@+-]+)*")
-_TAKEN_FOR_ELSE = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 _LOOPBACK = "127.0.0.1"
 
 
@@ -38,11 +35,11 @@ def write_draft(shape: Shape, *, host: str | None = None, adopt: str | None = No
     """Write a definition. `adopt` names the container that is to be taken over."""
     warnings: list[str] = []
     lines = [f"host: {host}"] if host else []
-    lines.append(f"image: {_scalar(shape.image)}")
+    lines.append(f"image: {scalar(shape.image)}")
     if adopt:
         lines.append(f"adopt: {adopt}   # taken over as it is; changes below recreate it")
     if shape.command is not None:
-        lines.append(f"command: {_flow(shape.command)}")
+        lines.append(f"command: {flow(shape.command)}")
     lines += _ports(shape, warnings)
     lines += _env(shape, warnings)
     lines += _volumes(shape)
@@ -50,12 +47,12 @@ def write_draft(shape: Shape, *, host: str | None = None, adopt: str | None = No
     lines += _stop_and_health(shape)
     for key in ("user", "hostname"):
         if value := getattr(shape, key):
-            lines.append(f"{key}: {_scalar(value)}")
+            lines.append(f"{key}: {scalar(value)}")
     for key in ("networks", "cap_add"):
         if values := getattr(shape, key):
-            lines.append(f"{key}: {_flow(values)}")
+            lines.append(f"{key}: {flow(values)}")
     if shape.labels:
-        lines += ["labels:", *(f"  {_scalar(k)}: {_scalar(v)}" for k, v in shape.labels.items())]
+        lines += ["labels:", *(f"  {scalar(k)}: {scalar(v)}" for k, v in shape.labels.items())]
     lost = "cannot be said here; a container made from this has it not"
     warnings += [f"{each} {lost}" for each in shape.unsaid]
     notes = [f"# {each}" for each in warnings]
@@ -87,7 +84,7 @@ def _env(shape: Shape, warnings: list[str]) -> Iterator[str]:
     kept_back = [key for key, value in shape.env.items() if value is None]
     if open_ones:
         yield "env:"
-        yield from (f"  {key}: {_text(value)}" for key, value in open_ones.items())
+        yield from (f"  {key}: {quoted(value)}" for key, value in open_ones.items())
     if kept_back:
         names = ", ".join(kept_back)
         warnings.append(f"{names}: looks like a secret; the value stays on the host, not in git")
@@ -103,11 +100,11 @@ def _volumes(shape: Shape) -> Iterator[str]:
         key = each.key or _key(each, keys)
         keys.add(key)
         if each.key is not None:
-            yield f"  {key}: {_scalar(each.target)}"
+            yield f"  {key}: {scalar(each.target)}"
             continue
         # what is a file, or only read, is configuration and no world
         cache = not each.is_directory or each.read_only
-        parts = [f"path: {_scalar(each.target)}", f"source: {_scalar(each.source)}"]
+        parts = [f"path: {scalar(each.target)}", f"source: {scalar(each.source)}"]
         parts += ["kind: cache"] if cache else []
         parts += ["read_only: true"] if each.read_only else []
         yield f"  {key}: {{{', '.join(parts)}}}"
@@ -134,28 +131,7 @@ def _stop_and_health(shape: Shape) -> Iterator[str]:
         yield f"stop: {{{', '.join(parts)}}}"
     if (health := shape.health) is not None:
         yield "health:"
-        yield f"  test: {_flow(health.test)}"
+        yield f"  test: {flow(health.test)}"
         for key in ("interval", "timeout", "start_period"):
             yield f"  {key}: {getattr(health, key):.3f}s"
         yield f"  retries: {health.retries}"
-
-
-def _flow(values: Iterable[str]) -> str:
-    return f"[{', '.join(_text(each) for each in values)}]"
-
-
-def _scalar(text: str) -> str:
-    if _PLAIN.fullmatch(text) and text.lower() not in _TAKEN_FOR_ELSE:
-        return text
-    return _text(text)
-
-
-def _text(text: str) -> str:
-    """Quote a text; what does not print is escaped (YAML 1.2.2, section 5.7)."""
-    return f'"{"".join(map(_escaped, text))}"'
-
-
-def _escaped(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    return character if character.isprintable() else f"\\U{ord(character):08x}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zedops.document import Document
-from zedops.source import Source
+from zedops.source import Mark, Source
 
 
 def set_field(document: Document, key: str, value: str) -> str:
@@ -70,6 +70,54 @@ def add_key(source: Source, text: str, parent: str, key: str, value: str) -> str
     newline = "\r\n" if "\r\n" in text else "\n"
     indent = text[text.rindex("\n", 0, mark.start) + 1 : mark.start]
     return f"{text[: mark.start]}{key}: {value}{newline}{indent}{text[mark.start :]}"
+
+
+def set_key(source: Source, text: str, parent: str, key: str, value: str) -> str:
+    """Set a plain scalar in the top-level mapping `parent`; only that value changes."""
+    mark = source.marks.get((parent, key))
+    if mark is None:
+        if source.data.get(parent) or (parent,) not in source.marks:
+            return add_key(source, text, parent, key, value)
+        return set_value(text, source.marks[parent,], parent, f"{{{key}: {value}}}")
+    return set_value(text, mark, key, value)
+
+
+def set_value(text: str, mark: Mark, key: str, value: str) -> str:
+    """Replace the value at a mark, or put one behind a key that has none."""
+    if mark.end > mark.start:
+        end = mark.start + len(text[mark.start : mark.end].rstrip())
+        return text[: mark.start] + value + text[end:]
+    lines = text.split("\n")
+    line, at = lines[mark.line - 1], mark.column - 1
+    lines[mark.line - 1] = line[:at] + line[at:].replace(f"{key}:", f"{key}: {value}", 1)
+    return "\n".join(lines)
+
+
+def set_secret(source: Source, text: str, name: str, sealed: str) -> str:
+    """Put an encrypted value under `secrets`; a list of names becomes a mapping, comments stay.
+
+    For a text without a byte order mark. What is written too unusually comes back as something
+    else than was meant: whoever calls this looks at the result.
+    """
+    listed, mark = source.data.get("secrets"), source.marks.get(("secrets",))
+    if not isinstance(listed, list) or not listed or mark is None:
+        return set_key(source, text, "secrets", name, sealed)
+    values = {**dict.fromkeys(listed, ""), name: sealed}
+    if text[mark.start] == "[":
+        parts = [f"{each}: {value or 'null'}" for each, value in values.items()]
+        end = mark.start + len(text[mark.start : mark.end].rstrip())
+        return f"{text[: mark.start]}{{{', '.join(parts)}}}{text[end:]}"
+    newline = "\r\n" if "\r\n" in text else "\n"
+    made = text
+    for at in range(len(listed) - 1, -1, -1):  # from the end, so that the places before it stay
+        item = source.marks["secrets", at]
+        dash = made.rindex("-", 0, item.start)
+        value = values[listed[at]]
+        pair = f"  {listed[at]}:{f' {value}' if value else ''}"
+        indent = made[made.rindex("\n", 0, dash) + 1 : dash]
+        first = f"{indent}  {name}: {sealed}{newline}" if at == 0 and name not in listed else ""
+        made = made[: dash - len(indent)] + first + indent + pair + made[item.end :]
+    return made
 
 
 def _append(text: str, line: str) -> str:

@@ -8,18 +8,28 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
-from zedops.quantities import parse_duration, parse_size
+from zedops.quantities import DURATION, SIZE_HINT, parse_duration, parse_size
 
 #: Server and host names: safe as file stem, container name, DNS label and NATS token.
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SERVER_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SECRET = re.compile(
     r"PASS(WORD|WD|PHRASE)?($|_)|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|^KEY$|_PW$",
     re.IGNORECASE,
 )
+_SEALED = re.compile(r"age:[A-Za-z0-9+/]{64,}={0,2}")
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 _SOURCE = re.compile(r"/[^\0]*|[A-Za-z0-9][A-Za-z0-9_.-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 
@@ -27,7 +37,15 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 class Model(BaseModel):
     """Frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # what was written may be a secret: an error's own text never repeats it
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True
+    )
+
+
+def _shaped(pattern: re.Pattern[str]) -> WithJsonSchema:
+    """Tell editors which text is right: a JSON Schema's patterns are not anchored by themselves."""
+    return WithJsonSchema({"type": "string", "pattern": f"^({pattern.pattern})$"})
 
 
 def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
@@ -51,12 +69,35 @@ def looks_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
+def _sealed(value: object) -> object:
+    """Take only what was encrypted. The value is in no message: it may be the secret itself."""
+    if isinstance(value, str) and _SEALED.fullmatch(value):
+        return value
+    raise ValueError(
+        "is neither empty (the value is on the host) nor what `zedops secret encrypt` writes;"
+        " never write the value itself here, and change it if you pushed it"
+    )
+
+
 Name = Annotated[
-    str, _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first")
+    str,
+    _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first"),
+    _shaped(NAME),
 ]
-Key = Annotated[str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'")]
+Key = Annotated[
+    str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'"), _shaped(_KEY)
+]
+ServerId = Annotated[str, _matching(_SERVER_ID, "a server's id: 26 letters and digits of a ULID")]
 EnvKey = Annotated[
-    str, _matching(_ENV_KEY, "a variable name; use letters, digits and '_', no digit first")
+    str,
+    _matching(ENV_KEY, "a variable name; use letters, digits and '_', no digit first"),
+    _shaped(ENV_KEY),
+]
+#: A secret's value, encrypted for the host that is to have it: `age:` and base 64.
+Sealed = Annotated[str, BeforeValidator(_sealed)]
+#: A host's public key, for which its secrets are encrypted.
+Recipient = Annotated[
+    str, _matching(_RECIPIENT, "an age recipient; `zedops secret recipients` writes them")
 ]
 Text = Annotated[str, AfterValidator(no_nul)]
 
@@ -72,11 +113,21 @@ def _utc(at: datetime) -> datetime:
 Utc = Annotated[datetime, AfterValidator(_utc)]
 #: Written back with a unit, so that what is dumped can be parsed again.
 Seconds = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds:.3f}s")
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda seconds: f"{seconds:.3f}s"),
+    _shaped(DURATION),
 ]
-Bytes = Annotated[int, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size}b")]
+Bytes = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(lambda size: f"{size}b"),
+    WithJsonSchema({"type": "string", "pattern": SIZE_HINT}),
+]
 Image = Annotated[
-    str, _matching(_IMAGE, "an image reference; write e.g. registry/name:tag, without spaces")
+    str,
+    _matching(_IMAGE, "an image reference; write e.g. registry/name:tag, without spaces"),
+    _shaped(_IMAGE),
 ]
 
 Source = Annotated[

@@ -6,23 +6,24 @@ in `checks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from pathlib import PurePosixPath
 
 from zedops import document as documents
 from zedops import source as yaml_source
 from zedops.document import Document
 from zedops.errors import Problem
 from zedops.model import Definition, Desired, Settings, Status, definition_hash
-from zedops.resolve import resolve
+from zedops.preset import Preset
+from zedops.resolve import game_of, resolve
+from zedops.shelf import TOMBSTONES, Shelf
 from zedops.source import Source
 from zedops.wire import DesiredServer, Goal
 
 SETTINGS_PATH = "zedops.yaml"
 SERVERS = "servers.d"
-TOMBSTONES = "tombstones.d"
+PRESETS = "presets.d"
 
 
 class Kind(Enum):
@@ -31,36 +32,78 @@ class Kind(Enum):
     SETTINGS = "settings"
     SERVER = "server"
     TOMBSTONE = "tombstone"
+    PRESET = "preset"
     OTHER = "other"
+
+
+_FOLDERS = {SERVERS: Kind.SERVER, TOMBSTONES: Kind.TOMBSTONE, PRESETS: Kind.PRESET}
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet as of `commit`. Paths are relative to the repository's root."""
+    """A fleet as of `commit`. Paths are relative to the repository's root.
+
+    `presets` are by name: those that came with zedops, and the fleet's own, which win.
+    """
 
     commit: str = ""
     settings: Settings = field(default_factory=lambda: Settings(name="fleet"))
-    documents: Mapping[str, Document] = field(default_factory=dict)
+    documents: Mapping[str, Document] = field(default_factory=Shelf)
     problems: tuple[Problem, ...] = ()
+    presets: Mapping[str, Preset] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "documents", Shelf.of(self.documents))
+
+    @property
+    def _shelf(self) -> Shelf:
+        return Shelf.of(self.documents)
 
     def servers(self) -> Iterator[Document]:
         """Walk the documents of servers that live."""
-        return (each for path, each in self.documents.items() if kind_of(path) is Kind.SERVER)
+        return self._shelf.servers()
 
     def tombstones(self) -> Iterator[Document]:
         """Walk the documents of deleted servers."""
-        return (each for path, each in self.documents.items() if kind_of(path) is Kind.TOMBSTONE)
+        return self._shelf.tombstones()
 
     def with_documents(self, changes: Mapping[str, Document | None]) -> Fleet:
         """Replace documents; None removes one."""
-        merged = {**self.documents, **changes}
-        kept = {path: each for path, each in merged.items() if each is not None}
-        return replace(self, documents=kept)
+        return replace(self, documents=self._shelf.replaced(changes))
 
-    def by_id(self) -> dict[str, Document]:
-        """Index documents by server id. A living server wins over a tombstone."""
-        found = {each.id: each for each in self.tombstones() if each.id}
-        return found | {each.id: each for each in self.servers() if each.id}
+    def differing(self, other: Fleet) -> set[str]:
+        """Name the paths at which two fleets may differ; few where one was made from the other."""
+        return self._shelf.differing(other._shelf)
+
+    def owner(self, server_id: str | None) -> Document | None:
+        """Find a server by its id. One that lives wins over a tombstone."""
+        return self._shelf.owner(server_id)
+
+    def resolve(self, document: Document) -> tuple[Definition | None, list[Problem]]:
+        """Make what a document asks for, preset and defaults laid under it."""
+        return resolve(document, self.settings, self.presets)
+
+    def game(self, document: Document) -> str | None:
+        """Name the preset that a definition gets."""
+        return game_of(document, self.settings)
+
+    def users(self, presets: Collection[str]) -> set[str]:
+        """Find the documents that some presets are laid under."""
+        if not presets:
+            return set()
+        return {path for path, each in self.documents.items() if self.game(each) in presets}
+
+    def reach(self, changed: Iterable[str]) -> set[str]:
+        """Add to changed paths what they touch: servers below a preset, or below the settings."""
+        paths = set(changed)
+        if SETTINGS_PATH in paths:
+            paths |= set(self.documents)
+        return paths | self.users({name for path in paths if (name := preset_name(path))})
+
+    def presets_since(self, before: Fleet) -> set[str]:
+        """Name the presets that differ from those of an earlier fleet."""
+        names = self.presets.keys() | before.presets.keys()
+        return {each for each in names if self.presets.get(each) != before.presets.get(each)}
 
     def host_of(self, document: Document) -> str | None:
         """Name the host of a server; None where its definition leaves that open."""
@@ -89,12 +132,22 @@ class Fleet:
 
 def kind_of(path: str) -> Kind:
     """Say what a path in the repository is to zedops."""
-    parts = PurePosixPath(path).parts
     if path == SETTINGS_PATH:
         return Kind.SETTINGS
-    if len(parts) < 2 or not path.endswith((".yaml", ".yml")):
+    folder, _, rest = path.partition("/")
+    if not rest.endswith((".yaml", ".yml")):
         return Kind.OTHER
-    return {SERVERS: Kind.SERVER, TOMBSTONES: Kind.TOMBSTONE}.get(parts[0], Kind.OTHER)
+    return _FOLDERS.get(folder, Kind.OTHER)
+
+
+def preset_name(path: str) -> str | None:
+    """Name the preset that a file is; None for any other file."""
+    return path.rpartition("/")[2].rpartition(".")[0] if kind_of(path) is Kind.PRESET else None
+
+
+def preset_path(name: str) -> str:
+    """Say where a fleet's own preset is."""
+    return f"{PRESETS}/{name}.yaml"
 
 
 def tombstone_path(name: str) -> str:
@@ -104,11 +157,7 @@ def tombstone_path(name: str) -> str:
 
 def read_settings(content: bytes, default_name: str) -> tuple[Settings, tuple[Problem, ...]]:
     """Read `zedops.yaml`; an empty or missing one means every default."""
-    try:
-        source = yaml_source.load(SETTINGS_PATH, content.decode("utf-8"))
-    except UnicodeDecodeError:
-        fallback = Settings(name=default_name)
-        return fallback, (Problem(SETTINGS_PATH, 1, 1, "", "not UTF-8 text", "save it as UTF-8"),)
+    source = yaml_source.read(SETTINGS_PATH, content)
     if isinstance(source.data, dict):
         source.data.setdefault("name", default_name)
     settings, problems = documents.validate(Settings, source)
@@ -141,7 +190,7 @@ def is_same_server(document: Document, grave: Document) -> bool:
 def desired_server(fleet: Fleet, document: Document, commit: str) -> DesiredServer | None:
     """Make what the host gets for one document; None where there is nothing to be done."""
     state = document.state
-    definition, _ = resolve(document, fleet.settings)
+    definition, _ = fleet.resolve(document)
     if state is None or definition is None:
         return None
     buried = kind_of(document.path) is Kind.TOMBSTONE

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import checks, faults, hook, snapshot
+from zedops import faults, forecast, hook, snapshot
+from zedops.advice import advise
 from zedops.credentials import redact
-from zedops.deletions import check_deletions, check_name, check_volumes
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import SETTINGS_PATH, Fleet
 from zedops.hub import FOR_MAIN, MAIN, Hub
@@ -28,6 +28,9 @@ from zedops.repository import NO_OBJECT, Change, Entry, Repository, Signature, c
 
 _ATTEMPTS = 50
 _PLACEHOLDER_ID = "0" * 26
+#: A push option: say what would happen, and take nothing in.
+DRY_RUN = "dry-run"
+_NOT_DONE = "dry run: nothing was changed"
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,14 @@ class Gate:
 
     def check(
         self, updates: list[list[str]], env: Mapping[str, str], options: Sequence[str] = ()
-    ) -> None:
-        """Check a push before it is taken in; InvalidInput carries every problem."""
+    ) -> list[str]:
+        """Check a push before it is taken in; InvalidInput carries every problem.
+
+        Returns what will happen and what is worth a warning, in lines for the person.
+        """
         repository = self.hub.repository.with_env(env)
         problems: list[Problem] = []
+        said: list[str] = []
         for _, new, ref in updates:
             if ref.startswith("refs/zedops/"):
                 remedy = "push to main"
@@ -68,14 +75,17 @@ class Gate:
                 problems.append(Problem(ref, 0, 0, "", fact, "push there"))
             elif ref in (MAIN, FOR_MAIN) and new != NO_OBJECT:
                 proposal = self._propose(repository, self.hub.head(), new)
-                self._verify(repository, proposal, options)
+                before, after, paths = self._verify(repository, proposal, options)
+                said += forecast.lines(forecast.foresee(before, after, paths))
+                said += [f"warning: {each}" for each in advise(after, paths)]
         if problems:
             raise InvalidInput(problems)
+        return said
 
     def _verify(
         self, repository: Repository, proposal: Proposal, options: Sequence[str]
-    ) -> None:
-        """Hold what main would become against every rule."""
+    ) -> tuple[Fleet, Fleet, set[str]]:
+        """Hold what main would become against every rule; returns it, with what it was."""
         if proposal.main:
             before = self.hub.read(proposal.main, self.warm())[0]
         else:
@@ -85,16 +95,14 @@ class Gate:
         )
         paths = set(proposal.files)
         trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
-        problems = checks.check(trusted, paths)
-        problems += check_deletions(before, trusted, options)
-        problems += check_volumes(before, trusted, options)
-        problems += check_name(before, trusted)
+        problems = forecast.judge(before, trusted, paths, options)
         if SETTINGS_PATH in paths and proposal.files[SETTINGS_PATH] is None:
             remedy = "keep it; it may be as short as its name"
             fact = "cannot be removed: every server depends on it"
             problems.append(Problem(SETTINGS_PATH, 0, 0, "", fact, remedy))
         if problems:
             raise InvalidInput(problems)
+        return before, trusted, paths
 
     def receive(
         self, updates: list[list[str]], options: Sequence[str] = ()
@@ -185,7 +193,11 @@ def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> d
     """Answer one hook's request. A refused push is told every reason."""
     try:
         if request["do"] == "pre-receive":
-            gate.check(request["updates"], request["env"], request["options"])
+            for line in gate.check(request["updates"], request["env"], request["options"]):
+                say(line)
+            if DRY_RUN in request["options"]:
+                say(_NOT_DONE)
+                return {"exit": 1}
             faults.point("gate.checked")
             return {"exit": 0}
         return {"refused": gate.receive(request["updates"], request["options"])}
@@ -194,6 +206,8 @@ def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> d
             say(str(problem))
         count = len(error.problems)
         say(f"refused: {count} problem{'s' if count > 1 else ''}, nothing was changed")
+        if DRY_RUN in request["options"]:
+            say(_NOT_DONE)
     except GitFailed as error:
         say(str(error))
     return {"exit": 1}

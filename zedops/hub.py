@@ -1,4 +1,4 @@
-"""The hub: the bare repository that a manager owns, with its hooks and its two refs.
+"""The hub: the bare repository that a manager owns, with its hooks and its refs.
 
 `refs/heads/main` is the fleet. `refs/zedops/seen` is the newest commit whose definitions and
 states the manager has taken in: what is between the two is work to do, also after a crash. Both
@@ -13,24 +13,25 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from git import Repo
-
 from zedops import __version__, faults, hook, snapshot
 from zedops.deletions import TRAILER
 from zedops.document import Document, parse, split
 from zedops.errors import GitFailed, UsageError
-from zedops.fleet import Fleet
+from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
+from zedops.model import Settings
 from zedops.repository import IMPORTS, NO_OBJECT, Change, Repository, Signature
 
 MAIN = "refs/heads/main"
 SEEN = "refs/zedops/seen"
+#: Which manager leads: a blob with its number. Every commit of a manager checks that it is its own.
+EPOCH = "refs/zedops/epoch"
 #: Where people push: merged into main by the hub, so that nobody is ever refused for being behind.
 FOR_MAIN = "refs/for/main"
 EMAIL = "zedops@localhost"
 #: The key under which git, too, looks for the URL of a remote called `upstream`.
 UPSTREAM = "remote.upstream.url"
 
-_CONFIG = {
+CONFIG = {
     "core.fsync": "all",
     "receive.procReceiveRefs": "refs/for",
     "receive.advertisePushOptions": "true",
@@ -58,15 +59,17 @@ class Hub:
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self.repository = Repository(self.path)
-        #: Runtime files: socket, lock, epoch. Not part of the repository.
+        #: Runtime files: socket, lock, keys. Not part of the repository.
         self.runtime = self.path / "zedops"
+        self._epoch = ""
+        self._short = 0  # how long git's short ids are here
 
     @classmethod
     def create(cls, path: Path) -> Hub:
         """Make a hub. UsageError if something is there already."""
         if path.exists():
             raise UsageError(f"{path} exists already; choose another name")
-        Repo.init(path, mkdir=True, bare=True, initial_branch="main").close()
+        Repository.init(path, bare=True)
         hub = cls(path)
         hub.equip()
         return hub
@@ -80,7 +83,7 @@ class Hub:
     def equip(self) -> None:
         """Set the configuration and install or upgrade the hooks. Safe to repeat."""
         self.runtime.mkdir(mode=0o700, exist_ok=True)
-        for key, value in _CONFIG.items():
+        for key, value in CONFIG.items():
             self.repository.run("config", key, value)
         folder = self.path / "hooks"
         folder.mkdir(exist_ok=True)
@@ -96,12 +99,27 @@ class Hub:
         return snapshot.name_from(Path(self.upstream or self.path))
 
     def head(self) -> str | None:
-        """Find main's newest commit; None in an empty hub. Reads one file in the common case."""
+        """Find main's newest commit; None in an empty hub."""
+        return self._ref(MAIN)
+
+    def _ref(self, name: str) -> str | None:
+        """Read a ref: one file in the common case, so that looking costs nothing."""
         try:
-            text = (self.path / MAIN).read_text().strip()
+            text = (self.path / name).read_text().strip()
         except OSError:
             text = ""
-        return text if len(text) == len(NO_OBJECT) else self.repository.resolve(MAIN)
+        if len(text) == len(NO_OBJECT):
+            return text
+        found = self.repository.run("for-each-ref", "--format=%(objectname)", name)
+        return found or None
+
+    def read_settings(self) -> Settings:
+        """Read the newest settings only; the defaults in an empty hub."""
+        head = self.head()
+        found = self.repository.tree(head, SETTINGS_PATH) if head else {}
+        blobs = self.repository.blobs(each.blob for each in found.values())
+        content = next(iter(blobs.values()), b"")
+        return read_settings(content, self.default_name)[0]
 
     def read(
         self, commit: str, warm: Fleet | None = None, repository: Repository | None = None
@@ -111,6 +129,8 @@ class Hub:
 
     def authors(self, before: str, after: str) -> dict[str, str]:
         """Find for each path between two commits the newest commit by a person (short id)."""
+        if (found := self._newest_author(before, after)) is not None:
+            return found
         out = self.repository.pipe(
             "log", "--no-merges", "--no-renames", f"--format=%x01%h%x02{_WHOSE}",
             "--name-only", "-z", f"{before}..{after}" if before else after,
@@ -167,12 +187,28 @@ class Hub:
         except GitFailed:
             return None
 
+    def _newest_author(self, before: str, after: str) -> dict[str, str] | None:
+        """Answer for one commit, pushed onto main or merged into it; None where there are more."""
+        tip = self.repository.commit(after)
+        pushed = tip
+        if tip is not None and len(tip.parents) == 2:
+            pushed = self.repository.commit(tip.parents[1])
+        if tip is None or pushed is None or tip.parents[:1] != (before,) or len(pushed.parents) > 1:
+            return None
+        paths = {change.path for change in pushed.changes}
+        if not paths.issuperset(change.path for change in tip.changes):
+            return None
+        if not self._short:
+            self._short = len(self.repository.run("rev-parse", "--short", after))
+        return {} if pushed.email == EMAIL else dict.fromkeys(paths, pushed.id[: self._short])
+
     def commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
-        """Commit state onto main; RaceLost if main is not at `parent` any more."""
+        """Commit state onto main; RaceLost if main is not at `parent`, or another manager leads."""
         signature = self.signature()
         new = self.repository.write_commit([parent], files, message, signature, signature)
         faults.point("hub.written")
-        self.repository.move_ref(MAIN, new, parent, SEEN)
+        fence = {EPOCH: self._epoch} if self._epoch else {}
+        self.repository.move_ref(MAIN, new, parent, SEEN, verify=fence)
         faults.point("hub.moved")
         return new
 
@@ -188,21 +224,37 @@ class Hub:
         """Sign as zedops, now."""
         return Signature("zedops", EMAIL, int(time.time()))
 
-    def next_epoch(self) -> int:
-        """Count this manager start; newer managers' documents win over older ones'."""
-        path = self.runtime / "epoch"
-        try:
-            epoch = int(path.read_text()) + 1
-        except (FileNotFoundError, ValueError):
-            epoch = 0
+    def begin_epoch(self) -> int:
+        """Begin a manager's time: from now on no other one commits here, whatever it believes."""
+        before = self._ref(EPOCH)
+        held = self.repository.blobs([before])[before] if before else self._old_epoch()
         # a hub restored from a backup must not be taken for an old one
-        epoch = max(epoch, int(time.time()))
-        _write(path, str(epoch), 0o600)
+        epoch = max(int(held or 0) + 1, int(time.time()))
+        blob = self.repository.run("hash-object", "-w", "--stdin", stdin=f"{epoch}\n".encode())
+        self.repository.move_ref(EPOCH, blob, before or NO_OBJECT)
+        self._epoch = blob
         return epoch
 
-    def clear_stale_lock(self) -> None:
-        """Remove what a killed git left: a lock, unfinished imports. Only for the sole owner."""
-        (self.path / f"{MAIN}.lock").unlink(missing_ok=True)
+    def is_current_epoch(self) -> bool:
+        """Say whether no other manager has begun since `begin_epoch`."""
+        return self._epoch == self._ref(EPOCH)
+
+    def _old_epoch(self) -> bytes:
+        """Read where releases before 0.2 kept it."""
+        path = self.runtime / "epoch"
+        return path.read_bytes() if path.exists() else b""
+
+    def clear_stale_lock(self, patience_s: float = 0.0) -> None:
+        """Remove what a killed git left: a lock, unfinished imports. Only for whoever leads.
+
+        With `patience_s` somebody else's git may still be at work: it gets that long to finish.
+        """
+        locks = [self.path / f"{each}.lock" for each in (MAIN, EPOCH, SEEN)]
+        deadline = time.monotonic() + patience_s
+        while any(each.exists() for each in locks) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for lock in locks:
+            lock.unlink(missing_ok=True)
         left = self.repository.run("for-each-ref", "--format=delete %(refname)", IMPORTS)
         if left:
             self.repository.pipe("update-ref", "--stdin", stdin=f"{left}\n".encode())

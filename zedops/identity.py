@@ -23,31 +23,44 @@ def succeed(
 ) -> Fleet:
     """Carry the states of `old` over to the files of `new`, of which only `changed` differ.
 
-    Returns `new` with trusted states: ids given to new servers, tombstones made of removed ones,
-    and restored ones revived. What differs from the files in git is to be committed.
+    Returns `new` with trusted states; see `decide`.
+    """
+    return new.with_documents(decide(old, new, changed, new_id, now))
+
+
+def decide(
+    old: Fleet, new: Fleet, changed: Iterable[str], new_id: Callable[[], str], now: datetime
+) -> dict[str, Document | None]:
+    """Say what of `new` is to be replaced, so that its states can be trusted.
+
+    Ids are given to new servers, tombstones made of removed ones, and restored ones revived. What
+    differs from the files in git is to be committed. Costs what `changed` does, not the fleet.
     """
     paths = set(changed)
     claims = _claims(old, new, paths)
-    known = old.by_id()
     results: dict[str, Document | None] = {}
     for path in sorted(paths):
         document = new.documents.get(path)
         if document is not None and kind_of(path) is Kind.SERVER:
-            state = _state(document, claims.get(path), known, new.host_of(document), new_id, now)
+            state = _state(document, claims.get(path), old, new.host_of(document), new_id, now)
             results[path] = replace(document, state=state)
-    living = {each.id for each in new.with_documents(results).servers() if each.id}
-    return new.with_documents(results | _graves(old, new, paths, living, now))
+    return results | _graves(old, new, paths, new.with_documents(results), now)
 
 
 def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
     """Decide which changed file is which known or self-declared server."""
-    fixed = {each.id for each in old.servers() if each.path not in paths}
-    known = old.by_id()
     claims: dict[str, str] = {}
+    claimed: set[str] = set()
 
     def claim(path: str, server_id: str | None) -> None:
-        if server_id and server_id not in fixed and server_id not in claims.values():
-            claims.setdefault(path, server_id)
+        free = server_id not in claimed and path not in claims
+        if server_id and free and not is_fixed(server_id):
+            claims[path] = server_id
+            claimed.add(server_id)
+
+    def is_fixed(server_id: str) -> bool:
+        owner = old.owner(server_id)
+        return owner is not None and _lives(owner) and owner.path not in paths
 
     living = [path for path in sorted(paths) if path in new.documents]
     living = [path for path in living if kind_of(path) is Kind.SERVER]
@@ -55,8 +68,9 @@ def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
         if _id_at(old, path) == _id_at(new, path):
             claim(path, _id_at(new, path))
     for path in living:
-        if _id_at(new, path) in known:
+        if old.owner(_id_at(new, path)) is not None:
             claim(path, _id_at(new, path))
+    left = _left(old, new, paths)
     for path in living:
         claim(path, _id_at(old, path))
         grave = old.documents.get(tombstone_path(PurePosixPath(path).stem))
@@ -64,15 +78,23 @@ def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
             claim(path, grave.id)
         claim(path, _id_at(new, path))
         if path not in claims and path not in old.documents:
-            claim(path, _moved_here(old, new, path))
+            # a file renamed before its first state was pulled is known by its text
+            claim(path, left.get(new.documents[path].head))
     return claims
 
 
-def _moved_here(old: Fleet, new: Fleet, path: str) -> str | None:
-    """Find whose file was renamed to this path before its first state was pulled: by its text."""
-    head = new.documents[path].head
-    gone = [each for each in old.servers() if each.path not in new.documents and each.head == head]
-    return gone[0].id if len(gone) == 1 else None
+def _left(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str | None]:
+    """Find the ids of servers whose files are gone, by text; None where several have the same."""
+    found: dict[str, str | None] = {}
+    for path in sorted(paths):
+        each = old.documents.get(path)
+        if each is not None and _lives(each) and path not in new.documents:
+            found[each.head] = None if each.head in found else each.id
+    return found
+
+
+def _lives(document: Document) -> bool:
+    return kind_of(document.path) is Kind.SERVER
 
 
 def _id_at(fleet: Fleet, path: str) -> str | None:
@@ -83,14 +105,14 @@ def _id_at(fleet: Fleet, path: str) -> str | None:
 def _state(
     document: Document,
     server_id: str | None,
-    known: dict[str, Document],
+    old: Fleet,
     host: str | None,
     new_id: Callable[[], str],
     now: datetime,
 ) -> State:
     if server_id is None:
         return lifecycle.born(new_id(), host, now)
-    before = known.get(server_id)
+    before = old.owner(server_id)
     state = before.state if before else document.state
     if state is None:
         return lifecycle.born(server_id, host, now)
@@ -99,21 +121,26 @@ def _state(
 
 
 def _graves(
-    old: Fleet, new: Fleet, paths: set[str], living: set[str], now: datetime
+    old: Fleet, new: Fleet, paths: set[str], after: Fleet, now: datetime
 ) -> dict[str, Document | None]:
     """Say what becomes of tombstones: made of servers that are gone, ended where one came back.
 
+    `after` is `new` with its living servers known.
+
     An id that nobody lives under any more keeps exactly one tombstone, whatever was done to files.
     """
-    known = old.by_id()
+    def is_living(server_id: str | None) -> bool:
+        owner = after.owner(server_id)
+        return owner is not None and _lives(owner)
+
     graves: dict[str, Document | None] = {
-        each.path: None for each in old.tombstones() if each.id in living
+        each.path: None for each in old.tombstones() if is_living(each.id)
     }
     held = {each.id for each in old.tombstones() if each.path not in paths}
     before = [old.documents[path] for path in sorted(paths) if path in old.documents]
-    gone = [(each, each.state) for each in before if each.state and each.id not in living]
+    gone = [(each, each.state) for each in before if each.state and not is_living(each.id)]
     for each, state in gone:
-        if kind_of(each.path) is Kind.SERVER:
+        if _lives(each):
             path = tombstone_path(each.name)
             moved = new.documents.get(path) if path in paths else None
             text = moved if moved is not None and moved.id in (None, state.id) else each
@@ -121,13 +148,12 @@ def _graves(
             held.add(state.id)
     for path in _touched_graves(old, new, paths):
         if graves.get(path) is None:
-            grave = _grave(new.documents[path], old.documents.get(path), known, now)
-            kept = grave is not None and grave.id not in held | living
+            grave = _grave(new.documents[path], old.documents.get(path), old, now)
+            kept = grave is not None and grave.id not in held and not is_living(grave.id)
             graves[path] = grave if kept else None
             held |= {grave.id} if grave else set()
     for each, state in gone:
-        is_grave = kind_of(each.path) is Kind.TOMBSTONE
-        if is_grave and state.id not in held and state.status is not Status.DELETED:
+        if not _lives(each) and state.id not in held and state.status is not Status.DELETED:
             graves[each.path] = each  # its container is still there: not yet to be forgotten
     return graves
 
@@ -139,9 +165,9 @@ def _touched_graves(old: Fleet, new: Fleet, paths: set[str]) -> list[str]:
 
 
 def _grave(
-    after: Document, before: Document | None, known: dict[str, Document], now: datetime
+    after: Document, before: Document | None, old: Fleet, now: datetime
 ) -> Document | None:
     """Keep a tombstone that a person touched, or one they made by moving a file there."""
-    owner = before or known.get(after.id or "")
+    owner = before or old.owner(after.id)
     state = owner.state if owner else after.state
     return replace(after, state=lifecycle.bury(state, now)) if state else None

@@ -13,7 +13,15 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from zedops.fields import (
     Bytes,
@@ -22,7 +30,10 @@ from zedops.fields import (
     Key,
     Model,
     Name,
+    Recipient,
+    Sealed,
     Seconds,
+    ServerId,
     Source,
     Text,
     Utc,
@@ -78,6 +89,13 @@ class VolumeKind(StrEnum):
 
     DATA = "data"
     CACHE = "cache"
+
+
+class SecretsAs(StrEnum):
+    """How a container gets its secrets."""
+
+    ENV = "env"
+    FILES = "files"  #: `/run/secrets/NAME`, in memory only
 
 
 class Profile(StrEnum):
@@ -176,19 +194,35 @@ class Health(Model):
     start_period: Seconds = 0.0
 
 
+def _form(value: object) -> str:
+    return "[mapping]" if isinstance(value, dict) else "[list]"
+
+
+#: Names whose values are on the host; or names with encrypted values, None for one on the host.
+Secrets = Annotated[
+    Annotated[tuple[EnvKey, ...], Field(strict=False), Tag("[list]")]
+    | Annotated[dict[EnvKey, Sealed | None], Tag("[mapping]")],
+    Discriminator(_form),
+]
+#: Where a container finds secrets that are files.
+SECRETS_PATH = "/run/secrets"
+
+
 class Definition(Model):
     """What people write about one server."""
 
     host: Name | None = None
     game: Key | None = None
     desired: Annotated[Desired, one_of(Desired)] = Desired.RUNNING
-    image: Image
+    #: Empty only as written: the preset of `game` has it. What is resolved always names one.
+    image: Image = ""
     command: Annotated[tuple[Text, ...] | None, BeforeValidator(words)] = Field(
         default=None, strict=False
     )
     ports: dict[Key, Port] = Field(default={})
     env: dict[EnvKey, Text] = Field(default={})
-    secrets: tuple[EnvKey, ...] = Field(default=(), strict=False)
+    secrets: Annotated[Secrets, AfterValidator(lambda secrets: secrets or ())] = ()
+    secrets_as: Annotated[SecretsAs, one_of(SecretsAs)] = SecretsAs.ENV
     volumes: dict[Key, Volume] = Field(default={})
     limits: Limits = Limits()
     stop: Stop = Stop()
@@ -223,6 +257,28 @@ class Definition(Model):
             seen[volume.path] = key
         return volumes
 
+    @model_validator(mode="after")
+    def _secrets_have_their_place(self) -> Definition:
+        if self.secrets_as is SecretsAs.FILES:
+            for key, volume in self.volumes.items():
+                if f"{volume.path}/".startswith(f"{SECRETS_PATH}/"):
+                    raise ValueError(
+                        f"volume {key!r} is where `secrets_as: files` puts secrets"
+                        f" ({SECRETS_PATH}); give it another path"
+                    )
+        return self
+
+    @property
+    def host_secrets(self) -> tuple[str, ...]:
+        """Name the secrets whose values are on the host."""
+        return tuple(name for name in self.secrets if name not in self.sealed_secrets)
+
+    @property
+    def sealed_secrets(self) -> dict[str, str]:
+        """Give the secrets that are here, encrypted."""
+        found = self.secrets.items() if isinstance(self.secrets, dict) else ()
+        return {name: value for name, value in found if value is not None}
+
     @field_validator("labels")
     @classmethod
     def _labels_are_theirs(cls, labels: dict[str, str]) -> dict[str, str]:
@@ -252,7 +308,7 @@ def definition_hash(definition: Definition) -> str:
 class State(Model):
     """What zedops writes below a definition. Times are UTC."""
 
-    id: str = Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")
+    id: ServerId
     status: Annotated[Status, one_of(Status)] = Status.PENDING
     data_exists: bool = False
     #: Data that was seen is not there: nothing is started until it is back or purged.
@@ -270,6 +326,45 @@ class State(Model):
 _BRANCH = r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:[./][A-Za-z0-9][A-Za-z0-9_-]*)*$"
 
 
+class Event(StrEnum):
+    """What people may want a message about."""
+
+    FAILED = "failed"  #: zedops tried and could not
+    MISSING = "missing"  #: a container or its data is gone
+    RUNNING = "running"  #: a server runs, or runs again
+    HOST_LOST = "host-lost"  #: a host does not answer
+    HOST_BACK = "host-back"  #: it answers again
+    PURGE_AHEAD = "purge-ahead"  #: a deleted server's retention ends soon
+
+
+#: What people hear of unless they say otherwise.
+_USUAL_EVENTS = (
+    Event.FAILED, Event.MISSING, Event.HOST_LOST, Event.HOST_BACK, Event.PURGE_AHEAD,
+)  # fmt: skip
+
+
+class Notify(Model):
+    """Where messages go, and about what."""
+
+    #: An Apprise URL, or `${NAME}`: a variable of the manager that holds the whole of one. Parts
+    #: cannot be filled in, or whoever may push could send any of its variables anywhere.
+    url: str = Field(repr=False)
+    on: tuple[Annotated[Event, one_of(Event)], ...] = Field(
+        default=_USUAL_EVENTS, min_length=1, strict=False
+    )
+    #: So long before a deleted server is purged people hear of it.
+    ahead: Seconds = 6 * 3600.0
+
+    @field_validator("url")
+    @classmethod
+    def _whole(cls, url: str) -> str:
+        if re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", url):
+            return url
+        if "${" in url or not re.match(r"[a-z0-9]+://", url, re.IGNORECASE):
+            raise ValueError("is no Apprise URL; write one, or the whole of it as ${NAME}")
+        return url
+
+
 class Settings(Model):
     """`zedops.yaml`: what holds for the whole fleet."""
 
@@ -278,9 +373,13 @@ class Settings(Model):
     defaults: dict[str, Any] = Field(default={})
     retention: Seconds = 86400.0
     drift: Annotated[Drift, one_of(Drift)] = Drift.HEAL
+    #: Host → its public key, for secrets that are kept in the fleet.
+    recipients: dict[Name, Recipient] = Field(default={})
     purge_data: bool = False
     #: How many servers with data one push may delete without `-o allow-delete=…`.
     deletion_budget: int = Field(default=3, ge=0)
+    #: Who is told when something happens.
+    notify: tuple[Notify, ...] = Field(default=(), strict=False)
     #: With an upstream: where zedops commits, if not onto `main`.
     state_branch: Annotated[str, Field(pattern=_BRANCH)] | None = None
 

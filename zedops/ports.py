@@ -12,7 +12,6 @@ from dataclasses import replace
 from zedops.document import Document
 from zedops.fleet import Fleet
 from zedops.model import Port, Publish, Status
-from zedops.resolve import resolve
 
 #: Ports suggested in remedies; below it systems and people have their own.
 _FIRST_FREE, _LAST = 1024, 65535
@@ -76,9 +75,9 @@ def _holding_ports(fleet: Fleet) -> Iterator[Document]:
 
 
 def published(fleet: Fleet, document: Document) -> list[tuple[str, Port]]:
-    """List the published ports of a server, those from the fleet's defaults included."""
-    if document.definition and "ports" in fleet.settings.defaults:
-        definition, _ = resolve(document, fleet.settings)
+    """List the published ports of a server, those from preset and defaults included."""
+    if document.definition and ("ports" in fleet.settings.defaults or fleet.game(document)):
+        definition, _ = fleet.resolve(document)
         document = replace(document, definition=definition)
     return published_ports(document)
 

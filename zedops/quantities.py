@@ -9,17 +9,19 @@ import re
 
 _DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 #: The longest duration zedops accepts: a retention of a hundred years is a typing mistake.
 _DURATION_MAX_S = 100 * 365 * 86400.0
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+#: The same for editors, whose patterns know no flags; `parse_size` has the last word.
+SIZE_HINT = r"^\d+(\.\d+)?\s*([kKmMgGtT]([iI]?[bB])?|[bB])$"
 _SIZE_POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def parse_duration(text: object) -> float:
     """Read `90s`, `5m`, `1h30m`, `7d` as seconds. ValueError says how to write it."""
-    if isinstance(text, str) and _DURATION.fullmatch(text):
+    if isinstance(text, str) and DURATION.fullmatch(text):
         parts = _DURATION_PART.findall(text)
         seconds = sum(float(number) * _DURATION_UNITS_S[unit] for number, unit in parts)
         if seconds > _DURATION_MAX_S:

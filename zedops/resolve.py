@@ -1,13 +1,15 @@
-"""A definition as written → what its host gets: fleet defaults filled in, `${…}` replaced.
+"""A definition as written → what its host gets: preset and defaults below it, `${…}` replaced.
 
-Pure. Only names zedops knows are replaced: `${ports.KEY}` (the host port) and `${server.name}`;
-any other `${…}` is left for the container's own shell.
+Pure. Three layers, the upper one wins key by key: the preset that `game` names, the fleet's
+defaults, the definition. Only names zedops knows are replaced: `${ports.KEY}` (the host port) and
+`${server.name}`; any other `${…}` is left for the container's own shell.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,23 +17,74 @@ from pydantic import ValidationError
 from zedops.document import Document
 from zedops.errors import Problem
 from zedops.model import Definition, Settings
+from zedops.preset import Preset
 from zedops.source import Path
 
 _REFERENCE = re.compile(r"\$\{(ports|server)\.([^}]*)\}")
 
+Presets = Mapping[str, Preset]
 
-def resolve(document: Document, settings: Settings) -> tuple[Definition | None, list[Problem]]:
+
+def resolve(
+    document: Document, settings: Settings, presets: Presets
+) -> tuple[Definition | None, list[Problem]]:
     """Resolve one document; None with problems where something in it cannot be."""
     if document.definition is None:
         return None, list(document.problems)
     definition = document.definition
-    if settings.defaults:
+    game = game_of(document, settings)
+    problem = game and _preset_problem(document, game, presets)
+    if problem:
+        return None, [problem]
+    if game or settings.defaults:
+        merged: Any = {}
+        for layer in layers(document, settings, presets):
+            merged = _overlay(merged, layer)
         try:
-            merged = _overlay(settings.defaults, document.source.data)
             definition = Definition.model_validate(merged)
         except ValidationError as error:
-            fact = f"cannot be combined with the fleet's defaults: {error.errors()[0]['msg']}"
-            return None, [document.problem((), fact, "change one of the two")]
+            what = " and ".join([*([f"the preset {game!r}"] if game else []),
+                                 *(["the fleet's defaults"] if settings.defaults else [])])
+            fact = f"cannot be combined with {what}: {error.errors()[0]['msg']}"
+            return None, [document.problem((), fact, "change one of them")]
+    if not definition.image:
+        remedy = "add it, or name a preset that has one in `game:`"
+        return None, [document.problem(("image",), "is required", remedy)]
+    return _replaced(document, definition)
+
+
+def layers(
+    document: Document, settings: Settings, presets: Presets
+) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+    """Give what is laid over one another: preset, fleet defaults, definition as written."""
+    preset = presets.get(game_of(document, settings) or "")
+    return preset.data if preset else {}, settings.defaults, document.data or {}
+
+
+def game_of(document: Document, settings: Settings) -> str | None:
+    """Name the preset that a definition is to get."""
+    own = document.definition.game if document.definition else None
+    default = settings.defaults.get("game")
+    return own or (str(default) if default is not None else None)
+
+
+def _preset_problem(document: Document, game: str, presets: Presets) -> Problem | None:
+    preset = presets.get(game)
+    if preset is None:
+        close = difflib.get_close_matches(game, presets, n=1)
+        names = ", ".join(sorted(presets)) or "none"
+        remedy = f"did you mean {close[0]!r}?" if close else f"known are {names}"
+        return document.problem(("game",), f"there is no preset {game!r}", remedy)
+    if preset.problems:
+        fact = f"the preset cannot be used: {preset.problems[0]}"
+        return document.problem(("game",), fact)
+    return None
+
+
+def _replaced(
+    document: Document, definition: Definition
+) -> tuple[Definition | None, list[Problem]]:
+    """Put values in the place of `${…}`."""
     problems: list[Problem] = []
 
     def replaced(text: str, path: Path) -> str:
@@ -52,6 +105,11 @@ def resolve(document: Document, settings: Settings) -> tuple[Definition | None, 
     if problems:
         return None, problems
     return definition.model_copy(update={"env": env, "labels": labels, "command": command}), []
+
+
+def refers_to(text: str, port: str) -> bool:
+    """Say whether a text holds `${ports.KEY}`."""
+    return any(match.groups() == ("ports", port) for match in _REFERENCE.finditer(text))
 
 
 def _lookup(definition: Definition, name: str, match: re.Match[str]) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
+from zedops import preset
 from zedops.document import Document, parse
-from zedops.fleet import Fleet, Kind, kind_of, read_settings
+from zedops.fleet import Fleet, Kind, kind_of, preset_name, read_settings
+from zedops.preset import Preset
 from zedops.repository import FILE_MODE, Change, Entry, Repository
 
 _SUBMODULE = 0o160000
@@ -21,7 +24,16 @@ def name_from(path: Path) -> str:
 
 def empty(default_name: str) -> Fleet:
     """Make a fleet with nothing in it and every setting at its default."""
-    return Fleet(settings=read_settings(b"", default_name)[0])
+    return Fleet(settings=read_settings(b"", default_name)[0], presets=shipped_presets())
+
+
+@functools.cache
+def shipped_presets() -> Mapping[str, Preset]:
+    """Read the presets that come with zedops."""
+    folder = Path(__file__).with_name("presets")
+    files = sorted(folder.glob("*.yaml"))
+    return {path.stem: preset.parse(f"zedops/presets/{path.name}", path.read_bytes())
+            for path in files}
 
 
 def read(
@@ -54,13 +66,18 @@ def apply(
     entries = [each for each in mine.values() if isinstance(each, Entry)]
     blobs = repository.blobs(each.blob for each in entries if each.mode != _SUBMODULE)
     documents: dict[str, Document | None] = {}
-    settings, problems = fleet.settings, fleet.problems
+    settings, problems, presets = fleet.settings, fleet.problems, dict(fleet.presets)
     for path, each in mine.items():
         content = blobs.get(each.blob, b"") if isinstance(each, Entry) else each
         mode = each.mode if isinstance(each, Entry) else FILE_MODE
         if kind_of(path) is Kind.SETTINGS:
             settings, problems = read_settings(content or b"", default_name)
+        elif (name := preset_name(path)) is not None:
+            presets.pop(name, None)
+            made = preset.parse(path, content) if content is not None else None
+            if made := made or shipped_presets().get(name):
+                presets[name] = made
         else:
             documents[path] = parse(path, content, mode) if content is not None else None
     updated = fleet.with_documents(documents)
-    return Fleet(commit, settings, updated.documents, problems)
+    return Fleet(commit, settings, updated.documents, problems, presets)

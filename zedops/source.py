@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -22,7 +22,7 @@ MAX_NODES = 20_000
 MAX_DEPTH = 30
 
 #: Below these keys scalars are text exactly as written: `EULA: TRUE`, `UMASK: 022`, `[echo, 1]`.
-_VERBATIM = (("env",), ("labels",), ("command",), ("health", "test"), ("stop", "commands"))
+_VERBATIM = {("env",), ("labels",), ("command",), ("health", "test"), ("stop", "commands")}
 
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
@@ -32,8 +32,7 @@ _SCALAR_TAGS = {"str", "int", "float", "bool", "null", "timestamp", "value", "me
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A place in a text: line and column from 1, and the span of the value in characters."""
 
     line: int
@@ -71,6 +70,19 @@ def dotted(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def read(path: str, content: bytes) -> Source:
+    """Read one YAML document from a file's bytes."""
+    if len(content) > MAX_BYTES:
+        fact = f"{len(content)} bytes, more than the {MAX_BYTES} that it may have"
+        return Source(path, problems=[Problem(path, 0, 0, "", fact, "shorten it")])
+    try:
+        return load(path, content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = Problem(path, line, 1, "", "not UTF-8 text", "save it as UTF-8")
+        return Source(path, problems=[problem])
 
 
 def load(path: str, text: str) -> Source:
@@ -171,8 +183,8 @@ class _Builder:
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and node.tag.removeprefix(_TAG) in _SCALAR_TAGS:
             below = path[1:] if path[:1] == ("defaults",) else path
-            verbatim = any(below[: len(key)] == key != below for key in _VERBATIM)
-            return _scalar(node, verbatim=verbatim)
+            verbatim = len(below) > 1 and (below[:1] in _VERBATIM or below[:2] in _VERBATIM)
+            return _scalar(node, verbatim=verbatim and below not in _VERBATIM)
         self._complain(path, f"the tag {node.tag!r} is not supported", "write plain YAML")
         return None
 

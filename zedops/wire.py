@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from zedops.fields import Name
+from zedops.fields import Name, ServerId
 from zedops.model import Definition, Drift
 
 #: Raised when an older peer could misread a message; a transport refuses any other, saying so.
@@ -23,7 +23,7 @@ VERSION = 1
 class Message(BaseModel):
     """Frozen, and strict about unknown keys within one version."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Goal(StrEnum):
@@ -43,7 +43,7 @@ class Goal(StrEnum):
 class DesiredServer(Message):
     """One server as its host must make it: presets, defaults and `${…}` already resolved."""
 
-    id: str
+    id: ServerId  #: names directories of the host
     name: Name
     goal: Goal
     definition: Definition
@@ -62,7 +62,7 @@ class DesiredDocument(Message):
     host: Name
     epoch: int
     rev: int
-    servers: dict[str, DesiredServer] = {}
+    servers: dict[ServerId, DesiredServer] = {}
 
     @property
     def stamp(self) -> tuple[int, int]:
@@ -91,7 +91,7 @@ class ContainerFacts(Message):
 class ServerReport(Message):
     """Facts about one server at one moment. None means: could not look."""
 
-    id: str
+    id: ServerId
     at: datetime
     container: ContainerFacts | None = None
     data_exists: bool | None = None

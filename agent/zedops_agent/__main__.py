@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 import threading
@@ -11,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zedops import logbook
 from zedops.errors import UsageError, ZedopsError
 from zedops_agent.engine import Engine
 from zedops_agent.loop import Agent
 from zedops_agent.membership import Membership, load
+from zedops_agent.metrics import AgentMetrics
 from zedops_agent.policy import DEFAULT_PATH, PolicyFile
 from zedops_agent.store import Store
 
@@ -22,16 +23,19 @@ if TYPE_CHECKING:
     from zedops.bus.nats.agent import NatsLink
 
 
-def run(fleet: str, root: Path, policy: Path, wait: Callable[[], object]) -> None:
+def run(
+    fleet: str, root: Path, policy: Path, wait: Callable[[], object],
+    metrics: AgentMetrics | None = None,
+) -> None:
     """Keep a fleet's servers running until `wait` returns."""
     membership = load(root, fleet)
     host, known = _host(fleet, root, membership)
-    agent = Agent(fleet, host, Engine(), root, PolicyFile(policy))
+    agent = Agent(fleet, host, Engine(), root, PolicyFile(policy), metrics)
     link = _link(agent, membership) if membership else None
     agent.start(link)
     where = f"manager at {', '.join(membership.urls)}" if membership else "no manager"
-    sys.stdout.write(f"fleet {fleet!r}, host {host}: {known} servers on disk, {where}\n")
-    sys.stdout.flush()
+    text = f"fleet {fleet!r}, host {host}: {known} servers on disk, {where}"
+    logbook.announce(text, "started", fleet=fleet, host=host, servers=known)
     try:
         wait()
     finally:
@@ -60,7 +64,10 @@ def _link(agent: Agent, membership: Membership) -> NatsLink:
     except ImportError as error:
         remedy = "pip install 'zedops[nats]'"
         raise ZedopsError(f"this host has joined over NATS, which needs: {remedy}") from error
-    where = address(membership.host, membership.urls, membership.credentials, membership.ca)
+    where = address(
+        membership.host, membership.urls, membership.credentials, membership.ca,
+        tls_first=membership.tls_first,
+    )
     return NatsLink(membership.host, agent, where)
 
 
@@ -71,7 +78,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("/var/lib/zedops"))
     parser.add_argument("--policy", type=Path, default=DEFAULT_PATH)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO)
+    logbook.open_logbook(verbose=True)
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())

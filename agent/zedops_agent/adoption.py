@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zedops.calls import Shape
-from zedops.model import Definition, Publish
+from zedops.model import Definition, Publish, SecretsAs
 
 
 def differences(
@@ -46,7 +46,8 @@ def _differences(
 
 
 def _env(shape: Shape, definition: Definition) -> Iterator[str]:
-    wanted = set(definition.env) | set(definition.secrets)
+    secrets = definition.secrets if definition.secrets_as is SecretsAs.ENV else ()
+    wanted = set(definition.env) | set(secrets)
     for name in sorted(wanted ^ set(shape.env)):
         yield f"env.{name}"
     for name, value in shape.env.items():

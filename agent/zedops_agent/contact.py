@@ -74,9 +74,18 @@ class Contact:
     def progress(self, progress: Progress) -> None:
         """Tell how far long work has come, if anybody listens."""
         with self._wake:
-            if self._greeted:
-                self._progress[progress.id] = progress
-                self._wake.notify_all()
+            self._progress[progress.id] = progress
+            self._wake.notify_all()
+
+    @property
+    def reached(self) -> bool:
+        """Say whether the manager answers, as far as is known."""
+        return self.link is not None and self._greeted and not self._trouble
+
+    @property
+    def unsent(self) -> int:
+        """Count the reports that wait for the manager."""
+        return len(self._reports)
 
     def stop(self) -> None:
         """End `run` once what is queued is sent, if it can be."""
@@ -119,6 +128,7 @@ class Contact:
     def _again_in(self, seconds: float) -> None:
         with self._wake:
             self._greeted, self._next_try = False, time.monotonic() + seconds
+            self._progress.clear()  # it is of no interest afterwards
 
     def _note(self, text: str) -> None:
         if text != self._trouble:

@@ -7,10 +7,11 @@ Sources: Docker Engine API v1.41, `ContainerCreate`. Bind mounts go through `Mou
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from zedops.model import Definition, Health, Profile, Publish, Volume
+from zedops.model import SECRETS_PATH, Definition, Health, Profile, Publish, SecretsAs, Volume
 from zedops.wire import DesiredServer
 from zedops_agent import observed
 from zedops_agent.observed import Ceilings
@@ -22,24 +23,34 @@ _NS = 10**9
 RESTART_POLICY = "unless-stopped"
 
 
+@dataclass(frozen=True)
+class Handed:
+    """The secrets that a container is made with."""
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fingerprint: str = ""  #: of those whose values are on the host
+    place: str = ""  #: the host's directory in which they are files, if they are
+
+
 def create_arguments(
     fleet: str,
     want: DesiredServer,
     name: str,
     sources: Mapping[str, str],
     image: observed.Image,
-    secrets: Mapping[str, str],
+    secrets: Handed,
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Make (config, host config, further networks) for one server's container.
 
     `sources` says where each volume is: an absolute path, or a named volume's own directory.
     """
     definition = want.definition
+    as_files = definition.secrets_as is SecretsAs.FILES
     config: dict[str, Any] = {
         "name": name,
         "image": definition.image,
         "command": list(definition.command) if definition.command is not None else None,
-        "environment": {**definition.env, **secrets},
+        "environment": {**definition.env, **({} if as_files else secrets.values)},
         "hostname": definition.hostname,
         "user": definition.user,
         "labels": {
@@ -49,15 +60,36 @@ def create_arguments(
             observed.SERVER_NAME: want.name,
             observed.DEFINITION: want.hash,
             observed.REBUILD: definition.rebuild or "",
+            **({observed.SECRETS: secrets.fingerprint} if secrets.fingerprint else {}),
+            **({observed.SECRET_NAMES: ",".join(secrets.values)} if secrets.values else {}),
         },
         "ports": [(port.container, port.protocol) for port in definition.ports.values()],
         "stop_signal": definition.stop.signal,
         "healthcheck": _health(definition.health) if definition.health else None,
     }
     host = {**_host(definition, sources, image), **_lockdown(definition)}
+    if as_files and secrets.values:
+        host["mounts"].append({
+            "Type": "bind", "Source": secrets.place, "Target": SECRETS_PATH, "ReadOnly": True,
+        })
     if definition.networks:
         host["network_mode"] = definition.networks[0]
     return config, host, list(definition.networks[1:])
+
+
+def uncovered(definition: Definition, image: observed.Image) -> str | None:
+    """Say which of an image's own volumes no mount covers; None if there is none.
+
+    The Engine makes a nameless volume for each, and another one for the next container. Only a
+    mount on the very path prevents it, one above does not (API: ContainerCreate, `Volumes`).
+    """
+    covered = {PurePosixPath(volume.path) for volume in definition.volumes.values()}
+    left = [path for path in image.volumes if PurePosixPath(path) not in covered]
+    if not left:
+        return None
+    what = f"the image keeps {', '.join(left)}"
+    fact = f"{what} in a nameless volume that the next container does not get"
+    return f"{fact}; add the path to `volumes:` to keep what is in it"
 
 
 def ceilings(definition: Definition) -> Ceilings:

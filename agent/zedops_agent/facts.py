@@ -13,8 +13,18 @@ from typing import Any
 
 from zedops.calls import Mounted, Shape
 from zedops.fields import looks_secret
-from zedops.model import Health
-from zedops_agent.observed import DEFINITION, FLEET, REBUILD, Ceilings, Container, Image, Phase
+from zedops.model import SECRETS_PATH, Health
+from zedops_agent.observed import (
+    DEFINITION,
+    FLEET,
+    REBUILD,
+    SECRET_NAMES,
+    SECRETS,
+    Ceilings,
+    Container,
+    Image,
+    Phase,
+)
 
 #: (address, host port, container port, protocol)
 Binding = tuple[str, int, int, str]
@@ -35,6 +45,8 @@ def container(facts: Mapping[str, Any]) -> Container:
         phase=Phase(state["Status"]),
         definition=labels.get(DEFINITION, ""),
         rebuild=labels.get(REBUILD, ""),
+        secrets=labels.get(SECRETS, ""),
+        secrets_at=_secrets_at(facts) if labels.get(SECRET_NAMES) else "",
         image=facts["Image"],
         started_at=time(state["StartedAt"]),
         exit_code=None if state["Status"] in ("created", "running") else state["ExitCode"],
@@ -50,10 +62,17 @@ def container(facts: Mapping[str, Any]) -> Container:
     )
 
 
+def _secrets_at(facts: Mapping[str, Any]) -> str:
+    mounts = facts.get("Mounts") or []
+    places = [each["Source"] for each in mounts if each["Destination"] == SECRETS_PATH]
+    return str(places[0]) if places else ""
+
+
 def image(facts: Mapping[str, Any]) -> Image:
     """Read one inspected image."""
     config = facts.get("Config") or {}
-    return Image(facts["Id"], config.get("User") or "", tuple(config.get("Entrypoint") or ()))
+    entrypoint, volumes = config.get("Entrypoint") or (), config.get("Volumes") or ()
+    return Image(facts["Id"], config.get("User") or "", tuple(entrypoint), tuple(sorted(volumes)))
 
 
 def time(text: str) -> datetime | None:
@@ -94,7 +113,7 @@ def shape(
         running=facts["State"]["Running"],
         owner=labels.get(FLEET),
         command=_unless_same(config.get("Cmd"), image_config.get("Cmd")),
-        env=_env(config.get("Env"), image_config.get("Env")),
+        env=_env(config.get("Env"), image_config.get("Env"), labels.get(SECRET_NAMES, "")),
         ports=bindings(facts),
         mounts=tuple(_mounts(facts, directories)),
         user=config.get("User") if config.get("User") != image_config.get("User") else None,
@@ -115,10 +134,17 @@ def _unless_same(value: list[str] | None, default: list[str] | None) -> tuple[st
     return None if not value or value == default else tuple(value)
 
 
-def _env(entries: list[str] | None, defaults: list[str] | None) -> dict[str, str | None]:
+def _env(
+    entries: list[str] | None, defaults: list[str] | None, declared: str
+) -> dict[str, str | None]:
+    """Read the variables; a value that is a secret, or looks like one, is left out."""
+    secret = set(declared.split(","))
     own = [each for each in entries or [] if each not in set(defaults or [])]
     pairs = (each.partition("=") for each in own)
-    return {key: None if looks_secret(key) else value for key, _, value in sorted(pairs)}
+    return {
+        key: None if key in secret or looks_secret(key) else value
+        for key, _, value in sorted(pairs)
+    }
 
 
 def _mounts(facts: Mapping[str, Any], directories: Mapping[str, bool]) -> list[Mounted]:

@@ -20,10 +20,12 @@ from zedops.errors import EngineFailed, EngineUnreachable, HostUnavailable, Zedo
 from zedops.wire import DesiredDocument
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
+from zedops_agent.metrics import AgentMetrics, Standing
 from zedops_agent.observed import DataVolume
 from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
 from zedops_agent.schedule import Schedule
+from zedops_agent.secrets import Secrets
 from zedops_agent.store import Store
 from zedops_agent.watch import changed_homes
 from zedops_agent.work import Workshop
@@ -45,22 +47,27 @@ class Agent:
     """One fleet's agent on one host. `start` returns at once; `stop` ends every thread."""
 
     def __init__(
-        self, fleet: str, host: str, engine: Engine, root: Path, policy: PolicyFile | None = None
+        self, fleet: str, host: str, engine: Engine, root: Path, policy: PolicyFile | None = None,
+        metrics: AgentMetrics | None = None,
     ) -> None:
+        self._metrics = metrics or AgentMetrics()
         self.fleet, self.host = fleet, host
         self._engine = engine
         self._store = Store(root, fleet)
         policy = policy or PolicyFile()
-        self._workshop = Workshop(fleet, engine, root, self._store, policy)
+        secrets = Secrets(root, fleet)
+        secrets.prepare()
+        self._workshop = Workshop(fleet, engine, root, self._store, policy, secrets)
         self._document: DesiredDocument | None = self._store.load_desired()
         self._taking = threading.Lock()
         self._contact = Contact(host, self._store, self._held, self._start_over)
         self._reconciler = Reconciler(
-            fleet, host, self._workshop, self._store, self._contact.report, self._contact.progress
+            fleet, host, self._workshop, self._store, self._contact.report, self._contact.progress,
+            self._metrics,
         )
         self._schedule = Schedule(self._work_on)
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
-        self._data: dict[str, tuple[DataVolume, ...]] = {}
+        self._data: dict[str, tuple[tuple[DataVolume, ...], str | None]] = {}
         self._watched: set[str] = set()
         self._rewatch = threading.Event()
         self._saying = threading.Lock()
@@ -70,6 +77,7 @@ class Agent:
     def start(self, link: Link | None = None) -> None:
         """Begin to work, from the document on disk until a manager hands over a newer one."""
         self._contact.link = link
+        self._metrics.look = self.standing
         loops = {
             "dispatch": self._schedule.run, "listen": self._listen, "tick": self._tick,
             "watch": self._watch_data, "contact": self._contact.run,
@@ -132,6 +140,14 @@ class Agent:
     def greet(self) -> None:
         """Ask the manager for the document soon."""
         self._contact.greet()
+
+    def standing(self) -> Standing:
+        """Say how this agent stands, for whoever monitors it."""
+        return Standing(
+            engine_answers=not self._engine_gone, manager_answers=self._contact.reached,
+            servers=len(self._ids()), unsent_reports=self._contact.unsent,
+            at_work=self._schedule.at_work,
+        )
 
     # --- the document
 
@@ -237,12 +253,13 @@ class Agent:
         self._schedule.mark(differing)
 
     def _look_at_data(self) -> None:
-        """No event tells that a directory went: look at every one, which costs 0.1 ms each."""
+        """No event tells that a directory went, or a secret changed: 0.1 ms each to look."""
         document = self._document
         looks = {}
         for key, want in (document.servers if document else {}).items():
             with contextlib.suppress(EngineFailed):  # where a named volume is, only it knows
-                looks[key] = self._workshop.look_at_data(want)
+                found = self._workshop.look_at_data(want)
+                looks[key] = found, self._workshop.look_at_secrets(want)
         self._schedule.mark({key for key, each in looks.items() if each != self._data.get(key)})
         self._data = looks
 

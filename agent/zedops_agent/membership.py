@@ -24,7 +24,8 @@ class Membership(Model):
     host: Name
     urls: tuple[str, ...] = Field(min_length=1)
     ca: str | None = None  #: PEM; None: the system's certificates, or no TLS with `nats://`
-    credentials: str = Field(repr=False)  #: text of a `.creds` file
+    credentials: str | None = Field(default=None, repr=False)  #: text of a `.creds` file
+    tls_first: bool = True  #: a fleet's own server wants that; somebody else's may not know it
 
 
 def path(root: Path, fleet: str) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from zedops.change import is_made_for
 from zedops.wire import DesiredServer, Goal, Message
 from zedops_agent.observed import Container, DataVolume, Observed, Presence
 
@@ -57,7 +58,8 @@ class Memory(Message):
 def matches(container: Container, want: DesiredServer) -> bool:
     """Say whether a container is the one that a definition asks for."""
     rebuild = want.definition.rebuild
-    return container.definition == want.hash and rebuild in (None, container.rebuild)
+    made = is_made_for(container.definition, container.rebuild, want.hash, rebuild)
+    return made and not container.stale
 
 
 def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime) -> Memory:

@@ -12,6 +12,8 @@ from enum import StrEnum
 #: Labels that tie a container to its server.
 FLEET, SERVER_ID, SERVER_NAME = "zedops.fleet", "zedops.server.id", "zedops.server.name"
 DEFINITION, REBUILD = "zedops.definition", "zedops.rebuild"
+#: A keyed fingerprint of the secrets it was made with, and their names.
+SECRETS, SECRET_NAMES = "zedops.secrets", "zedops.secrets.names"
 
 
 class Phase(StrEnum):
@@ -42,6 +44,7 @@ class Image:
     id: str
     user: str
     entrypoint: tuple[str, ...]
+    volumes: tuple[str, ...] = ()  #: paths that it declares as volumes of their own
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,9 @@ class Container:
     error: str = ""
     ceilings: Ceilings | None = None
     adopted: bool = False  #: somebody else made it, under a name of its own
+    secrets: str = ""  #: fingerprint of the host's secrets it was made with, empty if none
+    secrets_at: str = ""  #: the host's directory in which its secrets are files, empty if none
+    stale: bool = False  #: one of those secrets has changed since
 
     @property
     def running(self) -> bool:

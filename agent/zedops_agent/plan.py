@@ -227,8 +227,10 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
     """Make the container: the first one, a lost one again, or one that replaces another."""
     cause, note, newest = "new server", None, False
     if previous is not None and not _vanished(want, previous, memory):
-        newest = previous.definition == want.hash
-        cause = "rebuild was asked for" if newest else "the definition changed"
+        cause = "the definition changed"
+        if previous.definition == want.hash:
+            newest = not previous.stale
+            cause = "rebuild was asked for" if newest else "a secret changed"
     elif memory.goal is Goal.DELETED:
         cause = "restored"
     elif want.created or memory.created:

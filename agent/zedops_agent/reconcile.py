@@ -19,6 +19,7 @@ from zedops.wire import (
 )
 from zedops_agent.engine.stopping import Stopped
 from zedops_agent.memory import Memory, failed, matches, reached, remember
+from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.plan import make_plan
 from zedops_agent.steps import Create, Plan, Pull, Remove, RemoveData, Start, Step, StopContainer
@@ -45,7 +46,9 @@ class Reconciler:
         store: Store,
         report: Callable[[ServerReport], None],
         progress: Callable[[Progress], None],
+        metrics: AgentMetrics,
     ) -> None:
+        self._metrics = metrics
         self._fleet, self._host = fleet, host
         self._workshop = workshop
         self._store = store
@@ -93,10 +96,11 @@ class Reconciler:
         for step in plan.steps:
             if self.stopping:
                 break
-            log.info("%s: %s", want.name, step)
+            log.info("%s: %s", want.name, step, extra={"server": want.name, "cause": step.cause})
             disrupted = disrupted or (replaces and isinstance(step, _DISRUPTIVE))
             try:
-                stopped = self._workshop.carry_out(step, want, seen, self._progress(want))
+                with self._metrics.step(type(step).__name__):
+                    told = self._workshop.carry_out(step, want, seen, self._progress(want))
             except EngineUnreachable:
                 raise
             except LookOutdated as error:
@@ -107,12 +111,16 @@ class Reconciler:
                 self._remember_failure(want, step, str(error), retry=retry)
                 return None
             faults.point(f"step.{type(step).__name__}")
-            if stopped is not None and (stopped.killed or want.goal is not Goal.RUNNING):
-                note = _how_it_stopped(stopped)
+            if isinstance(told, str):
+                note = "; ".join(each for each in (note or plan.note, told) if each)
+            elif told is not None and (told.killed or want.goal is not Goal.RUNNING):
+                note = _how_it_stopped(told)
         return note
 
     def _remember_failure(self, want: DesiredServer, step: Step, text: str, *, retry: bool) -> None:
-        log.warning("%s: %s failed: %s", want.name, type(step).__name__, text)
+        kind = type(step).__name__
+        facts = {"server": want.name, "step": kind}
+        log.warning("%s: %s failed: %s", want.name, kind, text, extra=facts)
         memory = self._store.load_memory(want.id)
         now = datetime.now(UTC)
         self._store.save_memory(want.id, failed(memory, want, text, now, retry=retry))

@@ -74,6 +74,12 @@ class Schedule:
                     self.mark_later(server_id, again_s)
                 self._wake.notify_all()
 
+    @property
+    def at_work(self) -> int:
+        """Count the servers that are marked or in somebody's hand."""
+        with self._wake:
+            return len(self._marked | self._busy)
+
     def pause(self, seconds: float) -> None:
         """Wait so long, or until `stop`."""
         deadline = time.monotonic() + seconds

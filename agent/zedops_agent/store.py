@@ -1,4 +1,4 @@
-"""What an agent keeps on disk: its desired document, its memory of each server, the secrets.
+"""What an agent keeps on disk: its desired document, its memory of each server.
 
 With the manager and the network gone, this is all that an agent works from. Every write is whole
 or not at all: a temporary file, synced, then renamed over the old one.
@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from zedops import faults
-from zedops.errors import EngineFailed, ZedopsError
+from zedops.errors import ZedopsError
 from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
 
@@ -22,7 +22,6 @@ class Store:
     """The files of one fleet's agent under `<root>/agent/<fleet>`."""
 
     def __init__(self, root: Path, fleet: str) -> None:
-        self._secrets = root / "secrets" / fleet
         self._home = root / "agent" / fleet
         self._memories = self._home / "memory"
         #: Whose the containers are that carry no label of zedops: container id → server id.
@@ -89,24 +88,6 @@ class Store:
         if memory.adopted is not None:
             self.adopted[memory.adopted] = server_id
         faults.point("store.memory")
-
-    def secrets(self, server: str, names: tuple[str, ...]) -> dict[str, str]:
-        """Read a server's secrets from this host; EngineFailed names what is missing."""
-        values = {}
-        for name in names:
-            path = self._secrets / server / name
-            try:
-                values[name] = path.read_text().removesuffix("\n")
-            except OSError as error:
-                raise EngineFailed(f"secret {name} is not set; write it to {path}") from error
-        return values
-
-    def keep_secret(self, server: str, name: str, value: str) -> None:
-        """Keep a secret that an adopted container was given, unless one is set already."""
-        path = self._secrets / server / name
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            _write(path, value + "\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
 
@@ -11,6 +12,8 @@ import psutil
 
 from zedops import __version__
 from zedops.calls import (
+    CheckupReply,
+    CheckupRequest,
     DataReply,
     DataRequest,
     InspectRequest,
@@ -21,15 +24,20 @@ from zedops.calls import (
     PortsReply,
     PortsRequest,
     PortUse,
+    RecipientReply,
+    RecipientRequest,
     Reply,
     Request,
+    StatsReply,
+    StatsRequest,
     VolumeSize,
 )
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.model import VolumeKind
 from zedops.wire import DesiredDocument, DesiredServer
-from zedops_agent import data
+from zedops_agent import checkup, data
 from zedops_agent.engine import Engine
+from zedops_agent.policy import PolicyFile
 
 _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
 
@@ -43,8 +51,12 @@ class Survey:
         engine: Engine,
         root: Path,
         places: Callable[[DesiredServer], data.Places],
+        policy: PolicyFile,
+        recipient: Callable[[], str],
     ) -> None:
+        self._policy = policy
         self._fleet, self._engine, self._root, self._places = fleet, engine, root, places
+        self._recipient = recipient
 
     def answer(
         self, request: Request, held: DesiredDocument | None, adopted: Mapping[str, str]
@@ -54,6 +66,13 @@ class Survey:
             case PingRequest():
                 epoch, rev = held.stamp if held else (0, 0)
                 return Pong(zedops=__version__, engine=self._version(), epoch=epoch, rev=rev)
+            case CheckupRequest():
+                site = checkup.Site(self._fleet, self._root, self._policy, self._engine.about)
+                return CheckupReply(findings=tuple(checkup.check(site)), at=datetime.now(UTC))
+            case RecipientRequest():
+                return RecipientReply(recipient=self._recipient())
+            case StatsRequest():
+                return StatsReply(samples=tuple(self._engine.samples(self._fleet, adopted)))
             case DataRequest():
                 return DataReply(volumes=tuple(self._sizes(request.server_id, held)))
             case PortsRequest():

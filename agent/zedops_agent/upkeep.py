@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from zedops.change import asks_restart
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.container import ceilings
@@ -96,7 +97,7 @@ def _run(
 ) -> tuple[list[Step], str | None]:
     """See that the right container runs."""
     token = want.definition.restart
-    asked = token is not None and token != memory.restart
+    asked = asks_restart(want.definition, memory.restart)
     if token is not None and asked and current.phase is not Phase.CREATED:
         return [Restart(current.id, want.definition.stop, token, "restart was asked for")], None
     if current.phase is Phase.RESTARTING or current.phase is Phase.RUNNING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +11,18 @@ from typing import assert_never
 
 from zedops import faults
 from zedops.errors import EngineFailed
+from zedops.model import SecretsAs
 from zedops.wire import DesiredServer, Goal
-from zedops_agent import data
+from zedops_agent import data, files
 from zedops_agent.adoption import differences
-from zedops_agent.container import create_arguments
+from zedops_agent.container import Handed, create_arguments, uncovered
 from zedops_agent.engine import Engine
 from zedops_agent.engine.stopping import Stopped
-from zedops_agent.memory import Memory, Restarting
+from zedops_agent.memory import Memory, Restarting, matches
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed
 from zedops_agent.policy import PolicyFile
 from zedops_agent.ports import conflict
+from zedops_agent.secrets import Secrets
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,
@@ -48,25 +52,30 @@ _PORT_TAKEN = ("port is already allocated", "address already in use")
 class GaveUp(EngineFailed):
     """A server that keeps crashing was stopped; trying again by itself would not help."""
 
+#: Steps that end with a container that runs: never past the host's policy, whoever asked for them.
+_BRINGS_UP = (MakeData, Adopt, Create, Start, Restart, Update)
+
 
 class Workshop:
     """The host's things that steps need: Engine, data root, store, its owner's policy."""
 
     def __init__(
-        self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile
+        self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
+        secrets: Secrets,
     ) -> None:
         self._fleet = fleet
         self._engine = engine
         self._root = root
         self._store = store
         self._policy = policy
+        self._secrets = secrets
         self._named: dict[str, Path] = {}
-        self.survey = Survey(fleet, engine, root, self.places)
+        self.survey = Survey(fleet, engine, root, self.places, policy, secrets.recipient)
 
     def look(self, want: DesiredServer, adopted: str | None) -> Observed:
         """Observe one server; EngineUnreachable means that nothing was seen."""
         containers = [
-            self._as_adopted(each, want) if each.id == adopted else each
+            self._as_adopted(each, want) if each.id == adopted else self._as_made(each, want)
             for each in self._engine.look(self._fleet, want.id, adopted)
         ]
         return Observed(
@@ -75,6 +84,15 @@ class Workshop:
             data.look_home(self._root, want.id),
             self._candidate(want) if adopted is None and want.definition.adopt else None,
         )
+
+    def _as_made(self, found: Container, want: DesiredServer) -> Container:
+        """See whether a secret on this host has changed since a container was made."""
+        stale = self._secrets.is_stale(found.secrets, want.name, want.definition)
+        return replace(found, stale=stale)
+
+    def look_at_secrets(self, want: DesiredServer) -> str | None:
+        """Fingerprint a server's secrets on this host; None: cannot look."""
+        return self._secrets.fingerprint(want.name, want.definition)
 
     def _as_adopted(self, found: Container, want: DesiredServer) -> Container:
         """Read off an adopted container whether it is what the definition asks for."""
@@ -121,32 +139,31 @@ class Workshop:
             self._named[source] = found
         return self._named[source]
 
-    def _allowed_places(self, want: DesiredServer) -> dict[str, Path | None]:
-        places = self.places(want)
-        for key, volume in want.definition.volumes.items():
-            path = places[key]
-            if volume.source is not None and path is not None:
-                self._policy.check_source(key, path)
-        return places
-
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
-    ) -> Stopped | None:
-        """Do one step; a stop tells how it went."""
+    ) -> Stopped | str | None:
+        """Do one step, if the host's owner allows it.
+
+        A stop tells how it went, a creation what is worth saying.
+        """
         engine = self._engine
+        if isinstance(step, _BRINGS_UP):
+            self._policy.check(want.definition, self.places(want))
         match step:
             case Pull():
                 self._pull(step, progress)
             case MakeData():
+                # nothing is taken down for a container that could not be made without its secrets
+                self._secrets.read(want.name, want.definition)
                 self._make_data(want)
             case CheckPorts():
                 self._check_ports(step, want)
             case Adopt():
                 self._adopt(step, want)
             case Create():
-                self._create(step, want)
+                return self._create(step, want)
             case Start():
-                self._start(step, want)
+                self._start(step, want, seen)
             case StopContainer():
                 return engine.stop(step.container, step.stop)
             case Restart():
@@ -160,7 +177,9 @@ class Workshop:
                 engine.rename(step.container, step.name)
             case Remove():
                 engine.remove(step.container)
+                self._forget_files(step.container, seen)
             case RemoveData():
+                self._policy.check_purge()
                 data.release(self.places(want), self._of(want), want.definition)
                 data.remove(self._root, self._of(want))
             case GiveUp():
@@ -175,7 +194,7 @@ class Workshop:
             self._engine.pull(step.image, progress)
 
     def _make_data(self, want: DesiredServer) -> None:
-        places = self._allowed_places(want)
+        places = self.places(want)
         data.make(self._root, places, self._of(want), want.definition, self._user(want))
 
     def _check_ports(self, step: CheckPorts, want: DesiredServer) -> None:
@@ -189,13 +208,16 @@ class Workshop:
         self._make_data(want)
         faults.point("adopt.marked")
         given = self._engine.environment(step.container)
-        for name in want.definition.secrets:
-            self._store.keep_secret(want.name, name, given.get(name, ""))
+        wanted = want.definition.host_secrets
+        self._secrets.keep(want.name, {name: given.get(name, "") for name in wanted})
         memory: Memory = self._store.load_memory(want.id)
         self._store.save_memory(want.id, memory.model_copy(update={"adopted": step.container}))
 
-    def _start(self, step: Start, want: DesiredServer) -> None:
+    def _start(self, step: Start, want: DesiredServer, seen: Observed) -> None:
         """Start a container; a port that it cannot have is said with who has it."""
+        before = next((each for each in seen.containers if each.id == step.container), None)
+        if before is None or matches(before, want):  # not one that was made with other secrets
+            self._hand_files(step.container, want)
         try:
             self._engine.start(step.container)
         except EngineFailed as error:
@@ -209,6 +231,8 @@ class Workshop:
         """Stop a server that keeps crashing. Its log goes into git, but no secret that is in it."""
         given = self._engine.environment(step.container)
         secrets = [given.get(name, "") for name in want.definition.secrets]
+        with contextlib.suppress(EngineFailed):  # those that are files are in no variable
+            secrets += self._secrets.read(want.name, want.definition).values()
         lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
         self._engine.stop(step.container, step.stop)
         raise GaveUp(f"{step.cause}; last log lines: {lines or 'none'}")
@@ -222,17 +246,43 @@ class Workshop:
         image = self._engine.image(want.definition.image)
         return image.user if image else ""
 
-    def _create(self, step: Create, want: DesiredServer) -> None:
+    def _create(self, step: Create, want: DesiredServer) -> str | None:
         image = self._engine.image(want.definition.image)
         if image is None:
             raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
-        secrets = self._store.secrets(want.name, want.definition.secrets)
-        sources = {key: str(path) for key, path in self._allowed_places(want).items()}
+        secrets = self._handed(want)
+        if secrets.place:
+            files.prepare(Path(secrets.place))
+        sources = {key: str(path) for key, path in self.places(want).items()}
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets
         )
         self._engine.make_way(self._fleet, step.name, None)
         self._engine.create(config, host, networks)
+        return uncovered(want.definition, image)
+
+    def _handed(self, want: DesiredServer) -> Handed:
+        values = self._secrets.read(want.name, want.definition)
+        fingerprint = self._secrets.fingerprint(want.name, want.definition) or ""
+        place = ""
+        if values and want.definition.secrets_as is SecretsAs.FILES:
+            # a place for each set of values: the previous container keeps those it was made with
+            version = hashlib.sha256(f"{want.hash} {fingerprint}".encode()).hexdigest()[:16]
+            place = str(files.place(self._fleet, want.id, version))
+        return Handed(values, fingerprint, place)
+
+    def _hand_files(self, container: str, want: DesiredServer) -> None:
+        """Have the secrets in memory that a container is to find as files."""
+        if want.definition.secrets_as is SecretsAs.FILES and want.definition.secrets:
+            handed = self._handed(want)
+            files.fill(Path(handed.place), handed.values, self._engine.user(container))
+
+    def _forget_files(self, container: str, seen: Observed) -> None:
+        """Let the secrets of a container that is gone go with it."""
+        used = {each.secrets_at for each in seen.containers if each.id != container}
+        for each in seen.containers:
+            if each.id == container and each.secrets_at and each.secrets_at not in used:
+                files.remove(each.secrets_at)
 
     def _restart(self, step: Restart, want: DesiredServer, seen: Observed) -> None:
         """Restart exactly once: what is begun is written down first, with what will change."""
@@ -242,6 +292,7 @@ class Workshop:
         self._store.save_memory(want.id, memory.model_copy(update={"restarting": begun}))
         self._engine.stop(step.container, step.stop)
         faults.point("restart.stopped")
+        self._hand_files(step.container, want)
         self._engine.start(step.container)
 
 

@@ -29,6 +29,7 @@ from zedops.wire import (
 )
 from zedops_agent.engine import Engine
 from zedops_agent.loop import Agent
+from zedops_agent.policy import PolicyFile
 
 DEADLINE_S = 30.0
 
@@ -42,6 +43,7 @@ class Host:
     ) -> None:
         self.root, self.api, self.image, self.fleet = root, api, image, fleet
         self._engine_url = engine_url
+        self.policy = root / "agent.yaml"
         self.reports: list[ServerReport] = []
         self.progressed: list[str] = []
         self._servers: dict[str, DesiredServer] = {}
@@ -52,6 +54,8 @@ class Host:
         self.agent: Agent | None = None
 
     # --- the manager's side of the bus
+
+    speaks = True
 
     def sync(self, hello: Hello) -> DesiredDocument:
         return self._document()
@@ -73,11 +77,16 @@ class Host:
             fleet=self.fleet, host="here", epoch=1, rev=rev, servers=dict(self._servers)
         )
 
+    def sync_text(self) -> str:
+        """Give the document as it goes over a wire."""
+        return self._document().model_dump_json()
+
     # --- what a test does
 
     def start(self) -> None:
         """Start the agent."""
-        self.agent = Agent(self.fleet, "here", Engine(self._engine_url), self.root)
+        policy = PolicyFile(self.policy)
+        self.agent = Agent(self.fleet, "here", Engine(self._engine_url), self.root, policy)
         self.agent.start(self._bus.join("here", self.agent))
 
     def stop(self) -> None:

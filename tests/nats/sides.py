@@ -59,6 +59,7 @@ class ManagerEnd:
 
     document: DesiredDocument
     away: bool = False
+    speaks: bool = True
     hellos: list[Hello] = field(default_factory=list)
     reports: list[ServerReport] = field(default_factory=list)
     told: list[Progress] = field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.pure.fleets import running, server_id
+from tests.pure.fleets import NOW, later, running, server_id
 from zedops.audit import Transition, read_trailers, transition, write_message
 from zedops.model import Status
 
@@ -26,6 +26,16 @@ Zedops-Host: attic
 Zedops-Transition: creating → running
 Zedops-Commit: 3f2a1c9
 """
+
+
+def test_a_message_says_when_each_status_began_on_the_host() -> None:
+    moved = transition(
+        "rosewood", [Status.UNKNOWN, Status.MISSING, Status.RUNNING], running(1),
+        times=[NOW, later(3)],
+    )
+    (told,) = read_trailers(write_message([moved]))
+    assert told["transition"] == "unknown → missing → running"
+    assert told["at"] == "2026-11-23T10:00:00Z 2026-11-23T10:00:03Z"
 
 
 def test_the_subject_names_three_servers_and_counts_the_rest() -> None:

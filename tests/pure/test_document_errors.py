@@ -97,8 +97,8 @@ def test_an_unknown_key_is_met_with_the_nearest_known_one(content: str, problem:
                                    " use letters, digits and '_', no digit first")),
         ('image: a\nenv: {A: "x\\0"}',
          "2:7: env.A: holds a NUL character, which no environment or argument can; remove it"),
-        ("image: a\nsecrets: X", '2:1: secrets: "X": must be a list'),
-        ("image: a\nsecrets: [A, 1]", "2:14: secrets[1]: 1: must be text; put it in quotes"),
+        ("image: a\nsecrets: X", '2:1: secrets: must be a list'),
+        ("image: a\nsecrets: [A, 1]", "2:14: secrets[1]: must be text; put it in quotes"),
         ("image: a\nlimits: 3", "2:1: limits: 3: must be a mapping of keys to values"),
         ("image: a\nlimits: {memory: 6}", ("2:10: limits.memory: 6 is not a size;"
                                           " write a number with a unit, e.g. 512MiB, 6GiB")),

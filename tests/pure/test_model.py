@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.pure.fleets import server_id
 from zedops.document import parse
 from zedops.model import LABEL_PREFIX, Definition, Drift, Settings, State, definition_hash
 from zedops.wire import DesiredDocument, DesiredServer, Goal
@@ -117,10 +118,11 @@ def test_what_is_dumped_for_the_host_is_read_back_the_same() -> None:
 def test_a_document_for_a_host_survives_the_wire() -> None:
     full = definition(FULL)
     server = DesiredServer(
-        id="7", name="rosewood", goal=Goal.RUNNING, definition=full, hash=definition_hash(full),
-        commit="3f2a1c9", created=True, data_expected=True, drift=Drift.HEAL,
+        id=server_id(7), name="rosewood", goal=Goal.RUNNING, definition=full,
+        hash=definition_hash(full), commit="3f2a1c9", created=True, data_expected=True,
+        drift=Drift.HEAL,
     )
-    document = DesiredDocument(fleet="f", host="attic", epoch=1, rev=2, servers={"7": server})
+    document = DesiredDocument(fleet="f", host="attic", epoch=1, rev=2, servers={server.id: server})
     assert DesiredDocument.model_validate_json(document.model_dump_json()) == document
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -20,7 +21,10 @@ from tests.conftest import without
 from tests.machine import DEADLINE_S
 from tests.system.many import Many, missing
 
-pytestmark = [pytest.mark.docker, pytest.mark.nats, pytest.mark.system]
+pytestmark = [
+    pytest.mark.docker, pytest.mark.nats, pytest.mark.system,
+    pytest.mark.xdist_group("many"),  # two Engines are enough
+]  # fmt: skip
 
 #: A host that went silent is told of within this.
 LOST_S = 25.0
@@ -62,7 +66,7 @@ def test_a_server_lives_on_the_host_that_its_definition_names(many: Many) -> Non
     many.runs_on("muldraugh", "cellar")
     many.place("rosewood", "attic", 16261, GREET="bob")
     assert "rosewood" in many.push("rosewood: greet bob")
-    many.wait_for(lambda: "GREET=bob" in (many.of("attic", "rosewood") or {})["Config"]["Env"])
+    greets(many, "rosewood", "attic", "bob")
     many.pull()
     many.zedops("delete", "rosewood", "--yes", "--wait")
     assert many.on("rosewood") == []
@@ -157,7 +161,7 @@ def test_a_host_that_is_cut_off_goes_on_and_tells_afterwards(many: Many) -> None
         # and here
         many.place("ekron", "cellar", GREET="bob")
         assert "ekron" in many.push("ekron: greet bob")
-        many.wait_for(lambda: "GREET=bob" in (many.of("cellar", "ekron") or {})["Config"]["Env"])
+        greets(many, "ekron", "cellar", "bob")
         many.wait_for(lambda: many.state("riverside").get("status") == "unknown", LOST_S)
         assert time.monotonic() - cut_at <= LOST_S + 5
         lost = [each for each in many.subjects() if "riverside: running → unknown" in each]
@@ -169,7 +173,7 @@ def test_a_host_that_is_cut_off_goes_on_and_tells_afterwards(many: Many) -> None
         assert "it waits for host 'attic', which does not answer" in said
     finally:
         attic.heal()
-    many.wait_for(lambda: "GREET=eve" in (many.of("attic", "riverside") or {})["Config"]["Env"], 60)
+    greets(many, "riverside", "attic", "eve")
     settled(many, "riverside")
     settled(many, "louisville")
     back = [each for each in many.subjects() if "louisville: unknown → running" in each]
@@ -199,7 +203,7 @@ def test_a_purge_waits_for_its_host(many: Many) -> None:
     finally:
         many.hosts["attic"].run()
     many.wait_for(lambda: not home.exists(), 60)
-    many.wait_for(lambda: any("marchridge: purged" in each for each in many.subjects()))
+    many.wait_for(lambda: "marchridge" not in many.zedops("list", "--all", "--json").stdout)
 
 
 @pytest.mark.parametrize("victim", ["manager", "nats", "agent"])
@@ -228,8 +232,7 @@ def test_whoever_is_killed_comes_back_to_the_same_place(many: Many, victim: str)
             many.git("commit", "--quiet", "-m", f"{name}: greet bob")
             many.git("push", "-o", "no-wait")
             attic.run()
-    many.wait_for(lambda: "GREET=bob" in (many.of("attic", name) or {"Config": {"Env": []}})
-                  ["Config"]["Env"], 60)
+    greets(many, name, "attic", "bob")
     settled(many, name)
     many.runs_on(name, "attic")
     many.wait_for(lambda: many.answers("attic"), DEADLINE_S)
@@ -246,3 +249,59 @@ def test_a_host_that_is_put_out_is_out_at_once_and_may_come_back(many: Many) -> 
     cellar.join(many.invite("cellar"))
     settled(many, "valley")
     many.runs_on("valley", "cellar")
+
+
+def test_faults_in_any_order_while_edits_are_pushed_end_in_the_same_place(many: Many) -> None:
+    names = {"irvington": "attic", "doe-valley": "cellar"}
+    for name, host in names.items():
+        begin(many, name, host)
+    chance = random.Random(FAULT_SEED)  # noqa: S311 - to be repeated
+    lines = {name: ["started greeting ada"] for name in names}
+    for number in range(8):
+        attic, cellar = many.hosts["attic"], many.hosts["cellar"]
+        fault = chance.choice(["manager", "nats", "attic", "cellar", "cable", "drift"])
+        match fault:
+            case "manager":
+                many.down(kill=True)
+            case "nats":
+                os.kill(many.nats_pid(), signal.SIGKILL)
+            case "attic" | "cellar":
+                many.hosts[fault].down(kill=True)
+            case "cable":
+                attic.cut()
+            case _:
+                cellar.api.remove_container(f"{many.fleet}-doe-valley", force=True)
+        for name, host in names.items():
+            many.pull()
+            many.place(name, host, GREET=f"g{number}")
+            many.git("add", "--all")
+            many.git("commit", "--quiet", "-m", f"{name}: greet g{number}")
+            many.git("push", "-o", "no-wait")
+        match fault:
+            case "manager":
+                many.up()
+            case "attic" | "cellar":
+                many.hosts[fault].run()
+            case "cable":
+                attic.heal()
+        if chance.random() < 0.5:  # else the next fault meets the work that this one left
+            for name, host in names.items():
+                greets(many, name, host, f"g{number}")
+    for name, host in names.items():
+        greets(many, name, host, "g7")
+        settled(many, name)
+        many.runs_on(name, host)
+        server_id = many.state(name)["id"]
+        world = many.hosts[host].data_root / "servers" / server_id / "world" / "world.txt"
+        assert world.read_text().startswith("\n".join(lines[name])), "its world is the same one"
+        assert world.read_text().endswith("started greeting g7\n")
+    assert "fatal" not in many.git("fsck", "--strict", cwd=many.hub)
+
+
+def greets(many: Many, name: str, host: str, whom: str) -> None:
+    """Wait until a server's container is of its newest definition."""
+    many.wait_for(lambda: f"GREET={whom}" in (many.of(host, name) or _NOTHING)["Config"]["Env"], 90)
+
+
+_NOTHING: dict[str, dict[str, list[str]]] = {"Config": {"Env": []}}
+FAULT_SEED = 4

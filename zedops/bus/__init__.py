@@ -25,6 +25,11 @@ class Stream(Iterator[bytes], Protocol):
 class ManagerSide(Protocol):
     """What agents may ask of the manager. Must return soon: it holds nobody up."""
 
+    @property
+    def speaks(self) -> bool:
+        """Say whether to answer at all: among several managers only the one that leads does."""
+        ...
+
     def sync(self, hello: Hello) -> DesiredDocument:
         """Hand a host its whole document."""
         ...
@@ -67,6 +72,10 @@ class Bus(Protocol):
 
     def serve(self, manager: ManagerSide) -> None:
         """Answer agents from now on, and let all of them know."""
+        ...
+
+    def unserve(self) -> None:
+        """Leave the agents to another manager."""
         ...
 
     def publish(self, document: DesiredDocument) -> None:

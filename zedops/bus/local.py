@@ -28,6 +28,10 @@ class LocalBus:
         self._agents[host] = agent
         return LocalLink(self)
 
+    def unserve(self) -> None:
+        """Answer agents no longer."""
+        self._manager = None
+
     def has(self, host: str) -> bool:
         """Say whether a host is here."""
         return host in self._agents

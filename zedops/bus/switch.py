@@ -24,6 +24,11 @@ class Switch:
         self._local.serve(manager)
         self._remote.serve(manager)
 
+    def unserve(self) -> None:
+        """Answer agents no longer."""
+        self._local.unserve()
+        self._remote.unserve()
+
     def publish(self, document: DesiredDocument) -> None:
         """Push a document to its host."""
         self._bus(document.host).publish(document)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import tempfile
-import traceback
 from typing import NoReturn
 
 import click
@@ -20,10 +18,10 @@ from zedops.repository import clean_environment
 
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "host", "agent"],
-    "Look": ["list", "show", "history", "logs", "data", "diff", "ports", "orphans",
-             "validate"],
+    "Look": ["list", "show", "watch", "stats", "history", "logs", "data", "plan", "diff",
+             "ports", "orphans", "validate", "schema", "doctor"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
-            "purge", "exec"],
+            "purge", "exec", "secret"],
 }
 _MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
             "rebuild": "start", "retry": "start", "import": "import_containers"}
@@ -85,6 +83,9 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.exit(141)
     except Exception as error:  # noqa: BLE001 - the one place where a bug ends
+        import tempfile
+        import traceback
+
         with tempfile.NamedTemporaryFile(
             "w", prefix="zedops-", suffix=".log", delete=False
         ) as log:

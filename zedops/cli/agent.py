@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from zedops.cli.up import DATA_ROOT, POLICY, prepare_logging, wait_for_end
+from zedops.cli.network import SERVER_OPTIONS
+from zedops.cli.running import Running, running_options
+from zedops.cli.up import DATA_ROOT, POLICY, wait_for_end
 from zedops.errors import UsageError
 from zedops.places import default_data_root
 
-VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Say each step.")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _server_options(command: F) -> F:
+    made: Any = command
+    for option in reversed(SERVER_OPTIONS):
+        made = option(made)
+    return made  # type: ignore[no-any-return]
 
 
 @click.group("agent")
@@ -30,9 +41,9 @@ def agent_command() -> None:
 @click.option("--no-run", is_flag=True, help="Only join; start with `zedops agent run`.")
 @DATA_ROOT
 @POLICY
-@VERBOSE
+@running_options
 def join_command(
-    token: str, systemd: bool, no_run: bool, data_root: Path | None, policy: Path, verbose: bool
+    token: str, systemd: bool, no_run: bool, data_root: Path | None, policy: Path, running: Running
 ) -> None:
     """Join the fleet that made a token, then run.
 
@@ -43,7 +54,7 @@ def join_command(
     from zedops.cli.unit import install, require_systemd
     from zedops_agent import membership
 
-    prepare_logging(verbose=verbose)
+    running.prepare()
     root = (data_root or default_data_root()).absolute()
     read = Token.read(token)
     if systemd:
@@ -58,15 +69,48 @@ def join_command(
     if systemd:
         click.echo(install(fleet, root, policy.absolute()))
     elif not no_run:
-        _run(fleet, root, policy)
+        _run(fleet, root, policy, running)
+
+
+@agent_command.command("connect")
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@click.option("--fleet", required=True, help="The fleet's name.")
+@click.option("--host", required=True, help="This machine's name in it.")
+@_server_options
+@click.option("--no-run", is_flag=True, help="Only keep it; start with `zedops agent run`.")
+@DATA_ROOT
+@POLICY
+@running_options
+def connect_command(
+    urls: tuple[str, ...], fleet: str, host: str, creds: Path | None, ca: Path | None,
+    tls_first: bool, no_run: bool, data_root: Path | None, policy: Path, running: Running,
+) -> None:
+    """Join a fleet over a NATS server that is not its manager's own, then run.
+
+    Its administrator makes the user and says what it may do: see the page on existing clusters.
+
+    \b
+    zedops agent connect tls://nats.example:4222 --fleet my-fleet --host attic --creds attic.creds
+    """
+    from zedops_agent import membership
+
+    running.prepare()
+    root = (data_root or default_data_root()).absolute()
+    kept = membership.save(root, membership.Membership(
+        fleet=fleet, host=host, urls=urls, ca=ca.read_text() if ca else None,
+        credentials=creds.read_text() if creds else None, tls_first=tls_first,
+    ))
+    click.echo(f"fleet {fleet!r}, host {host}: kept in {kept}")
+    if not no_run:
+        _run(fleet, root, policy, running)
 
 
 @agent_command.command("run")
 @click.argument("fleet", required=False)
 @DATA_ROOT
 @POLICY
-@VERBOSE
-def run_command(fleet: str | None, data_root: Path | None, policy: Path, verbose: bool) -> None:
+@running_options
+def run_command(fleet: str | None, data_root: Path | None, policy: Path, running: Running) -> None:
     """Keep a fleet's servers running on this host, from the last document on disk at first.
 
     With the manager or the network gone servers are still healed; nothing new arrives.
@@ -77,16 +121,20 @@ def run_command(fleet: str | None, data_root: Path | None, policy: Path, verbose
     """
     from zedops_agent import membership
 
-    prepare_logging(verbose=verbose)
+    running.prepare()
     root = (data_root or default_data_root()).absolute()
     joined = membership.fleets(root)
     if fleet is None and len(joined) != 1:
         known = f"say which: {', '.join(joined)}" if joined else "join one: zedops agent join TOKEN"
         raise UsageError(f"this host has joined {len(joined) or 'no'} fleets; {known}")
-    _run(fleet or joined[0], root, policy)
+    _run(fleet or joined[0], root, policy, running)
 
 
-def _run(fleet: str, root: Path, policy: Path) -> None:
+def _run(fleet: str, root: Path, policy: Path, running: Running) -> None:
+    from zedops.vitals import new_registry
     from zedops_agent.__main__ import run
+    from zedops_agent.metrics import AgentMetrics
 
-    run(fleet, root, policy.absolute(), wait_for_end)
+    metrics = AgentMetrics(new_registry())
+    with running.watched(metrics):
+        run(fleet, root, policy.absolute(), wait_for_end, metrics)

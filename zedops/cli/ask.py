@@ -1,17 +1,13 @@
-"""What commands ask of the running manager: through its door, a socket in the hub."""
+"""What commands ask of the running manager and, through it, of hosts."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zedops import hook
 from zedops.calls import Reply, Request, read_reply
+from zedops.cli import door
 from zedops.clone import Clone
 from zedops.errors import CommandFailed, HostUnavailable, UsageError, ZedopsError
 from zedops.fleet import Fleet
@@ -19,69 +15,40 @@ from zedops.fleet import Fleet
 R = TypeVar("R", bound=Reply)
 
 
-def call(clone: Clone, host: str, request: Request, expected: type[R]) -> R:
+def call(asker: Clone | Path, host: str, request: Request, expected: type[R]) -> R:
     """Ask a host something. HostUnavailable where nobody answers."""
     wanted = {"do": "call", "host": host, "request": request.model_dump(mode="json")}
-    reply = read_reply(ask(clone, wanted)["reply"])
+    reply = read_reply(ask(asker, wanted)["reply"])
     if not isinstance(reply, expected):
         raise ZedopsError(f"host {host} answered {reply.kind} to {request.kind}; this is a bug")
     return reply
 
 
 def ask(
-    clone: Clone, request: dict[str, Any], say: Callable[[str], object] = print
+    asker: Clone | Path, request: dict[str, Any], say: Callable[[str], object] = print
 ) -> dict[str, Any]:
-    """Ask the manager; what it says on the way goes to `say`. Errors are raised."""
-    hub = clone.hub_path()
+    """Ask the manager of a clone or of a hub's path; what it says on the way goes to `say`."""
+    hub = asker if isinstance(asker, Path) else asker.hub_path()
     if hub is None:
         fact = "only the manager can answer this"
         raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone")
-    answer = _ask(hub, request, say)
+    answer = door.ask(hub, request, say)
     if answer.get("error"):
         known = {each.__name__: each for each in (HostUnavailable, CommandFailed)}
         raise known.get(str(answer.get("kind")), ZedopsError)(str(answer["error"]))
     return answer
 
 
-def is_managed(clone: Clone) -> bool:
+def is_managed(asker: Clone | Path) -> bool:
     """Say whether a manager runs; of a hub on another machine that cannot be seen: yes."""
-    hub = clone.hub_path()
+    hub = asker if isinstance(asker, Path) else asker.hub_path()
     try:
         if hub is not None:
-            with _door(hub):
+            with door.opened(hub):
                 pass
     except HostUnavailable:
         return False
     return True
-
-
-def _ask(hub: Path, request: dict[str, Any], say: Callable[[str], object]) -> dict[str, Any]:
-    with _door(hub) as link, link.makefile("rwb") as stream:
-        stream.write(json.dumps(request).encode() + b"\n")
-        stream.flush()
-        for line in stream:
-            reply = json.loads(line)
-            if "say" in reply:
-                say(reply["say"])
-            if "answer" in reply:
-                return dict(reply["answer"])
-    raise HostUnavailable("the manager went away; servers go on")
-
-
-@contextlib.contextmanager
-def _door(hub: Path) -> Iterator[socket.socket]:
-    # a socket's path may have 108 bytes at most: go through the open directory (unix(7))
-    folder = os.open(hub, os.O_RDONLY)
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            try:
-                link.connect(f"/proc/self/fd/{folder}/{hook.SOCKET}")
-            except OSError as error:
-                remedy = "start it with `zedops up`"
-                raise HostUnavailable(f"no manager is running on {hub}; {remedy}") from error
-            yield link
-    finally:
-        os.close(folder)
 
 
 def the_host(fleet: Fleet, named: str | None) -> str:

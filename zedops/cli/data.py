@@ -8,7 +8,8 @@ import click
 
 from zedops.calls import DataReply, DataRequest
 from zedops.cli.ask import call
-from zedops.cli.screen import find_server, here, show_json, table
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import find_server, here
 from zedops.errors import HostUnavailable
 from zedops.quantities import format_size
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from zedops.cli.screen import here, show_json
+from zedops.cli.output import show_json
+from zedops.cli.screen import here
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, kind_of
-from zedops.resolve import resolve
+from zedops.forecast import leaves
 
 
 @click.command("diff")
@@ -24,8 +25,7 @@ def diff_command(server: str | None, as_json: bool) -> None:
     zedops diff
     zedops diff rosewood
     """
-    clone = here()
-    rows = compare(clone.fleet(), clone.working_fleet())
+    rows = compare(*here().proposed_fleet()[:2])
     rows = [row for row in rows if server in (None, row["server"])]
     if as_json:
         show_json(rows)
@@ -61,17 +61,8 @@ def compare(old: Fleet, new: Fleet) -> list[dict[str, Any]]:
 def _flat(fleet: Fleet, document: Document | None) -> dict[str, Any]:
     if document is None:
         return {}
-    definition, _ = resolve(document, fleet.settings)
-    return _leaves(definition.model_dump(mode="json"), "") if definition else {}
-
-
-def _leaves(value: object, name: str) -> dict[str, Any]:
-    if isinstance(value, dict) and value:
-        flat: dict[str, Any] = {}
-        for key, each in value.items():
-            flat |= _leaves(each, f"{name}.{key}" if name else key)
-        return flat
-    return {name: value}
+    definition, _ = fleet.resolve(document)
+    return leaves(definition.model_dump(mode="json")) if definition else {}
 
 
 def _text(value: object) -> str:

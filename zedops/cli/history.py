@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,48 +10,70 @@ from typing import Any
 import click
 
 from zedops import audit
-from zedops.cli.screen import here, show_json, table
+from zedops.cli.output import AT, show_json, table
+from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import UsageError
 from zedops.fleet import Kind, kind_of
 from zedops.hub import EMAIL
 
+_LATE_S = 60
 _FORMAT = "%x01%H%x02%an%x02%ce%x02%ct%x02%s%x02%B%x03"
 
 
 @click.command("history")
 @click.argument("server", required=False)
 @click.option("-n", "--lines", default=30, show_default=True, help="How many, newest last.")
+@click.option("--since", metavar="COMMIT|TIME", help="Only what came after.")
+@AT
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def history_command(server: str | None, lines: int, as_json: bool) -> None:
+def history_command(
+    server: str | None, lines: int, since: str | None, at: str | None, as_json: bool
+) -> None:
     """Show what people asked for and what came of it, as one timeline.
 
     \b
     zedops history
     zedops history rosewood -n 100
+    zedops history --since 2026-11-23
     """
-    entries = read_history(here(), server, lines)
+    clone = here()
+    span = [clone.at(at)] if at else clone.branches()
+    if since:
+        span.append(f"^{clone.at(since)}")
+    entries = read_history(clone, server, lines, span)
     if as_json:
         show_json(entries)
         return
     table(
         ["WHEN", "WHO", "WHAT"],
-        [[f"{each['at']:%Y-%m-%d %H:%M:%S}", each["who"], each["what"]] for each in entries],
+        [[f"{each['at']:%Y-%m-%d %H:%M:%S}", each["who"], each["what"] + _late(each)]
+         for each in entries],
         "nothing has happened yet",
     )
 
 
-def read_history(clone: Clone, server: str | None, lines: int) -> list[dict[str, Any]]:
-    """Read the newest entries, oldest first."""
+def read_history(
+    clone: Clone, server: str | None, lines: int, span: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Read the newest entries of a span of commits (gitrevisions(7)), oldest first."""
     paths = [f":(glob)servers.d/**/{server}.yaml", f"tombstones.d/{server}.yaml"] if server else []
     out = clone.repository.pipe(
         "log", "--no-merges", f"--max-count={lines}", f"--format={_FORMAT}", "--name-only", "-z",
-        *clone.branches(), "--", *paths,
+        *span, "--", *paths,
     )
     entries = [_entry(record) for record in out.decode("utf-8", "replace").split("\x01")[1:]]
-    if server and not entries:
+    if server and not entries and not any(each.startswith("^") for each in span):
         raise UsageError(f"no server {server!r} was ever here; `zedops list --all` shows the rest")
     return list(reversed(entries))
+
+
+def _late(entry: dict[str, Any]) -> str:
+    """Say when it happened, where that was told only later: its host had been cut off."""
+    begun = [each["at"].split()[0] for each in entry["transitions"] if each.get("at")]
+    first = min((datetime.fromisoformat(each) for each in begun), default=entry["at"])
+    late = (entry["at"] - first).total_seconds() > _LATE_S
+    return f"  (since {first:%Y-%m-%d %H:%M:%S})" if late else ""
 
 
 def _entry(record: str) -> dict[str, Any]:

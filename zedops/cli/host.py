@@ -10,7 +10,8 @@ from zedops import edit, source
 from zedops.calls import PingRequest, Pong
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import ask, call
-from zedops.cli.screen import here, show_json, table
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fields import NAME

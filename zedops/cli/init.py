@@ -28,7 +28,11 @@ drift: heal           # heal | report: what to do when a container leaves its de
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--name", help="The fleet's name. Default: the directory's.")
 @click.option("--upstream", metavar="URL", help="Begin it on an empty git remote elsewhere.")
-def init_command(directory: Path, name: str | None, upstream: str | None) -> None:
+@click.option("--from", "source", type=click.Path(path_type=Path, exists=True),
+              help="Go on where this clone of a fleet ends, whose hub is lost.")
+def init_command(
+    directory: Path, name: str | None, upstream: str | None, source: Path | None
+) -> None:
     """Make a new fleet: a hub and a clone of it to work in.
 
     With --upstream it lives on that remote (GitHub, Gitea, GitLab, any other), and there is no hub
@@ -37,6 +41,7 @@ def init_command(directory: Path, name: str | None, upstream: str | None) -> Non
     \b
     zedops init fleet       makes fleet.git (the hub) and fleet/ (your clone)
     zedops up fleet         runs it on this machine
+    zedops init fleet --from backup     a lost hub made anew from a clone
     """
     name = name or directory.resolve().name.lower()
     if not NAME.fullmatch(name):
@@ -45,6 +50,9 @@ def init_command(directory: Path, name: str | None, upstream: str | None) -> Non
         )
     if directory.exists() and any(directory.iterdir()):
         raise UsageError(f"{directory} exists already and is not empty; choose another name")
+    if source is not None:
+        _go_on(source, directory)
+        return
     origin: Hub | str
     if upstream:
         origin = _empty(checked_url(upstream))
@@ -69,6 +77,16 @@ def _empty(url: str) -> str:
     if Clone.list_remote(url):
         raise UsageError(f"{url} has branches already; `zedops clone` it instead")
     return url
+
+
+def _go_on(source: Path, directory: Path) -> None:
+    from zedops.cli.revive import revive
+
+    hub, clone = revive(source, directory)
+    count = sum(1 for _ in clone.fleet().servers())
+    servers = f"{count} server{'' if count == 1 else 's'}"
+    click.echo(f"{servers} of {source}: hub {hub.path}, clone {clone.root}")
+    click.echo(f"next: zedops up {os.path.relpath(clone.root)}")
 
 
 def _identity(clone: Clone) -> list[str]:

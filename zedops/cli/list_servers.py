@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import click
 
-from zedops.cli.screen import ago, facts, here, show_json, table
+from zedops.cli import door
+from zedops.cli.output import AT, ago, show_json, table
 
 
 @click.command("list")
 @click.option("-a", "--all", "everything", is_flag=True, help="Deleted servers, too.")
+@AT
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def list_command(everything: bool, as_json: bool) -> None:
+def list_command(everything: bool, at: str | None, as_json: bool) -> None:
     """List the servers of the fleet you are in, as the hub knows them now.
 
     \b
+    zedops list --at 2026-11-23T10:00       how everything was then
     zedops list --json | jq '.[] | select(.status == "failed")'
     """
-    fleet = here().fleet()
-    shown = [*fleet.servers(), *(fleet.tombstones() if everything or as_json else ())]
-    rows = [facts(fleet, each) for each in sorted(shown, key=lambda each: each.name)]
+    found = _rows(at, buried=everything or as_json)
     if as_json:
-        show_json(rows)
+        show_json(found)
         return
     table(
         ["NAME", "STATUS", "SINCE", "HOST", "IMAGE", "PORTS", "MESSAGE"],
         [
             [
-                row["name"], row["status"], ago(row["since"]), row["host"] or "-",
+                row["name"], row["status"], ago(_time(row["since"])), row["host"] or "-",
                 row["image"] or "-", " ".join(row["ports"]) or "-", row["message"] or "",
             ]
-            for row in rows
+            for row in found
         ],
         "no servers yet; `zedops new NAME --image IMAGE` writes the first",
     )
+
+
+def _rows(at: str | None, *, buried: bool) -> list[dict[str, Any]]:
+    """Ask the manager, which has it all in memory; read the fleet where none is near."""
+    said = door.asked({"do": "list", "buried": buried}) if at is None else None
+    if said is not None:
+        return list(said["rows"])
+    from zedops import rows
+    from zedops.cli.screen import fleet_at, here
+
+    return rows.rows(fleet_at(here(), at), buried=buried)
+
+
+def _time(at: Any) -> datetime | None:
+    return datetime.fromisoformat(at) if isinstance(at, str) else at

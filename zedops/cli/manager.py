@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zedops.bus.local import LocalBus
-from zedops.cli.network import Network, network_options, reach
+from zedops.cli.network import Network, Reach, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
-from zedops.cli.up import prepare_logging, serving, tell, wait_for_end
+from zedops.cli.running import Running, running_options
+from zedops.cli.up import ending, serving, tell
+from zedops.fleet import Fleet
+from zedops.hub import Hub
+from zedops.logbook import announce
 from zedops.manager.loop import Manager
+from zedops.manager.metrics import Metrics
+from zedops.manager.term import Deposed
+from zedops.vitals import new_registry
+
+if TYPE_CHECKING:
+    from zedops.bus.nats.lease import NatsLease
 
 
 @click.command("manager")
 @click.argument("fleet", type=click.Path(path_type=Path, exists=True), default=".")
 @network_options
 @remote_options
-@click.option("-v", "--verbose", is_flag=True, help="Say each step.")
-def manager_command(fleet: Path, network: Network, remote: Remote, verbose: bool) -> None:
+@running_options
+def manager_command(fleet: Path, network: Network, remote: Remote, running: Running) -> None:
     """Run a fleet's manager without an agent: pushes are checked, merged and recorded.
 
     With --advertise hosts join it from elsewhere; on one machine `zedops up` runs both.
@@ -26,15 +38,65 @@ def manager_command(fleet: Path, network: Network, remote: Remote, verbose: bool
     \b
     zedops manager fleet.git --advertise tls://fleet.example:4222
     zedops host add attic       prints what to run on that host
+
+    With --nats several managers may run on one hub: one leads, the others stand by.
     """
-    prepare_logging(verbose=verbose)
+    running.prepare()
     hub = find_fleet(fleet, remote)
-    with reach(network, hub, lambda: manager.ledger.settings.name) as found:
+    end = ending()
+    name = hub.read_settings().name
+    metrics = Metrics(new_registry())
+    with reach(network, hub, name) as found, running.watched(metrics):
         bus = found.bus or LocalBus()
-        manager = Manager(hub, bus)
-        manager.on_commit = tell
-        with mirrored(manager, remote) as mirror, serving(manager, bus, found.enrolment, mirror):
-            name = manager.ledger.settings.name
+        if found.lease is None:
+            _manage(Manager(hub, bus, metrics=metrics), found, remote, end)
+            return
+        lease = found.lease(name)
+        try:
+            while not end.is_set():
+                metrics.standing_by = True
+                warm = _stand_by(hub, lease, end)
+                metrics.standing_by = False
+                if not end.is_set():
+                    _manage(Manager(hub, bus, lease, metrics), found, remote, end, warm)
+        finally:
+            lease.close()
+
+
+def _manage(
+    manager: Manager, found: Reach, remote: Remote, end: threading.Event,
+    warm: Fleet | None = None,
+) -> None:
+    """Manage until the end, or until another manager leads."""
+    manager.on_commit = tell
+    bus = found.bus or LocalBus()
+    try:
+        with (
+            mirrored(manager, remote) as mirror,
+            serving(manager, bus, found.enrolment, warm, mirror),
+        ):
             where = f"hosts reach it at {found.where}" if found.where else "no agent here"
-            click.echo(f"fleet {name!r}: managing, {where}. Ctrl-C ends it.")
-            wait_for_end()
+            name = manager.ledger.settings.name
+            text = f"fleet {name!r}: managing, {where}. Ctrl-C ends it."
+            announce(text, "started", fleet=name)
+            while not end.wait(0.1) and not manager.deposed.is_set():
+                pass
+    except Deposed as error:
+        click.echo(f"{error}", err=True)
+    finally:
+        bus.unserve()
+
+
+def _stand_by(hub: Hub, lease: NatsLease, end: threading.Event) -> Fleet | None:
+    """Wait until this manager leads, with the fleet read and kept up to date meanwhile."""
+    warm: Fleet | None = None
+    told = False
+    while not lease.wait(0.5) and not end.is_set():
+        head = hub.head()
+        if head is not None and (warm is None or warm.commit != head):
+            warm = hub.read(head, warm)[0]
+        if not told:
+            text = f"another manager leads; standing by with {hub.path}. Ctrl-C ends it."
+            announce(text, "standing-by")
+            told = True
+    return warm

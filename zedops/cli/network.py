@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -16,9 +16,25 @@ from zedops.bus import Bus, Enrolment
 from zedops.errors import HostUnavailable, UsageError
 from zedops.hub import Hub
 
+if TYPE_CHECKING:
+    from zedops.bus.nats.lease import NatsLease
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CONNECT_S = 15.0
+
+#: How somebody else's NATS server is spoken to.
+SERVER_OPTIONS = (
+    click.option(
+        "--creds", type=click.Path(path_type=Path, exists=True),
+        help="File with the user (.creds) for that server.",
+    ),
+    click.option(
+        "--ca", type=click.Path(path_type=Path, exists=True),
+        help="File with the authority (PEM) of its certificate. Default: the system's.",
+    ),
+    click.option("--tls-first", is_flag=True, help="It wants TLS before its greeting."),
+)
 
 
 @dataclass(frozen=True)
@@ -30,15 +46,18 @@ class Network:
     nats: tuple[str, ...]
     creds: Path | None
     ca: Path | None
+    tls_first: bool
 
 
 @dataclass(frozen=True)
 class Reach:
-    """The way to other machines, and who may join; both None where there is only this one."""
+    """The way to other machines, and who may join; all None where there is only this one."""
 
     bus: Bus | None = None
     enrolment: Enrolment | None = None
     where: str = ""
+    #: Makes this manager's part in the election among those of one fleet.
+    lease: Callable[[str], NatsLease] | None = None
 
 
 def network_options(command: F) -> F:
@@ -47,9 +66,10 @@ def network_options(command: F) -> F:
     @functools.wraps(command)
     def gathered(
         *args: Any, advertise: tuple[str, ...], listen: str | None, nats: tuple[str, ...],
-        creds: Path | None, ca: Path | None, **kwargs: Any,
+        creds: Path | None, ca: Path | None, tls_first: bool, **kwargs: Any,
     ) -> Any:
-        return command(*args, network=Network(advertise, listen, nats, creds, ca), **kwargs)
+        network = Network(advertise, listen, nats, creds, ca, tls_first)
+        return command(*args, network=network, **kwargs)
 
     options = [
         click.option(
@@ -63,10 +83,7 @@ def network_options(command: F) -> F:
         click.option(
             "--nats", multiple=True, metavar="URL", help="Use a NATS server that is there already.",
         ),
-        click.option("--creds", type=click.Path(path_type=Path, exists=True), help="Its user."),
-        click.option(
-            "--ca", type=click.Path(path_type=Path, exists=True), help="Its certificate authority.",
-        ),
+        *SERVER_OPTIONS,
     ]
     made: Any = gathered
     for option in reversed(options):
@@ -75,11 +92,8 @@ def network_options(command: F) -> F:
 
 
 @contextlib.contextmanager
-def reach(network: Network, hub: Hub, fleet: Callable[[], str]) -> Iterator[Reach]:
-    """Open the way to other machines that was asked for, and close it afterwards.
-
-    `fleet` gives the fleet's name, which joining hosts are told.
-    """
+def reach(network: Network, hub: Hub, fleet: str) -> Iterator[Reach]:
+    """Open the way to other machines that was asked for, and close it afterwards."""
     if network.advertise and network.nats:
         raise UsageError("--advertise runs a NATS server and --nats uses another; choose one")
     if not network.advertise and not network.nats:
@@ -103,16 +117,21 @@ def reach(network: Network, hub: Hub, fleet: Callable[[], str]) -> Iterator[Reac
 
 def _use(network: Network) -> Iterator[Reach]:
     from zedops.bus.nats.agent import address
+    from zedops.bus.nats.lease import NatsLease
     from zedops.bus.nats.manager import NatsBus
 
     text = network.creds.read_text() if network.creds else None
     ca = network.ca.read_text() if network.ca else None
-    bus = NatsBus(address("manager", network.nats, text, ca))
+    bus = NatsBus(address(
+        "manager", network.nats, text, ca, tls_first=network.tls_first
+    ))
     try:
         if not bus.connection.wait_up(_CONNECT_S):
             trouble = bus.connection.trouble or "no answer"
             raise HostUnavailable(f"cannot reach {bus.connection.where}: {trouble}")
-        yield Reach(bus, None, ", ".join(network.nats))
+        connection = bus.connection
+        lease = functools.partial(NatsLease, connection)
+        yield Reach(bus, None, ", ".join(network.nats), lease)
     finally:
         bus.close()
 

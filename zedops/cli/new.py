@@ -6,14 +6,23 @@ import click
 
 from zedops import checks, document
 from zedops.cli.act import act, waits
+from zedops.cli.ask import the_host
+from zedops.cli.ports import taken_by_others
+from zedops.cli.schema import first_line
 from zedops.cli.screen import here
-from zedops.errors import InvalidInput, UsageError
+from zedops.clone import Clone
+from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fields import NAME
+from zedops.fleet import Fleet
+from zedops.ports import free_set
+from zedops.preset import Preset
+from zedops.starter import ports_of, write_start
 
 
 @click.command("new")
 @click.argument("server")
-@click.option("--image", required=True, help="The image to run.")
+@click.option("--game", help="A preset: minecraft, project-zomboid, valheim, …")
+@click.option("--image", help="The image to run. Required without --game.")
 @click.option("--host", help="Where to run it. Default: the fleet's only host.")
 @click.option("-p", "--port", "ports", multiple=True, help="e.g. 16261/udp or 8080:80; repeat.")
 @click.option("-v", "--volume", "volumes", multiple=True, help="A path to keep: /data; repeat.")
@@ -22,7 +31,8 @@ from zedops.fields import NAME
 @waits
 def new_command(
     server: str,
-    image: str,
+    game: str | None,
+    image: str | None,
     host: str | None,
     ports: tuple[str, ...],
     volumes: tuple[str, ...],
@@ -32,20 +42,30 @@ def new_command(
 ) -> None:
     """Write a definition and push it: the server starts.
 
+    With --game, the preset's ports are moved to free ones.
+
     \b
+    zedops new rosewood --game project-zomboid
     zedops new hello --image nginx -p 8080:80
     zedops new mine --image itzg/minecraft-server -p 25565 -v /data -e EULA=TRUE --wait
     """
     if not NAME.fullmatch(server):
         rule = "lower-case letters, digits and '-', at most 63, no '-' first"
         raise UsageError(f"{server!r} cannot be a server's name; use {rule}")
-    text = _definition(image, host, ports, volumes, env)
+    if game is None and image is None:
+        raise UsageError("say what to run, with --game or with --image")
+    if game is not None and (ports or volumes):
+        raise UsageError("a preset has ports and volumes of its own; change them in the file")
+    clone = None if only_print and game is None else here()
+    if clone is not None and game is not None:
+        text = _from_preset(clone, server, game, image, host, env)
+    else:
+        text = _definition(image or "", host, ports, volumes, env)
     path = f"servers.d/{server}.yaml"
-    content = document.render(text, None)
-    if only_print:
+    content = document.render((first_line(clone.root) if clone else "") + text, None)
+    if only_print or clone is None:
         click.echo(content.decode(), nl=False)
         return
-    clone = here()
     known = clone.fleet()
     if path in known.documents:
         raise UsageError(f"{path} exists already; edit it, or choose another name")
@@ -53,6 +73,37 @@ def new_command(
     if problems := checks.check(made, {path}):
         raise InvalidInput(problems)
     act(clone, {path: content}, f"{server}: new", server, wait=wait)
+
+
+def _from_preset(
+    clone: Clone,
+    server: str,
+    game: str,
+    image: str | None,
+    host: str | None,
+    env: tuple[str, ...],
+) -> str:
+    """Write a definition that names a preset, its ports moved to free ones."""
+    fleet = clone.fleet()
+    preset = _preset(fleet, game)
+    where = the_host(fleet, host)
+    declared = ports_of(preset)
+    found = free_set(taken_by_others(clone, fleet, where, None), declared) if declared else {}
+    if declared and not found:
+        raise ZedopsError(f"{game}: no free set of {len(declared)} ports on {where}")
+    named = where if len(fleet.settings.hosts) > 1 else None
+    pairs = dict(each.partition("=")[::2] for each in env)
+    return write_start(server, preset, found, host=named, image=image, env=pairs)
+
+
+def _preset(fleet: Fleet, game: str) -> Preset:
+    preset = fleet.presets.get(game)
+    if preset is None:
+        names = ", ".join(sorted(fleet.presets))
+        raise UsageError(f"there is no preset {game!r}; known are {names}")
+    if preset.problems:
+        raise InvalidInput(preset.problems)
+    return preset
 
 
 def _definition(

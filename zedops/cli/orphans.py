@@ -11,7 +11,8 @@ from zedops import document
 from zedops.calls import Belonging, InspectRequest, InventoryReply, InventoryRequest, Shape
 from zedops.cli.act import act, ask, waits
 from zedops.cli.ask import call, the_host
-from zedops.cli.screen import here, show_json, table
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.document import Document
 from zedops.draft import server_name, write_draft
@@ -109,7 +110,7 @@ def find_orphans(clone: Clone, fleet: Fleet, hosts: Iterable[str]) -> list[Orpha
 
 
 def _is_owned(fleet: Fleet, host: str, server_id: str) -> bool:
-    each = fleet.by_id().get(server_id)
+    each = fleet.owner(server_id)
     if each is None:
         return False
     return host in (fleet.host_of(each), each.state.host if each.state else None)

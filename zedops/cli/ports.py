@@ -10,7 +10,8 @@ import click
 from zedops import document
 from zedops.calls import PortsReply, PortsRequest, PortUse
 from zedops.cli.ask import call, the_host
-from zedops.cli.screen import find_server, here, show_json, table
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import find_server, here
 from zedops.clone import Clone
 from zedops.document import Document
 from zedops.errors import HostUnavailable, InvalidInput, ZedopsError
@@ -43,7 +44,7 @@ def ports_command(
     if wanted is not None:
         _suggest_set(clone, fleet, wanted, host, as_json=as_json)
     elif count is not None:
-        taken = _taken(clone, fleet, the_host(fleet, host), None)
+        taken = taken_by_others(clone, fleet, the_host(fleet, host), None)
         found = free_ports(taken, protocol := "udp" if udp else "tcp", count, start)
         _show_free({str(at): each for at, each in enumerate(found)}, protocol, as_json=as_json)
     else:
@@ -58,12 +59,11 @@ def _show_taken(clone: Clone, fleet: Fleet, host: str | None, *, as_json: bool) 
         if host in (None, where)
         for each, key in holders
     ]
-    known = set(fleet.by_id())
     for where in [host] if host else fleet.settings.hosts:
         rows += [
             {"host": where, "port": use.port, "protocol": use.protocol, "server": None,
              "key": None, "holder": use.holder}
-            for use in _uses(clone, the_host(fleet, where)) if use.server_id not in known
+            for use in _uses(clone, the_host(fleet, where)) if fleet.owner(use.server_id) is None
         ]
     rows.sort(key=lambda row: (row["host"], row["protocol"], row["port"]))
     if as_json:
@@ -84,7 +84,7 @@ def _suggest_set(
     each = _read(path) if path.is_file() else find_server(fleet, wanted)
     ports = dict(published(fleet, each))
     where = the_host(fleet, host or fleet.host_of(each))
-    found = free_set(_taken(clone, fleet, where, each), ports)
+    found = free_set(taken_by_others(clone, fleet, where, each), ports)
     if as_json:
         show_json(found)
         return
@@ -101,10 +101,10 @@ def _read(path: Path) -> Document:
     return each
 
 
-def _taken(
+def taken_by_others(
     clone: Clone, fleet: Fleet, host: str, apart_from: Document | None
 ) -> set[tuple[str, int]]:
-    """Collect what is taken on a host, by the fleet or anybody else, but for one server."""
+    """Collect what is taken on a host, by the fleet or by anybody else, but for one server."""
     own = apart_from.id if apart_from else None
     others = fleet
     if apart_from is not None:

@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import click
 
-from zedops import document
-from zedops.cli.screen import ago, facts, find_server, here, show_json
-from zedops.errors import UsageError
+from zedops.cli import door
+from zedops.cli.output import AT, ago, show_json
 
 
 @click.command("show")
 @click.argument("server")
+@click.option("--resolved", is_flag=True,
+              help="What its host gets, preset and defaults included, and where it came from.")
+@AT
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def show_command(server: str, as_json: bool) -> None:
+def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> None:
     """Show one server: its definition as written, and what zedops knows of it.
 
     \b
     zedops show rosewood
+    zedops show rosewood --resolved
     zedops show rosewood --json | jq -r .status
     """
-    fleet = here().fleet()
-    try:
-        each = find_server(fleet, server)
-    except UsageError:
-        graves = [grave for grave in fleet.tombstones() if grave.name == server]
-        if not graves:
-            raise
-        each = graves[0]
-    if as_json:
-        definition = each.definition.model_dump(mode="json") if each.definition else None
-        show_json({**facts(fleet, each), "definition": definition})
+    if resolved:
+        _show_resolved(server, at, as_json=as_json)
         return
-    click.echo(f"# {each.path}")
-    click.echo(document.render(each.head, each.state).decode("utf-8", "replace"), nl=False)
-    if each.state:
-        click.echo(f"\n{each.name} is {each.state.status}, for {ago(each.state.since)}")
+    said = door.asked({"do": "show", "server": server}) if at is None else None
+    row = said["row"] if said is not None else _read(server, at)
+    text = row.pop("text")
+    if as_json:
+        show_json(row)
+        return
+    click.echo(f"# {row['path']}")
+    click.echo(text, nl=False)
+    since = row["since"]
+    since = datetime.fromisoformat(since) if isinstance(since, str) else since
+    click.echo(f"\n{row['name']} is {row['status']}, for {ago(since)}")
+
+
+def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:
+    from zedops import origin
+    from zedops.cli.screen import find_any, fleet_at, here
+
+    fleet = fleet_at(here(), at)
+    each = find_any(fleet, server)
+    found = origin.values(fleet, each)
+    if as_json:
+        show_json(origin.as_json(found))
+    else:
+        click.echo(f"# {each.path}")
+        click.echo(origin.write(found), nl=False)
+
+
+def _read(server: str, at: str | None) -> dict[str, Any]:
+    """Read the fleet, where no manager is near that has it in memory."""
+    from zedops import rows
+    from zedops.cli.screen import find_any, fleet_at, here
+
+    fleet = fleet_at(here(), at)
+    return rows.detail(fleet, find_any(fleet, server))

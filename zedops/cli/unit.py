@@ -1,4 +1,4 @@
-"""The systemd unit of an agent, for `zedops agent join --systemd`."""
+"""The systemd units of manager and agent: one template, for `join --systemd` and for packages."""
 
 from __future__ import annotations
 
@@ -12,24 +12,46 @@ from zedops.errors import UsageError, ZedopsError
 
 FOLDER = Path("/etc/systemd/system")
 
-# Servers belong to the Engine and go on running when the agent ends: only its own process is ended.
+# Servers belong to the Engine and go on running when zedops ends: only its own process is ended.
+# 180 s are for the step in hand, which may be a server's graceful stop.
 _UNIT = """\
 [Unit]
-Description=zedops agent of fleet {fleet}
-After=network-online.target docker.service
+Description=zedops {part} of fleet {fleet}
+After=network-online.target{after}
 Wants=network-online.target
 
 [Service]
-ExecStart={python} -m zedops agent run {fleet} --data-root {root} --policy {policy}
+Type=exec
+ExecStart={command}
+EnvironmentFile=-/etc/zedops/{part}-{fleet}.env
+Environment=PYTHONUNBUFFERED=1
 Restart=always
 RestartSec=2
 KillMode=mixed
 TimeoutStopSec=180
-Environment=PYTHONUNBUFFERED=1
-
+{confined}
 [Install]
 WantedBy=multi-user.target
 """
+
+#: The manager needs its hub and nothing else of the machine. The agent is root by its nature: it
+#: makes directories for other users and speaks to the Engine; what bounds it is the host's policy.
+_CONFINED = """\
+User=zedops
+UMask=0077
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+RestrictSUIDSGID=yes
+ReadWritePaths={hubs}
+"""
+
+_HUBS = "/var/lib/zedops/fleets"
+_PROGRAM = "/opt/zedops/bin/zedops"
 
 
 def require_systemd() -> None:
@@ -41,10 +63,26 @@ def require_systemd() -> None:
 
 
 def render(fleet: str, root: Path, policy: Path) -> str:
-    """Write the unit."""
+    """Write the unit of an agent that runs from this very Python."""
+    places = f"--data-root {_quoted(str(root))} --policy {_quoted(str(policy))}"
+    return _agent(fleet, f"{_quoted(sys.executable)} -m zedops agent run {fleet} {places}")
+
+
+def packaged() -> dict[str, str]:
+    """Write the units for packages, by file name: templates whose instance is the fleet's name."""
+    return {
+        "zedops-agent@.service": _agent("%i", f"{_PROGRAM} agent run %i"),
+        # unset, the options are no argument at all
+        "zedops-manager@.service": _UNIT.format(
+            part="manager", fleet="%i", after="", confined=_CONFINED.format(hubs=_HUBS),
+            command=f"{_PROGRAM} manager {_HUBS}/%i.git $ZEDOPS_OPTIONS",
+        ),
+    }
+
+
+def _agent(fleet: str, command: str) -> str:
     return _UNIT.format(
-        fleet=fleet, python=_quoted(sys.executable), root=_quoted(str(root)),
-        policy=_quoted(str(policy)),
+        part="agent", fleet=fleet, after=" docker.service", command=command, confined=""
     )
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
-import sys
 import threading
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -18,12 +15,18 @@ from zedops.bus.local import LocalBus
 from zedops.bus.switch import Switch
 from zedops.cli.network import Network, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
+from zedops.cli.running import Running, running_options
 from zedops.errors import UsageError
+from zedops.fleet import Fleet
+from zedops.logbook import announce
 from zedops.manager.door import Door
 from zedops.manager.loop import Manager
+from zedops.manager.messenger import Messenger
+from zedops.manager.metrics import Metrics
 from zedops.manager.mirror import Mirror
 from zedops.model import Settings
 from zedops.places import default_data_root
+from zedops.vitals import new_registry
 
 DATA_ROOT = click.option(
     "--data-root",
@@ -49,10 +52,10 @@ POLICY = click.option(
 @POLICY
 @network_options
 @remote_options
-@click.option("-v", "--verbose", is_flag=True, help="Say each step.")
+@running_options
 def up_command(
     fleet: Path, host: str | None, data_root: Path | None, policy: Path, network: Network,
-    remote: Remote, verbose: bool,
+    remote: Remote, running: Running,
 ) -> None:
     """Run a fleet on this machine: manager and agent in one, until Ctrl-C.
 
@@ -65,29 +68,38 @@ def up_command(
     """
     from zedops_agent.engine import Engine
     from zedops_agent.loop import Agent
+    from zedops_agent.metrics import AgentMetrics
     from zedops_agent.policy import PolicyFile
 
-    prepare_logging(verbose=verbose)
+    running.prepare()
+    metrics = Metrics(new_registry())
+    agent_metrics = AgentMetrics(metrics.registry)
     hub, local = find_fleet(fleet, remote), LocalBus()
     engine = Engine()
-    with reach(network, hub, lambda: manager.ledger.settings.name) as found:
+    with reach(network, hub, hub.read_settings().name) as found:
         bus = Switch(local, found.bus) if found.bus else local
-        manager = Manager(hub, bus)
+        manager = Manager(hub, bus, metrics=metrics)
         manager.on_commit = tell
-        with mirrored(manager, remote) as mirror, serving(manager, bus, found.enrolment, mirror):
+        with (
+            mirrored(manager, remote) as mirror,
+            serving(manager, bus, found.enrolment, mirror=mirror),
+        ):
             settings = manager.ledger.settings
             name = _this_host(host, settings)
             root = (data_root or default_data_root()).absolute()
-            agent = Agent(settings.name, name, engine, root, PolicyFile(policy.absolute()))
+            owner = PolicyFile(policy.absolute())
+            agent = Agent(settings.name, name, engine, root, owner, agent_metrics)
             agent.start(local.join(name, agent))
             count = sum(1 for _ in manager.ledger.fleet.servers())
             others = f" Other hosts reach it at {found.where}." if found.where else ""
-            click.echo(
+            announce(
                 f"fleet {settings.name!r}: {count} server{'' if count == 1 else 's'}, host {name}, "
-                f"Docker Engine {engine.version()}.{others} Ctrl-C ends zedops, not the servers."
+                f"Docker Engine {engine.version()}.{others} Ctrl-C ends zedops, not the servers.",
+                "started", fleet=settings.name, host=name, servers=count,
             )
             try:
-                wait_for_end()
+                with running.watched(metrics, agent_metrics):
+                    wait_for_end()
             finally:
                 manager.ending = True
                 agent.stop()
@@ -105,10 +117,17 @@ def _this_host(named: str | None, settings: Settings) -> str:
 
 @contextlib.contextmanager
 def serving(
-    manager: Manager, bus: Bus, enrolment: Enrolment | None = None, mirror: Mirror | None = None
+    manager: Manager, bus: Bus, enrolment: Enrolment | None = None, warm: Fleet | None = None,
+    mirror: Mirror | None = None,
 ) -> Iterator[None]:
-    """Run a manager with its door open, and what keeps it together with its upstream."""
-    manager.start()
+    """Run a manager with its door open, and what keeps it together with its upstream.
+
+    `warm` is the fleet, if it was read before.
+    """
+    messenger = Messenger(manager.warm, manager.metrics)
+    manager.notify = messenger.tell
+    manager.start(warm)
+    messenger.start()
     door = Door(manager, bus, enrolment)
     if mirror:
         mirror.start()
@@ -119,31 +138,33 @@ def serving(
         manager.stop()
         if mirror:
             mirror.stop()  # after the manager's last commit, which it still pushes
+        messenger.close()
+
+
+def ending() -> threading.Event:
+    """Make the event that Ctrl-C or a polite kill sets; a second one does not wait."""
+    end = threading.Event()
+
+    def said(*_: object) -> None:
+        end.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        announce("ending after the step in hand; servers go on running", "ending")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, said)
+    return end
 
 
 def wait_for_end() -> None:
     """Wait for Ctrl-C or a polite kill."""
-    end = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: end.set())
+    end = ending()
     while not end.wait(3600):
         pass
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)  # a second one does not wait
-    click.echo("\nending after the step in hand; servers go on running")
 
 
 def tell(subject: str) -> None:
     """Show a state commit as it happens."""
-    click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {subject}")
+    announce(subject, "commit")
 
 
-def prepare_logging(*, verbose: bool) -> None:
-    """Send what the loops say to the terminal."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)

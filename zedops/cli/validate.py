@@ -8,29 +8,65 @@ from pathlib import Path
 import click
 
 from zedops import checks
-from zedops.cli.screen import show_json
+from zedops.advice import advise
+from zedops.cli.output import show_json
 from zedops.clone import Clone
+from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH
 
 
 @click.command("validate")
 @click.argument("directory", type=click.Path(path_type=Path, exists=True), default=".")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def validate_command(directory: Path, as_json: bool) -> None:
+@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
+              show_default=True, help="github: annotations of a pull request.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def validate_command(directory: Path, form: str, as_json: bool) -> None:
     """Check every definition of the working copy, as a push would. Exit code 1 on problems.
+
+    Warnings are shown and refuse nothing.
 
     \b
     zedops validate && git push
+    zedops validate --format github          in a workflow of GitHub, Gitea or Forgejo
     """
-    fleet = Clone.find(directory).working_fleet()
-    problems = checks.check(fleet, {*fleet.documents, SETTINGS_PATH})
-    if as_json:
-        show_json([asdict(problem) for problem in problems])
+    fleet = Clone.checkout(directory).working_fleet()
+    presets = {each.path for each in fleet.presets.values()}
+    paths = {*fleet.documents, *presets, SETTINGS_PATH}
+    problems, warnings = checks.check(fleet, paths), advise(fleet, paths)
+    if as_json or form == "json":
+        show_json([{"kind": kind, **asdict(each)} for kind, found in
+                   (("error", problems), ("warning", warnings)) for each in found])
+    elif form == "github":
+        for kind, found in (("error", problems), ("warning", warnings)):
+            for each in found:
+                click.echo(annotation(kind, each))
     else:
         for problem in problems:
             click.echo(str(problem))
+        for warning in warnings:
+            click.echo(f"warning: {warning}")
         count = sum(1 for _ in fleet.servers())
         if not problems:
             click.echo(f"{count} definition{'' if count == 1 else 's'}, no problems")
     if problems:
         raise SystemExit(1)
+
+
+def annotation(kind: str, problem: Problem) -> str:
+    """Write a problem as a workflow command: `::error file=…,line=…,col=…::text`.
+
+    Source: GitHub's "Workflow commands for GitHub Actions", and toolkit's command.ts for escapes.
+    """
+    places = {"file": problem.path, "line": problem.line or None, "col": problem.column or None}
+    where = ",".join(f"{key}={_property(str(each))}" for key, each in places.items() if each)
+    subject = f"{problem.field}: " if problem.field else ""
+    remedy = f"; {problem.remedy}" if problem.remedy else ""
+    return f"::{kind} {where}::{_data(f'{subject}{problem.fact}{remedy}')}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

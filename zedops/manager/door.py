@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from zedops import hook
+from zedops import hook, rows
 from zedops.bus import Bus, Enrolment
 from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
@@ -55,20 +55,23 @@ class Door:
             request_queue_size = 128
 
         self._server = Server(f"/proc/self/fd/{self._folder}/{self._path.name}", Handler)
+        self._inode = self._path.stat().st_ino
         threading.Thread(target=self._server.serve_forever, name="door", daemon=True).start()
 
     def close(self) -> None:
         """Shut the door."""
         self._server.shutdown()
         self._server.server_close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:  # else another manager's, which took over
+                self._path.unlink()
         os.close(self._folder)
 
     def serve(self, handler: socketserver.StreamRequestHandler) -> None:
         """Answer one request."""
 
         def reply(message: dict[str, Any]) -> None:
-            handler.wfile.write(json.dumps(message).encode() + b"\n")
+            handler.wfile.write(json.dumps(message, default=str).encode() + b"\n")
             handler.wfile.flush()
 
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -91,14 +94,26 @@ class Door:
     def _answer(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
         match request["do"]:
             case "pre-receive":
-                return answer(self._gate, request, say)
+                verdict = answer(self._gate, request, say)
+                if verdict.get("exit"):
+                    self._manager.metrics.push(accepted=False)
+                return verdict
             case "proc-receive":
                 verdict = answer(self._gate, request, say)
                 self._manager.wake()
+                # one that is taken in ends in post-receive, this way or past the merge
+                if verdict.get("exit") or verdict.get("refused"):
+                    self._manager.metrics.push(accepted=False)
                 return verdict
             case "post-receive":
+                self._manager.metrics.push(accepted=True)
                 self._follow(request, say)
                 return {"exit": 0}
+            case "list":
+                fleet = self._manager.as_committed()
+                return {"exit": 0, "rows": rows.rows(fleet, buried=request["buried"])}
+            case "show":
+                return self._show(request["server"])
             case "stream":
                 return self._stream(request, say)
             case "call":
@@ -124,6 +139,13 @@ class Door:
             self._manager.wake()
         else:
             follow(self._manager, paths, say)
+
+    def _show(self, name: str) -> dict[str, Any]:
+        fleet = self._manager.as_committed()
+        found = [each for each in (*fleet.servers(), *fleet.tombstones()) if each.name == name]
+        if not found:
+            raise ZedopsError(f"no server {name!r}")
+        return {"exit": 0, "row": rows.detail(fleet, found[0])}
 
     def _hosts(self, request: dict[str, Any]) -> dict[str, Any]:
         enrolment = self._enrolment

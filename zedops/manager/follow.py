@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from zedops.fleet import Kind, kind_of, tombstone_path
+from zedops.fleet import Kind, kind_of, preset_name, tombstone_path
 from zedops.lifecycle import SETTLED
 from zedops.manager.loop import Manager
 from zedops.model import Status
@@ -56,10 +56,13 @@ def follow(
 
 
 def _servers(manager: Manager, paths: Iterable[str]) -> list[Followed]:
-    documents = manager.ledger.fleet.documents
+    fleet = manager.ledger.fleet
+    documents = fleet.documents
+    touched = set(paths)
+    users = fleet.users({name for path in touched if (name := preset_name(path))})
     found = {}
-    for path in sorted(paths):
-        if kind_of(path) is Kind.OTHER or kind_of(path) is Kind.SETTINGS:
+    for path in sorted(touched | users):
+        if kind_of(path) not in (Kind.SERVER, Kind.TOMBSTONE):
             continue
         each = documents.get(path) or documents.get(tombstone_path(PurePosixPath(path).stem))
         if each is not None and each.id is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from zedops import audit, document
 from zedops.document import Document
@@ -15,6 +16,9 @@ from zedops.model import State, Status
 QUIET_S, BUSY_S, UNSETTLED_S = 0.05, 0.2, 1.0
 #: A server in so many commits within the window waits longer for the next.
 FLAPPING_COMMITS, FLAPPING_WINDOW_S, FLAPPING_S = 6, 60.0, 10.0
+#: With news of more servers than this the next commit waits as if nothing were at rest: a host or
+#: all of them came back, and to look at each of them after every report would cost more than that.
+STORM = 200
 #: Statuses that people want to hear of at once, even if zedops is about to heal them.
 _TROUBLE = frozenset({Status.MISSING, Status.STOPPED, Status.FAILED, Status.UNKNOWN})
 
@@ -24,6 +28,7 @@ class _Entry:
     name: str
     path: list[Status | None]
     state: State
+    times: list[datetime] = field(default_factory=list)
     purged: bool = False
     urgent: bool = False
 
@@ -38,6 +43,8 @@ class Journal:
     _told: dict[str, tuple[float, ...]] = field(default_factory=dict)
     #: Which definition those were about.
     _told_of: dict[str, str | None] = field(default_factory=dict)
+    #: Hosts wait for the next commit.
+    urgent: bool = False
 
     def touch(self, path: str) -> None:
         """Note that a file must be written, or removed."""
@@ -52,8 +59,11 @@ class Journal:
         entry = self._entries.setdefault(each.state.id, fresh)
         entry.name, entry.state = each.name, each.state
         entry.urgent = entry.urgent or urgent
+        self.urgent = self.urgent or urgent
         if entry.path[-1] is not each.state.status or len(entry.path) == 1:
             entry.path.append(each.state.status)
+            if each.state.since is not None:
+                entry.times.append(each.state.since)
 
     def add_purge(self, grave: Document, state: State) -> None:
         """Note that a tombstone goes."""
@@ -63,15 +73,14 @@ class Journal:
     def __contains__(self, server_id: str) -> bool:
         return server_id in self._entries
 
+    def __len__(self) -> int:
+        """Count the files that git does not have as they are to be."""
+        return len(self._files)
+
     @property
     def empty(self) -> bool:
         """Say whether git knows everything."""
         return not self._files
-
-    @property
-    def urgent(self) -> bool:
-        """Say whether hosts wait for the next commit."""
-        return any(each.urgent for each in self._entries.values())
 
     def wait_s(self, now_s: float, *, quiet: bool) -> float:
         """Say how long what is not committed waits for more; times are of a monotonic clock.
@@ -79,6 +88,8 @@ class Journal:
         At rest, or something went wrong: people want to know. A server whose news came again and
         again is not let flood the history: what it does is told together.
         """
+        if len(self._entries) > STORM:
+            return UNSETTLED_S
         happened = [each for key, each in self._entries.items() if not self._flaps(key, now_s)]
         if self._entries and not happened:
             return FLAPPING_S
@@ -110,7 +121,9 @@ class Journal:
             held = [each for path in files if (each := fleet.documents.get(path)) and each.problems]
             return files, audit.write_held([each.name for each in held])
         transitions = [
-            audit.transition(each.name, each.path, each.state, purged=each.purged)
+            audit.transition(
+                each.name, each.path, each.state, purged=each.purged, times=each.times
+            )
             for each in self._entries.values()
         ]
         return files, audit.write_message(transitions)
@@ -123,3 +136,4 @@ class Journal:
             self._told_of[key] = each.state.commit
         self._entries.clear()
         self._files.clear()
+        self.urgent = False

@@ -6,14 +6,15 @@ of the next commit and the hosts' documents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from zedops import document, edit
 from zedops.document import Document
-from zedops.fleet import Fleet, Kind, desired_server, kind_of
-from zedops.identity import succeed
+from zedops.errors import Problem
+from zedops.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
+from zedops.identity import decide
 from zedops.ids import new_id
 from zedops.lifecycle import SETTLED, fold, lose, move
 from zedops.manager.journal import Journal
@@ -30,6 +31,8 @@ class Ledger:
 
     host_epoch: int = 0
     fleet: Fleet = field(default_factory=Fleet)
+    #: The newest fleet of which git has everything.
+    told: Fleet = field(default_factory=Fleet)
     _paths: dict[str, str] = field(default_factory=dict)
     _desired: dict[str, DesiredServer] = field(default_factory=dict)
     _hosts: dict[str, str] = field(default_factory=dict)
@@ -47,11 +50,13 @@ class Ledger:
     ) -> None:
         """Take in a newer fleet."""
         old, files = self.fleet, set(changed)
-        self.fleet = succeed(old, new, files, lambda: new_id(now.timestamp()), now)
-        touched = files | (self.fleet.documents.keys() ^ new.documents.keys())
+        trusted = decide(old, new, files, lambda: new_id(now.timestamp()), now)
+        self.fleet = new.with_documents(trusted)
+        touched = files | trusted.keys()
         earlier = [old.documents[path] for path in touched if path in old.documents]
         before = {each.id: each for each in earlier if each.id}
-        for path in sorted(touched):
+        users = self.fleet.users(self.fleet.presets_since(old))
+        for path in sorted(touched | users):
             after = self.fleet.documents.get(path)
             if after is not None and after.state is not None:
                 self._note_problem(path, after)
@@ -60,13 +65,19 @@ class Ledger:
             self._compare(path, new.documents.get(path), before)
         if old.settings != new.settings:
             touched = set(self.fleet.documents)
-        self._refresh(touched, commits)
+        self._drop_gone(before)
+        if old.settings.defaults == new.settings.defaults:  # it changes no definition
+            commits = {path: each for path, each in commits.items() if path != SETTINGS_PATH}
+        self._refresh(touched | users, commits)
+        if self.journal.empty:
+            self.told = self.fleet
 
     def _note_problem(self, path: str, after: Document) -> None:
         """Say in a broken file's state that its last good definition goes on."""
-        if after.state is None or (not after.problems and not _is_problem(after.state.message)):
+        problems = self.fleet.resolve(after)[1] if kind_of(path) is Kind.SERVER else after.problems
+        if after.state is None or (not problems and not _is_problem(after.state.message)):
             return
-        state = after.state.model_copy(update={"message": _problem(after)})
+        state = after.state.model_copy(update={"message": _problem(problems)})
         self.fleet = self.fleet.with_documents({path: _with_state(after, state)})
 
     def _compare(self, path: str, written: Document | None, before: dict[str, Document]) -> None:
@@ -84,14 +95,22 @@ class Ledger:
         if was is not held.state.status or known is None:
             self.journal.add(held, was, urgent=True)
 
+    def _drop_gone(self, before: Iterable[str]) -> None:
+        """Forget those whose files are gone, and no other file has their id."""
+        for server_id in before:
+            if self._paths.get(server_id) not in self.fleet.documents:
+                self._forget(server_id)
+
     def _refresh(self, paths: Iterable[str], commits: Mapping[str, str]) -> None:
-        gone = {each for each, path in self._paths.items() if path not in self.fleet.documents}
-        for server_id in gone:
-            self._forget(server_id)
         for path in paths:
             each = self.fleet.documents.get(path)
             if each is not None and each.id is not None and self._paths.get(each.id) == path:
-                self._refresh_one(each, each.id, commits.get(path))
+                self._refresh_one(each, each.id, commits.get(path) or self._shared(each, commits))
+
+    def _shared(self, each: Document, commits: Mapping[str, str]) -> str | None:
+        """Find the commit that changed what is laid under a definition."""
+        below = commits.get(preset_path(self.fleet.game(each) or ""))
+        return below or commits.get(SETTINGS_PATH)
 
     def _refresh_one(self, each: Document, server_id: str, commit: str | None) -> None:
         before, state = self._desired.get(server_id), each.state
@@ -100,7 +119,7 @@ class Ledger:
         at_rest = state.status in SETTLED and state.status is not Status.FAILED
         told = before.commit if before else state.commit if at_rest else None
         want = desired_server(self.fleet, each, commit or told or self.fleet.commit[:7])
-        if want is None and each.problems:
+        if want is None and (each.problems or kind_of(each.path) is Kind.SERVER):
             want = self._last_good(before, each)
         host, known = self.fleet.place(each)[0], self._hosts.get(server_id)
         tries_again = state.status is Status.FAILED and commit is not None
@@ -157,7 +176,7 @@ class Ledger:
         state = fold(held.state, report, want.goal).model_copy(update={"host": host})
         if state.message is None and held.problems:
             # what is wrong with the file is still true after the server came and went
-            state = state.model_copy(update={"message": _problem(held)})
+            state = state.model_copy(update={"message": _problem(held.problems)})
         if want.goal is Goal.PURGED and _is_gone(report) and report.data_exists is False:
             self._purge(held, state)
         elif state != held.state:
@@ -235,8 +254,7 @@ class Ledger:
 
     def committed(self, commit: str, at_s: float) -> None:
         """Note that everything is in git now, at `commit`; `at_s` is of a monotonic clock."""
-        documents = self.fleet.documents
-        self.fleet = Fleet(commit, self.fleet.settings, documents, self.fleet.problems)
+        self.fleet = self.told = replace(self.fleet, commit=commit)
         self.journal.clear(at_s)
 
     # --- documents go out
@@ -292,7 +310,7 @@ class Ledger:
 
 
 def _with_state(each: Document, state: State) -> Document:
-    return Document(each.path, each.head, each.definition, state, each.problems, each.source)
+    return Document(each.path, each.head, each.definition, state, each.problems, each.data)
 
 
 def _is_gone(report: ServerReport) -> bool:
@@ -300,9 +318,9 @@ def _is_gone(report: ServerReport) -> bool:
     return report.activity is None and report.failure is None and report.container is None
 
 
-def _problem(each: Document) -> str | None:
+def _problem(problems: Sequence[Problem]) -> str | None:
     """Say in one line what is wrong with a file, and that it costs nothing."""
-    return document.one_line(f"{each.problems[0]} {document.GOES_ON}") if each.problems else None
+    return document.one_line(f"{problems[0]} {document.GOES_ON}") if problems else None
 
 
 def _is_problem(message: str | None) -> bool:

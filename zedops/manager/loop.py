@@ -1,20 +1,18 @@
 """The manager's loop: owns the clock, the threads and the lock, and holds no rules.
 
 A moved ref, a report or the clock only wakes it. Each turn looks at main again, takes in what is
-new, commits what git does not say yet, then hands documents to the hosts concerned: in that
-order, so that a host never works on an id or a tombstone that a crash could make git forget.
+new, commits the ids and tombstones that git does not have yet, hands documents to the hosts
+concerned, then commits what they reported: in that order, so that a host never works on an id or
+a tombstone that a crash could make git forget, and no change waits for a commit it does not need.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-
-import watchfiles
 
 from zedops import faults
 from zedops.bus import Bus
@@ -24,7 +22,11 @@ from zedops.hub import Hub
 from zedops.manager.clock import Clock
 from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
+from zedops.manager.metrics import Metrics
+from zedops.manager.moves import Moves
 from zedops.manager.presence import Presence
+from zedops.manager.term import Deposed, Lease, Term
+from zedops.notices import Notice, host_back, host_lost
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
@@ -37,8 +39,14 @@ RETRY_S = 1.0
 class Manager:
     """One fleet's manager. `start` returns when the fleet is loaded; `stop` ends every thread."""
 
-    def __init__(self, hub: Hub, bus: Bus) -> None:
+    def __init__(
+        self, hub: Hub, bus: Bus, lease: Lease | None = None, metrics: Metrics | None = None
+    ) -> None:
         self.hub = hub
+        self.metrics = metrics or Metrics()
+        self._lease = lease
+        #: Set once another manager leads: there is nothing left to do but `stop`.
+        self.deposed = threading.Event()
         self.ledger = Ledger()
         #: Guards the ledger; notified whenever something that a person may wait for changed.
         self.changed = threading.Condition()
@@ -46,6 +54,8 @@ class Manager:
         self.on_commit: Callable[[str], None] = lambda _: None
         #: Holds back what nobody could refuse: in a hub with an upstream.
         self.judge: Judge | None = None
+        #: Takes what people may want a message about: notices, and messages of state commits.
+        self.notify: Callable[[Notice | str], None] = lambda _: None
         #: The agent of this process is being stopped: its silence means nothing.
         self.ending = False
         self._bus = bus
@@ -54,29 +64,34 @@ class Manager:
         self._wakes = self._handled = 0
         self._clock = Clock()
         self._dirty_since: float | None = None
-        self._last_commit = 0.0
+        #: A commit that was taken in; hosts hear of it before it is written down as seen.
+        self._unseen: str | None = None
+        self._last_commit = self._next_look = 0.0
+        self._moves: Moves | None = None
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
     # --- life
 
-    def start(self) -> None:
-        """Take the hub over, load the fleet, and begin."""
-        self.hub.runtime.mkdir(mode=0o700, exist_ok=True)
-        self._lock_file = (self.hub.runtime / "lock").open("w")
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ZedopsError(f"another manager works on {self.hub.path}; stop it first") from error
-        self.hub.equip()
-        self.hub.clear_stale_lock()
-        self.ledger.host_epoch = self.hub.next_epoch()
+    def start(self, warm: Fleet | None = None) -> None:
+        """Take the hub over, load the fleet, and begin; `warm` is a fleet read before."""
+        self._term = Term(self.hub, self._lease)
+        self.hub.repository.keep_open()
+        self.ledger.host_epoch = self._term.epoch
         seen = self.hub.seen()
         if seen is not None:
-            self._take_in(seen)
+            self._take_in(seen, warm)
         self._bus.serve(self)
+        self.metrics.watch(self)
         self._turn()
-        for loop in (self._run, self._watch):
+        folder = self.hub.path / "refs" / "heads"
+        loops: list[Callable[[], None]] = [self._run]
+        try:
+            self._moves = Moves(folder)
+            loops.append(self._watch)
+        except OSError as error:
+            log.warning("cannot watch %s (%s); looking every %s s instead", folder, error, POLL_S)
+        for loop in loops:
             thread = threading.Thread(target=loop, name=f"manager{loop.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -84,13 +99,20 @@ class Manager:
     def stop(self) -> None:
         """Commit what is known and end."""
         self._stopping.set()
+        self.metrics.watch(None)
         self.wake()
+        if self._moves is not None:
+            self._moves.close()
         for thread in self._threads:
             thread.join(timeout=5)
         with self.changed:
-            if not self.ledger.journal.empty:
-                self._commit()
-        self._lock_file.close()
+            if not self.ledger.journal.empty and not self.deposed.is_set():
+                try:
+                    self._commit()
+                except GitFailed as error:  # what hosts report is asked for anew at the next start
+                    log.warning("the last states are not committed: %s", error)
+        self.hub.repository.close()
+        self._term.end()
 
     def wake(self) -> int:
         """Ask for a turn; `wait_for` waits until one that began later has ended."""
@@ -112,6 +134,7 @@ class Manager:
         """Take note that a host was put out: its servers are unknown from now on."""
         with self.changed:
             self._presence.expel(host)
+            self._next_look = 0.0
             self._wakes += 1
             self.changed.notify_all()
 
@@ -120,6 +143,12 @@ class Manager:
         with self.changed:
             return self._presence.quiet_s(host, time.monotonic())
 
+    def as_committed(self) -> Fleet:
+        """Give the fleet as git has it now, not as it will have it in a moment."""
+        self.wait_for(self.wake(), 5)
+        with self.changed:
+            return self.ledger.told
+
     def warm(self) -> Fleet | None:
         """Give the newest fleet in memory, for checking a push against."""
         with self.changed:
@@ -127,10 +156,17 @@ class Manager:
 
     # --- what agents ask
 
+    @property
+    def speaks(self) -> bool:
+        """Say whether this manager may answer: one that woke up from a long pause may not."""
+        return self._term.goes_on and not self.deposed.is_set()
+
     def sync(self, hello: Hello) -> DesiredDocument:
         """Hand a host its whole document."""
         with self.changed:
             self._presence.hear(hello.host, time.monotonic())
+            if self._presence.is_lost(hello.host):
+                self.notify(host_back(hello.host))
             self._presence.welcome(hello.host)
             return self._document(hello.host)
 
@@ -143,6 +179,7 @@ class Manager:
                     self.ledger.take(each, report.host)
                 except ZedopsError:
                     log.exception("a report from %s was not taken", report.host)
+                self.metrics.reports.inc()
                 if each.activity is None:
                     self.progress_of.pop(each.id, None)
             self._wakes += 1
@@ -170,6 +207,7 @@ class Manager:
         """Make a host's document; nothing that git does not have yet is in it."""
         if not self.ledger.journal.urgent:
             self._handed[host] = self.ledger.document(host)
+            self.metrics.hand(self.ledger, self._handed[host], time.monotonic())
         elif host not in self._handed:
             raise HostUnavailable("the manager has not committed what it took in yet")
         return self._handed[host]
@@ -186,14 +224,21 @@ class Manager:
             try:
                 self._turn()
                 races = 0
+            except Deposed as error:
+                log.warning("%s; standing by", error)
+                self.deposed.set()
+                return
             except RaceLost as error:
+                self.metrics.races.inc()
                 races += 1  # a lock that never goes away looks the same: do not spin on it
                 log.log(logging.WARNING if races % 20 == 10 else logging.DEBUG, "%s", error)
                 self._stopping.wait(min(0.01 * 2**races, RETRY_S))
             except GitFailed as error:
+                self.metrics.failures.inc()
                 log.error("%s; trying again", error)
                 self._stopping.wait(RETRY_S)
             except Exception:
+                self.metrics.failures.inc()
                 log.exception("a turn failed; trying again")
                 self._stopping.wait(RETRY_S)
 
@@ -203,47 +248,59 @@ class Manager:
 
     def _turn(self) -> None:
         with self.changed:
+            self._term.check()
             ticket = self._wakes
             head = self.hub.head()
             if head is not None and head != self.ledger.fleet.commit:
                 self._take_in(head)
-            if self._clock.is_steady(time.time(), time.monotonic()):
-                self.ledger.sweep(datetime.now(UTC))
-            self._miss_silent_hosts()
-            due = self._due()
-            if due is not None and time.monotonic() >= due:
+            if time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + POLL_S
+                self._look_around()
+            if self.ledger.journal.urgent:
                 self._commit()
-            documents = []
-            if not self.ledger.journal.urgent:
-                documents = [self._document(host) for host in sorted(self.ledger.stale)]
-                self.ledger.stale.clear()
-            self._handled = ticket
-            self.changed.notify_all()
+            documents = [self._document(host) for host in sorted(self.ledger.stale)]
+            self.ledger.stale.clear()
         for document in documents:
             self._bus.publish(document)
             faults.point("manager.published")
+        with self.changed:
+            due = self._due()
+            if due is not None and time.monotonic() >= due:
+                self._commit()
+            self._handled = ticket
+            self.metrics.settle(self.ledger, time.monotonic())
+            self.changed.notify_all()
+        if self._unseen is not None:
+            self.hub.see(self._unseen)
+            self._unseen = None
 
-    def _take_in(self, head: str) -> None:
+    def _take_in(self, head: str, warm: Fleet | None = None) -> None:
         before = self.ledger.fleet.commit
-        fleet, changes = self.hub.read(head, self.ledger.fleet)
+        fleet, changes = self.hub.read(head, warm or self.ledger.fleet)
         if before:
             commits = self.hub.authors(before, head)
         else:
             commits = self.hub.unanswered(head, fleet.servers())
         now = datetime.now(UTC)
         if self.judge is None:
-            self.ledger.advance(fleet, {change.path for change in changes}, commits, now)
+            paths = {change.path for change in changes} if before else set(fleet.documents)
+            self.ledger.advance(fleet, paths, commits, now)
         else:
             self.judge.take_in(self.ledger, fleet, changes, commits, now)
-        if self.ledger.journal.empty and not self.ledger.stale:
-            self.hub.see(head)  # else the state that answers it says so, and names its commit
+        # what hosts have yet to answer is not seen: the state that answers it names its commit
+        is_told = self.ledger.journal.empty and not self.ledger.stale
+        self._unseen = head if is_told else None
 
-    def _miss_silent_hosts(self) -> None:
+    def _look_around(self) -> None:
+        """See what the clock alone brings about."""
+        if self._clock.is_steady(time.time(), time.monotonic()):
+            self.ledger.sweep(datetime.now(UTC))
         if self.ending:
             return
         for host in self._presence.miss(self.ledger.hosts(), time.monotonic()):
-            log.warning("host %s does not answer", host)
+            log.warning("host %s does not answer", host, extra={"host": host})
             self.ledger.lose(host, datetime.now(UTC))
+            self.notify(host_lost(host))
 
     def _due(self) -> float | None:
         if self.ledger.journal.empty:
@@ -262,17 +319,12 @@ class Manager:
         commit = self.hub.commit(self.ledger.fleet.commit, files, message)
         self._dirty_since, self._last_commit = None, time.monotonic()
         self.ledger.committed(commit, self._last_commit)
+        self._unseen = None
+        self.metrics.commits.inc()
         self.on_commit(message.splitlines()[0])
+        self.notify(message)
 
     def _watch(self) -> None:
         """Wake when main's ref moves; the poll in `_run` covers what this misses."""
-        folder = self.hub.path / "refs" / "heads"
-        changes: Iterable[object] = watchfiles.watch(
-            folder, recursive=False, debounce=50, step=5, stop_event=self._stopping,
-            rust_timeout=1000, yield_on_timeout=False,
-        )
-        try:
-            for _ in changes:
-                self.wake()
-        except (OSError, RuntimeError) as error:
-            log.warning("cannot watch %s (%s); looking every %s s instead", folder, error, POLL_S)
+        while self._moves is not None and self._moves.wait():
+            self.wake()

@@ -30,14 +30,15 @@ _THREADS = 4
 
 
 def address(
-    host: str, urls: tuple[str, ...], credentials: str | None, ca: str | None
+    host: str, urls: tuple[str, ...], credentials: str | None, ca: str | None, *, tls_first: bool
 ) -> Address:
-    """Say how a host reaches its server. `ca` is PEM, of a fleet's own server; None: somebody
-    else's, whose certificate the system knows, or plain `nats://`.
+    """Say how a host, or `manager`, reaches its server.
+
+    `ca` is PEM; None: the system knows the server's certificate, or it is plain `nats://`.
     """
     secure = any(not each.startswith("nats://") for each in urls)
     tls = ssl_context(ca) if ca else ssl.create_default_context() if secure else None
-    return Address(urls, subjects.inbox(host), host, credentials, tls, ca is not None)
+    return Address(urls, subjects.inbox(host), host, credentials, tls, tls_first)
 
 
 class NatsLink:

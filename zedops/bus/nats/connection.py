@@ -111,6 +111,18 @@ class Connection:
         with contextlib.suppress(HostUnavailable):
             self._wait(self._unserve(subject), PONG_S)
 
+    def run(self, work: Callable[[Client], Coroutine[Any, Any, T]], timeout_s: float) -> T:
+        """Do something with the client that has no method here. HostUnavailable without one."""
+
+        async def worked() -> T:
+            try:
+                return await asyncio.wait_for(work(self._live()), timeout_s)
+            except (OSError, TimeoutError) as error:
+                words = str(error) or type(error).__name__
+                raise HostUnavailable(f"no answer: {words}") from error
+
+        return self._wait(worked(), timeout_s)
+
     async def reply(self, message: Msg, body: bytes, headers: Mapping[str, str]) -> None:
         """Answer a message, for handlers; whoever asked is told nothing if there is no way."""
         if message.reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,7 @@ class Hosting:
     """One fleet's NATS server with the manager's own connection to it. `close` ends both."""
 
     def __init__(
-        self, fleet: Callable[[], str], folder: Path, advertise: Sequence[str], listen: str,
-        port: int,
+        self, fleet: str, folder: Path, advertise: Sequence[str], listen: str, port: int
     ) -> None:
         """Start the server over the keys in `folder`; hosts reach it by `advertise`."""
         self._fleet = fleet
@@ -73,4 +72,4 @@ class Hosting:
         user_jwt = self._authority.redeem(token_id, host, key, datetime.now(UTC))
         self._server.reload()  # a key that the host had before is out
         log.warning("host %s has joined", host)
-        return {"user_jwt": user_jwt, "fleet": self._fleet()}
+        return {"user_jwt": user_jwt, "fleet": self._fleet}

@@ -69,6 +69,12 @@ class NatsBus:
 
         self._connection.serve(subjects.join("*"), handle)
 
+    def unserve(self) -> None:
+        """Leave the agents to another manager."""
+        self._manager = None
+        for what in (subjects.SYNC, subjects.HEARTBEAT, subjects.REPORT, subjects.PROGRESS):
+            self._connection.unserve(subjects.up("*", what))
+
     def publish(self, document: DesiredDocument) -> None:
         """Push a document to its host; one that is away gets it when it syncs."""
         subject = subjects.down(document.host, subjects.DESIRED)
@@ -147,6 +153,8 @@ class NatsBus:
         if message.reply and not subjects.is_answerable(message.subject, message.reply):
             log.warning("%s wants its answer at %s; dropped", message.subject, message.reply)
             return
+        if self._manager is not None and not self._manager.speaks:
+            return  # another one answers
         loop = asyncio.get_running_loop()
         work = functools.partial(self._work, message, read, answer)
         body, headers = await loop.run_in_executor(self._pool, work)

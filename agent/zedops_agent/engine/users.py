@@ -1,0 +1,41 @@
+"""Which number a container's user has; by name only its image knows it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import docker
+import docker.errors
+
+from zedops.errors import EngineFailed
+
+_PASSWD = "/etc/passwd"  # noqa: S105 - the file's name
+#: More than this is no list of users.
+_MAX_BYTES = 1 << 20
+
+
+def uid_of(api: docker.APIClient, container: str) -> int:
+    """Find the number of the user as whom a container that was made runs (passwd(5))."""
+    user = str(api.inspect_container(container)["Config"].get("User") or "0").partition(":")[0]
+    if user.isdigit():
+        return int(user)
+    if user == "root":
+        return 0
+    try:
+        chunks, _ = api.get_archive(container, _PASSWD)
+        raw = b""
+        for chunk in chunks:
+            raw += chunk
+            if len(raw) > _MAX_BYTES:
+                raise EngineFailed(f"{_PASSWD} of the image is too long to be one")
+    except docker.errors.NotFound as error:
+        raise EngineFailed(f"the image has no {_PASSWD} to tell who {user!r} is") from error
+    with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+        file = tar.extractfile(tar.next()) if tar.getmembers() else None  # type: ignore[arg-type]
+        lines = file.read().decode("utf-8", "replace").splitlines() if file else []
+    for line in lines:
+        fields = line.split(":")
+        if len(fields) > 3 and fields[0] == user and fields[2].isdigit():
+            return int(fields[2])
+    raise EngineFailed(f"the image knows no user {user!r}; say `user:` as a number")

@@ -1,0 +1,80 @@
+"""Secrets as files: directories in the host's memory that containers see at `/run/secrets`.
+
+Nothing here ever touches a disk: without a tmpfs it is refused. The directory above keeps other
+users of the host out; a file's owner is the container's user, its mode 0400. They go with their
+container, and with a reboot, after which the agent writes them anew before it starts anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from zedops.errors import EngineFailed
+
+#: Where a tmpfs usually is. The last one is a user's own.
+_PLACES = ("/run", "/dev/shm", f"/run/user/{os.getuid()}")  # noqa: S108 - checked before use
+
+
+def place(fleet: str, server_id: str, version: str) -> Path:
+    """Say where one version of a server's secrets is, in memory."""
+    return _memory() / "zedops-secrets" / fleet / server_id / version
+
+
+def _memory() -> Path:
+    mounted = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    for each in _PLACES:
+        if [each, "tmpfs"] in mounted and os.access(each, os.W_OK):
+            return Path(each)
+    remedy = "mount one, or remove `secrets_as: files`"
+    raise EngineFailed(f"this host has no tmpfs at {' or '.join(_PLACES[:2])}; {remedy}")
+
+
+def prepare(where: Path) -> None:
+    """Make a directory for a container's secrets, closed to everybody else on this host."""
+    top = where.parents[2]
+    try:
+        top.mkdir(mode=0o700, exist_ok=True)
+        found = top.lstat()
+        # /dev/shm is everybody's: what another user made there beforehand is not taken
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise EngineFailed(f"{top} is not this user's alone; remove it")
+        where.mkdir(parents=True, exist_ok=True)
+        where.chmod(0o755)
+    except OSError as error:
+        raise EngineFailed(f"cannot keep secrets in {where}: {error.strerror}") from error
+
+
+def fill(where: Path, values: Mapping[str, str], uid: int) -> None:
+    """Write the files that are not there, each for one user to read."""
+    prepare(where)
+    for name, value in values.items():
+        path, partial = where / name, where / f".{name}.new"
+        if path.exists():
+            continue
+        try:
+            partial.unlink(missing_ok=True)
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                if uid != os.geteuid():
+                    os.fchown(file.fileno(), uid, -1)
+                file.write(value)
+            partial.replace(path)
+        except OSError as error:
+            remedy = "" if os.geteuid() == 0 else "; without root use `secrets_as: env`"
+            fact = f"cannot hand secret {name} to user {uid}: {error.strerror}"
+            raise EngineFailed(fact + remedy) from error
+
+
+def remove(where: str) -> None:
+    """Remove a directory of `place`'s, once nothing mounts it; any other one is left alone."""
+    path = Path(where)
+    if len(path.parts) > 4 and path.parts[-4] == "zedops-secrets":
+        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # other versions are there, or other servers
+            path.parent.rmdir()
+            path.parent.parent.rmdir()

@@ -1,0 +1,161 @@
+"""The values of secrets on this host: files of its owner's, and the key that opens sealed ones.
+
+`<root>/secrets/<fleet>/<server>/<NAME>` holds one value each, for this user only. The private key
+(`age.key`) is made once and never leaves the host; `recipient` beside it is its public half. No
+value gets into a message, a log line or any other file but those in memory (`files`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from zedops import sealing
+from zedops.errors import EngineFailed, ZedopsError
+from zedops.model import Definition
+
+
+class Secrets:
+    """One fleet's secrets under a data root. Needs no agent that runs."""
+
+    def __init__(self, root: Path, fleet: str) -> None:
+        self._fleet = fleet
+        self._values = root / "secrets" / fleet
+        self._home = root / "agent" / fleet
+        self._key = ""
+
+    # --- the host's key
+
+    def prepare(self) -> None:
+        """Have the key, made at the first start; only for the agent, which holds the lock."""
+        path = self._home / "age.key"
+        try:
+            if not path.exists():
+                write_private(path, sealing.new_identity() + "\n")
+            self._key = path.read_text().strip()
+            recipient = sealing.recipient_of(self._key)
+            shown = self._home / "recipient"
+            if not shown.exists() or shown.read_text().strip() != recipient:
+                write_private(shown, recipient + "\n")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            remedy = "put it back from a backup, or move it away and encrypt anew"
+            raise ZedopsError(f"{path} cannot be used: {reason}; {remedy}") from error
+
+    def recipient(self) -> str:
+        """Name the public key."""
+        return sealing.recipient_of(self._key)
+
+    # --- values
+
+    def path(self, server: str, name: str) -> Path:
+        """Say where a value is kept."""
+        return self._values / server / name
+
+    def read(self, server: str, definition: Definition) -> dict[str, str]:
+        """Read all secrets of a server; EngineFailed names what is missing, and never a value."""
+        sealed = definition.sealed_secrets
+        return {
+            name: self._open(server, name, sealed[name]) if name in sealed
+            else self._read(server, name)
+            for name in definition.secrets
+        }
+
+    def _read(self, server: str, name: str) -> str:
+        path = self.path(server, name)
+        try:
+            text = path.read_bytes().decode()
+        except FileNotFoundError as error:
+            remedy = f"`zedops secret set {server} {name}` does"
+            raise EngineFailed(f"secret {name} is not set; write it to {path}; {remedy}") from error
+        except OSError as error:
+            raise EngineFailed(f"secret {name}: {path}: {error.strerror}") from error
+        except UnicodeDecodeError:  # its own text would show what it could not read
+            raise EngineFailed(f"secret {name}: {path} is not UTF-8 text") from None
+        if "\0" in text:
+            raise EngineFailed(f"secret {name}: {path} holds a NUL character, which nothing takes")
+        return text.removesuffix("\n").removesuffix("\r")
+
+    def _open(self, server: str, name: str, sealed: str) -> str:
+        try:
+            return sealing.unseal(sealed, f"{self._fleet}/{server}/{name}", self._key)
+        except ValueError as error:
+            remedy = f"run `zedops secret encrypt {server} {name}` anew"
+            raise EngineFailed(f"secret {name} cannot be opened: {error}; {remedy}") from None
+
+    # --- change
+
+    def fingerprint(self, server: str, definition: Definition) -> str | None:
+        """Fingerprint the values on this host, with a key; empty without any, None: cannot look.
+
+        It is kept in a label, to recreate a container once for a new value. Sealed ones need none:
+        they are part of the definition's hash.
+        """
+        if not definition.host_secrets:
+            return ""
+        digest = hmac.new(self._key.encode(), digestmod=hashlib.sha256)
+        try:
+            for name in sorted(definition.host_secrets):
+                value = hashlib.sha256(self._read(server, name).encode()).hexdigest()
+                digest.update(f"{name} {value}\n".encode())
+        except EngineFailed:
+            return None
+        return f"{self._key_id()}:{digest.hexdigest()[:20]}"
+
+    def is_stale(self, made_with: str, server: str, definition: Definition) -> bool:
+        """Say whether a value is another one than when a container was made; unknown is no."""
+        if not made_with.startswith(f"{self._key_id()}:"):
+            return False  # made before there was such a label, or with a key that is lost
+        now = self.fingerprint(server, definition)
+        return bool(now) and now != made_with
+
+    def _key_id(self) -> str:
+        return hashlib.sha256(self.recipient().encode()).hexdigest()[:8]
+
+    # --- what commands do
+
+    def set(self, server: str, name: str, value: str) -> Path:
+        """Write a value, whole or not at all, for this user only."""
+        path = self.path(server, name)
+        self._values.parent.parent.mkdir(parents=True, exist_ok=True)
+        for each in (self._values.parent, self._values, path.parent):  # `parents` gives no mode
+            each.mkdir(mode=0o700, exist_ok=True)
+            each.chmod(0o700)
+        write_private(path, value + "\n")
+        return path
+
+    def keep(self, server: str, values: Mapping[str, str]) -> None:
+        """Keep what an adopted container was given, but for what is set already."""
+        for name, value in values.items():
+            if not self.path(server, name).exists():
+                self.set(server, name, value)
+
+    def remove(self, server: str, name: str) -> bool:
+        """Remove a value; False if there was none."""
+        path = self.path(server, name)
+        if not path.is_file():
+            return False
+        path.unlink()
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+        return True
+
+    def names(self) -> list[tuple[str, str]]:
+        """List what is set: (server, name)."""
+        found = self._values.glob("*/*")
+        return sorted((each.parent.name, each.name) for each in found if each.suffix != ".new")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file for this user only, whole or not at all."""
+    partial = path.with_name(path.name + ".new")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,128 @@
+"""How soon git says what happened to a container behind zedops' back.
+
+    python -m benchmarks.drift [ROUNDS] [STORM]
+
+One at a time: a container is removed, stopped, killed, paused, or its data directory goes; measured
+from the end of that act to the move of main that carries the state commit. Then STORM containers
+are killed at the same moment; measured for each from its own `die` event to the commit that names
+it. Between rounds everything is back to running.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from benchmarks.host import Events, machine, percentiles, wait_ref
+from tests.machine import Machine
+
+
+def hands(host: Machine) -> dict[str, Callable[[str], None]]:
+    """Say what people do behind zedops' back, by name."""
+
+    def lose_data(name: str) -> None:
+        shutil.rmtree(host.data_root / "servers" / host.state(name)["id"] / "world")
+
+    def of(name: str) -> str:
+        return f"{host.fleet}-{name}"
+
+    return {
+        "docker rm -f": lambda name: host.api.remove_container(of(name), force=True),
+        "docker stop": lambda name: host.api.stop(of(name), timeout=5),
+        "docker kill": lambda name: host.api.kill(of(name)),
+        "data directory removed": lose_data,
+    }
+
+
+def one(host: Machine, name: str, hand: Callable[[str], None]) -> float:
+    """Do one thing; returns seconds from its end to the state commit."""
+    ref = host.hub / "refs/heads/main"
+    before = ref.read_text()
+    hand(name)
+    done = time.time()
+    return wait_ref(ref, before) - done
+
+
+def storm(host: Machine, names: list[str], events: Events) -> list[float]:
+    """Kill many at once; returns for each the seconds from its end to the commit that names it."""
+    before = host.git("rev-parse", "main", cwd=host.hub).strip()
+    with ThreadPoolExecutor(16) as pool:
+        kills = [pool.submit(host.api.kill, f"{host.fleet}-{name}") for name in names]
+        moved = follow(host, before, set(names))
+    for each in kills:
+        each.result()
+    return [moved[name] - events.time_of(f"{host.fleet}-{name}") for name in names]
+
+
+def follow(host: Machine, before: str, names: set[str]) -> dict[str, float]:
+    """Watch main; returns for each server when a commit first named it."""
+    ref, found = host.hub / "refs/heads/main", dict[str, float]()
+    deadline = time.monotonic() + 120
+    while names - found.keys():
+        now, at = ref.read_text().strip(), time.time()
+        if now != before:
+            said = host.git("diff", "--name-only", before, now, cwd=host.hub)
+            for name in names & {line[10:-5] for line in said.splitlines()}:
+                found.setdefault(name, at)
+            before = now
+        if time.monotonic() > deadline:
+            sys.exit(f"never committed: {names - found.keys()}")
+        time.sleep(0.001)
+    return found
+
+
+def calm(host: Machine, names: list[str]) -> None:
+    """Wait until every server runs and git says so."""
+    def running() -> bool:
+        rows = json.loads(host.zedops("list", "--json").stdout)
+        return all(row["status"] == "running" for row in rows if row["name"] in names)
+
+    host.wait_for(running, 180)
+    ref = host.hub / "refs/heads/main"
+    said, since = ref.read_text(), time.monotonic()
+    while time.monotonic() - since < 0.7:  # nothing on its way any more
+        if ref.read_text() != said:
+            said, since = ref.read_text(), time.monotonic()
+        time.sleep(0.01)
+
+
+def main(rounds: int, count: int) -> None:
+    """Measure and print; the last line is JSON."""
+    results = {}
+    with machine() as host:
+        events = Events(host.api, "die")
+        names = [f"s{at}" for at in range(count)]
+        for name in names:
+            host.define(name)
+        host.push("begin")
+        host.wait_for(lambda: host.state(names[-1]).get("data_exists"), 180)
+        calm(host, names)
+        every: list[float] = []
+        for what, hand in hands(host).items():
+            took = []
+            for at in range(rounds):
+                name = f"{what.split()[-1].strip('-')}{at}"
+                host.define(name)
+                host.push(name)
+                host.wait_for(lambda name=name: host.state(name).get("data_exists"))  # type: ignore[misc]
+                calm(host, [name])
+                took.append(one(host, name, hand))
+                host.pull()
+                host.zedops("delete", name, "--yes", "--wait")
+                host.pull()
+            results[what] = percentiles(took)
+            every += took
+        results["any of these"] = percentiles(every)
+        results[f"{count} killed at once"] = percentiles(storm(host, names, events))
+    for what, figures in results.items():
+        print(f"{what:26}" + "".join(f"  {key} {value:8.1f}" for key, value in figures.items()))
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    numbers = [int(each) for each in sys.argv[1:]]
+    main(*(numbers + [25, 50][len(numbers) :]))

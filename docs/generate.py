@@ -1,0 +1,91 @@
+"""Writes the reference pages out of the program itself, so that they cannot go stale.
+
+    python docs/generate.py
+
+`tests/pure/test_docs.py` fails where a page differs from what this would write.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zedops.cli import cli
+from zedops.schema import definition_schema, settings_schema
+
+REFERENCE = Path(__file__).parent / "reference"
+_WIDTH = 92
+
+
+def pages() -> dict[str, str]:
+    """Make every page, by file name."""
+    return {
+        "cli.md": command_line(),
+        "definition.md": fields("A definition", "servers.d/NAME.yaml", definition_schema()),
+        "settings.md": fields("The settings", "zedops.yaml", settings_schema()),
+    }
+
+
+def command_line() -> str:
+    """Describe every command as `--help` does."""
+    parts = ["# The command line", "", "What `zedops COMMAND --help` says, all of it.", ""]
+    for path, command in _commands(cli, ("zedops",)):
+        context = click.Context(
+            command, info_name=" ".join(path), terminal_width=_WIDTH, max_content_width=_WIDTH,
+            help_option_names=["-h", "--help"],
+        )
+        parts += [f"## {' '.join(path)}", "", "```text", command.get_help(context), "```", ""]
+    return "\n".join(parts)
+
+
+def fields(title: str, path: str, schema: dict[str, Any]) -> str:
+    """Describe every field of a schema, those of its parts below."""
+    about = f"What may stand in `{path}`. `zedops schema` prints it for editors."
+    parts = [f"# {title}", "", about, ""]
+    parts += _table(schema)
+    for name, part in schema.get("$defs", {}).items():
+        if "properties" in part:
+            about = part.get("description", "")
+            parts += [f"## {name.lower()}", "", *([about, ""] if about else []), *_table(part)]
+    return "\n".join(parts)
+
+
+def _table(schema: dict[str, Any]) -> list[str]:
+    needed = set(schema.get("required", []))
+    rows = ["| field | what | e.g. | default |", "| --- | --- | --- | --- |"]
+    for name, field in schema["properties"].items():
+        examples = field.get("examples") or []
+        shown = f"`{_plain(examples[0])}`" if examples else ""
+        default = "required" if name in needed else ""
+        if field.get("default") not in (None, [], {}):
+            default = f"`{_plain(field['default'])}`"
+        rows.append(f"| `{name}` | {field.get('description', '')} | {shown} | {default} |")
+    return [*rows, ""]
+
+
+def _plain(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _commands(
+    group: click.Group, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group, info_name=path[-1])
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name  # noqa: S101 - a list that names what is not there
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+if __name__ == "__main__":
+    REFERENCE.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text)

@@ -1,0 +1,30 @@
+# The manager in a container. From the repository's root:
+#
+#   python -m build --wheel                   # or: pip wheel --no-deps -w dist .
+#   docker build -f packaging/docker/manager.Dockerfile -t zedops-manager .
+#   docker run -d --name zedops -v /srv/fleets:/fleets -p 4222:4222 --restart unless-stopped \
+#     --stop-timeout 30 zedops-manager /fleets/my-fleet.git --advertise tls://fleet.example:4222
+#
+# Pushes go to /srv/fleets/my-fleet.git by ssh on the host, whose hooks run on the host: it needs
+# zedops, too, in the same place (/opt/zedops), or pushes from inside: docker exec zedops git …
+ARG BASE=python:3.13-slim-bookworm
+FROM ${BASE}
+ARG PIP_NO_INDEX
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends git \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 967 --home-dir /fleets zedops
+COPY dist/ /dist/
+# hadolint ignore=DL3013
+RUN python3 -m venv /opt/zedops \
+ && /opt/zedops/bin/pip install --no-cache-dir --find-links /dist "zedops[nats,notify]" \
+ && ln -s /opt/zedops/bin/zedops /usr/local/bin/zedops \
+ && rm -rf /dist
+USER zedops
+WORKDIR /fleets
+ENV PYTHONUNBUFFERED=1 ZEDOPS_METRICS=127.0.0.1:9090
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s CMD ["/opt/zedops/bin/python", "-c", \
+  "import urllib.request as r; r.urlopen('http://127.0.0.1:9090/healthz', timeout=4)"]
+ENTRYPOINT ["zedops", "manager"]

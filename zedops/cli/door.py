@@ -1,0 +1,78 @@
+"""The way to the running manager: its door, a socket in the hub. Light: reads start with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from zedops import hook
+from zedops.errors import HostUnavailable
+
+
+def near(where: Path) -> Path | None:
+    """Find the hub of the clone that a directory is in, if a manager is at its door here.
+
+    Whoever asks it need not read the fleet, which takes longer the larger it is.
+    """
+    said = subprocess.run(
+        ["git", "rev-parse", "--show-toplevel"], cwd=where,
+        capture_output=True, text=True, check=False,
+    )
+    if said.returncode:
+        return None
+    top = Path(said.stdout.rstrip("\n"))
+    origin = subprocess.run(
+        ["git", "config", "--get", "remote.origin.url"], cwd=where, capture_output=True, text=True,
+        check=False,
+    )
+    hub = top / origin.stdout.strip().removeprefix("file://")
+    return hub if (hub / hook.SOCKET).exists() else None
+
+
+def asked(request: dict[str, Any]) -> dict[str, Any] | None:
+    """Ask the manager of the fleet that this directory is in; None where none answers here."""
+    hub = near(Path.cwd())
+    if hub is None:
+        return None
+    try:
+        answer = ask(hub, request, lambda _: None)
+    except HostUnavailable:
+        return None
+    return answer if not answer.get("error") else None
+
+
+def ask(hub: Path, request: dict[str, Any], say: Callable[[str], object]) -> dict[str, Any]:
+    """Ask something; what is said on the way goes to `say`. HostUnavailable without a manager."""
+    with opened(hub) as link, link.makefile("rwb") as stream:
+        stream.write(json.dumps(request).encode() + b"\n")
+        stream.flush()
+        for line in stream:
+            reply = json.loads(line)
+            if "say" in reply:
+                say(reply["say"])
+            if "answer" in reply:
+                return dict(reply["answer"])
+    raise HostUnavailable("the manager went away; servers go on")
+
+
+@contextlib.contextmanager
+def opened(hub: Path) -> Iterator[socket.socket]:
+    """Connect to a hub's manager, or raise HostUnavailable."""
+    # a socket's path may have 108 bytes at most: go through the open directory (unix(7))
+    folder = os.open(hub, os.O_RDONLY)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            try:
+                link.connect(f"/proc/self/fd/{folder}/{hook.SOCKET}")
+            except OSError as error:
+                remedy = "start it with `zedops up`"
+                raise HostUnavailable(f"no manager is running on {hub}; {remedy}") from error
+            yield link
+    finally:
+        os.close(folder)

@@ -1,0 +1,187 @@
+"""What `zedops doctor` looks at around a fleet: git, the clone, the hub, its manager, the hosts."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from zedops import __version__
+from zedops.calls import Finding, PortsReply, PortsRequest
+from zedops.cli.ask import call
+from zedops.clone import Clone
+from zedops.errors import GitFailed, ZedopsError
+from zedops.fleet import Fleet
+from zedops.hub import CONFIG, FOR_MAIN, HOOKS, Hub
+from zedops.model import Settings
+from zedops.ports import published
+from zedops.quantities import format_duration
+from zedops_agent.checkup import check_nats
+
+#: proc-receive hooks came with 2.29; before 2.36 `core.fsync` is not understood.
+_OLDEST_GIT, _SAFE_GIT = (2, 29), (2, 36)
+#: Clocks this far apart make histories hard to read; this far, keys and certificates fail.
+_SKEW_S, _BAD_SKEW_S = 5.0, 300.0
+#: A git that runs holds a ref's lock for milliseconds.
+_STALE_S = 60.0
+
+
+def check_git() -> Iterator[Finding]:
+    """See that there is a git that is new enough."""
+    program = shutil.which("git")
+    if program is None:
+        yield Finding.wrong("git", "is not on PATH", "install it: apt-get install git")
+        return
+    said = subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout
+    numbers = re.search(r"(\d+)\.(\d+)", said)
+    version = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+    text = said.strip().removeprefix("git version ")
+    if version < _OLDEST_GIT:
+        fact = f"{text} knows no proc-receive hooks: nobody can push to a hub here"
+        yield Finding.wrong("git", fact, "upgrade to 2.36 or newer")
+    elif version < _SAFE_GIT:
+        fact = f"{text} does not sync what it writes: a power cut may cost commits"
+        yield Finding.warning("git", fact, "upgrade to 2.36 or newer")
+    else:
+        yield Finding.good("git", text)
+
+
+def check_clone(clone: Clone) -> Iterator[Finding]:
+    """See that a person can act from their clone."""
+    run = clone.repository.run
+    try:
+        run("var", "GIT_AUTHOR_IDENT")
+        yield Finding.good("clone", str(clone.root))
+    except GitFailed:
+        remedy = "`git config --global user.name NAME` and `… user.email ADDRESS`"
+        yield Finding.wrong("clone", "git does not know who you are", remedy)
+    try:
+        run("ls-remote", "--exit-code", "origin", "refs/heads/main")
+    except GitFailed as error:
+        remedy = "see `git remote -v`, and whether its key or password is right"
+        yield Finding.wrong("remote", f"cannot be read: {error}", remedy)
+        return
+    try:
+        to = run("config", "--get", "remote.origin.push")
+    except GitFailed:
+        to = ""
+    if FOR_MAIN not in to and clone.is_of_hub():
+        remedy = f"git config remote.origin.push HEAD:{FOR_MAIN}"
+        fact = "a plain `git push` will be refused whenever zedops was faster"
+        yield Finding.warning("clone", fact, remedy)
+
+
+def check_hub(hub: Hub) -> Iterator[Finding]:
+    """See that a hub has what makes it one."""
+    remedy = "start `zedops up` or `zedops manager`, which sets it"
+    wrong = [key for key, value in CONFIG.items() if _config(hub, key) != value]
+    if wrong:
+        yield Finding.wrong("hub", f"its configuration lacks {', '.join(wrong)}", remedy)
+    hooks = [name for name in HOOKS if not os.access(hub.path / "hooks" / name, os.X_OK)]
+    if hooks:
+        fact = f"{', '.join(hooks)} cannot be run: pushes are unchecked"
+        yield Finding.wrong("hooks", fact, remedy)
+    else:
+        yield _hooks(hub, remedy)
+    if not os.access(hub.path, os.W_OK):
+        fact = f"{hub.path} is not writable for this user"
+        yield Finding.wrong("hub", fact, "run it as its owner")
+    now = datetime.now(UTC).timestamp()
+    for lock in (hub.path / "refs").rglob("*.lock"):
+        if now - lock.stat().st_mtime > _STALE_S:
+            fact = f"{lock.name} was left behind: nothing can be pushed"
+            remedy_now = f"if no git runs: rm {lock}; a manager does that when it starts"
+            yield Finding.wrong("hub", fact, remedy_now)
+    if not wrong:
+        yield Finding.good("hub", str(hub.path))
+
+
+def _config(hub: Hub, key: str) -> str:
+    try:
+        return hub.repository.run("config", "--get", key)
+    except GitFailed:
+        return ""
+
+
+def _hooks(hub: Hub, remedy: str) -> Finding:
+    text = (hub.path / "hooks" / HOOKS[0]).read_text()
+    interpreter = re.search(r"exec '([^']+)'", text)
+    if interpreter is None or not os.access(interpreter[1], os.X_OK):
+        named = interpreter[1] if interpreter else "no interpreter"
+        return Finding.wrong("hooks", f"they run {named}, which is not there", remedy)
+    if f"# zedops {__version__}\n" not in text:
+        fact = f"they are of another release than this one, {__version__}"
+        return Finding.warning("hooks", fact, "restart the manager, which renews them")
+    return Finding.good("hooks", f"of release {__version__}")
+
+
+def say_managed(hub: Hub, *, managed: bool) -> Finding:
+    """Say whether a manager answers, and what waits if none does."""
+    if managed:
+        return Finding.good("manager", "answers")
+    seen, head = hub.seen(), hub.head()
+    waits = "; what was pushed since waits" if head != seen else ""
+    remedy = "start `zedops up` or `zedops manager`"
+    return Finding.wrong("manager", f"none runs on {hub.path}{waits}", remedy)
+
+
+def check_notify(settings: Settings) -> Iterator[Finding]:
+    """See that messages can be sent; of the manager's environment only it knows."""
+    if settings.notify and importlib.util.find_spec("apprise") is None:
+        fact = "zedops.yaml asks for messages; Apprise is missing"
+        yield Finding.wrong("notify", fact, "pip install 'zedops[notify]'")
+
+
+def check_own_nats(hub: Hub) -> Iterator[Finding]:
+    """Knock at the server that a hub's manager runs for hosts on other machines, if it does."""
+    folder = hub.runtime / "nats"
+    try:
+        config = (folder / "server.conf").read_text()
+        ca = (folder / "ca-private.pem").read_text()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Finding.unknown("NATS", f"{folder}: {error.strerror}", "look as the hub's owner")
+        return
+    port = re.search(r"^port: (\d+)$", config, re.MULTILINE)
+    if port is not None:
+        yield check_nats(f"tls://localhost:{port[1]}", ca, tls_first=True)
+
+
+def check_clock(at: datetime) -> Finding:
+    """Compare a host's clock, which it read just now, with this machine's."""
+    skew_s = (at - datetime.now(UTC)).total_seconds()
+    apart = f"{format_duration(abs(skew_s))} {'ahead of' if skew_s > 0 else 'behind'} this one"
+    remedy = "keep time on both: `timedatectl set-ntp true`"
+    if abs(skew_s) > _BAD_SKEW_S:
+        return Finding.wrong("clock", apart, remedy)
+    if abs(skew_s) > _SKEW_S:
+        return Finding.warning("clock", apart, remedy)
+    return Finding.good("clock", "goes with this one")
+
+
+def check_ports(asker: Clone | Path, fleet: Fleet, host: str) -> Iterator[Finding]:
+    """See that nobody else holds a port that a server of the fleet is to have."""
+    try:
+        uses = call(asker, host, PortsRequest(), PortsReply).uses
+    except ZedopsError as error:
+        yield Finding.unknown("ports", str(error))
+        return
+    held = {(each.protocol, each.port): each for each in uses if each.active}
+    count = 0
+    for each in fleet.servers():
+        if fleet.host_of(each) != host:
+            continue
+        for key, port in published(fleet, each):
+            count += 1
+            use = held.get((port.protocol, port.host))
+            if use is not None and use.server_id != each.id:
+                fact = f"{port.host}/{port.protocol} of {each.name} ({key}) is held by {use.holder}"
+                remedy = f"stop that, or see `zedops ports --for {each.name}`"
+                yield Finding.wrong("ports", fact, remedy)
+    yield Finding.good("ports", f"{count} looked at")

@@ -1,0 +1,235 @@
+"""`zedops secret`: values that are in no repository, or in it only for one host to read.
+
+A value comes from a prompt or from standard input, never from the command line, which every user
+of a machine can read. No output, error or log file repeats one.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zedops import edit, sealing, source
+from zedops.calls import RecipientReply, RecipientRequest
+from zedops.cli.act import act, waits
+from zedops.cli.act import ask as confirm
+from zedops.cli.ask import call
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import find_server, here
+from zedops.cli.secret_files import FLEET, Place, find_place
+from zedops.cli.up import DATA_ROOT
+from zedops.clone import Clone
+from zedops.document import Document, render
+from zedops.errors import UsageError, ZedopsError
+from zedops.fields import ENV_KEY, NAME
+from zedops.fleet import SETTINGS_PATH, Fleet
+
+#: Longer ones fit in no environment (execve(2): 128 KiB a string), and in no definition.
+_MAX_BYTES = 64 * 1024
+
+
+@click.group("secret")
+def secret_command() -> None:
+    """Give servers passwords and keys that nobody else reads.
+
+    \b
+    zedops secret set rosewood ADMIN_PASSWORD         kept on this host, in no repository
+    zedops secret encrypt rosewood ADMIN_PASSWORD     in the definition, for its host's key
+    zedops secret encrypt rosewood API_KEY < file     a value from standard input
+    """
+
+
+@secret_command.command("set")
+@click.argument("server")
+@click.argument("name")
+@FLEET
+@DATA_ROOT
+def set_command(server: str, name: str, fleet: str | None, data_root: Path | None) -> None:
+    """Keep a value on this host. A running server is recreated with it, once.
+
+    The definition lists the name: `secrets: [ADMIN_PASSWORD]`. Run this on the server's host.
+    """
+    _check(server, name)
+    place = find_place(fleet, data_root)
+    _check_host(place, server)
+    path = place.secrets.set(server, name, _value(name))
+    click.echo(f"{name} of {server} is kept in {path}")
+
+
+@secret_command.command("remove")
+@click.argument("server")
+@click.argument("name")
+@FLEET
+@DATA_ROOT
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove_command(
+    server: str, name: str, fleet: str | None, data_root: Path | None, yes: bool
+) -> None:
+    """Remove a value from this host. A container that has it keeps it until it is made anew."""
+    _check(server, name)
+    place = find_place(fleet, data_root)
+    confirm(f"Remove {name} of {server} from this host? It is kept nowhere else.", yes=yes)
+    if not place.secrets.remove(server, name):
+        raise UsageError(f"{name} of {server} is not set here; `zedops secret list` shows what is")
+    click.echo(f"{name} of {server} is removed")
+
+
+@secret_command.command("list")
+@click.argument("server", required=False)
+@FLEET
+@DATA_ROOT
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def list_command(
+    server: str | None, fleet: str | None, data_root: Path | None, as_json: bool
+) -> None:
+    """List which secrets there are, and where; never what they are."""
+    place = find_place(fleet, data_root)
+    rows = [each for each in _rows(place) if server in (None, each["server"])]
+    if as_json:
+        show_json(rows)
+        return
+    words = {True: "yes", False: "no", None: "not seen from here"}
+    table(
+        ["SERVER", "NAME", "KEPT", "SET", "ASKED FOR"],
+        [[each["server"], each["name"], each["kept"], words[each["set"]],
+          "yes" if each["asked_for"] else "no"] for each in rows],
+        "no secrets; `zedops secret set SERVER NAME` keeps the first",
+    )
+
+
+@secret_command.command("encrypt")
+@click.argument("server")
+@click.argument("name")
+@waits
+def encrypt_command(server: str, name: str, wait: bool) -> None:
+    """Write a value into the definition, encrypted for the server's host, by a commit.
+
+    Only that host can read it. `zedops secret recipients` brings its key into zedops.yaml.
+    """
+    _check(server, name)
+    clone = here()
+    fleet = clone.fleet()
+    each = find_server(fleet, server)
+    if each.definition is None:
+        raise UsageError(f"{each.path} cannot be read; `zedops validate` says why")
+    host = fleet.host_of(each) or ""
+    recipient = fleet.settings.recipients.get(host)
+    if recipient is None:
+        remedy = "`zedops secret recipients` asks for it"
+        raise UsageError(f"the key of host {host!r} is not in {SETTINGS_PATH}; {remedy}")
+    purpose = f"{fleet.settings.name}/{server}/{name}"
+    sealed = sealing.seal(_value(name), purpose, recipient)
+    content = render(_with_secret(each, name, sealed), each.state)
+    if name in each.definition.env:
+        click.echo(f"{name} also stands in env:, in plain text; remove that line", err=True)
+    act(clone, {each.path: content}, f"{server}: secret {name}", server, wait=wait)
+
+
+@secret_command.command("recipients")
+@click.option("--yes", is_flag=True, help="Do not ask before a key is replaced.")
+def recipients_command(yes: bool) -> None:
+    """Ask every host for its public key and keep it in zedops.yaml, by a commit.
+
+    A key that differs from the one that is there is replaced only after a question: compare it
+    with `agent/<fleet>/recipient` under the data root of that host.
+    """
+    clone = here()
+    known = clone.fleet().settings.recipients
+    found: dict[str, str] = {}
+    for host in clone.fleet().settings.hosts:
+        try:
+            found[host] = call(clone, host, RecipientRequest(), RecipientReply).recipient
+        except ZedopsError as error:
+            click.echo(f"{host}: {error}", err=True)
+    changed = {host: key for host, key in found.items() if known.get(host) != key}
+    for host, key in sorted(found.items()):
+        click.echo(f"{host}\t{key}")
+        if host in changed and host in known:
+            again = "what was encrypted for the old one must be encrypted anew"
+            confirm(f"{host} has another key than {SETTINGS_PATH} says; {again}. Go on?", yes=yes)
+    if changed:
+        _write_recipients(clone, changed)
+
+
+def _write_recipients(clone: Clone, changed: dict[str, str]) -> None:
+    content = clone.repository.pipe("show", f"refs/remotes/origin/main:{SETTINGS_PATH}")
+    text = content.decode("utf-8-sig")
+    for host, key in changed.items():
+        text = edit.set_key(source.load(SETTINGS_PATH, text), text, "recipients", host, key)
+    clone.act({SETTINGS_PATH: text.encode()}, f"Keys of {', '.join(sorted(changed))}")
+
+
+def _with_secret(each: Document, name: str, sealed: str) -> str:
+    mark = "\ufeff" if each.head.startswith("\ufeff") else ""
+    bare = each.head.removeprefix(mark)
+    head = edit.set_secret(each.source, bare, name, sealed)
+    made = source.load(each.path, head)
+    wanted = dict.fromkeys(each.source.data.get("secrets") or ())
+    if isinstance(each.source.data.get("secrets"), dict):
+        wanted = each.source.data["secrets"]
+    if made.problems or made.data != {**each.source.data, "secrets": {**wanted, name: sealed}}:
+        fact = f"{each.path}: `secrets:` is written in a way that this command cannot change"
+        raise UsageError(f"{fact}; add this below it by hand: `{name}: {sealed}`")
+    return mark + head
+
+
+def _rows(place: Place) -> list[dict[str, Any]]:
+    here_set = set(place.secrets.names())
+    rows: dict[tuple[str, str], dict[str, Any]] = {
+        key: {"server": key[0], "name": key[1], "kept": "on this host", "set": True,
+              "asked_for": None if place.known is None else False}
+        for key in here_set
+    }
+    for each in place.known.servers() if place.known else ():
+        if each.definition is None or place.known is None:
+            continue
+        for name in each.definition.secrets:
+            key = (each.name, name)
+            host = place.known.host_of(each)
+            elsewhere = place.host not in (None, host)
+            kept, there = f"on {host}", None if elsewhere else key in here_set
+            if name in each.definition.sealed_secrets:
+                kept, there = f"in the fleet, for {host}", True
+            rows[key] = {"server": key[0], "name": name, "kept": kept, "set": there,
+                         "asked_for": True}
+    return [rows[key] for key in sorted(rows)]
+
+
+def _check_host(place: Place, server: str) -> None:
+    fleet: Fleet | None = place.known
+    if fleet is None:
+        return
+    each = next((each for each in fleet.servers() if each.name == server), None)
+    host = fleet.host_of(each) if each is not None else None
+    if host is not None and place.host not in (None, host):
+        remedy = f"run this there, or use `zedops secret encrypt {server} NAME`"
+        raise UsageError(f"{server} is on {host}, and this is {place.host}; {remedy}")
+
+
+def _check(server: str, name: str) -> None:
+    """Refuse what is no name: both become parts of a path."""
+    if not NAME.fullmatch(server):
+        raise UsageError(f"{server!r} cannot be a server's name")
+    if not ENV_KEY.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be a secret's name; write e.g. ADMIN_PASSWORD")
+
+
+def _value(name: str) -> str:
+    """Read a value; one line end at its end is not part of it. Errors never repeat it."""
+    if sys.stdin.isatty():
+        text: str = click.prompt(name, hide_input=True, confirmation_prompt="once more")
+    else:
+        raw = sys.stdin.buffer.read(_MAX_BYTES + 2)
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            remedy = "encode it, e.g. with base64"
+            raise UsageError(f"the value of {name} is not UTF-8 text; {remedy}") from None
+        text = text.removesuffix("\n").removesuffix("\r")
+    if not text or "\0" in text or len(text.encode()) > _MAX_BYTES:
+        rule = f"one to {_MAX_BYTES} bytes without a NUL, from a prompt or standard input"
+        raise UsageError(f"the value of {name} cannot be used; give {rule}")
+    return text

@@ -1,0 +1,73 @@
+"""Where `zedops secret` finds values on this machine: which data root, which fleet, which host."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zedops.clone import Clone
+from zedops.errors import UsageError, ZedopsError
+from zedops.fields import NAME
+from zedops.fleet import Fleet
+from zedops.places import default_data_root
+
+if TYPE_CHECKING:
+    from zedops_agent.secrets import Secrets
+
+FLEET = click.option("--fleet", help="The fleet's name. Default: that of the clone you are in.")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The secrets of one fleet on this machine."""
+
+    secrets: Secrets
+    host: str | None  #: this machine's name in the fleet, if an agent ever ran here
+    known: Fleet | None  #: the fleet, where this is a clone of it
+
+
+def find_place(named: str | None, data_root: Path | None) -> Place:
+    """Find them; a host that is only joined has no clone, and one fleet as a rule."""
+    from zedops_agent.secrets import Secrets
+
+    root = (data_root or default_data_root()).absolute()
+    known = _clone_here()
+    if named is not None and (known is None or known.settings.name != named):
+        known = None
+    name = named or (known.settings.name if known else _only_fleet(root))
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be a fleet's name")
+    return Place(Secrets(root, name), _host(root, name), known)
+
+
+def _clone_here() -> Fleet | None:
+    try:
+        clone = Clone.find(Path.cwd())
+        return clone.fleet()
+    except ZedopsError:
+        return None
+
+
+def _only_fleet(root: Path) -> str:
+    found = sorted(each.name for each in (root / "agent").glob("*") if each.is_dir())
+    if len(found) != 1:
+        known = f"say which with --fleet: {', '.join(found)}" if found else (
+            "say which with --fleet, or go into a clone of it; --data-root says where it is kept"
+        )
+        raise UsageError(f"{root} has {len(found) or 'no'} fleets; {known}")
+    return found[0]
+
+
+def _host(root: Path, fleet: str) -> str | None:
+    """Read this machine's name off what its agent was told last."""
+    for file in ("membership.json", "desired.json"):
+        try:
+            said = json.loads((root / "agent" / fleet / file).read_bytes())
+            return str(said["host"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None

@@ -1,0 +1,55 @@
+"""`zedops stats`: how busy servers are."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from zedops.cli.busy import Busy, Meter
+from zedops.cli.output import show_json, table
+from zedops.cli.screen import here
+from zedops.errors import HostUnavailable
+from zedops.quantities import format_size
+
+_BETWEEN_S = 1.0
+
+
+@click.command("stats")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def stats_command(as_json: bool) -> None:
+    """Show the CPU and memory that servers use now, on every host that answers.
+
+    \b
+    zedops stats
+    """
+    clone = here()
+    fleet = clone.fleet()
+    meter = Meter(clone)
+    meter.read(fleet.settings.hosts)
+    time.sleep(_BETWEEN_S)
+    busy = meter.read(fleet.settings.hosts)
+    if len(meter.silent) == len(fleet.settings.hosts):
+        raise HostUnavailable(next(iter(meter.silent.values())))
+    names = {each.id: each.name for each in fleet.servers() if each.id}
+    rows = sorted((names.get(key, key), each) for key, each in busy.items())
+    if as_json:
+        show_json([
+            {"name": name, "cpu_cores": each.cpu, **each.sample.model_dump(mode="json")}
+            for name, each in rows
+        ])
+    else:
+        table(
+            ["NAME", "CPU", "MEMORY", "LIMIT", "PIDS", "UP", "HEALTH"],
+            [[name, cpu(each), format_size(each.sample.memory_bytes),
+              format_size(each.sample.memory_limit_bytes), str(each.sample.pids),
+              each.sample.uptime, each.sample.health or "-"] for name, each in rows],
+            "no server runs",
+        )
+    for host, why in meter.silent.items():
+        click.echo(f"could not look: {host}: {why}", err=True)
+
+
+def cpu(busy: Busy) -> str:
+    """Write a share of the CPU as `docker stats` does: of one core."""
+    return "-" if busy.cpu is None else f"{100 * busy.cpu:.1f} %"

@@ -1,0 +1,75 @@
+"""`zedops watch`: the fleet, live."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from zedops.cli.busy import Busy, Meter
+from zedops.cli.output import COLOURS, ago
+from zedops.cli.screen import here
+from zedops.cli.stats import cpu
+from zedops.clone import Clone
+from zedops.errors import ZedopsError
+from zedops.quantities import format_size
+from zedops.rows import facts
+
+
+@click.command("watch")
+@click.option("-n", "--interval", default=2.0, show_default=True, help="Seconds between looks.")
+def watch_command(interval: float) -> None:
+    """Watch the fleet: how every server is, until Ctrl-C.
+
+    \b
+    zedops watch
+    """
+    clone = here()
+    meter = Meter(clone)
+    console = Console()
+    with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
+        while True:
+            live.update(look(clone, meter), refresh=True)
+            time.sleep(max(interval, 0.2))
+            try:
+                clone.fetch()
+            except ZedopsError as error:
+                console.print(Text(f"cannot reach the hub: {error}", style="red"))
+
+
+def look(clone: Clone, meter: Meter) -> Group:
+    """Draw what is known now."""
+    fleet = clone.fleet()
+    busy = meter.read(fleet.settings.hosts)
+    made = Table(
+        "NAME", "STATUS", "FOR", "HOST", "CPU", "MEMORY", "HEALTH", "PORTS", "MESSAGE",
+        box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold",
+    )
+    rows = [facts(fleet, each) for each in sorted(fleet.servers(), key=lambda each: each.name)]
+    for row in rows:
+        each = busy.get(row["id"] or "")
+        made.add_row(
+            row["name"], Text(row["status"], style=COLOURS.get(row["status"], "")),
+            ago(row["since"]), row["host"] or "-", *_load(each), " ".join(row["ports"]) or "-",
+            Text(row["message"] or "", style="dim"),
+        )
+    counts = " ".join(
+        f"{sum(row['status'] == status for row in rows)} {status}"
+        for status in dict.fromkeys(row["status"] for row in rows)
+    )
+    waiting = f", not answering: {', '.join(sorted(meter.silent))}" if meter.silent else ""
+    head = Text(f"{fleet.settings.name}: {counts or 'no servers'}{waiting}", style="bold")
+    return Group(head, made)
+
+
+def _load(busy: Busy | None) -> tuple[str, str, Text]:
+    if busy is None:
+        return "-", "-", Text("-")
+    health = busy.sample.health
+    style = {"unhealthy": "red", "healthy": "green"}.get(health, "")
+    return cpu(busy), format_size(busy.sample.memory_bytes), Text(health or "-", style=style)

@@ -1,0 +1,248 @@
+"""What a change of the fleet will do to its servers, said before it is done. Pure.
+
+The agent decides by what its host shows; a forecast by what git says, with the same rule
+(`change`). It is about the change alone: what is healed anyway is no part of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from zedops.change import change
+from zedops.checks import check
+from zedops.deletions import check_deletions, check_name, check_volumes
+from zedops.document import Document
+from zedops.errors import Problem
+from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_path
+from zedops.model import Definition, Desired, VolumeKind
+from zedops.quantities import format_duration
+
+#: So many servers are told one by one in a push, so many fields of each.
+_LINES, _FIELDS = 10, 2
+_TEXT_MAX = 40
+
+
+class Effect(StrEnum):
+    """What happens to one server."""
+
+    NOTHING = "nothing"
+    IN_PLACE = "in place"  #: taken in; the container runs on
+    RESTART = "restart"
+    RECREATE = "recreate"
+    CREATE = "create"
+    START = "start"
+    STOP = "stop"
+    MOVE = "move"  #: ended on one host, made on another
+    DELETE = "delete"
+    PURGE = "purge"  #: a deleted server's data is removed
+    FORGET = "forget"  #: a deleted server's file goes, its data stays where it is
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What will happen to one server, why, and what becomes of its data."""
+
+    server: str
+    path: str
+    host: str | None
+    effect: Effect
+    because: tuple[str, ...] = ()
+    data: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        shown = [*self.because[:_FIELDS]]
+        if len(self.because) > _FIELDS:
+            shown.append(f"{len(self.because) - _FIELDS} more")
+        why = f" ({'; '.join(shown)})" if shown else ""
+        return f"{self.server}: {self.effect}{why}{f', data {self.data}' if self.data else ''}"
+
+
+def judge(
+    before: Fleet, after: Fleet, paths: Iterable[str], options: Iterable[str] = ()
+) -> list[Problem]:
+    """Hold a change against every rule: `before` and `after` with trusted states."""
+    said = tuple(options)
+    return [
+        *check(after, paths),
+        *check_deletions(before, after, said),
+        *check_volumes(before, after, said),
+        *check_name(before, after),
+    ]
+
+
+def _lives(fleet: Fleet, each: Document) -> bool:
+    owner = fleet.owner(each.id)
+    return owner is not None and kind_of(owner.path) is Kind.SERVER
+
+
+def foresee(
+    before: Fleet, after: Fleet, paths: Iterable[str], problems: Iterable[Problem] = ()
+) -> list[Forecast]:
+    """Say what a change of some paths will do, server by server."""
+    touched = after.reach(paths)
+    wrong: dict[str, list[Problem]] = {}
+    for problem in problems:
+        wrong.setdefault(problem.path, []).append(problem)
+    rows = []
+    for path in sorted(touched):
+        new, old = after.documents.get(path), before.documents.get(path)
+        if new is not None and path in wrong:
+            found = tuple(wrong[path])
+            rows.append(Forecast(new.name, path, _host(after, new), Effect.REFUSED, problems=found))
+        elif new is not None and kind_of(path) is Kind.SERVER:
+            rows.append(_living(before, after, before.owner(new.id), new))
+        elif old is not None and kind_of(path) is Kind.SERVER and not _lives(after, old):
+            rows.append(_deleted(after, old))
+        elif old is not None and kind_of(path) is Kind.TOMBSTONE and not _lives(after, old):
+            rows += _buried(after, old, new)
+    return rows
+
+
+def lines(rows: Iterable[Forecast]) -> list[str]:
+    """Put forecasts in short lines for a push; what does not change is not told."""
+    told = [each for each in rows if each.effect is not Effect.NOTHING]
+    shown = [f"plan: {each}" for each in told[:_LINES]]
+    if rest := told[_LINES:]:
+        counts = Counter(each.effect for each in rest)
+        kinds = ", ".join(f"{count} {effect}" for effect, count in counts.items())
+        shown.append(f"plan: and {len(rest)} more: {kinds}")
+    return shown
+
+
+def _living(before: Fleet, after: Fleet, old: Document | None, new: Document) -> Forecast:
+    now = after.resolve(new)[0]
+    was = before.resolve(old)[0] if old is not None else None
+    row = Forecast(new.name, new.path, _host(after, new), Effect.CREATE)
+    if old is None or old.state is None or now is None:
+        return replace(row, data=_new_data(None, now))
+    if kind_of(old.path) is Kind.TOMBSTONE:
+        kept = "kept" if old.state.data_exists else None
+        return replace(row, because=("restored",), data=kept)
+    if old.state.commit is None:
+        return row
+    if was is None:
+        return replace(row, effect=Effect.RECREATE, because=("it could not be read before",))
+    if was == now and old.name == new.name:
+        return replace(row, effect=Effect.NOTHING)
+    because = tuple(f"{key}: {_text(one)} → {_text(other)}"
+                    for key, (one, other) in differences(was, now).items())
+    if old.name != new.name:
+        because = (f"renamed from {old.name}", *because)
+    host, leaves = after.place(new)
+    if leaves:
+        where = f"host: {host} → {after.host_of(new)}"
+        return replace(row, effect=Effect.MOVE, because=(where,))
+    effect = _effect(was, now)
+    effect = Effect.IN_PLACE if effect is Effect.NOTHING else effect  # another name, at least
+    return replace(row, effect=effect, because=because, data=_data(old, was, now, effect))
+
+
+def _effect(was: Definition, now: Definition) -> Effect:
+    """Put a change of the definition and of what is desired together."""
+    found = Effect(change(was, now))
+    stops = now.desired is Desired.STOPPED
+    if found is Effect.RECREATE:
+        return found
+    if was.desired is not now.desired:
+        return Effect.STOP if stops else Effect.START
+    return Effect.IN_PLACE if stops and found is Effect.RESTART else found
+
+
+def _data(old: Document, was: Definition, now: Definition, effect: Effect) -> str | None:
+    """Say what becomes of the data: left behind, new and empty, or kept."""
+    if old.state is None or effect in (Effect.NOTHING, Effect.IN_PLACE):
+        return None
+    places = {key: each.source for key, each in now.volumes.items()}
+    left = [key for key, each in was.volumes.items() if each.kind is VolumeKind.DATA
+            and (key not in places or places[key] != each.source)]
+    if left and old.state.data_exists:
+        return f"left behind: {', '.join(left)}"
+    return _new_data(was, now) or ("kept" if old.state.data_exists else None)
+
+
+def _new_data(was: Definition | None, now: Definition | None) -> str | None:
+    if was is None or now is None:
+        return None
+    added = [key for key, each in now.volumes.items()
+             if each.kind is VolumeKind.DATA and key not in was.volumes]
+    return f"kept; new and empty: {', '.join(added)}" if added else None
+
+
+def _deleted(after: Fleet, old: Document) -> Forecast:
+    kept = f"kept for {format_duration(after.settings.retention)}"
+    if after.settings.purge_data:
+        kept += ", then removed"
+    has_data = old.state is not None and old.state.data_exists
+    return Forecast(old.name, old.path, _host(after, old), Effect.DELETE,
+                    data=kept if has_data else None)
+
+
+def _buried(after: Fleet, old: Document, new: Document | None) -> list[Forecast]:
+    """Say what becomes of a tombstone that was touched."""
+    row = Forecast(old.name, old.path, _host(after, old), Effect.FORGET)
+    has_data = old.state is not None and old.state.data_exists
+    if new is None:
+        return [replace(row, data="stays on its host" if has_data else None)]
+    asked = [bool(each.definition and each.definition.purge) for each in (old, new)]
+    if asked == [False, True]:
+        return [replace(row, effect=Effect.PURGE, data="removed" if has_data else None)]
+    return []
+
+
+def _host(fleet: Fleet, each: Document) -> str | None:
+    return fleet.host_of(each) or (each.state.host if each.state else None)
+
+
+def differences(was: Definition, now: Definition) -> dict[str, tuple[Any, Any]]:
+    """List the fields in which two resolved definitions differ: (before, after)."""
+    one, other = leaves(was.model_dump(mode="json")), leaves(now.model_dump(mode="json"))
+    pairs = {key: (one.get(key) or None, other.get(key) or None)  # nothing is nothing, however said
+             for key in dict.fromkeys([*other, *one])}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def leaves(value: object, name: str = "") -> dict[str, Any]:
+    """Flatten a tree of mappings: `{"stop.grace": …}`."""
+    if isinstance(value, dict) and value:
+        flat: dict[str, Any] = {}
+        for key, each in value.items():
+            flat |= leaves(each, f"{name}.{key}" if name else key)
+        return flat
+    return {name: value}
+
+
+def _text(value: object) -> str:
+    text = "unset" if value is None else str(value)
+    return text if len(text) <= _TEXT_MAX else f"{text[: _TEXT_MAX - 1]}…"
+
+
+def rebase(base: Fleet, mine: Fleet, hub: Fleet) -> tuple[Fleet, set[str]]:
+    """Put one's own edits since `base` onto the hub's newest fleet; returns the paths they are in.
+
+    A working copy that is behind must not look as if it took back what others did meanwhile.
+    """
+    paths = {path for path in base.documents.keys() | mine.documents.keys()
+             if _written(base, path) != _written(mine, path)}
+    made = hub.with_documents({path: mine.documents.get(path) for path in paths})
+    presets: Mapping[str, Any] = hub.presets
+    for name in mine.presets_since(base):
+        paths.add(preset_path(name))
+        presets = {key: each for key, each in presets.items() if key != name}
+        if name in mine.presets:
+            presets = {**presets, name: mine.presets[name]}
+    if (mine.settings, mine.problems) != (base.settings, base.problems):
+        paths.add(SETTINGS_PATH)
+        made = replace(made, settings=mine.settings, problems=mine.problems)
+    return replace(made, presets=presets), paths
+
+
+def _written(fleet: Fleet, path: str) -> str | None:
+    each = fleet.documents.get(path)
+    return each.head if each else None
+

@@ -1,0 +1,194 @@
+"""Sends messages to people through Apprise, from a thread of its own.
+
+Whoever tells it something never waits: a bounded queue takes it, and what is too much is counted
+and dropped. What happens together is one message; a target hears at most so often; one that does
+not take a message is tried again, later each time. URLs hold secrets: they are in no log line,
+nor is what a library says of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from zedops.fleet import Fleet
+from zedops.manager.metrics import Metrics
+from zedops.model import Notify
+from zedops.notices import Notice, compose, of_commit, purges_ahead
+
+log = logging.getLogger(__name__)
+
+_KEPT = 200
+#: So long the end waits for what is to be said still.
+_LAST_S = 3.0
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """How often people are bothered; all in seconds."""
+
+    gather_s: float = 2.0  #: what happens within this is one message
+    apart_s: float = 30.0  #: between two messages to one target
+    retry_s: float = 15.0  #: before a target that took nothing is tried again; doubled each time
+    longest_s: float = 600.0  #: the longest of these pauses
+    look_s: float = 60.0  #: between two looks at what is to be purged
+
+
+@dataclass
+class _Target:
+    """One entry of `notify:`, and what it is to hear yet."""
+
+    place: int
+    wants: Notify
+    waiting: deque[Notice] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    dropped: int = 0
+    due_s: float = 0.0
+    not_before_s: float = 0.0
+    fails: int = 0
+    told_of: set[str] = field(default_factory=set)
+    complained: bool = False
+
+    def add(self, notice: Notice, now_s: float, gather_s: float) -> None:
+        if notice.event not in self.wants.on:
+            return
+        if not self.waiting:
+            self.due_s = now_s + gather_s
+        self.dropped += len(self.waiting) == _KEPT
+        self.waiting.append(notice)
+
+    @property
+    def next_s(self) -> float:
+        return max(self.due_s, self.not_before_s) if self.waiting else float("inf")
+
+
+class Messenger:
+    """Tells people, from `start` to `close`; `fleet` gives the newest one that is known."""
+
+    def __init__(
+        self, fleet: Callable[[], Fleet | None], metrics: Metrics, tempo: Tempo | None = None
+    ) -> None:
+        self._fleet, self._metrics, self._tempo = fleet, metrics, tempo or Tempo()
+        self._wake = threading.Condition()
+        self._told: deque[Notice | str] = deque(maxlen=_KEPT)
+        self._ends_s: float | None = None
+        self._targets: dict[tuple[int, Notify], _Target] = {}
+        self._thread = threading.Thread(target=self._run, name="messenger", daemon=True)
+
+    def tell(self, what: Notice | str) -> None:
+        """Take a notice, or a state commit's message; returns at once."""
+        with self._wake:
+            self._told.append(what)
+            self._wake.notify_all()
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End; what can be sent soon still is."""
+        with self._wake:
+            self._ends_s = time.monotonic() + _LAST_S
+            self._wake.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=_LAST_S)
+
+    # --- the thread
+
+    def _run(self) -> None:
+        next_look = 0.0
+        while True:
+            with self._wake:
+                due = min([next_look, *(each.next_s for each in self._targets.values())])
+                if not self._told and self._ends_s is None:
+                    self._wake.wait(max(0.0, due - time.monotonic()))
+                told, ending = list(self._told), self._ends_s is not None
+                self._told.clear()
+            try:
+                now_s = time.monotonic()
+                next_look = self._turn(told, now_s, next_look, ending=ending)
+            except Exception:
+                log.exception("telling people failed; going on")
+                next_look = time.monotonic() + self._tempo.retry_s
+            if ending:
+                return
+
+    def _turn(
+        self, told: list[Notice | str], now_s: float, next_look: float, *, ending: bool
+    ) -> float:
+        fleet = self._fleet()
+        if fleet is None:
+            return now_s + self._tempo.look_s
+        self._heed(fleet.settings.notify)
+        for each in told:
+            for notice in of_commit(each) if isinstance(each, str) else [each]:
+                for target in self._targets.values():
+                    target.add(notice, now_s, self._tempo.gather_s)
+        if now_s >= next_look:
+            self._look_ahead(fleet, now_s)
+            next_look = now_s + self._tempo.look_s
+        for target in self._targets.values():
+            if target.waiting and (ending or time.monotonic() >= target.next_s):
+                self._send(target, fleet.settings.name)
+        return next_look
+
+    def _heed(self, wanted: tuple[Notify, ...]) -> None:
+        """Follow the settings; a target that stays keeps what it is to hear."""
+        keys = list(enumerate(wanted))
+        self._targets = {key: self._targets.get(key) or _Target(*key) for key in keys}
+
+    def _look_ahead(self, fleet: Fleet, now_s: float) -> None:
+        for target in self._targets.values():
+            ahead = dict(purges_ahead(fleet, datetime.now(UTC), target.wants.ahead))
+            for key in ahead.keys() - target.told_of:
+                target.add(ahead[key], now_s, self._tempo.gather_s)
+            target.told_of = set(ahead)
+
+    def _send(self, target: _Target, fleet: str) -> None:
+        notices, dropped = list(target.waiting), target.dropped
+        title, body = compose(fleet, notices, dropped)
+        trouble = self._deliver(target, title, body)
+        now_s = time.monotonic()
+        if trouble is None:
+            target.waiting.clear()
+            target.dropped = target.fails = 0
+            target.complained = False
+            target.not_before_s = now_s + self._tempo.apart_s
+            self._metrics.messages.labels("delivered").inc()
+            return
+        pause_s = min(self._tempo.retry_s * 2**target.fails, self._tempo.longest_s)
+        target.fails = min(target.fails + 1, 16)
+        target.not_before_s = now_s + pause_s
+        self._metrics.messages.labels("failed").inc()
+        if not target.complained:
+            log.warning("notify[%d]: no message can be sent: %s; trying again now and then",
+                        target.place, trouble)
+        target.complained = True
+
+    def _deliver(self, target: _Target, title: str, body: str) -> str | None:
+        """Send one message; returns what is wrong, never in words that hold the URL."""
+        url = target.wants.url
+        if url.startswith("${"):
+            name = url[2:-1]
+            url = os.environ.get(name, "")
+            if not url:
+                return f"the manager's environment has no {name}"
+        try:
+            import apprise
+        except ImportError:
+            return "it needs: pip install 'zedops[notify]'"
+        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+        try:
+            sender = apprise.Apprise()
+            if not sender.add(url):
+                return "its URL is none that Apprise knows"
+            if sender.notify(title=title, body=body):
+                return None
+        except Exception as error:  # noqa: BLE001 - its own words may hold the URL
+            return f"{type(error).__name__} at {url.partition('://')[0]}://…"
+        return f"{url.partition('://')[0]}://… did not take it"

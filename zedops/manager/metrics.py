@@ -1,0 +1,181 @@
+"""What the manager counts for Prometheus. Fed by the loop and the door; holds no rules.
+
+What can be looked up is looked up when somebody scrapes, under the loop's lock; only what happens
+is counted as it happens. Labels are servers, hosts and words of fixed sets, nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from zedops import __version__
+from zedops.lifecycle import SETTLED
+from zedops.manager.ledger import Ledger
+from zedops.model import Status
+from zedops.wire import DesiredDocument, DesiredServer
+
+if TYPE_CHECKING:
+    from zedops.manager.loop import Manager
+
+#: A loop that ended no turn for so long is stuck: it turns once a second with nothing to do.
+STUCK_S = 30.0
+#: In s: a container of an image that is there starts in 0.3 s, a large image takes minutes.
+_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+
+class Metrics:
+    """One process' manager, over all the terms that it leads."""
+
+    part = "manager"
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._convergence = Histogram(
+            "zedops_convergence_seconds",
+            "From a definition handed to its host until all of it is done and in git.",
+            ["outcome"], buckets=_BUCKETS, registry=self.registry,
+        )
+        for outcome in ("settled", "failed"):
+            self._convergence.labels(outcome)
+        self.commits = self._count("state_commits", "Commits of state made.")
+        self.races = self._count("races_lost", "Commits that found main moved, and were retried.")
+        self.failures = self._count("turns_failed", "Turns of the loop that failed.")
+        self.reports = self._count("reports", "Facts about one server taken from hosts.")
+        self.messages = Counter(
+            "zedops_messages", "Messages to people, by outcome.", ["outcome"],
+            registry=self.registry,
+        )
+        self._pushes = Counter(
+            "zedops_pushes", "Pushes of people, by verdict.", ["verdict"], registry=self.registry
+        )
+        for verdict in ("accepted", "refused"):
+            self._pushes.labels(verdict)
+        self._manager: Manager | None = None
+        self._begun: dict[str, float] = {}
+        self._handed: dict[str, dict[str, DesiredServer]] = {}
+        self._turned_at = time.monotonic()
+        #: Another manager leads, and nothing is wrong with that.
+        self.standing_by = False
+        self.registry.register(self)
+
+    def _count(self, name: str, says: str) -> Counter:
+        return Counter(f"zedops_{name}", says, registry=self.registry)
+
+    # --- fed by the loop, under its lock
+
+    def watch(self, manager: Manager | None) -> None:
+        """Look at this manager from now on; None: it ended."""
+        self._manager, self._turned_at = manager, time.monotonic()
+        self._begun.clear()
+        self._handed.clear()
+
+    def hand(self, ledger: Ledger, document: DesiredDocument, now_s: float) -> None:
+        """Take note that a host is handed a document: what is new in it begins to converge."""
+        before = self._handed.get(document.host, {})
+        for key, want in document.servers.items():
+            if before.get(key) is not want and _is_news(ledger, want):
+                self._begun.setdefault(key, now_s)
+        self._handed[document.host] = document.servers
+
+    def settle(self, ledger: Ledger, now_s: float) -> None:
+        """Take note that a turn ended: see who came to rest meanwhile."""
+        self._turned_at = now_s
+        for key, begun in list(self._begun.items()):
+            held = ledger.server(key)
+            status = held.state.status if held and held.state else Status.DELETED
+            if status is Status.UNKNOWN:  # how long its host was away is not what is measured
+                del self._begun[key]
+            elif ledger.at_rest(key):
+                outcome = "failed" if status in (Status.FAILED, Status.MISSING) else "settled"
+                self._convergence.labels(outcome).observe(now_s - begun)
+                del self._begun[key]
+
+    # --- fed by the door
+
+    def push(self, *, accepted: bool) -> None:
+        """Count a push."""
+        self._pushes.labels("accepted" if accepted else "refused").inc()
+
+    # --- asked by whoever monitors
+
+    def trouble(self) -> str | None:
+        """Say what keeps the manager from working, if anything does."""
+        if self.standing_by:
+            return None
+        if self._manager is None:
+            return "no manager runs"
+        quiet_s = time.monotonic() - self._turned_at
+        return f"the loop has not turned for {quiet_s:.0f} s" if quiet_s > STUCK_S else None
+
+    def collect(self) -> Iterator[Metric]:
+        """Look at the manager."""
+        manager = self._manager
+        leads = manager is not None
+        yield _gauge("manager_leads", "Whether this process manages the fleet.", leads)
+        if manager is not None:
+            yield from _look(manager, len(self._begun))
+
+
+def _is_news(ledger: Ledger, want: DesiredServer) -> bool:
+    """Say whether a host has anything to do for a server, as far as git knows."""
+    held = ledger.server(want.id)
+    state = held.state if held else None
+    return state is None or state.status not in SETTLED or state.commit != want.commit
+
+
+def _look(manager: Manager, converging: int) -> Iterator[Metric]:
+    with manager.changed:
+        ledger = manager.ledger
+        settings = ledger.settings
+        hosts = sorted({*settings.hosts, *ledger.hosts()})
+        quiet = {host: manager.quiet_s(host) for host in hosts}
+        lost = {host for host in hosts if quiet[host] is None or manager.is_silent(host)}
+        waiting = len(ledger.journal)
+        servers = [
+            (each.name, each.state.host or "", each.state.status)
+            for each in ledger.fleet.documents.values() if each.state
+        ]
+    info = GaugeMetricFamily("zedops_info", "Which zedops manages which fleet.",
+                             labels=["version", "fleet"])
+    info.add_metric([__version__, settings.name], 1)
+    yield info
+    yield _gauge("hosts_known", "Hosts of the fleet.", len(hosts))
+    yield _gauge("hosts_answering", "Hosts of the fleet that answer.", len(hosts) - len(lost))
+    yield _by_host("host_answers", "Whether a host answers.",
+                   hosts, lambda host: host not in lost)
+    yield _by_host("host_quiet_seconds", "Since a host was heard.",
+                   [host for host in hosts if quiet[host] is not None],
+                   lambda host: quiet[host] or 0.0)
+    yield _gauge("uncommitted_files", "Files whose state waits for the next commit.", waiting)
+    yield _gauge("converging_servers", "Servers handed to hosts and not at rest yet.", converging)
+    tally = Tally(status for _, _, status in servers)
+    by_status = GaugeMetricFamily("zedops_servers", "Servers by status.", labels=["status"])
+    each_status = GaugeMetricFamily(
+        "zedops_server_status", "1, under the status that a server has now.",
+        labels=["server", "host", "status"],
+    )
+    for status in Status:
+        by_status.add_metric([status.value], tally[status])
+    for name, host, status in servers:
+        each_status.add_metric([name, host, status.value], 1)
+    yield by_status
+    yield each_status
+
+
+def _gauge(name: str, says: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"zedops_{name}", says, value=float(value))
+
+
+def _by_host(
+    name: str, says: str, hosts: list[str], value: Callable[[str], float]
+) -> Metric:
+    made = GaugeMetricFamily(f"zedops_{name}", says, labels=["host"])
+    for host in hosts:
+        made.add_metric([host], float(value(host)))
+    return made

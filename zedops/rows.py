@@ -1,0 +1,48 @@
+"""One server as a row of facts: what `list --json` and `show --json` say. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zedops import document
+from zedops.document import Document
+from zedops.fleet import Fleet
+from zedops.ports import published
+
+
+def facts(fleet: Fleet, each: Document) -> dict[str, Any]:
+    """State one server for JSON: the shape of `list --json` and `show --json`."""
+    state, definition = each.state, fleet.resolve(each)[0] or each.definition
+    return {
+        "name": each.name,
+        "path": each.path,
+        "id": each.id,
+        "status": state.status.value if state else "pending",
+        "desired": definition.desired.value if definition else None,
+        "host": fleet.host_of(each) or (state.host if state else None),
+        "image": definition.image if definition else None,
+        "ports": [f"{port.host}/{port.protocol}" for _, port in published(fleet, each)],
+        "data_exists": state.data_exists if state else False,
+        "deleted_at": state.deleted_at if state else None,
+        "container": state.container if state else None,
+        "commit": state.commit if state else None,
+        "since": state.since if state else None,
+        "message": state.message if state else None,
+        "problems": [str(problem) for problem in each.problems],
+    }
+
+
+def rows(fleet: Fleet, *, buried: bool) -> list[dict[str, Any]]:
+    """State every server, by name; with `buried` the deleted ones, too."""
+    shown = [*fleet.servers(), *(fleet.tombstones() if buried else ())]
+    return [facts(fleet, each) for each in sorted(shown, key=lambda each: each.name)]
+
+
+def detail(fleet: Fleet, each: Document) -> dict[str, Any]:
+    """State one server with what its host gets, and its file as it is (`text`)."""
+    made = fleet.resolve(each)[0] or each.definition
+    return {
+        **facts(fleet, each),
+        "definition": made.model_dump(mode="json") if made else None,
+        "text": document.render(each.head, each.state).decode("utf-8", "replace"),
+    }

@@ -1,0 +1,215 @@
+"""JSON Schema (draft 2020-12) of definitions and settings, for editors and for CI. Pure.
+
+Shapes come from the models; here are the words about them, and the short forms that people may
+write. An editor reads YAML its own way, so that `EULA: TRUE` is a boolean to it: where zedops takes
+text as written, the schema takes any plain value. `zedops validate` has the last word.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zedops.fields import Model
+from zedops.model import Definition, Health, Limits, Notify, Port, Settings, Stop, Volume
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+#: Text as written, whatever an editor takes it for.
+_PLAIN: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+_LINE = {"anyOf": [{"type": "string"}, {"type": "array", "items": _PLAIN}]}
+
+#: What each field means, and what people write there.
+WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
+    Definition: {
+        "host": ("The machine it runs on. Default: the fleet's only host.", ("attic",)),
+        "game": ("A preset laid under this definition: one of zedops' or of presets.d/.",
+                 ("minecraft", "project-zomboid", "valheim", "terraria", "factorio", "generic")),
+        "desired": ("Whether it is to run.", ("running", "stopped")),
+        "image": ("The image to run. Required where no preset has one.",
+                  ("itzg/minecraft-server:latest",)),
+        "command": ("What to run instead of the image's own command: words, or one line.",
+                    (["server", "--port", "5000"],)),
+        "ports": ("Ports by a name of your choice; ${ports.NAME} is the host's port.",
+                  ({"game": "16261/udp", "web": "8080:80/tcp"},)),
+        "env": ("Environment variables; ${ports.NAME} and ${server.name} are replaced.",
+                ({"SERVER_NAME": "${server.name}"},)),
+        "secrets": ("Variables whose values live on the host, never in git.",
+                    (["ADMIN_PASSWORD"],)),
+        "secrets_as": ("How the container gets them: as variables, or as files in /run/secrets.",
+                       ("env", "files")),
+        "volumes": ("Directories that outlive the container, by a name of your choice.",
+                    ({"world": "/data", "install": {"path": "/game", "kind": "cache"}},)),
+        "limits": ("Ceilings of the container.", ({"memory": "4GiB", "cpus": 2},)),
+        "stop": ("The one way it is stopped: commands, signal, grace, kill.",
+                 ({"grace": "90s", "commands": ["save-all"]},)),
+        "health": ("A health check, or `image` for the image's own.", ("image",)),
+        "restart": ("A change of this text restarts it once.", ("2026-11-23T10:00:00Z",)),
+        "rebuild": ("A change of this text pulls the newest image and recreates it once.",
+                    ("2026-11-23T10:00:00Z",)),
+        "adopt": ("A container of the host that is taken over as it is, if it matches.",
+                  ("old-server",)),
+        "drift": ("What to do when it is changed by hand; overrides the fleet's.",
+                  ("heal", "report")),
+        "labels": ("Labels of the container.", ({"owner": "ada"},)),
+        "user": ("The user inside, as in `docker run --user`.", ("1000:1000",)),
+        "networks": ("Docker networks it joins; the first one is its own.", (["games"],)),
+        "hostname": ("Its hostname inside.", ("rosewood",)),
+        "cap_add": ("Linux capabilities to add.", (["SYS_NICE"],)),
+        "profile": ("How far it is locked down; hardened drops all that it can.",
+                    ("default", "hardened")),
+        "purge": ("Only in a tombstone: the data is to be removed, too.", ("data",)),
+    },
+    Port: {
+        "container": ("The port inside: a number, or with its protocol.", ("27015/tcp", 80)),
+        "protocol": ("tcp or udp.", ("udp",)),
+        "host": ("The host's port. Default: the same as inside.", (8080,)),
+        "publish": ("Who reaches it: nobody outside, this host alone, or everybody.",
+                    ("none", "loopback", "public")),
+    },
+    Volume: {
+        "path": ("Where it is in the container.", ("/data",)),
+        "kind": ("data is kept, guarded and never lost; cache can be downloaded again.",
+                 ("data", "cache")),
+        "source": ("A directory of the host or a named volume, instead of zedops' own place.",
+                   ("/srv/world", "world-volume")),
+        "read_only": ("The container may not write to it.", (True,)),
+    },
+    Limits: {
+        "memory": ("With a unit; k, m, g, t count in 1024s.", ("4GiB", "512MiB")),
+        "cpus": ("How many processors' time it may use.", (2, 0.5)),
+        "pids": ("How many processes it may have.", (512,)),
+    },
+    Stop: {
+        "signal": ("The signal that ends it.", ("SIGTERM", "SIGINT")),
+        "grace": ("How long it may take to save and end before it is killed.", ("90s", "2m")),
+        "commands": ("Run inside before the signal: lines for its shell, or lists of words.",
+                     (["rcon-cli save-all"],)),
+    },
+    Health: {
+        "test": ("A line for the container's shell, or a list of words.",
+                 (["CMD-SHELL", "pgrep game"], "pgrep game")),
+        "interval": ("How often it is looked at.", ("30s",)),
+        "timeout": ("How long one look may take.", ("5s",)),
+        "retries": ("After so many failures in a row it is unhealthy.", (3,)),
+        "start_period": ("How long failures do not count after a start.", ("5m",)),
+    },
+    Settings: {
+        "name": ("The fleet's name; fixed once it has servers.", ("home",)),
+        "hosts": ("The machines of this fleet, each with one Docker Engine.", (["attic"],)),
+        "defaults": ("Laid under every definition: any of its fields.",
+                     ({"limits": {"memory": "4GiB"}},)),
+        "retention": ("How long a deleted server can be brought back.", ("24h", "7d")),
+        "drift": ("What to do when a container is changed by hand.", ("heal", "report")),
+        "purge_data": ("Whether data goes when the retention of a deleted server ends.", (False,)),
+        "deletion_budget": ("How many servers with data one push may delete unasked.", (3,)),
+        "state_branch": ("Upstream's branch that the states go to, where main is protected.",
+                         ("zedops-state",)),
+        "recipients": ("Public keys that hosts' secrets are encrypted for, by host.",
+                       ({"attic": "age1…"},)),
+        "notify": ("Who is told when something happens.", ([{"url": "${NTFY_URL}"}],)),
+    },
+    Notify: {
+        "url": ("An Apprise URL, or a variable of the manager that holds one.", ("${NTFY_URL}",)),
+        "on": ("What people hear of.", (["failed", "missing", "host-lost"],)),
+        "ahead": ("So long before a deleted server is purged.", ("6h",)),
+    },
+}  # fmt: skip
+
+#: Fields whose short forms the models read before they look at types.
+_FORMS: dict[type[Model], dict[str, dict[str, Any]]] = {
+    Definition: {
+        "command": _LINE,
+        "env": {"type": "object", "additionalProperties": _PLAIN,
+                "propertyNames": {"pattern": r"^[A-Za-z_][A-Za-z0-9_.-]*$"}},
+        "labels": {"type": "object", "additionalProperties": _PLAIN},
+        "health": {"anyOf": [{"const": "image"}, {"$ref": "#/$defs/Health"}, {"type": "null"}]},
+    },
+    Port: {"container": {"anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 65535},
+        {"type": "string", "pattern": r"^(\d{1,5}:)?\d{1,5}(/(tcp|udp))?$"},
+    ]}},
+    Stop: {"commands": {"type": "array", "items": _LINE}},
+    Health: {"test": _LINE},
+}
+#: Models that may be written as one value.
+_SHORT: dict[type[Model], dict[str, Any]] = {
+    Port: {"anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 65535},
+        {"type": "string", "pattern": r"^(\d{1,5}:)?\d{1,5}(/(tcp|udp))?$"},
+    ]},
+    Volume: {"type": "string", "pattern": "^/."},
+}
+#: What a mapping with `container: 27015/tcp` or `container: 80` leaves out.
+_REQUIRED = {Port: ["container"], Volume: ["path"], Health: ["test"]}
+
+
+def definition_schema() -> dict[str, Any]:
+    """Make the schema of a file of `servers.d/` or `tombstones.d/`."""
+    made = _schema(Definition)
+    made["anyOf"] = [{"required": ["image"]}, {"required": ["game"]}]
+    made["properties"]["state"] = {
+        "description": "Written by zedops; edits are overwritten.", "type": ["object", "null"],
+    }
+    return _titled(made, "A server of a zedops fleet")
+
+
+def settings_schema() -> dict[str, Any]:
+    """Make the schema of `zedops.yaml`."""
+    made, part = _schema(Settings), _schema(Definition)
+    made["$defs"] = {**made.get("$defs", {}), **part.pop("$defs")}
+    part.pop("required", None)
+    made["$defs"]["Defaults"] = part
+    made["properties"]["defaults"] = {
+        **_words(Settings, "defaults"), "$ref": "#/$defs/Defaults",
+    }
+    made.pop("required", None)  # the fleet is named after its directory where it has no name
+    return _titled(made, "Settings of a zedops fleet")
+
+
+def _titled(made: dict[str, Any], title: str) -> dict[str, Any]:
+    return {"$schema": DIALECT, **made, "title": title}
+
+
+def _schema(model: type[Model]) -> dict[str, Any]:
+    made = model.model_json_schema(mode="validation")
+    known = {each.__name__: each for each in WORDS}
+    _describe(model, made)
+    definitions = made.setdefault("$defs", {})
+    for name in list(definitions):
+        if name in known:
+            definitions[name] = _with_short_form(known[name], definitions[name])
+    if model is Definition and "Health" not in definitions:
+        inner = Health.model_json_schema(mode="validation")
+        definitions["Health"] = _with_short_form(Health, inner)
+    return made
+
+
+def _with_short_form(model: type[Model], made: dict[str, Any]) -> dict[str, Any]:
+    _describe(model, made)
+    if model in _REQUIRED:
+        made["required"] = _REQUIRED[model]
+    return {"anyOf": [_SHORT[model], made]} if model in _SHORT else made
+
+
+def _describe(model: type[Model], made: dict[str, Any]) -> None:
+    """Put words and short forms to the fields of one model."""
+    made.pop("description", None)  # the class's docstring is for those who read the source
+    for field, shape in made["properties"].items():
+        form = _FORMS.get(model, {}).get(field)
+        kept = form or {k: v for k, v in shape.items() if k not in ("title", "default")}
+        default = _default(shape)
+        said = {} if default is None else {"default": default}
+        made["properties"][field] = {**_words(model, field), **kept, **said}
+
+
+def _default(shape: dict[str, Any]) -> Any:
+    """Give a default as people would write it; None where saying it helps nobody."""
+    default = shape.get("default")
+    if isinstance(default, float):
+        return f"{default:g}s"
+    return None if default in ("", {}, []) or isinstance(default, dict) else default
+
+
+def _words(model: type[Model], field: str) -> dict[str, Any]:
+    text, examples = WORDS[model][field]
+    return {"description": text, "examples": list(examples)}

@@ -1,0 +1,62 @@
+"""Encryption of single values for one host's key, with age (https://age-encryption.org/v1).
+
+The only module that knows pyrage. What is sealed says which fleet, server and name it is for: a
+value that was copied into another definition does not open there. No error here, and nothing else,
+repeats a value or a private key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+#: How a sealed value begins in a definition.
+PREFIX = "age:"
+
+
+class Unopenable(ValueError):
+    """A sealed value that this key does not open, or that is for something else."""
+
+
+def new_identity() -> str:
+    """Make a private key."""
+    from pyrage import x25519
+
+    return str(x25519.Identity.generate())
+
+
+def recipient_of(identity: str) -> str:
+    """Name the public key of a private one. ValueError without the key in its words."""
+    import pyrage
+
+    try:
+        return str(pyrage.x25519.Identity.from_str(identity).to_public())
+    except pyrage.IdentityError:
+        raise ValueError("not an age identity") from None
+
+
+def seal(value: str, purpose: str, recipient: str) -> str:
+    """Encrypt a value for a public key and one purpose: `fleet/server/NAME`."""
+    import pyrage
+
+    plain = f"{purpose}\n{value}".encode()
+    try:
+        sealed = pyrage.encrypt(plain, [pyrage.x25519.Recipient.from_str(recipient)])
+    except pyrage.RecipientError:
+        raise ValueError(f"{recipient!r} is not an age recipient") from None
+    return PREFIX + base64.b64encode(sealed).decode()
+
+
+def unseal(sealed: str, purpose: str, identity: str) -> str:
+    """Decrypt a value. Unopenable says why it cannot be."""
+    import pyrage
+
+    try:
+        raw = base64.b64decode(sealed.removeprefix(PREFIX), validate=True)
+        plain = pyrage.decrypt(raw, [pyrage.x25519.Identity.from_str(identity)])
+        said, _, value = str(plain, "utf-8").partition("\n")
+    except (pyrage.DecryptError, binascii.Error, UnicodeDecodeError):
+        raise Unopenable("it was encrypted for another key than this host's") from None
+    if said != purpose:
+        raise Unopenable(f"it was encrypted for {said!r}, not for {purpose!r}")
+    return value

@@ -1,0 +1,132 @@
+"""A fleet's documents by path, never changed: a changed copy costs what changed, not the fleet.
+
+A thin layer of changes lies over a thick one that copies share; once it is no longer thin the two
+are merged. Tombstones and owners of ids are found without a walk over everything. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from zedops.document import Document
+
+V = TypeVar("V")
+
+TOMBSTONES = "tombstones.d"
+#: A copy costs at most so many entries, and among so many copies one that costs all of them.
+_THIN = 256
+
+
+class Layers(Mapping[str, V]):
+    """Values by key, in no order that means anything."""
+
+    __slots__ = ("_above", "_below", "_length")
+
+    def __init__(self, below: dict[str, V], above: dict[str, V | None], length: int) -> None:
+        self._below, self._above, self._length = below, above, length
+
+    def replaced(self, changes: Mapping[str, V | None]) -> Layers[V]:
+        """Make a copy with some values replaced; None removes one."""
+        grown = sum((new is not None) - (key in self) for key, new in changes.items())
+        above = {**self._above, **changes}
+        if len(above) <= _THIN:
+            return Layers(self._below, above, self._length + grown)
+        merged = {**self._below, **above}
+        kept = {key: value for key, value in merged.items() if value is not None}
+        return Layers(kept, {}, len(kept))
+
+    def each(self) -> Iterator[V]:
+        """Walk the values, faster than through their keys."""
+        above = self._above
+        yield from (value for key, value in self._below.items() if key not in above)
+        yield from (value for value in above.values() if value is not None)
+
+    def differing(self, other: Layers[V]) -> set[str]:
+        """Name the keys whose values may differ: few where one was made from the other."""
+        if self._below is other._below:
+            keys = self._above.keys() | other._above.keys()
+        else:
+            keys = self.keys() | other.keys()
+        return {key for key in keys if self.get(key) is not other.get(key)}
+
+    def __getitem__(self, key: str) -> V:
+        value = self._above[key] if key in self._above else self._below[key]
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (key for key in self._below if key not in self._above)
+        yield from (key for key, value in self._above.items() if value is not None)
+
+    def __len__(self) -> int:
+        return self._length
+
+
+class Shelf(Mapping[str, Document]):
+    """Documents by path, with what is asked about them at every turn."""
+
+    __slots__ = ("_all", "_graves", "_paths")
+
+    def __init__(self) -> None:
+        self._all: Layers[Document] = Layers({}, {}, 0)
+        self._graves: Layers[Document] = Layers({}, {}, 0)
+        #: The files that name an id: several where one was copied and nobody has looked yet.
+        self._paths: Layers[tuple[str, ...]] = Layers({}, {}, 0)
+
+    @classmethod
+    def of(cls, documents: Mapping[str, Document]) -> Shelf:
+        """Put documents on a shelf, if they are not on one."""
+        return documents if isinstance(documents, Shelf) else cls().replaced(documents)
+
+    def replaced(self, changes: Mapping[str, Document | None]) -> Shelf:
+        """Make a copy with some documents replaced; None removes one."""
+        copy = Shelf()
+        copy._all = self._all.replaced(changes)
+        graves = {path: each for path, each in changes.items() if is_tombstone(path)}
+        copy._graves = self._graves.replaced(graves) if graves else self._graves
+        owners: dict[str, tuple[str, ...] | None] = {}
+        for path, after in changes.items():
+            before = self._all.get(path)
+            old, new = before and before.id, after and after.id
+            if old == new:
+                continue
+            if old:
+                left = owners.get(old, self._paths.get(old)) or ()
+                owners[old] = tuple(each for each in left if each != path) or None
+            if new:
+                owners[new] = (*(owners.get(new, self._paths.get(new)) or ()), path)
+        copy._paths = self._paths.replaced(owners) if owners else self._paths
+        return copy
+
+    def servers(self) -> Iterator[Document]:
+        """Walk the documents of servers that live."""
+        return (each for each in self._all.each() if not is_tombstone(each.path))
+
+    def differing(self, other: Shelf) -> set[str]:
+        """Name the paths at which two shelves may differ."""
+        return self._all.differing(other._all)
+
+    def tombstones(self) -> Iterator[Document]:
+        """Walk the documents of deleted servers."""
+        return self._graves.each()
+
+    def owner(self, server_id: str | None) -> Document | None:
+        """Find whose an id is. A living server wins over a tombstone."""
+        paths = self._paths.get(server_id or "", ())
+        return self._all[min(paths, key=is_tombstone)] if paths else None
+
+    def __getitem__(self, path: str) -> Document:
+        return self._all[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+def is_tombstone(path: str) -> bool:
+    """Tell a deleted server's file from a living one's."""
+    return path.startswith(f"{TOMBSTONES}/")

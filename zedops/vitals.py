@@ -1,0 +1,119 @@
+"""The endpoint for monitoring: `/metrics` for Prometheus, `/healthz` for anything else.
+
+Off unless asked for, on loopback unless told otherwise; read only, and without any access control,
+which is why another address has to be named. Whoever scrapes can hold nothing up: a request takes
+a thread of its own, and only so many are served at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from zedops import __version__
+from zedops.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+#: What works by name of the part: None, or what is wrong with it.
+Health = Callable[[], Mapping[str, str | None]]
+
+_AT_ONCE = 8
+_TIMEOUT_S = 10.0
+
+
+def new_registry() -> CollectorRegistry:
+    """Make what metrics are registered with; knows this process' CPU, memory and files already."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry
+
+
+class Vitals:
+    """Answers on one address until closed."""
+
+    def __init__(
+        self, address: tuple[str, int], registry: CollectorRegistry, health: Health
+    ) -> None:
+        """Listen; UsageError where that cannot be."""
+        self._registry, self._health = registry, health
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        vitals = self
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = _TIMEOUT_S
+            server_version = f"zedops/{__version__}"
+            sys_version = ""
+
+            def do_GET(self) -> None:
+                status, kind, body = vitals.answer(self.path, self.headers.get("Accept", ""))
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+                log.debug(format, *arguments)
+
+        class Server(socketserver.ThreadingTCPServer):  # http.server's own asks the DNS for a name
+            allow_reuse_address = True
+            address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+            daemon_threads = True
+            block_on_close = False
+
+        try:
+            self._server = Server(address, Handler)
+        except OSError as error:
+            where = f"{address[0]}:{address[1]}"
+            remedy = "choose another one for --metrics"
+            raise UsageError(f"cannot listen on {where}: {error.strerror}; {remedy}") from error
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="vitals", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """Say on which port it listens."""
+        return int(self._server.server_address[1])
+
+    def answer(self, path: str, accept: str) -> tuple[HTTPStatus, str, bytes]:
+        """Answer one request: status, type, body."""
+        if not self._places.acquire(blocking=False):
+            return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"too many at once\n"
+        try:
+            match path.partition("?")[0]:
+                case "/metrics":
+                    encoder, kind = choose_encoder(accept)
+                    return HTTPStatus.OK, kind, encoder(self._registry)
+                case "/healthz":
+                    return self._say_health()
+                case _:
+                    here = b"here are /metrics and /healthz\n"
+                    return HTTPStatus.NOT_FOUND, "text/plain", here
+        finally:
+            self._places.release()
+
+    def _say_health(self) -> tuple[HTTPStatus, str, bytes]:
+        parts = self._health()
+        ok = not any(parts.values())
+        said = {"ok": ok, "parts": {key: each or "ok" for key, each in parts.items()}}
+        status = HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE
+        return status, "application/json", json.dumps(said).encode() + b"\n"
+
+    def close(self) -> None:
+        """Answer no longer."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
