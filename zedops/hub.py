@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
 from zedops import __version__, faults, hook, snapshot
 from zedops.deletions import TRAILER
+from zedops.document import Document, parse, split
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.model import Settings
@@ -143,6 +144,24 @@ class Hub:
                     newest.setdefault(path.lstrip("\n"), short)
         return newest
 
+    def unanswered(self, commit: str, servers: Iterable[Document]) -> dict[str, str]:
+        """Find the definitions that are newer than the one their states say was applied.
+
+        Gives for each path the commit that asks for it (short id). What `seen` says is not enough:
+        a state commit about something else moves it, too.
+        """
+        applied = [(e, e.state.commit) for e in servers if e.state and e.state.commit]
+        names = [f"{at}:{each.path}" for each, at in applied]
+        ids = self.repository.blob_ids(names)
+        texts = self.repository.blobs(each for each in ids if each)
+        found = {}
+        for (each, at), blob in zip(applied, ids, strict=True):
+            if blob is None or _is_same(texts[blob], each):
+                continue
+            if asked := self.authors(at, commit).get(each.path):
+                found[each.path] = asked
+        return found
+
     def options(self, before: str, after: str) -> tuple[str, ...]:
         """Read what people said twice in the messages of commits, as options of a push say it."""
         out = self.repository.run(
@@ -246,6 +265,13 @@ class Hub:
             return repository.run("merge-base", one, other)
         except GitFailed:
             return None
+
+
+def _is_same(before: bytes, each: Document) -> bool:
+    """Compare what two versions of a file ask for: first as text, which is fast."""
+    if split(before.decode("utf-8", "surrogateescape"))[0] == each.head:
+        return True
+    return parse(each.path, before).definition == each.definition
 
 
 def _write(path: Path, text: str, mode: int) -> None:

@@ -180,6 +180,19 @@ class Repository:
             return None  # a merge that equals one parent is shown against the others alone
         return Commit(found.decode(), email.decode(errors="replace"), others, changes)
 
+    def blob_ids(self, names: Iterable[str]) -> list[str | None]:
+        """Find blobs by `COMMIT:PATH`, in order; None for one that is not there."""
+        # people write commits and paths: a line break in one must not shift the answers
+        stdin = "".join(f"{each.replace(chr(10), '?')}\n" for each in names)
+        out = self.pipe(
+            "cat-file", "--batch-check=%(objecttype) %(objectname)", "--buffer",
+            stdin=stdin.encode("utf-8", "surrogateescape"),
+        )
+        words = [line.split(b" ") for line in out.split(b"\n")[:-1]]
+        # of one that is missing git repeats the name, whatever is in it
+        return [each[1].decode() if each[0] == b"blob" and len(each) == 2 else None
+                for each in words]
+
     def blobs(self, ids: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         """Read blobs through one `cat-file --batch`.
 

@@ -21,7 +21,7 @@ RUN python3 -m venv /opt/zedops \
  && /opt/zedops/bin/pip install --no-cache-dir --find-links /dist "zedops[nats,notify]" \
  && ln -s /opt/zedops/bin/zedops /usr/local/bin/zedops \
  && rm -rf /dist
-USER zedops
+USER 967
 WORKDIR /fleets
 ENV PYTHONUNBUFFERED=1 ZEDOPS_METRICS=127.0.0.1:9090
 STOPSIGNAL SIGTERM

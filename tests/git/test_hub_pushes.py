@@ -57,6 +57,32 @@ def report(hub: Hub, path: str, head: str, state: State) -> None:
 # --- the hub itself
 
 
+def test_a_definition_that_no_state_answers_is_found_with_the_commit_that_asks_for_it(
+    hub: Hub, ada: Person
+) -> None:
+    first = ada.git("rev-parse", "--short", "HEAD").strip()
+    state = running(1, commit=first)
+    report(hub, A, "image: a\n", state)
+    ada.git("pull", "-q")
+    ada.commit({A: "# a comment\n" + ada.read(A)})
+    ada.push()
+    ada.git("pull", "-q")
+
+    def unanswered() -> dict[str, str]:
+        head = hub.head()
+        assert head is not None
+        return hub.unanswered(head, hub.read(head)[0].servers())
+
+    assert unanswered() == {}
+    ada.commit({A: ada.read(A).replace("image: a", "image: new")})
+    ada.push()
+    report(hub, A, "# a comment\nimage: new\n", state)  # of something else, as it happens
+    asked = ada.git("rev-parse", "--short", "HEAD").strip()
+    assert unanswered() == {A: asked}
+    report(hub, A, "# a comment\nimage: new\n", running(1, commit=asked))
+    assert unanswered() == {}
+
+
 def test_a_hub_is_a_bare_repository_with_its_hooks(hub: Hub) -> None:
     assert Hub.is_hub(hub.path)
     assert hub.head() is None

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,12 @@ def test_a_server_that_was_killed_is_back_for_everybody(
         assert manager.reports == reports(2)
 
 
+def has_stopped(pid: int) -> bool:
+    """Say whether every thread of a process has stopped (proc(5))."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(each.read_text().rpartition(")")[2].split()[0] == "T" for each in threads)
+
+
 def test_what_could_not_be_sent_is_refused_at_once_and_never_sent_later(
     server: NatsServer, authority: Authority
 ) -> None:
@@ -60,6 +67,7 @@ def test_what_could_not_be_sent_is_refused_at_once_and_never_sent_later(
         pid = server.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: has_stopped(pid))  # else the first report may still get through
         try:
             with pytest.raises(HostUnavailable):
                 link.report(sent)

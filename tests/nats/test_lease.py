@@ -38,9 +38,9 @@ def test_one_of_several_leads_and_hands_over_at_its_end(
     others = [each for each in parts if each is not leader]
     begun = time.monotonic()
     while time.monotonic() - begun < leases.TTL_S + 1:  # it is renewed past its end
-        assert leader.held
         assert not any(each.held for each in others)
         time.sleep(0.05)
+    assert leader.wait(leases.TTL_S)
     leader.close()
     wait_for(lambda: any(each.held for each in others), leases.TTL_S / 2)
     assert not leader.held

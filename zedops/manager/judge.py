@@ -52,8 +52,7 @@ class Judge:
         if before.commit:
             options = self._hub.options(before.commit, new.commit)
         else:
-            before, changed = self._begin(ledger, new, now)
-            commits = {}
+            before, changed = self._begin(ledger, new, commits, now)
         verdict = judge(before, new, changed, self._held, commits, options, now)
         fleet = verdict.fleet
         if not before.commit:
@@ -65,7 +64,9 @@ class Judge:
         if ledger.fleet.documents:
             self._hub.remember(_NAME, ledger.settings.name)
 
-    def _begin(self, ledger: Ledger, new: Fleet, now: datetime) -> tuple[Fleet, set[str]]:
+    def _begin(
+        self, ledger: Ledger, new: Fleet, commits: Mapping[str, str], now: datetime
+    ) -> tuple[Fleet, set[str]]:
         """Load a fleet as it was followed before this start; returns it, and what is held of it."""
         settings = self._settings(new)
         sound = replace(new, settings=settings, problems=())
@@ -73,7 +74,8 @@ class Judge:
         held = judge(sound, sound, everything, {}, {}, (), now).held.keys() | suspects(sound)
         good = {path: self._applied(new.documents[path]) for path in held}
         before = sound.with_documents(good)
-        ledger.advance(before, everything, {}, now)
+        asked = {path: commit for path, commit in commits.items() if path not in held}
+        ledger.advance(before, everything, asked, now)
         lost = settings != new.settings or new.problems
         changed = set(held) | ({SETTINGS_PATH} if lost else set())
         return replace(before, commit=""), changed

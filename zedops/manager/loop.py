@@ -277,7 +277,10 @@ class Manager:
     def _take_in(self, head: str, warm: Fleet | None = None) -> None:
         before = self.ledger.fleet.commit
         fleet, changes = self.hub.read(head, warm or self.ledger.fleet)
-        commits = self.hub.authors(before, head) if before else {}
+        if before:
+            commits = self.hub.authors(before, head)
+        else:
+            commits = self.hub.unanswered(head, fleet.servers())
         now = datetime.now(UTC)
         if self.judge is None:
             paths = {change.path for change in changes} if before else set(fleet.documents)

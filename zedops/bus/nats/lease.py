@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
 
 import nats.errors
 from nats.aio.client import Client
@@ -43,7 +42,6 @@ class NatsLease:
         self._me = uuid.uuid4().hex.encode()
         self._revision: int | None = None
         self._renewed = float("-inf")
-        self._lost: Callable[[], None] = lambda: None
         self._ending = threading.Event()
         try:
             connection.run(_bucket, 4 * _ASK_S)
@@ -51,12 +49,13 @@ class NatsLease:
             remedy = "enable JetStream for the manager's account, or run one manager only"
             words = str(error) or type(error).__name__
             raise ServerFailed(f"no lease can be kept in this NATS ({words}); {remedy}") from error
-        threading.Thread(target=self._run, name="lease", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        self._thread.start()
 
     @property
     def held(self) -> bool:
         """Say whether this manager leads, as far as it can know without asking."""
-        return time.monotonic() - self._renewed < BELIEVED_S
+        return not self._ending.is_set() and time.monotonic() - self._renewed < BELIEVED_S
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until this manager leads."""
@@ -67,9 +66,10 @@ class NatsLease:
 
     def close(self) -> None:
         """Give the lease back, so that nobody waits for its end."""
+        led = self.held
         self._ending.set()
-        if self.held:
-            self._renewed = float("-inf")
+        self._thread.join(2 * _ASK_S)  # a renewal on its way would take back what is given here
+        if led:
             with contextlib.suppress(HostUnavailable, nats.errors.Error, JetStreamError):
                 self._connection.run(self._give_back, _ASK_S)
 
