@@ -26,6 +26,8 @@ MAX_DEPTH = 30
 #: Below these keys scalars are text exactly as written: `EULA: TRUE`, `UMASK: 022`, `[echo, 1]`.
 _VERBATIM = {("env",), ("labels",), ("command",), ("health", "test"), ("stop", "commands")}
 
+#: What a line begins with, as far as a collection may begin in it; these characters end a line.
+_LEADS = re.compile("(?:^|[\r\n\x85\u2028\u2029])([ \t?:-]*)")
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?")
@@ -92,7 +94,7 @@ def load(path: str, text: str) -> Source:
     """Read one YAML document."""
     source = Source(path)
     try:
-        if problem := _first_excess(path, text):
+        if not _is_plain(text) and (problem := _first_excess(path, text)):
             source.problems.append(problem)
             return source
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
@@ -115,6 +117,19 @@ def load(path: str, text: str) -> Source:
     if source.data is None and not source.problems:
         source.data = {}  # a lone `~`, `null` or anchor says as much as an empty file
     return source
+
+
+def _is_plain(text: str) -> bool:
+    """Say whether a text cannot be too deep nor more than one document, by a look at its letters.
+
+    A block collection begins further right than the one around it, but for a list in a mapping,
+    which may begin below its key; one in brackets has a bracket. Most texts pass, and need not be
+    read twice.
+    """
+    if "---" in text or "..." in text:
+        return False
+    columns = max(map(len, _LEADS.findall(text)), default=0) + 1
+    return 2 * columns + text.count("[") + text.count("{") <= MAX_DEPTH
 
 
 def _first_excess(path: str, text: str) -> Problem | None:

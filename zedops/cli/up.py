@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -126,7 +127,8 @@ def serving(
     """
     messenger = Messenger(manager.warm, manager.metrics)
     manager.notify = messenger.tell
-    manager.start(warm)
+    with _loading():
+        manager.start(warm)
     messenger.start()
     door = Door(manager, bus, enrolment)
     if mirror:
@@ -154,6 +156,20 @@ def ending() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, said)
     return end
+
+
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """What is made within stays: the garbage collector looks through it neither now nor later.
+
+    For 10,000 servers that takes it a second while they are read, and half of one now and then.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def wait_for_end() -> None:
