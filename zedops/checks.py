@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from zedops.document import MAX_PROBLEMS, Document
+from zedops.document import MAX_PROBLEMS, Document, stem
 from zedops.errors import Problem
 from zedops.fleet import (
     SETTINGS_PATH,
@@ -43,11 +43,7 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
             problems += _host_problems(fleet, each)
             problems += fleet.resolve(each)[1]
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
-    named = [
-        each for each in fleet.servers()
-        if each.path in paths or tombstone_path(each.name) in paths
-    ]
-    problems += _name_problems(fleet, named)
+    problems += _name_problems(fleet, paths)
     problems += _port_problems(fleet, living)
     return sorted(set(problems))
 
@@ -80,12 +76,16 @@ def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:
     return []
 
 
-def _name_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
+def _name_problems(fleet: Fleet, paths: set[str]) -> list[Problem]:
+    names = {stem(path) for path in paths}
+    alike = [each for each in fleet.servers() if each.name in names]
     owners = defaultdict(list)
-    for each in fleet.servers():
+    for each in alike:
         owners[each.name].append(each.path)
     problems = []
-    for each in touched:
+    for each in alike:
+        if each.path not in paths and tombstone_path(each.name) not in paths:
+            continue
         others = [path for path in owners[each.name] if path != each.path]
         if others:
             fact = f"the name {each.name!r} is also used by {others[0]}"
@@ -104,7 +104,7 @@ def _name_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
 def _port_problems(fleet: Fleet, touched: list[Document]) -> list[Problem]:
     if not any(published(fleet, each) for each in touched):
         return []
-    users = ports_in_use(fleet)
+    users = ports_in_use(fleet, {fleet.host_of(each) for each in touched})
     problems: list[Problem] = []
     paths = {each.path for each in touched}
     taken: dict[str | None, set[tuple[str, int]]] = {}

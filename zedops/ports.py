@@ -22,12 +22,16 @@ PortUsers = Mapping[tuple[str | None, str, int], list[tuple[Document, str]]]
 Taken = Collection[tuple[str, int]]
 
 
-def ports_in_use(fleet: Fleet) -> PortUsers:
-    """Index the host ports that servers take: (host, protocol, number) → (document, key)."""
+def ports_in_use(fleet: Fleet, hosts: Collection[str | None] | None = None) -> PortUsers:
+    """Index the host ports that servers take, on all hosts or some:
+    (host, protocol, number) → (document, key).
+    """
     users: dict[tuple[str | None, str, int], list[tuple[Document, str]]] = defaultdict(list)
     for each in _holding_ports(fleet):
-        for key, port in published(fleet, each):
-            users[fleet.host_of(each), port.protocol, port.host].append((each, key))
+        host = fleet.host_of(each)
+        if hosts is None or host in hosts:
+            for key, port in published(fleet, each):
+                users[host, port.protocol, port.host].append((each, key))
     return users
 
 
