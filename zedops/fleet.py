@@ -187,10 +187,15 @@ def is_same_server(document: Document, grave: Document) -> bool:
     return document.head == grave.head
 
 
-def desired_server(fleet: Fleet, document: Document, commit: str) -> DesiredServer | None:
-    """Make what the host gets for one document; None where there is nothing to be done."""
+def desired_server(
+    fleet: Fleet, document: Document, commit: str, like: DesiredServer | None = None
+) -> DesiredServer | None:
+    """Make what the host gets for one document; None where there is nothing to be done.
+
+    `like` is what it has for the same definition: then only the state is new.
+    """
     state = document.state
-    definition, _ = fleet.resolve(document)
+    definition = like.definition if like else fleet.resolve(document)[0]
     if state is None or definition is None:
         return None
     buried = kind_of(document.path) is Kind.TOMBSTONE
@@ -208,7 +213,7 @@ def desired_server(fleet: Fleet, document: Document, commit: str) -> DesiredServ
         name=document.name,
         goal=goal,
         definition=definition,
-        hash=definition_hash(definition),
+        hash=like.hash if like else definition_hash(definition),
         commit=commit,
         created=state.commit is not None,
         data_expected=state.data_exists or state.data_lost,

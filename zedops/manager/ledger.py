@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from zedops import document, edit
 from zedops.document import Document
@@ -23,6 +24,15 @@ from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
 #: A deletion further ahead of the clock than this was dated by one that was wrong: it counts anew.
 _AHEAD = timedelta(minutes=5)
+
+
+class _Answer(NamedTuple):
+    """What the newest report of a server says of the work on it; the facts are in its state."""
+
+    about: str
+    goal: Goal | None
+    is_busy: bool
+    has_failed: bool
 
 
 @dataclass
@@ -41,7 +51,7 @@ class Ledger:
     journal: Journal = field(default_factory=Journal)
     #: Hosts whose documents changed; the loop tells them and empties this.
     stale: set[str] = field(default_factory=set)
-    _reports: dict[str, ServerReport] = field(default_factory=dict)
+    _answers: dict[str, _Answer] = field(default_factory=dict)
 
     # --- commits come in
 
@@ -112,13 +122,17 @@ class Ledger:
         below = commits.get(preset_path(self.fleet.game(each) or ""))
         return below or commits.get(SETTINGS_PATH)
 
-    def _refresh_one(self, each: Document, server_id: str, commit: str | None) -> None:
+    def _refresh_one(
+        self, each: Document, server_id: str, commit: str | None, *, defined: bool = True
+    ) -> None:
+        """Say anew what is asked of one server's host. Not `defined`: only its state is new."""
         before, state = self._desired.get(server_id), each.state
         if state is None:
             return
         at_rest = state.status in SETTLED and state.status is not Status.FAILED
         told = before.commit if before else state.commit if at_rest else None
-        want = desired_server(self.fleet, each, commit or told or self.fleet.commit[:7])
+        like = before if not defined and each.definition is not None else None
+        want = desired_server(self.fleet, each, commit or told or self.fleet.commit[:7], like)
         if want is None and (each.problems or kind_of(each.path) is Kind.SERVER):
             want = self._last_good(before, each)
         host, known = self.fleet.place(each)[0], self._hosts.get(server_id)
@@ -169,7 +183,9 @@ class Ledger:
         held = self.fleet.documents.get(path or "")
         if want is None or held is None or held.state is None or self._hosts[report.id] != host:
             return
-        self._reports[report.id] = report
+        about = want.commit if report.about == want.commit else report.about
+        failed, busy = report.failure is not None, report.activity is not None
+        self._answers[report.id] = _Answer(about, report.goal, busy, failed)
         if want.goal is Goal.DELETED and kind_of(held.path) is Kind.SERVER:
             self._take_leaving(held, held.state, report)
             return
@@ -187,7 +203,7 @@ class Ledger:
         was = held.state.status if held.state else None
         updated = self._set_state(held, state)
         self.journal.add(updated, was, urgent=urgent)
-        self._refresh_one(updated, state.id, None)
+        self._refresh_one(updated, state.id, None, defined=False)
 
     def _take_leaving(self, held: Document, before: State, report: ServerReport) -> None:
         """Go on with a server whose `host` was changed: it leaves the old one first."""
@@ -278,19 +294,19 @@ class Ledger:
 
     def at_rest(self, server_id: str) -> bool:
         """Say whether its host has done all that the newest definition asks for."""
-        want, report, each = (
-            self._desired.get(server_id), self._reports.get(server_id), self.server(server_id)
+        want, answer, each = (
+            self._desired.get(server_id), self._answers.get(server_id), self.server(server_id)
         )
         status = each.state.status if each and each.state else Status.DELETED
         if server_id in self.journal:
             return False  # who pulls after a push shall find it there
         if want is None or (status is Status.DELETED and want.goal is Goal.DELETED):
             return True
-        if report is None or report.about != want.commit or report.activity is not None:
+        if answer is None or answer.about != want.commit or answer.is_busy:
             return False
-        if report.goal not in (None, want.goal):
+        if answer.goal not in (None, want.goal):
             return False
-        if report.failure is not None:
+        if answer.has_failed:
             return True
         wished = Status.RUNNING if want.goal is Goal.RUNNING else Status.STOPPED
         return status in (wished, Status.MISSING) and not want.goal.ends
@@ -329,5 +345,5 @@ def _is_problem(message: str | None) -> bool:
 
 def _same_wish(one: DesiredServer, other: DesiredServer) -> bool:
     """Compare what is asked for, apart from which commit says so and what was seen."""
-    facts = {"commit", "created", "data_expected"}
-    return one.model_dump(exclude=facts) == other.model_dump(exclude=facts)
+    facts = {key: getattr(one, key) for key in ("commit", "created", "data_expected")}
+    return one == other.model_copy(update=facts)
