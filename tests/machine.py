@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -207,3 +208,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("", 0))
         return int(probe.getsockname()[1])
+
+
+def became(said: str, name: str, end: str) -> bool:
+    """Whether a push tells that a server came to this end, by whatever way.
+
+    A status that was over before the push began to look is not in its line.
+    """
+    return re.search(rf"remote: {re.escape(name)} (?:[^…\n]+ … )*{end}", said) is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.machine import Machine
+from tests.machine import Machine, became
 
 #: Waits for its end and ends at once when told to; what comes before the loop is up to the test.
 LOOP = "trap 'exit 0' TERM; while :; do /bin/busybox sleep 1 & wait $!; done"
@@ -26,7 +26,7 @@ def begin(machine: Machine, name: str, *lines: str, image: str | None = None) ->
     """Push a new server and wait until it runs; returns its file, with its state."""
     path = write(machine, name, *lines, image=image)
     said = machine.push(f"{name}: begin")
-    assert f"remote: {name} creating … running" in said, said
+    assert became(said, name, "running"), said
     machine.pull()
     return path
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.machine import Machine
+from tests.machine import Machine, became
 from tests.system.servers import LOOP
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
@@ -117,7 +117,7 @@ def test_every_command_of_the_page_works(
         remove_containers(machine, where / "fleet.git")
     assert "welcome" in said
     assert 'status: "running"' in said, said
-    assert "remote: hello creating … running" in said
+    assert became(said, "hello", "running")
     assert "running → missing → creating → running" in said or "missing" in said
     assert "hello deleted" in said.splitlines()[-1] + said.splitlines()[-2]
 

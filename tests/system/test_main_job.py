@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.machine import Machine, free_port
+from tests.machine import Machine, became, free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -19,7 +19,7 @@ def running(machine: Machine) -> tuple[Machine, int]:
     machine.up()
     machine.define("rosewood", port, GREET="ada")
     said = machine.push("rosewood: begin")
-    assert "remote: rosewood creating … running" in said
+    assert became(said, "rosewood", "running")
     machine.pull()
     return machine, port
 
@@ -56,7 +56,7 @@ def test_an_edit_recreates_only_the_container_it_is_about(running: tuple[Machine
     path = machine.clone / "servers.d/rosewood.yaml"
     path.write_text(path.read_text().replace("GREET: ada", "GREET: eve   # a new neighbour"))
     said = machine.push("rosewood: greet eve")
-    assert "remote: rosewood creating … running" in said
+    assert became(said, "rosewood", "running")
     assert "muldraugh" not in said
     assert machine.get(port) == "hello eve\n"
     assert machine.get(other) == "hello bob\n"
@@ -118,7 +118,7 @@ def test_git_rm_leaves_a_tombstone_and_the_data_and_git_revert_brings_both_back(
     removal = machine.git("log", "-1", "--format=%H", "--grep=no longer played").strip()
     machine.git("revert", "--no-edit", removal)
     said = machine.git("push")
-    assert "remote: rosewood creating … running" in said
+    assert became(said, "rosewood", "running")
     assert machine.get(port) == "hello ada\n"
     again = machine.state("rosewood")
     assert (again["id"], again["status"], again["deleted_at"]) == (facts["id"], "running", None)

@@ -18,7 +18,7 @@ import docker
 import pytest
 
 from tests.conftest import without
-from tests.machine import DEADLINE_S
+from tests.machine import DEADLINE_S, became
 from tests.system.many import Many, missing
 
 pytestmark = [
@@ -50,7 +50,7 @@ def begin(many: Many, name: str, host: str, port: int | None = None) -> None:
     many.pull()
     many.place(name, host, port, GREET="ada")
     said = many.push(f"{name}: begin")
-    assert f"{name} creating … running" in said, (said, many.said())
+    assert became(said, name, "running"), (said, many.said())
     many.pull()
     many.wait_for(lambda: many.state(name).get("data_exists"))
 

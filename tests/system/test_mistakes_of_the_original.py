@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.machine import Machine, free_port
+from tests.machine import Machine, became, free_port
 from tests.registry import changed, forget, publish
 from tests.relay import Relay
 from tests.system.servers import (
@@ -314,7 +314,7 @@ def test_9_a_secret_is_in_nothing_that_anybody_else_reads(fleet: Machine) -> Non
         assert "last log lines: the password is ***" in message
         fleet.pull()
         edit(fleet, path, "exit 7", LOOP)
-        assert "guarded creating … running" in fleet.git("push")
+        assert became(fleet.git("push"), "guarded", "running")
     container = fleet.container("guarded")
     assert container is not None
     assert f"ADMIN_PASSWORD={canary}" in container["Config"]["Env"]

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.machine import Machine, free_port
+from tests.machine import Machine, became, free_port
 from tests.system.servers import runs, starts
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
@@ -24,7 +24,7 @@ def test_a_change_of_a_fleets_preset_touches_the_servers_that_use_it(fleet: Mach
     fleet.write("servers.d/one.yaml", "game: greeter\n")
     fleet.write("servers.d/two.yaml", "game: greeter\nenv: {GREET: ben}\n")
     said = fleet.push("two of a kind")
-    assert "remote: one creating … running" in said, said
+    assert became(said, "one", "running"), said
     one, two = runs(fleet, "one"), runs(fleet, "two")
     facts = fleet.container("one")
     assert facts is not None

@@ -17,7 +17,7 @@ import pytest
 
 import zedops
 import zedops_agent
-from tests.machine import Machine, free_port
+from tests.machine import Machine, became, free_port
 from tests.system.servers import (
     add,
     begin,
@@ -74,7 +74,7 @@ def test_1_the_robots_commits_refuse_nobodys_push_and_one_push_is_one_sync(
         write(fleet, name, "desired: stopped")
     before = fleet.git("rev-parse", "main", cwd=fleet.hub).strip()
     said = fleet.push("six at once")
-    assert [name for name in names if f"remote: {name} creating … stopped" not in said] == []
+    assert [name for name in names if not became(said, name, "stopped")] == []
     assert len(by_zedops(fleet, "batch-", before)) <= 4
 
 
@@ -176,7 +176,7 @@ def test_5_everybody_who_pushes_hears_what_became_of_it(fleet: Machine) -> None:
     with ThreadPoolExecutor() as pool:
         said = list(pool.map(lambda clone: fleet.git("push", cwd=clone), clones))
     for number, each in enumerate(said):
-        assert f"remote: own-{number} creating … stopped" in each
+        assert became(each, f"own-{number}", "stopped")
         assert ("remote: common running" in each) == (number == 0)
 
     path = fleet.clone / "servers.d/own-0.yaml"
@@ -184,7 +184,7 @@ def test_5_everybody_who_pushes_hears_what_became_of_it(fleet: Machine) -> None:
     edit(fleet, path, "GREET: never", "GREET: eve")
     edit(fleet, path, "desired: stopped", "desired: running")
     newest = fleet.git("rev-parse", "--short=7", "HEAD").strip()
-    assert "remote: own-0 creating … running" in fleet.git("push")
+    assert became(fleet.git("push"), "own-0", "running")
     assert state(fleet, "own-0")["commit"] == newest
     container = fleet.container("own-0")
     assert container is not None
@@ -218,7 +218,7 @@ def test_6_nothing_is_busy_for_ever_nor_slow_in_a_big_fleet(machine: Machine) ->
     machine.zedops("start", "near", "--wait")
     machine.git("pull", "--quiet")
     edit(machine, path, "host: local", "host: local\nenv: {GREET: you}")
-    assert "remote: near creating … running" in machine.git("push")
+    assert became(machine.git("push"), "near", "running")
 
 
 def zedops_runs(clone: Path, *arguments: str) -> subprocess.Popen[bytes]:
@@ -281,7 +281,7 @@ def test_8_nothing_is_left_behind_and_nothing_grows(fleet: Machine) -> None:
         edit(fleet, path, f"N: {number - 1}", f"N: {number}")
         waits = number % 4 == 0
         said = fleet.git("push", *([] if waits else ["-o", "no-wait"]))
-        assert not waits or "loop creating … stopped" in said
+        assert not waits or became(said, "loop", "stopped")
         if number == 8:  # threads and connections that are kept for later are there now
             before = weight(fleet)
     assert mine(fleet, "loop")[0]["Id"].startswith(state(fleet, "loop")["container"])
