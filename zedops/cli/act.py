@@ -14,7 +14,7 @@ from zedops.document import GOES_ON, Document
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.fleet import Fleet
 from zedops.lifecycle import SETTLED
-from zedops.model import State, Status
+from zedops.model import Desired, Drift, Settings, State, Status
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,6 +22,8 @@ _POLL_S = 0.5
 #: A remote on the network is somebody else's: ask less often.
 _POLL_FAR_S = 2.0
 _WAIT_MAX_S = 1800.0
+#: At rest, but not what was asked for, and no end either.
+_UNLIKE = {Desired.RUNNING: Status.STOPPED, Desired.STOPPED: Status.RUNNING}
 
 
 def waits(command: F) -> F:
@@ -64,7 +66,8 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
                 f"{name}: pushed, and it will happen once `zedops up` runs: nobody to wait for"
             )
         clone.fetch()
-        each = _find(clone.fleet(), name)
+        fleet = clone.fleet()
+        each = _find(fleet, name)
         # an upstream says nothing of its own: what was there before is no answer yet
         answered = clone.is_answered(commit)
         if each is None and answered:
@@ -73,7 +76,8 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
         state = each.state if each is not None else None
         if answered and state and state.message and state.message.endswith(GOES_ON):
             raise ZedopsError(state.message)
-        if each and state and _is_done(each, state, commit, begun if answered else None):
+        wished = _wished(each, fleet.settings) if each else None
+        if each and state and _is_done(each, state, commit, begun if answered else None, wished):
             click.echo(f"{name} {state.status}")
             if state.status in (Status.FAILED, Status.MISSING):
                 raise ZedopsError(f"{name}: {state.message}")
@@ -85,7 +89,9 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
     raise ZedopsError(f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on")
 
 
-def _is_done(each: Document, state: State, commit: str, begun: float | None) -> bool:
+def _is_done(
+    each: Document, state: State, commit: str, begun: float | None, wished: Desired | None
+) -> bool:
     """Say whether a state ends the wait; `begun` is None as long as nobody has answered."""
     if state.status not in SETTLED:
         return False
@@ -93,12 +99,20 @@ def _is_done(each: Document, state: State, commit: str, begun: float | None) -> 
         purges = each.definition is not None and each.definition.purge is not None
         return begun is not None and not purges
     if state.commit is not None and commit.startswith(state.commit):
-        return True
+        # one that is stopped and should run is between two crashes, or about to be started
+        return wished is None or state.status is not _UNLIKE[wished]
     if state.status is Status.MISSING and state.data_lost:
         return True  # nothing is done about it until somebody brings the data back
     if state.status is not Status.FAILED or state.since is None or begun is None:
         return False
     return state.since.timestamp() >= begun - 60
+
+
+def _wished(each: Document, settings: Settings) -> Desired | None:
+    """Say what a server is brought to; None where what is found may be left so."""
+    if each.definition is None or (each.definition.drift or settings.drift) is Drift.REPORT:
+        return None
+    return each.definition.desired
 
 
 def _find(fleet: Fleet, name: str) -> Document | None:
