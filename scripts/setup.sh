@@ -157,6 +157,12 @@ prepare_sshd() {
   if [ -d /run/systemd/system ]; then systemctl disable --quiet --now ssh || true; fi
 }
 
+# --- gpg and its agent: some tests sign commits
+
+prepare_gpg() {
+  need gpg gnupg && need gpg-agent gpg-agent
+}
+
 # --- Docker Engine
 
 # prepare_engine: one that answers is used; else one is installed and started. Needs Python's .venv.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zedops import faults, forecast, hook, snapshot
+from zedops.admission import Admission
 from zedops.advice import advise
 from zedops.credentials import redact
 from zedops.document import not_a_file
@@ -42,6 +43,7 @@ class Proposal:
     """What main would become: an existing commit, or a merge of `files` onto `main`."""
 
     main: str
+    base: str
     pushed: str
     files: Mapping[str, Entry | bytes | None]
     fast_forward: bool
@@ -99,7 +101,11 @@ class Gate:
         )
         paths = set(proposal.files)
         trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
+        admission = Admission(repository, proposal.main, proposal.base, proposal.pushed)
+        if unsigned := admission.unsigned(before):
+            raise InvalidInput(unsigned)
         problems = forecast.judge(before, trusted, paths, options)
+        problems += admission.judge(before, trusted, proposal.files).values()
         for path, each in proposal.files.items():  # one that is passed over otherwise, too
             if isinstance(each, Entry) and kind_of(path) is not Kind.OTHER:
                 problems += not_a_file(path, each.mode)
@@ -146,7 +152,7 @@ class Gate:
     def _propose(self, repository: Repository, main: str | None, new: str) -> Proposal:
         if main is None:
             tree = dict(repository.tree(new))
-            return Proposal("", new, tree, fast_forward=True)
+            return Proposal("", "", new, tree, fast_forward=True)
         base = self.hub.merge_base(main, new, repository)
         if base is None:
             fact = "this history has nothing in common with the fleet's"
@@ -155,7 +161,7 @@ class Gate:
         files: dict[str, Entry | bytes | None] = {path: each.after for path, each in theirs.items()}
         if base != main:
             files |= self._merge_files(repository, base, main, theirs)
-        return Proposal(main, new, files, fast_forward=base == main and base != new)
+        return Proposal(main, base, new, files, fast_forward=base == main and base != new)
 
     def _merge_files(
         self, repository: Repository, base: str, main: str, theirs: Mapping[str, Change]

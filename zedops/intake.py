@@ -8,11 +8,13 @@ decides what main becomes, and moves it by compare-and-swap.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
 from zedops import document, faults, snapshot
+from zedops.access import NOT_ALLOWED
+from zedops.admission import Admission
 from zedops.deletions import hold_back
 from zedops.document import GOES_ON
 from zedops.errors import GitFailed, Problem
@@ -129,8 +131,12 @@ class Intake:
         trusted = succeed(before, after, set(files), lambda: _PLACEHOLDER_ID, datetime.now(UTC))
         self._known = before
         kept = hold_back(before, trusted, hub.options(base, tip))
+        refused = Admission(repository, main, base, tip).judge(before, trusted, files)
+        for path, problem in refused.items():
+            kept[path] = replace(problem, fact=f"{NOT_ALLOWED}: {problem.fact}")
         for path, problem in kept.items():
-            files[path] = _with_message(before.documents[path], problem)
+            was = before.documents.get(path)
+            files[path] = _with_message(was, problem) if was else here.get(path)
         return files, problems | kept
 
     def _merged(

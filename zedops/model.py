@@ -365,6 +365,24 @@ class Notify(Model):
         return url
 
 
+class Right(StrEnum):
+    """What a person may do in a fleet that says who may do what."""
+
+    CHANGE = "change"  #: make, change, start, stop, rename and restore servers; all other files
+    DELETE = "delete"  #: delete servers; their data stays
+    PURGE = "purge"  #: forget deleted servers, and remove their data
+    SETTINGS = "settings"  #: `zedops.yaml`, `presets.d/`, and the keys that people sign with
+
+
+class Person(Model):
+    """What one person may do."""
+
+    may: tuple[Annotated[Right, one_of(Right)], ...] = Field(default=(Right.CHANGE,), strict=False)
+    #: Files that this goes for, as shell patterns such as `servers.d/mc-*`; all, if none is named.
+    #: A deleted server counts as where it was. Settings are not bound by it.
+    paths: tuple[str, ...] = Field(default=(), strict=False)
+
+
 class Settings(Model):
     """`zedops.yaml`: what holds for the whole fleet."""
 
@@ -378,6 +396,11 @@ class Settings(Model):
     purge_data: bool = False
     #: How many servers with data one push may delete without `-o allow-delete=…`.
     deletion_budget: int = Field(default=3, ge=0)
+    #: Take in only commits with a good signature by a key in `allowed_signers` or `keyring.asc`.
+    require_signatures: bool = False
+    #: Who may do what, by the address or fingerprint that a key stands for; `"*"`: anybody else
+    #: with a key. Implies signatures. Without it whoever may push may do everything.
+    people: dict[str, Person] = Field(default={})
     #: Who is told when something happens.
     notify: tuple[Notify, ...] = Field(default=(), strict=False)
     #: With an upstream: where zedops commits, if not onto `main`.
@@ -389,6 +412,18 @@ class Settings(Model):
         if branch == "main" or (branch or "").endswith(".lock"):
             raise ValueError(f"{branch!r} cannot be it; write e.g. zedops-state, or leave it out")
         return branch
+
+    @field_validator("people")
+    @classmethod
+    def _somebody_may_change_it(cls, people: dict[str, Person]) -> dict[str, Person]:
+        if people and not any(Right.SETTINGS in each.may for each in people.values()):
+            raise ValueError("nobody could change them again; give somebody `may: [settings]`")
+        return people
+
+    @property
+    def signed(self) -> bool:
+        """Say whether commits must be signed."""
+        return self.require_signatures or bool(self.people)
 
     @field_validator("hosts")
     @classmethod

@@ -119,8 +119,8 @@ class Repository:
         return made
 
     def with_env(self, env: Mapping[str, str]) -> Repository:
-        """See the repository as a hook does: with a push's objects still in quarantine."""
-        return type(self)(self.path, env)
+        """See the repository as a hook does: with a push's objects in quarantine; or with keys."""
+        return type(self)(self.path, {**self._env, **env})
 
     def run(self, *arguments: str, stdin: bytes | None = None) -> str:
         """Run one git command and return what it printed. GitFailed carries its words."""
@@ -166,6 +166,22 @@ class Repository:
             return step.changes
         out = self.pipe("diff-tree", "-r", "-z", "--raw", "--no-renames", before, after)
         return _changes(out.split(b"\0")[:-1])
+
+    def steps(self, pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+        """Name the files that differ between pairs of commits, by the second of each pair."""
+        lines = "".join(f"{after} {before}\n" for before, after in pairs)
+        fields = iter(self.pipe(
+            "diff-tree", "--stdin", "-r", "-z", "--raw", "--no-renames", "--always",
+            "--format=%H", stdin=lines.encode(),
+        ).decode("utf-8", "surrogateescape").split("\0")[:-1])
+        found: dict[str, list[str]] = {}
+        paths: list[str] = []
+        for each in fields:
+            if each.lstrip("\n").startswith(":"):
+                paths.append(next(fields))
+            else:
+                paths = found[each] = []
+        return found
 
     def commit(self, commit: str) -> Commit | None:
         """Read a commit with what it changes; None where that cannot be told in short."""

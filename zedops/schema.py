@@ -10,7 +10,17 @@ from __future__ import annotations
 from typing import Any
 
 from zedops.fields import Model
-from zedops.model import Definition, Health, Limits, Notify, Port, Settings, Stop, Volume
+from zedops.model import (
+    Definition,
+    Health,
+    Limits,
+    Notify,
+    Person,
+    Port,
+    Settings,
+    Stop,
+    Volume,
+)  # fmt: skip
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -107,6 +117,13 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "recipients": ("Public keys that hosts' secrets are encrypted for, by host.",
                        ({"attic": "age1…"},)),
         "notify": ("Who is told when something happens.", ([{"url": "${NTFY_URL}"}],)),
+        "require_signatures": ("Take in only signed commits, by keys in the fleet.", (True,)),
+        "people": ("Who may do what, by the name that a key stands for. Implies signatures.",
+                   ({"ann@example.org": {"may": ["change", "delete", "purge", "settings"]}},)),
+    },
+    Person: {
+        "may": ("What they may do: change, delete, purge, settings.", (["change", "delete"],)),
+        "paths": ("Files that this goes for; all, if none is named.", (["servers.d/mc-*"],)),
     },
     Notify: {
         "url": ("An Apprise URL, or a variable of the manager that holds one.", ("${NTFY_URL}",)),

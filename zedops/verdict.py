@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from zedops import checks
+from zedops.access import NOT_ALLOWED
 from zedops.deletions import COMMIT, NOT_DELETED, check_name, check_volumes
 from zedops.document import GOES_ON, Document
 from zedops.errors import Problem
@@ -63,7 +64,7 @@ def judge(
     })  # fmt: skip
     judged = paths | kept.keys()
     trusted = succeed(good, offered, judged, lambda: _PLACEHOLDER_ID, now)
-    bad = _bad(good, trusted, judged, tuple(options)) | _not_deleted(offered, paths)
+    bad = _bad(good, trusted, judged, tuple(options)) | _put_back(offered, paths)
     result = offered.with_documents(
         {path: replace(offered.documents[path], definition=None, problems=found)
          for path, found in bad.items()}
@@ -124,13 +125,15 @@ def _last_good(good: Fleet, each: Document) -> Document | None:
     return replace(was, path=each.path, state=each.state)
 
 
-def _not_deleted(new: Fleet, paths: set[str]) -> dict[str, tuple[Problem, ...]]:
-    """Find the files that were put back because their deletion is held back."""
+def _put_back(new: Fleet, paths: set[str]) -> dict[str, tuple[Problem, ...]]:
+    """Find the files that were put back, because what was done to them is not followed."""
     found: dict[str, tuple[Problem, ...]] = {}
     for path in paths:
         each = new.documents.get(path)
         message = each.state.message if each and each.state else None
-        if message and f"{path}: {NOT_DELETED}" in message and message.endswith(GOES_ON):
+        if message is None or not message.endswith(GOES_ON):
+            continue
+        if any(f"{path}: {reason}" in message for reason in (NOT_DELETED, NOT_ALLOWED)):
             fact = message.removeprefix(f"{path}: ").removesuffix(GOES_ON).strip()
             found[path] = (Problem(path, 0, 0, "", fact),)
     return found

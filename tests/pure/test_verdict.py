@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.pure.fleets import NOW, doc, fleet_of, running
-from zedops.deletions import hold_back
+from zedops.access import NOT_ALLOWED
+from zedops.deletions import NOT_DELETED, hold_back
 from zedops.document import GOES_ON
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet
@@ -145,13 +148,14 @@ def test_deletions_beyond_the_budget_are_held_each_under_its_own_name() -> None:
     assert hold_back(before, before.with_documents({A: None}), ()) == {}
 
 
-def test_a_file_that_was_put_back_says_so_and_nothing_else_does() -> None:
-    message = f"{A}: its deletion is held back: why {GOES_ON}"
+@pytest.mark.parametrize("reason", [NOT_DELETED, NOT_ALLOWED])
+def test_a_file_that_was_put_back_says_so_and_nothing_else_does(reason: str) -> None:
+    message = f"{A}: {reason}: why {GOES_ON}"
     state = running(1, message=message)
     before = begin(1)
     back = before.with_documents({A: doc(A, PORT.format(80), state)})
     verdict = judge(before, back, {A}, {}, {}, (), NOW)
-    assert facts(verdict) == {A: "its deletion is held back: why"}
+    assert facts(verdict) == {A: f"{reason}: why"}
     good = verdict.held[A].good
     assert good is not None
     assert good.definition == before.documents[A].definition

@@ -1,0 +1,97 @@
+"""Who signed which commit, by git's own verification with ssh-keygen and gpg.
+
+Keys come from a commit of the fleet and from nowhere else: not from this user's configuration, not
+from a key server. Sources: git-log(1) on `%G?`, git-config(1) on `gpg.*`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zedops.access import OPENPGP_KEYS, SSH_KEYS, Signer
+from zedops.errors import GitFailed
+from zedops.repository import Repository
+
+_FORMAT = "%H%x00%G?%x00%GS%x00%GP"
+#: Keys that are in the fleet are trusted, and no process stays behind.
+_GPG_CONF = "trust-model always\nno-autostart\nno-auto-key-retrieve\nno-auto-key-import\n"
+_FAULTS = {
+    "N": "is not signed",
+    "B": "has a signature that does not fit it: it was changed, or broke",
+    "U": f"is signed with a key that is not in {SSH_KEYS}",
+    "E": f"is signed with a key that is not in {OPENPGP_KEYS}",
+    "X": "has a signature that has expired",
+    "Y": "is signed with a key that has expired",
+    "R": "is signed with a key that was revoked",
+}
+_GOOD = "G"
+#: What git runs to check either kind of signature.
+_PROGRAMS = {SSH_KEYS: "ssh-keygen", OPENPGP_KEYS: "gpg"}
+_MOST_BYTES = 1 << 20
+
+
+def signers(repository: Repository, keys_of: str, commits: Iterable[str]) -> dict[str, Signer]:
+    """Find who signed some commits, by the keys that the commit `keys_of` holds."""
+    wanted = list(dict.fromkeys(commits))
+    if not wanted:
+        return {}
+    with _keys(repository, keys_of) as folder:
+        out = repository.with_env(_environment(folder)).pipe(
+            "log", "--no-walk=unsorted", "--stdin", f"--format={_FORMAT}",
+            stdin="".join(f"{each}\n" for each in wanted).encode(),
+        )
+    lines = out.decode("utf-8", "replace").splitlines()
+    return {each.commit: each for each in map(_signer, lines)}
+
+
+def _signer(line: str) -> Signer:
+    commit, verdict, who, fingerprint = line.split("\0")
+    if verdict != _GOOD:
+        return Signer(commit, fault=_FAULTS.get(verdict, _FAULTS["B"]))
+    # of OpenPGP the address in the key's name, which is in the keyring with the key
+    address = who.rpartition("<")[2].removesuffix(">") if who.endswith(">") else who
+    return Signer(commit, tuple(each for each in (address, fingerprint) if each))
+
+
+@contextmanager
+def _keys(repository: Repository, commit: str) -> Iterator[Path]:
+    """Lay out a commit's keys as git's tools want them."""
+    entries = repository.tree(commit, SSH_KEYS, OPENPGP_KEYS)
+    blobs = repository.blobs((each.blob for each in entries.values()), most=_MOST_BYTES)
+    texts = {path: blobs[each.blob] for path, each in entries.items()}
+    for path in texts:
+        if not shutil.which(_PROGRAMS[path]):
+            raise GitFailed(f"signatures cannot be checked: {_PROGRAMS[path]} is not installed")
+    with tempfile.TemporaryDirectory(prefix="zedops-keys-") as name:
+        folder = Path(name)
+        (folder / SSH_KEYS).write_bytes(texts.get(SSH_KEYS, b""))
+        (folder / "gpg.conf").write_text(_GPG_CONF)
+        if OPENPGP_KEYS in texts:
+            done = subprocess.run(
+                ["gpg", "--homedir", name, "--batch", "--quiet", "--import"],
+                input=texts[OPENPGP_KEYS], capture_output=True, check=False,
+            )
+            if done.returncode:
+                said = done.stderr.decode(errors="replace").strip().splitlines()
+                raise GitFailed(f"{OPENPGP_KEYS}: {said[-1] if said else 'gpg cannot read it'}")
+        yield folder
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Have git use these keys alone, whatever this user has configured (git(1), GIT_CONFIG_*)."""
+    config = {
+        "gpg.ssh.allowedSignersFile": str(folder / SSH_KEYS),
+        "gpg.ssh.revocationFile": "",
+        "gpg.ssh.program": "ssh-keygen",
+        "gpg.program": "gpg",
+        "gpg.minTrustLevel": "undefined",
+    }
+    env = {"GNUPGHOME": str(folder), "GIT_CONFIG_COUNT": str(len(config))}
+    for number, (key, value) in enumerate(config.items()):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return env
