@@ -61,22 +61,24 @@ need() {
 
 # --- Python
 
-# prepare_python EXTRAS: the checkout installed into .venv, in place; its commands on PATH.
+# prepare_python LOCK: the checkout installed into .venv, in place; its commands on PATH.
+# LOCK is run or dev: what requirements/LOCK.txt names, and nothing that differs from it.
 prepare_python() {
-  local extras=$1 stamp=$root/.venv/.installed hash
+  local lock=$1 stamp=$root/.venv/.installed hash
   need git git || return 1
   make_venv || return 1
   PATH=$root/.venv/bin:$PATH
-  hash=$(cksum <"$root/pyproject.toml") || return 1
+  hash=$(cat "$root/pyproject.toml" "$root"/requirements/*.txt | cksum) || return 1
   # what was installed with the tools for developers serves without them, too
   case $(cat "$stamp" 2>/dev/null) in
-    "[$extras] $hash" | "[dev] $hash") return ;;
+    "$lock $hash" | "dev $hash") return ;;
   esac
   rm -f "$stamp"
-  say "installing zedops${extras:+[$extras]} into .venv"
+  say "installing zedops and requirements/$lock.txt into .venv"
   python -m pip --version >/dev/null 2>&1 || python -m ensurepip >/dev/null || return 1
-  python -m pip install -qq --editable "$root${extras:+[$extras]}" || return 1
-  printf '[%s] %s\n' "$extras" "$hash" >"$stamp"
+  python -m pip install -qq --require-hashes --requirement "$root/requirements/$lock.txt" &&
+    python -m pip install -qq --no-deps --no-build-isolation --editable "$root" || return 1
+  printf '%s %s\n' "$lock" "$hash" >"$stamp"
 }
 
 make_venv() {

@@ -1,13 +1,16 @@
-"""What is packaged: units of one template, which systemd understands, and images that lint."""
+"""What is packaged: units of one template, images that lint, and locks that hold all it needs."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from zedops.cli import unit
 
@@ -64,3 +67,20 @@ def test_images_lint(name: str) -> None:
         [program, str(path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(("lock", "extras"), [("run", []), ("dev", ["nats", "notify", "dev"])])
+def test_what_the_project_needs_is_locked_with_hashes(lock: str, extras: list[str]) -> None:
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"],
+              *(each for extra in extras for each in project["optional-dependencies"][extra])]
+    blocks = re.split(r"\n(?=[a-z0-9])", (ROOT.parent / f"requirements/{lock}.txt").read_text())
+    found = {}
+    for block in blocks[1:]:
+        name, _, version = block.split(" ", 1)[0].partition("==")
+        assert "--hash=sha256:" in block, name
+        assert "://" not in block, f"{name}: a lock names no registry"
+        found[name] = version
+    for each in map(Requirement, wanted):
+        if each.name != project["name"]:
+            assert each.specifier.contains(found[each.name]), f"{each}: run scripts/lock"
