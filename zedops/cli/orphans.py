@@ -11,6 +11,7 @@ from zedops import document
 from zedops.calls import Belonging, InspectRequest, InventoryReply, InventoryRequest, Shape
 from zedops.cli.act import act, ask, waits
 from zedops.cli.ask import call, the_host
+from zedops.cli.names import HOST
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import here
 from zedops.clone import Clone
@@ -37,7 +38,7 @@ class Orphan:
 
 
 @click.command("orphans")
-@click.option("--host", help="Default: every host of the fleet.")
+@click.option("--host", type=HOST, help="Default: every host of the fleet.")
 @click.option("--adopt", metavar="ID|NAME", help="Bring one back, with its data.")
 @click.option("--name", help="For --adopt: its name from now on. Default: the one it had.")
 @click.option("--remove", metavar="ID|NAME", help="Remove one's container.")
