@@ -21,10 +21,10 @@ VARIABLE = "_ZEDOPS_COMPLETE"
 
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "host", "agent", "completion"],
-    "Look": ["list", "show", "watch", "stats", "history", "logs", "data", "plan", "diff",
+    "Look": ["list", "show", "status", "watch", "stats", "history", "logs", "data", "plan", "diff",
              "ports", "orphans", "validate", "schema", "doctor"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
-            "purge", "exec", "secret"],
+            "purge", "move", "exec", "secret"],
 }
 _MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
             "rebuild": "start", "retry": "start", "import": "import_containers"}

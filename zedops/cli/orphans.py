@@ -144,6 +144,7 @@ def _adopt(
     clone: Clone, fleet: Fleet, orphan: Orphan, name: str | None, *, wait: bool, yes: bool
 ) -> None:
     """Bring an orphan back under its id: from the history, else read off its container."""
+    _check_left(fleet, orphan)
     before = _from_history(clone, orphan.id)
     name = name or (before.name if before else server_name(orphan.name))
     if not NAME.fullmatch(name):
@@ -156,6 +157,16 @@ def _adopt(
     click.echo(f"# {path}\n{text}")
     ask(f"Bring {name} back on {orphan.host}?", yes=yes)
     act(clone, {path: document.render(text, state)}, f"{name}: adopt", name, wait=wait)
+
+
+def _check_left(fleet: Fleet, orphan: Orphan) -> None:
+    """Leave alone what a server left behind when it moved: there is one server of an id."""
+    owner = fleet.owner(orphan.id)
+    if owner is not None:
+        place = f"{owner.name} lives on {fleet.host_of(owner)}"
+        fact = f"{place}; this is what it left on {orphan.host}"
+        remedy = f"remove {orphan.path or orphan.container} there by hand once it is not needed"
+        raise ZedopsError(f"{fact}; {remedy}")
 
 
 def _from_history(clone: Clone, server_id: str) -> Document | None:
@@ -199,6 +210,7 @@ def _remove(
     clone: Clone, fleet: Fleet, orphan: Orphan, *, data: bool, wait: bool, yes: bool
 ) -> None:
     """Give an orphan a tombstone: what follows is a deletion like any other, with its history."""
+    _check_left(fleet, orphan)
     if orphan.container is None and not data:
         raise UsageError(f"{orphan.name} has no container; --data removes its data, for good")
     name = server_name(orphan.name)
