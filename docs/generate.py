@@ -1,4 +1,4 @@
-"""Writes the reference pages out of the program itself, so that they cannot go stale.
+"""Writes the reference pages, and the grammar for completion, out of the program itself.
 
     python docs/generate.py
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from zedops.cli import cli
+from zedops.cli import cli, grammar
 from zedops.schema import definition_schema, settings_schema
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -89,3 +89,4 @@ if __name__ == "__main__":
     REFERENCE.mkdir(exist_ok=True)
     for name, text in pages().items():
         (REFERENCE / name).write_text(text)
+    grammar.FILE.write_text(grammar.write(cli))

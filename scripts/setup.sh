@@ -165,6 +165,30 @@ prepare_gpg() {
   need gpg gnupg && need gpg-agent gpg-agent
 }
 
+# --- shells, in which completion is tried
+
+prepare_shells() {
+  need zsh zsh && need fish fish
+}
+
+# --- promtool: only this program of Prometheus is wanted, no server that collects
+
+prepare_promtool() {
+  local systemd=
+  if command -v promtool >/dev/null; then return; fi
+  if [ -d /run/systemd/system ] && is_root; then
+    systemd=yes
+    # Debian starts the service of what it installs, but none that is masked
+    systemctl mask --runtime --quiet prometheus || true
+  fi
+  # without systemd: no service starts in the runlevel for a single user (invoke-rc.d(8))
+  RUNLEVEL=1 need promtool prometheus || return 1
+  if [ -n "$systemd" ]; then
+    systemctl disable --quiet prometheus || true
+    systemctl unmask --runtime --quiet prometheus || true
+  fi
+}
+
 # --- Docker Engine
 
 # prepare_engine: one that answers is used; else one is installed and started. Needs Python's .venv.

@@ -47,7 +47,7 @@ def _git_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def without(service: str) -> NoReturn:
     """Skip on a laptop, fail in CI."""
-    reason = f"no {service} answers here; scripts/test sees to one"
+    reason = f"no {service} here; scripts/test sees to one"
     if os.environ.get("CI") or os.environ.get("ZEDOPS_TEST_REQUIRE_ENGINE"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -70,9 +70,13 @@ def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:
         remedy = f"use one of {known}, or add it to hosts in {SETTINGS_PATH}"
         return [document.problem(("host",), f"{host!r} is not a host of this fleet", remedy)]
     state = document.state
-    if state and state.data_exists and state.host not in (None, host):
+    if state is None or not state.has_world or state.host in (None, host):
+        return []
+    if document.definition is None or document.definition.moved_from != state.host:
         fact = f"its data is on {state.host!r} and would stay behind"
-        return [document.problem(("host",), fact, f"set host back to {state.host}")]
+        moves = f"`zedops move {document.name} --host {host}`"
+        remedy = f"set host back to {state.host}, or see {moves}"
+        return [document.problem(("host",), fact, remedy)]
     return []
 
 

@@ -118,8 +118,9 @@ class Fleet:
         """Say which host acts for a server now, and whether it is to leave that host.
 
         Where `host` was changed the old one removes the container first, so that there are never
-        two. Data keeps a server where it is, and so does a definition that cannot be read; a host
-        that the fleet gave up is not waited for.
+        two. Data keeps a server where it is, unless `moved_from` says that somebody brings it
+        over, and so does a definition that cannot be read; a host that the fleet gave up is not
+        waited for.
         """
         wanted, state = self.host_of(document), document.state
         held = state.host if state else None
@@ -127,7 +128,7 @@ class Fleet:
             return wanted, False
         if document.definition is None:
             return held, False
-        return held, not (state.data_exists or state.data_lost)
+        return held, document.definition.moved_from == held or not state.has_world
 
 
 def kind_of(path: str) -> Kind:
@@ -216,6 +217,6 @@ def desired_server(
         hash=like.hash if like else definition_hash(definition),
         commit=commit,
         created=state.commit is not None,
-        data_expected=state.data_exists or state.data_lost,
+        data_expected=state.has_world,
         drift=definition.drift or fleet.settings.drift,
     )

@@ -137,7 +137,8 @@ def _living(before: Fleet, after: Fleet, old: Document | None, new: Document) ->
     host, leaves = after.place(new)
     if leaves:
         where = f"host: {host} → {after.host_of(new)}"
-        return replace(row, effect=Effect.MOVE, because=(where,))
+        left = f"stays on {host}, to be brought over" if old.state.has_world else None
+        return replace(row, effect=Effect.MOVE, because=(where,), data=left)
     effect = _effect(was, now)
     effect = Effect.IN_PLACE if effect is Effect.NOTHING else effect  # another name, at least
     return replace(row, effect=effect, because=because, data=_data(old, was, now, effect))

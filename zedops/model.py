@@ -241,6 +241,8 @@ class Definition(Model):
         default=(), strict=False
     )
     profile: Annotated[Profile, one_of(Profile)] = Profile.DEFAULT
+    #: The host that its data was on: it leaves that one, and waits here until somebody brings it.
+    moved_from: Name | None = None
     #: Only in a tombstone: `data` asks the host to remove the data, too.
     purge: Literal["data"] | None = None
 
@@ -291,6 +293,7 @@ class Definition(Model):
 #: Fields that do not shape the container: changing them recreates nothing.
 _NOT_IN_HASH = {
     "host", "game", "desired", "stop", "restart", "rebuild", "adopt", "drift", "purge",
+    "moved_from",
 }  # fmt: skip
 
 
@@ -320,6 +323,11 @@ class State(Model):
     commit: str | None = None
     since: Utc | None = None
     message: str | None = None
+
+    @property
+    def has_world(self) -> bool:
+        """Say whether it has data, be it there or missed."""
+        return self.data_exists or self.data_lost
 
 
 #: A branch's name, of the simple ones among those of git-check-ref-format(1).

@@ -24,7 +24,7 @@ from zedops.source import Source
 #: The key of a preset's file that is about the preset itself.
 ABOUT = "preset"
 #: Fields that are one server's own; no preset may say them for all.
-_NOT_SHARED = ("host", "game", "desired", "restart", "rebuild", "adopt", "purge")
+_NOT_SHARED = ("host", "game", "desired", "restart", "rebuild", "adopt", "purge", "moved_from")
 
 
 class Asked(Model):

@@ -67,6 +67,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "cap_add": ("Linux capabilities to add.", (["SYS_NICE"],)),
         "profile": ("How far it is locked down; hardened drops all that it can.",
                     ("default", "hardened")),
+        "moved_from": ("The host whose data somebody brings over; `zedops move` writes it.",
+                       ("attic",)),
         "purge": ("Only in a tombstone: the data is to be removed, too.", ("data",)),
     },
     Port: {

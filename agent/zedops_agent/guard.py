@@ -14,6 +14,8 @@ from zedops_agent.observed import Observed, Presence
 def lost_world(want: DesiredServer, seen: Observed, memory: Memory) -> str | None:
     """Say what forbids starting this server, or None. The empty text means: could not look."""
     ways = f"put it back, or let it go with `zedops purge {want.name} --data`"
+    if said := _not_here_yet(want, seen):
+        return said
     for volume in seen.volumes:
         if volume.marker is Presence.FOREIGN:
             return f"volume {volume.key!r} holds another server's data; {ways}"
@@ -30,3 +32,15 @@ def lost_world(want: DesiredServer, seen: Observed, memory: Memory) -> str | Non
     if want.data_expected and seen.volumes and not seen.data_exists:
         return f"the data is gone; {ways}"
     return None
+
+
+def _not_here_yet(want: DesiredServer, seen: Observed) -> str | None:
+    """Say which data of a server from another host is not here yet: all of it has to be."""
+    origin = want.definition.moved_from
+    if origin is None or want.created or not want.data_expected:
+        return None
+    away = [each.key for each in seen.volumes if each.marker is Presence.ABSENT]
+    if not away or Presence.UNKNOWN in (each.marker for each in seen.volumes):
+        return None
+    place = f"bring servers/{want.id} of its data root over, with the hidden files in it"
+    return f"volume {away[0]!r} is not here yet; it was on host {origin!r}: {place}"

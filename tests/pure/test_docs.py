@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from zedops.cli import cli, grammar
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -26,6 +28,10 @@ def _pages() -> dict[str, str]:
 def test_a_reference_page_is_up_to_date(name: str) -> None:
     written = (DOCS / "reference" / name).read_text()
     assert written == _pages()[name], "run: python docs/generate.py"
+
+
+def test_what_completion_knows_of_the_commands_is_up_to_date() -> None:
+    assert grammar.FILE.read_text() == grammar.write(cli), "run: python docs/generate.py"
 
 
 def test_every_page_is_in_the_menu_and_every_link_leads_somewhere() -> None:

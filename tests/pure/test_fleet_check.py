@@ -158,8 +158,12 @@ def test_a_world_is_not_left_behind_by_a_change_of_host() -> None:
     fleet = fleet_of(doc("servers.d/a.yaml", head, running(1, host="attic")), settings=TWO_HOSTS)
     assert said(fleet) == [
         ("servers.d/a.yaml:2:1: host: its data is on 'attic' and would stay behind;"
-        " set host back to attic")
+        " set host back to attic, or see `zedops move a --host cellar`")
     ]
+    asked = doc("servers.d/a.yaml", f"{head}moved_from: attic\n", running(1, host="attic"))
+    assert said(fleet_of(asked, settings=TWO_HOSTS)) == []
+    lost = running(1, host="attic", data_exists=False, data_lost=True)
+    assert len(said(fleet_of(doc("servers.d/a.yaml", head, lost), settings=TWO_HOSTS))) == 1
     bare = running(1, host="attic", data_exists=False)
     assert said(fleet_of(doc("servers.d/a.yaml", head, bare), settings=TWO_HOSTS)) == []
 

@@ -99,6 +99,16 @@ def test_a_move_is_told_where_no_data_holds_it() -> None:
     assert plan(before, after, {A}) == ["a: move (host: local → cellar)"]
 
 
+def test_a_move_says_that_the_data_is_to_be_brought_over() -> None:
+    settings = Settings(name="fleet", hosts=("local", "cellar"))
+    before = fleet_of(doc(A, f"{HEAD}host: local\n", running(1)), settings=settings)
+    text = f"{HEAD}host: cellar\nmoved_from: local\n"
+    after = as_pushed(before, {A: text.encode()})
+    assert plan(before, after, {A}) == [
+        "a: move (host: local → cellar), data stays on local, to be brought over"
+    ]
+
+
 def test_a_restored_server_is_created_over_its_data() -> None:
     grave = "tombstones.d/a.yaml"
     state = bury(running(1), NOW).model_copy(update={"status": Status.DELETED})

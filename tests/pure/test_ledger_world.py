@@ -23,11 +23,12 @@ NAMES = ("rosewood", "muldraugh")
 TEXTS = (
     "image: a\nvolumes: {w: /w}\n", "# mine\r\nimage: b   # yes\r\n", "image: a\ndesired: stopped",
     "image: a\nhost: attic\n",
+    "image: a\nhost: attic\nmoved_from: local\n",
 )
 SETTINGS = Settings(name="fleet", hosts=("local", "attic"), defaults={"host": "local"})  # fmt: skip
 
 Act = Literal[
-    "write 0", "write 1", "write 2", "write 3", "break", "remove", "restore", "purge",
+    "write 0", "write 1", "write 2", "write 3", "write 4", "break", "remove", "restore", "purge",
     "runs", "stops", "is gone", "fails", "loses its data", "silence", "a day", "back a week",
     "ahead a year",
 ]  # fmt: skip
@@ -99,7 +100,7 @@ def act(world: World, what: Act, name: str) -> None:  # noqa: C901
     """Let something happen."""
     path, grave = f"servers.d/{name}.yaml", f"tombstones.d/{name}.yaml"
     match what:
-        case "write 0" | "write 1" | "write 2" | "write 3" | "break":
+        case "write 0" | "write 1" | "write 2" | "write 3" | "write 4" | "break":
             text = "image: [" if what == "break" else TEXTS[int(what[-1])]
             if grave not in world.git:
                 state = document.parse(path, world.git.get(path, b"")).state

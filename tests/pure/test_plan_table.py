@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.pure.fleets import NOW
@@ -9,6 +11,7 @@ from tests.pure.plans import (
     EMPTY,
     FOREIGN,
     NOTHING,
+    THERE,
     UNREADABLE,
     container,
     old,
@@ -131,6 +134,21 @@ def test_a_lost_world_is_never_started_nor_made_anew(drift: Drift, container_the
 
 def test_a_lost_world_is_known_as_lost_also_on_a_host_without_a_memory_of_it() -> None:
     assert planned(CREATED, see(world=NOTHING), Memory()) == f"lost: the data is gone; {WAYS}"
+
+
+def test_a_world_from_another_host_is_waited_for_until_all_of_it_is_there() -> None:
+    want = wanted(data_expected=True, moved_from="cellar")
+    place = f"bring servers/{want.id} of its data root over, with the hidden files in it"
+    lost = f"lost: volume 'world' is not here yet; it was on host 'cellar': {place}"
+    unmarked = replace(THERE, marker=Presence.ABSENT)
+    for world in (NOTHING, unmarked):
+        assert planned(want, see(world=world), Memory()) == lost
+    half = replace(see(), volumes=(replace(THERE, key="mods"), NOTHING))
+    assert planned(want, half, Memory()) == lost
+    assert planned(want, see(world=UNREADABLE), Memory()) == "nothing"
+    assert planned(want, see(), Memory()).splitlines()[0].startswith("pull")
+    there = want.model_copy(update={"created": True})
+    assert planned(there, see(container()), settled(there)) == "nothing"
 
 
 def test_the_world_of_another_server_is_never_touched() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +124,43 @@ def test_a_server_without_data_moves_to_another_host(many: Many) -> None:
     many.runs_on("lobby", "cellar")
     settled(many, "lobby")
     assert many.state("lobby")["host"] == "cellar"
+
+
+def test_a_server_with_data_moves_and_waits_until_somebody_brings_its_world(many: Many) -> None:
+    begin(many, "fallas", "attic")
+    server_id = many.state("fallas")["id"]
+    homes = [many.hosts[name].data_root / "servers" / server_id for name in ("attic", "cellar")]
+    assert "would stay behind" in edit_host(many, "fallas", "attic", "cellar")
+    many.git("reset", "--quiet", "--hard", "origin/main")
+
+    asked = many.zedops("move", "fallas", "--host", "cellar", code=130)
+    assert f"world: {homes[0]}/world" in asked.stdout
+    many.runs_on("fallas", "attic")
+    said = many.zedops("move", "fallas", "--host", "cellar", "--yes", "--wait", code=1)
+    assert "volume 'world' is not here yet; it was on host 'attic'" in said.stderr
+    assert many.on("fallas") == []
+    assert (homes[0] / "world" / "world.txt").exists()
+    assert many.state("fallas")["host"] == "cellar"
+    refused = many.zedops("orphans", "--remove", "fallas", "--data", "--yes", code=1)
+    assert "fallas lives on cellar; this is what it left on attic" in refused.stderr
+
+    shutil.copytree(homes[0], homes[1].with_suffix(".part"))
+    homes[1].with_suffix(".part").rename(homes[1])
+    settled(many, "fallas")
+    many.runs_on("fallas", "cellar")
+    text = (homes[1] / "world" / "world.txt").read_text()
+    assert text == "started greeting ada\n" * 2
+    assert "already" in many.zedops("move", "fallas", "--host", "cellar").stdout
+    asked = many.zedops("move", "fallas", "--host", "attic", code=130)
+    assert f"attic HAS DATA OF IT ALREADY, in {homes[0]}: it is started" in asked.stdout
+
+
+def edit_host(many: Many, name: str, old: str, new: str) -> str:
+    """Push another host by hand; returns what was said."""
+    path = many.clone / f"servers.d/{name}.yaml"
+    path.write_text(path.read_text().replace(f"host: {old}", f"host: {new}", 1))
+    many.git("commit", "--quiet", "--all", "-m", f"{name}: to {new}")
+    return many.git("push", code=1)
 
 
 def test_a_token_works_once_and_within_its_time(many: Many) -> None:

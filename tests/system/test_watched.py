@@ -16,6 +16,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.conftest import without
 from tests.machine import Machine, free_port
 from tests.relay import Relay
 from tests.system.servers import begin, edit, wait_status, write
@@ -133,7 +134,7 @@ def test_health_says_that_the_engine_is_gone_and_that_it_is_back(
 def test_promtool_accepts_every_metric(watched: Watched) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
-        pytest.skip("no promtool; it is in Debian's package prometheus")
+        without("promtool")
     begin(watched, "linted")
     done = subprocess.run(
         [promtool, "check", "metrics"], input=watched.ask("/metrics")[1],

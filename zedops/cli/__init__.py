@@ -7,6 +7,7 @@ to a log file with its traceback, and says where.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -14,14 +15,16 @@ import click
 
 from zedops import __version__
 from zedops.errors import ZedopsError
-from zedops.repository import clean_environment
+
+#: Set by a shell that completes a line (click, "Shell Completion").
+VARIABLE = "_ZEDOPS_COMPLETE"
 
 _SECTIONS = {
-    "Begin": ["init", "clone", "up", "manager", "host", "agent"],
-    "Look": ["list", "show", "watch", "stats", "history", "logs", "data", "plan", "diff",
+    "Begin": ["init", "clone", "up", "manager", "host", "agent", "completion"],
+    "Look": ["list", "show", "status", "watch", "stats", "history", "logs", "data", "plan", "diff",
              "ports", "orphans", "validate", "schema", "doctor"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
-            "purge", "exec", "secret"],
+            "purge", "move", "exec", "secret"],
 }
 _MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
             "rebuild": "start", "retry": "start", "import": "import_containers"}
@@ -44,11 +47,19 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the commands by what people come for."""
+        from zedops.cli import grammar
+
+        known = grammar.read()
         for title, names in _SECTIONS.items():
             with formatter.section(title):
-                rows = [(name, command.get_short_help_str(limit=90)) for name in names
-                        if (command := self.get_command(ctx, name))]
-                formatter.write_dl(rows)
+                formatter.write_dl([
+                    (name, known[name]["help"] if name in known else self._short(ctx, name))
+                    for name in names
+                ])
+
+    def _short(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=90) if command else ""
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,6 +79,12 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    if VARIABLE in os.environ:
+        from zedops.cli import completion
+
+        completion.answer()
+    from zedops.repository import clean_environment
+
     clean_environment()
     try:
         code = cli.main(standalone_mode=False)

@@ -11,7 +11,9 @@ from zedops.clone import Clone
 
 @click.command("clone")
 @click.argument("url")
-@click.argument("directory", required=False, type=click.Path(path_type=Path))
+@click.argument(
+    "directory", required=False, type=click.Path(path_type=Path, file_okay=False)
+)
 def clone_command(url: str, directory: Path | None) -> None:
     """Clone a fleet, set up so that `git push` is never refused for being behind.
 

@@ -8,6 +8,7 @@ import click
 
 from zedops.calls import DataReply, DataRequest
 from zedops.cli.ask import call
+from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import find_server, here
 from zedops.errors import HostUnavailable
@@ -15,7 +16,7 @@ from zedops.quantities import format_size
 
 
 @click.command("data")
-@click.argument("server", required=False)
+@click.argument("server", required=False, type=SERVER)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def data_command(server: str | None, as_json: bool) -> None:
     """Show the data of a server, or of all: where it is and how large. Looks at every file.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from zedops.cli.act import act, ask, waits
+from zedops.cli.names import SERVER
 from zedops.cli.screen import find_server, here
 from zedops.quantities import format_duration
 
 
 @click.command("delete")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @waits
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete_command(server: str, wait: bool, yes: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from zedops.cli.names import SERVER
 from zedops.cli.output import show_json
 from zedops.cli.screen import here
 from zedops.document import Document
@@ -14,7 +15,7 @@ from zedops.forecast import leaves
 
 
 @click.command("diff")
-@click.argument("server", required=False)
+@click.argument("server", required=False, type=SERVER)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def diff_command(server: str | None, as_json: bool) -> None:
     """Compare the working copy with what the hub has, field by field.

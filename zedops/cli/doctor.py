@@ -27,7 +27,7 @@ Found = Iterator[tuple[str, Finding]]
 
 
 @click.command("doctor")
-@click.argument("fleet", type=click.Path(path_type=Path, exists=True), default=".")
+@click.argument("fleet", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
 @DATA_ROOT
 @POLICY
 @click.option("--json", "as_json", is_flag=True, help="For machines.")

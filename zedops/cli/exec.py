@@ -8,13 +8,14 @@ import click
 
 from zedops.calls import ExecRequest
 from zedops.cli.ask import ask
+from zedops.cli.names import SERVER
 from zedops.cli.output import echo_raw
 from zedops.cli.screen import find_server, here
 from zedops.errors import CommandFailed, ZedopsError
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(server: str, command: tuple[str, ...]) -> None:
     """Run a command in a server's container and show what it says, on whichever host that is.

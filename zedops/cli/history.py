@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from zedops import audit
+from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT, show_json, table
 from zedops.cli.screen import here
 from zedops.clone import Clone
@@ -25,7 +26,7 @@ _FORMAT = "%x00%x00%x00%H%n%an%n%ce%n%ct%n%s%n%B%x00"
 
 
 @click.command("history")
-@click.argument("server", required=False)
+@click.argument("server", required=False, type=ANY_SERVER)
 @click.option("-n", "--lines", default=30, show_default=True, help="How many, newest last.")
 @click.option("--since", metavar="COMMIT|TIME", help="Only what came after.")
 @AT

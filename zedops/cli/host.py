@@ -10,6 +10,7 @@ from zedops import edit, source
 from zedops.calls import PingRequest, Pong
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import ask, call
+from zedops.cli.names import HOST
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import here
 from zedops.clone import Clone
@@ -76,7 +77,7 @@ def list_command(as_json: bool) -> None:
 
 
 @host_command.command("remove")
-@click.argument("name")
+@click.argument("name", type=HOST)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove_command(name: str, yes: bool) -> None:
     """Put a host out at once: it is cut off, its servers become unknown and go on running."""

@@ -11,6 +11,7 @@ from zedops import checks, document
 from zedops.calls import InspectRequest, Shape
 from zedops.cli.act import act, ask, waits
 from zedops.cli.ask import call, the_host
+from zedops.cli.names import HOST
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.compose import Project, Service, read_env_file, read_services
@@ -21,10 +22,10 @@ from zedops.fleet import Fleet
 
 
 @click.command("import")
-@click.argument("source", metavar="CONTAINER|COMPOSE-FILE")
+@click.argument("source", metavar="CONTAINER|COMPOSE-FILE", type=click.Path())
 @click.option("--name", help="The server's name. Default: the container's or the service's.")
 @click.option("--service", "services", multiple=True, help="Only this service; repeat.")
-@click.option("--host", help="Where it runs. Default: the fleet's only host.")
+@click.option("--host", type=HOST, help="Where it runs. Default: the fleet's only host.")
 @click.option("--print", "only_print", is_flag=True, help="Show the files, commit nothing.")
 @waits
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -25,7 +25,7 @@ drift: heal           # heal | report: what to do when a container leaves its de
 
 
 @click.command("init")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--name", help="The fleet's name. Default: the directory's.")
 @click.option("--upstream", metavar="URL", help="Begin it on an empty git remote elsewhere.")
 @click.option("--from", "source", type=click.Path(path_type=Path, exists=True),

@@ -6,13 +6,14 @@ import click
 
 from zedops.calls import LogsRequest
 from zedops.cli.ask import ask
+from zedops.cli.names import SERVER
 from zedops.cli.output import echo_raw
 from zedops.cli.screen import find_server, here
 from zedops.errors import ZedopsError
 
 
 @click.command("logs")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
 @click.option("-n", "--tail", default=100, show_default=True, help="How many old lines.")
 def logs_command(server: str, follow: bool, tail: int) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("manager")
-@click.argument("fleet", type=click.Path(path_type=Path, exists=True), default=".")
+@click.argument("fleet", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
 @network_options
 @remote_options
 @running_options

@@ -7,6 +7,7 @@ import click
 from zedops import checks, document
 from zedops.cli.act import act, waits
 from zedops.cli.ask import the_host
+from zedops.cli.names import GAME, HOST
 from zedops.cli.ports import taken_by_others
 from zedops.cli.schema import first_line
 from zedops.cli.screen import here
@@ -21,9 +22,9 @@ from zedops.starter import ports_of, write_start
 
 @click.command("new")
 @click.argument("server")
-@click.option("--game", help="A preset: minecraft, project-zomboid, valheim, …")
+@click.option("--game", type=GAME, help="A preset: minecraft, project-zomboid, valheim, …")
 @click.option("--image", help="The image to run. Required without --game.")
-@click.option("--host", help="Where to run it. Default: the fleet's only host.")
+@click.option("--host", type=HOST, help="Where to run it. Default: the fleet's only host.")
 @click.option("-p", "--port", "ports", multiple=True, help="e.g. 16261/udp or 8080:80; repeat.")
 @click.option("-v", "--volume", "volumes", multiple=True, help="A path to keep: /data; repeat.")
 @click.option("-e", "--env", "env", multiple=True, help="KEY=VALUE; repeat.")

@@ -11,6 +11,7 @@ from zedops import document
 from zedops.calls import Belonging, InspectRequest, InventoryReply, InventoryRequest, Shape
 from zedops.cli.act import act, ask, waits
 from zedops.cli.ask import call, the_host
+from zedops.cli.names import HOST
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import here
 from zedops.clone import Clone
@@ -37,7 +38,7 @@ class Orphan:
 
 
 @click.command("orphans")
-@click.option("--host", help="Default: every host of the fleet.")
+@click.option("--host", type=HOST, help="Default: every host of the fleet.")
 @click.option("--adopt", metavar="ID|NAME", help="Bring one back, with its data.")
 @click.option("--name", help="For --adopt: its name from now on. Default: the one it had.")
 @click.option("--remove", metavar="ID|NAME", help="Remove one's container.")
@@ -143,6 +144,7 @@ def _adopt(
     clone: Clone, fleet: Fleet, orphan: Orphan, name: str | None, *, wait: bool, yes: bool
 ) -> None:
     """Bring an orphan back under its id: from the history, else read off its container."""
+    _check_left(fleet, orphan)
     before = _from_history(clone, orphan.id)
     name = name or (before.name if before else server_name(orphan.name))
     if not NAME.fullmatch(name):
@@ -155,6 +157,16 @@ def _adopt(
     click.echo(f"# {path}\n{text}")
     ask(f"Bring {name} back on {orphan.host}?", yes=yes)
     act(clone, {path: document.render(text, state)}, f"{name}: adopt", name, wait=wait)
+
+
+def _check_left(fleet: Fleet, orphan: Orphan) -> None:
+    """Leave alone what a server left behind when it moved: there is one server of an id."""
+    owner = fleet.owner(orphan.id)
+    if owner is not None:
+        place = f"{owner.name} lives on {fleet.host_of(owner)}"
+        fact = f"{place}; this is what it left on {orphan.host}"
+        remedy = f"remove {orphan.path or orphan.container} there by hand once it is not needed"
+        raise ZedopsError(f"{fact}; {remedy}")
 
 
 def _from_history(clone: Clone, server_id: str) -> Document | None:
@@ -198,6 +210,7 @@ def _remove(
     clone: Clone, fleet: Fleet, orphan: Orphan, *, data: bool, wait: bool, yes: bool
 ) -> None:
     """Give an orphan a tombstone: what follows is a deletion like any other, with its history."""
+    _check_left(fleet, orphan)
     if orphan.container is None and not data:
         raise UsageError(f"{orphan.name} has no container; --data removes its data, for good")
     name = server_name(orphan.name)

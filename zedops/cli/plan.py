@@ -7,13 +7,14 @@ from dataclasses import asdict
 import click
 
 from zedops.advice import advise
+from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import here
 from zedops.forecast import Effect, foresee, judge
 
 
 @click.command("plan")
-@click.argument("server", required=False)
+@click.argument("server", required=False, type=SERVER)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def plan_command(server: str | None, as_json: bool) -> None:
     """Say what a push of the working copy would do to each server, and change nothing.

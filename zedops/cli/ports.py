@@ -10,6 +10,7 @@ import click
 from zedops import document
 from zedops.calls import PortsReply, PortsRequest, PortUse
 from zedops.cli.ask import call, the_host
+from zedops.cli.names import ANY_SERVER, HOST
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import find_server, here
 from zedops.clone import Clone
@@ -21,10 +22,10 @@ from zedops.ports import free_ports, free_set, ports_in_use, published, taken_on
 
 @click.command("ports")
 @click.option("--free", "count", type=click.IntRange(1, 100), help="Suggest so many in a row.")
-@click.option("--for", "wanted", metavar="SERVER|FILE",
+@click.option("--for", "wanted", metavar="SERVER|FILE", type=ANY_SERVER,
               help="Suggest a free set for a definition, the distances between its ports kept.")
 @click.option("--udp/--tcp", "udp", default=True, help="For --free. Default: udp.")
-@click.option("--host", help="Default: the fleet's only host.")
+@click.option("--host", type=HOST, help="Default: the fleet's only host.")
 @click.option("--from", "start", default=16261, show_default=True, help="For --free.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def ports_command(

@@ -6,6 +6,7 @@ import click
 
 from zedops import document
 from zedops.cli.act import act, ask, waits
+from zedops.cli.names import ANY_SERVER
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.document import Document
@@ -16,7 +17,7 @@ from zedops.model import Status
 
 
 @click.command("purge")
-@click.argument("server")
+@click.argument("server", type=ANY_SERVER)
 @click.option("--data", is_flag=True, help="Remove its data on the host, too. No way back.")
 @waits
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

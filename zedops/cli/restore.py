@@ -6,12 +6,13 @@ import click
 
 from zedops import document
 from zedops.cli.act import act, waits
+from zedops.cli.names import DELETED
 from zedops.cli.screen import here
 from zedops.errors import UsageError
 
 
 @click.command("restore")
-@click.argument("server")
+@click.argument("server", type=DELETED)
 @waits
 def restore_command(server: str, wait: bool) -> None:
     """Bring a deleted server back, with its data.

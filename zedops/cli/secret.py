@@ -17,6 +17,7 @@ from zedops.calls import RecipientReply, RecipientRequest
 from zedops.cli.act import act, waits
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import call
+from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import find_server, here
 from zedops.cli.secret_files import FLEET, Place, find_place
@@ -43,7 +44,7 @@ def secret_command() -> None:
 
 
 @secret_command.command("set")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @click.argument("name")
 @FLEET
 @DATA_ROOT
@@ -60,7 +61,7 @@ def set_command(server: str, name: str, fleet: str | None, data_root: Path | Non
 
 
 @secret_command.command("remove")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @click.argument("name")
 @FLEET
 @DATA_ROOT
@@ -78,7 +79,7 @@ def remove_command(
 
 
 @secret_command.command("list")
-@click.argument("server", required=False)
+@click.argument("server", required=False, type=SERVER)
 @FLEET
 @DATA_ROOT
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -101,7 +102,7 @@ def list_command(
 
 
 @secret_command.command("encrypt")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @click.argument("name")
 @waits
 def encrypt_command(server: str, name: str, wait: bool) -> None:

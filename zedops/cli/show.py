@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from zedops.cli import door
+from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT, ago, echo_raw, show_json
 
 
 @click.command("show")
-@click.argument("server")
+@click.argument("server", type=ANY_SERVER)
 @click.option("--resolved", is_flag=True,
               help="What its host gets, preset and defaults included, and where it came from.")
 @AT

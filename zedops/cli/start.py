@@ -8,13 +8,14 @@ import click
 
 from zedops import document
 from zedops.cli.act import act, waits
+from zedops.cli.names import SERVER
 from zedops.cli.screen import find_server, here
 from zedops.edit import set_field
 from zedops.errors import ZedopsError
 
 
 @click.command("start")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @waits
 def start_command(server: str, wait: bool) -> None:
     """Start a stopped server.
@@ -26,7 +27,7 @@ def start_command(server: str, wait: bool) -> None:
 
 
 @click.command("stop")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @waits
 def stop_command(server: str, wait: bool) -> None:
     """Stop a server gracefully and leave it stopped.
@@ -38,7 +39,7 @@ def stop_command(server: str, wait: bool) -> None:
 
 
 @click.command("restart")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @waits
 def restart_command(server: str, wait: bool) -> None:
     """Stop and start a server once, gracefully.
@@ -50,7 +51,7 @@ def restart_command(server: str, wait: bool) -> None:
 
 
 @click.command("rebuild")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @waits
 def rebuild_command(server: str, wait: bool) -> None:
     """Pull the newest image of a server's tag and recreate it once; its data is kept.
@@ -62,7 +63,7 @@ def rebuild_command(server: str, wait: bool) -> None:
 
 
 @click.command("retry")
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @waits
 def retry_command(server: str, wait: bool) -> None:
     """Try a failed server again as it is defined.

@@ -14,6 +14,7 @@ import click
 from zedops.bus import Bus, Enrolment
 from zedops.bus.local import LocalBus
 from zedops.bus.switch import Switch
+from zedops.cli.names import HOST
 from zedops.cli.network import Network, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
@@ -47,8 +48,8 @@ POLICY = click.option(
 
 
 @click.command("up")
-@click.argument("fleet", type=click.Path(path_type=Path, exists=True), default=".")
-@click.option("--host", help="This machine's name in the fleet. Default: its only host.")
+@click.argument("fleet", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
+@click.option("--host", type=HOST, help="This machine's name in the fleet. Default: its only host.")
 @DATA_ROOT
 @POLICY
 @network_options

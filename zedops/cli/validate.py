@@ -16,7 +16,9 @@ from zedops.fleet import SETTINGS_PATH
 
 
 @click.command("validate")
-@click.argument("directory", type=click.Path(path_type=Path, exists=True), default=".")
+@click.argument(
+    "directory", type=click.Path(path_type=Path, exists=True, file_okay=False), default="."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
               show_default=True, help="github: annotations of a pull request.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")

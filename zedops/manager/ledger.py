@@ -208,7 +208,9 @@ class Ledger:
     def _take_leaving(self, held: Document, before: State, report: ServerReport) -> None:
         """Go on with a server whose `host` was changed: it leaves the old one first."""
         state = fold(before, report, Goal.STOPPED)
-        if _is_gone(report) and report.data_exists is False and held.definition is not None:
+        definition = held.definition
+        brings = definition is not None and definition.moved_from == before.host
+        if _is_gone(report) and definition and (brings or report.data_exists is False):
             state = move(state, self.fleet.host_of(held), report.at)
         if state != before:
             self._settle(held, state, urgent=True)

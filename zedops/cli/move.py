@@ -1,0 +1,86 @@
+"""`zedops move`: a server to another host. Its data is brought over by hand, and waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from zedops import document
+from zedops.calls import DataReply, DataRequest, InventoryReply, InventoryRequest
+from zedops.cli.act import act, ask, waits
+from zedops.cli.ask import call
+from zedops.cli.names import HOST, SERVER
+from zedops.cli.screen import find_server, here
+from zedops.clone import Clone
+from zedops.document import Document
+from zedops.edit import set_field
+from zedops.errors import UsageError, ZedopsError
+from zedops.fleet import Fleet
+
+
+@click.command("move")
+@click.argument("server", type=SERVER)
+@click.option("--host", type=HOST, required=True, help="Where it is to run.")
+@waits
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def move_command(server: str, host: str, wait: bool, yes: bool) -> None:
+    """Move a server to another host. The old one lets go of it first; no data is removed there.
+
+    Its data is yours to bring over: until all of it is there the server is missing and is not
+    started, and with it there it starts by itself.
+
+    \b
+    zedops move rosewood --host cellar
+    """
+    clone = here()
+    fleet = clone.fleet()
+    each = find_server(fleet, server)
+    if each.definition is None:
+        raise ZedopsError("\n".join(str(problem) for problem in each.problems))
+    if host not in fleet.settings.hosts:
+        raise UsageError(f"no host {host!r}; the fleet has {', '.join(fleet.settings.hosts)}")
+    if fleet.host_of(each) == host:
+        click.echo(f"{server} is to be on {host} already")
+        return
+    made = _set(each, "host", host)
+    old = each.state.host if each.state else None
+    if each.state and old not in (None, host) and each.state.has_world:
+        for line in _places(clone, fleet, each, old or ""):
+            click.echo(line)
+        click.echo(_arrival(clone, each, host))
+        ask(f"Let {server} leave {old}, without its data?", yes=yes)
+        made = _set(made, "moved_from", old or "")
+    act(clone, {each.path: document.render(made.head, each.state)}, f"{server}: move to {host}",
+        server, wait=wait)
+
+
+def _set(each: Document, key: str, value: str) -> Document:
+    return document.parse(each.path, document.render(set_field(each, key, value), each.state))
+
+
+def _arrival(clone: Clone, each: Document, host: str) -> str:
+    """Say what the other host waits for, or has already: that may be an old world."""
+    try:
+        found = call(clone, host, InventoryRequest(), InventoryReply).belongings
+    except ZedopsError as error:
+        return f"Could not look whether {host} has data of it, and would start it with that: {error}"
+    there = next((one.path for one in found if one.server_id == each.id and one.path), None)
+    if there is not None:
+        return f"{host} HAS DATA OF IT ALREADY, in {there}: it is started with that."
+    return f"It is not started on {host} before servers/{each.id} is under its data root."
+
+
+def _places(clone: Clone, fleet: Fleet, each: Document, host: str) -> Iterator[str]:
+    """Say where the data is that somebody has to bring over, as far as its host answers."""
+    yield f"The data of {each.name} stays on {host}:"
+    if host not in fleet.settings.hosts:
+        yield "  (no host of this fleet any more)"
+        return
+    try:
+        found = call(clone, host, DataRequest(server_id=each.id), DataReply).volumes
+    except ZedopsError as error:
+        yield f"  (could not look: {error})"
+        return
+    for volume in found:
+        yield f"  {volume.volume}: {volume.path}"

@@ -1,0 +1,94 @@
+"""What an argument names: a server, a host, a preset; and which there are, for completion.
+
+Light: a shell asks at every press of TAB. Names are those of the files in the working copy that one
+stands in; no git, no network, no manager, and nothing of zedops but this.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+#: The same as `fields.NAME`; a file of any other name is no server's, and is not put on a screen.
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SETTINGS = "zedops.yaml"
+_MAX_BYTES = 1 << 20
+
+
+class Named(click.ParamType[str]):
+    """A text on the command line of which it is known what it names."""
+
+    def __init__(self, name: str, find: Callable[[Path], Iterator[str]]) -> None:
+        self.name = name
+        self._find = find
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None  # noqa: ARG002
+    ) -> str:
+        """Take it as it is: whether it exists is for the command to say."""
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
+    ) -> list[CompletionItem]:
+        """Name those of the clone that one stands in."""
+        top = _top(Path.cwd())
+        names = {each for each in self._find(top) if each.startswith(incomplete)} if top else ()
+        return [CompletionItem(each) for each in sorted(names)]
+
+
+def _top(start: Path) -> Path | None:
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            return folder
+    return None
+
+
+def _servers(top: Path) -> Iterator[str]:
+    return _stems(top / "servers.d")
+
+
+def _tombstones(top: Path) -> Iterator[str]:
+    return _stems(top / "tombstones.d")
+
+
+def _any_servers(top: Path) -> Iterator[str]:
+    yield from _servers(top)
+    yield from _tombstones(top)
+
+
+def _games(top: Path) -> Iterator[str]:
+    yield from _stems(Path(__file__).parents[1] / "presets")
+    yield from _stems(top / "presets.d")
+
+
+def _stems(folder: Path) -> Iterator[str]:
+    for _, _, files in os.walk(folder):
+        for file in files:
+            stem, dot, ending = file.rpartition(".")
+            if dot and ending == "yaml" and _NAME.fullmatch(stem):
+                yield stem
+
+
+def _hosts(top: Path) -> Iterator[str]:
+    import yaml
+
+    with (top / _SETTINGS).open("rb") as file:
+        read = yaml.safe_load(file.read(_MAX_BYTES))
+    for each in read.get("hosts", ["local"]):
+        if _NAME.fullmatch(each):
+            yield each
+
+
+SERVER = Named("server", _servers)
+DELETED = Named("deleted", _tombstones)
+ANY_SERVER = Named("any-server", _any_servers)
+HOST = Named("host", _hosts)
+GAME = Named("game", _games)
+KINDS = {each.name: each for each in (SERVER, DELETED, ANY_SERVER, HOST, GAME)}

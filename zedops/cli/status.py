@@ -1,0 +1,30 @@
+"""`zedops status`: what `list` says, or of one server what `show` says."""
+
+from __future__ import annotations
+
+import click
+
+from zedops.cli.list_servers import list_command
+from zedops.cli.names import ANY_SERVER
+from zedops.cli.output import AT
+from zedops.cli.show import show_command
+
+
+@click.command("status")
+@click.argument("server", required=False, type=ANY_SERVER)
+@AT
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def status_command(
+    context: click.Context, server: str | None, at: str | None, as_json: bool
+) -> None:
+    """Say how the fleet is, as `list` does, or one server, as `show` does.
+
+    \b
+    zedops status
+    zedops status rosewood --at 2026-11-23T10:00
+    """
+    if server is None:
+        context.invoke(list_command, everything=False, at=at, as_json=as_json)
+    else:
+        context.invoke(show_command, server=server, resolved=False, at=at, as_json=as_json)
