@@ -64,7 +64,8 @@ def _arrival(clone: Clone, each: Document, host: str) -> str:
     try:
         found = call(clone, host, InventoryRequest(), InventoryReply).belongings
     except ZedopsError as error:
-        return f"Could not look whether {host} has data of it, and would start it with that: {error}"
+        unseen = f"Could not look whether {host} has data of it, and would start with that"
+        return f"{unseen}: {error}"
     there = next((one.path for one in found if one.server_id == each.id and one.path), None)
     if there is not None:
         return f"{host} HAS DATA OF IT ALREADY, in {there}: it is started with that."
