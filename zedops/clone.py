@@ -17,7 +17,7 @@ from pathlib import Path
 from zedops import contended, snapshot
 from zedops.deletions import TRAILER
 from zedops.errors import GitFailed, RaceLost, UsageError
-from zedops.fleet import Fleet
+from zedops.fleet import SERVERS, Fleet, tombstone_path
 from zedops.forecast import rebase
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.identity import succeed
@@ -168,6 +168,17 @@ class Clone:
         fleet = snapshot.read(self.repository, commit, self.default_name)[0]
         return self._with_states(fleet) if revision == _REMOTE_MAIN else fleet
 
+    def glimpse(self, name: str) -> Fleet:
+        """Read the settings, one server and its tombstone: all that an act on one server needs."""
+        paths = (f"{SERVERS}/{name}.yaml", tombstone_path(name))
+        tip, named = self._tip(_REMOTE_MAIN), self.default_name
+        made = snapshot.read_some(self.repository, tip, named, *paths)
+        branch = made.settings.state_branch
+        commit = self.repository.resolve(_REMOTE + branch) if branch else None
+        if commit is None:
+            return made
+        return with_states(made, snapshot.read_some(self.repository, commit, named, *paths))
+
     def _with_states(self, fleet: Fleet) -> Fleet:
         branch = fleet.settings.state_branch
         commit = self.repository.resolve(_REMOTE + branch) if branch else None
@@ -261,7 +272,7 @@ class Clone:
         said = [each.removeprefix("allow-delete=") for each in options]
         text = f"{message}\n\n{TRAILER}: {','.join(said)}" if said else message
         main = self.repository.tree(_REMOTE_MAIN)
-        branch, wanted = contended.place(files, main, self.fleet().settings.state_branch)
+        branch, wanted = contended.place(files, main, self.glimpse("").settings.state_branch)
         base = self._tip(_REMOTE + branch)
         for attempt in range(_ATTEMPTS):
             tip = self._tip(_REMOTE + branch)

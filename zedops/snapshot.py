@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zedops import preset
 from zedops.document import Document, not_a_file, parse
-from zedops.fleet import Fleet, Kind, kind_of, preset_name, read_settings
+from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
 from zedops.preset import Preset
 from zedops.repository import FILE_MODE, Change, Entry, Repository
 from zedops.source import MAX_BYTES
@@ -55,6 +55,12 @@ def read(
         changes = repository.changes(warm.commit, commit)
     files = {change.path: change.after for change in changes}
     return apply(repository, commit, default_name, warm, files), changes
+
+
+def read_some(repository: Repository, commit: str, default_name: str, *paths: str) -> Fleet:
+    """Read the settings and a few documents; the fleet is as if there were no others."""
+    entries = repository.tree(commit, SETTINGS_PATH, *paths)
+    return apply(repository, commit, default_name, empty(default_name), entries)
 
 
 def apply(

@@ -66,7 +66,7 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
                 f"{name}: pushed, and it will happen once `zedops up` runs: nobody to wait for"
             )
         clone.fetch()
-        fleet = clone.fleet()
+        fleet = clone.glimpse(name)
         each = _find(fleet, name)
         # an upstream says nothing of its own: what was there before is no answer yet
         answered = clone.is_answered(commit)

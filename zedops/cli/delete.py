@@ -6,7 +6,7 @@ import click
 
 from zedops.cli.act import act, ask, waits
 from zedops.cli.names import SERVER
-from zedops.cli.screen import find_server, here
+from zedops.cli.screen import here, one_server
 from zedops.quantities import format_duration
 
 
@@ -22,9 +22,8 @@ def delete_command(server: str, wait: bool, yes: bool) -> None:
     zedops restore rosewood     brings it back, with its data
     """
     clone = here()
-    fleet = clone.fleet()
-    each = find_server(fleet, server)
-    kept = format_duration(fleet.settings.retention)
+    each = one_server(clone, server)
+    kept = format_duration(clone.glimpse(server).settings.retention)
     ask(f"Delete {server}? Its data stays; it can be restored for {kept}.", yes=yes)
     option = (f"allow-delete={server}",)
     act(clone, {each.path: None}, f"{server}: delete", server, wait=wait, options=option)

@@ -21,9 +21,9 @@ def restore_command(server: str, wait: bool) -> None:
     zedops restore rosewood --wait
     """
     clone = here()
-    fleet = clone.fleet()
-    grave = next((each for each in fleet.tombstones() if each.name == server), None)
+    grave = next(clone.glimpse(server).tombstones(), None)
     if grave is None:
+        fleet = clone.fleet()
         names = ", ".join(sorted(each.name for each in fleet.tombstones())) or "none"
         raise UsageError(f"no deleted server {server!r}; deleted and still kept: {names}")
     files = {

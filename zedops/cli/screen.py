@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zedops.clone import Clone
 from zedops.document import Document
-from zedops.errors import UsageError
+from zedops.errors import GitFailed, UsageError
 from zedops.fleet import Fleet
 
 
@@ -20,6 +20,14 @@ def here() -> Clone:
 def fleet_at(clone: Clone, at: str | None) -> Fleet:
     """Read the fleet as it is now, or as it was."""
     return clone.fleet(clone.at(at)) if at else clone.fleet()
+
+
+def one_server(clone: Clone, name: str) -> Document:
+    """Find a living server by name, at a cost that does not grow with the fleet."""
+    try:
+        return find_server(clone.glimpse(name), name)
+    except (UsageError, GitFailed):
+        return find_server(clone.fleet(), name)  # elsewhere, or the others help to say why not
 
 
 def find_server(fleet: Fleet, name: str) -> Document:

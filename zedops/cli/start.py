@@ -9,7 +9,7 @@ import click
 from zedops import document
 from zedops.cli.act import act, waits
 from zedops.cli.names import SERVER
-from zedops.cli.screen import find_server, here
+from zedops.cli.screen import here, one_server
 from zedops.edit import set_field
 from zedops.errors import ZedopsError
 
@@ -80,7 +80,7 @@ def _now() -> str:
 
 def _set(server: str, key: str, value: str, verb: str, *, wait: bool) -> None:
     clone = here()
-    each = find_server(clone.fleet(), server)
+    each = one_server(clone, server)
     if each.definition is None:
         raise ZedopsError("\n".join(str(problem) for problem in each.problems))
     if str(getattr(each.definition, key)) == value:
