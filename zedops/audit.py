@@ -93,22 +93,3 @@ def _trailers(each: Transition) -> list[str]:
     if each.commit:
         lines.append(f"Zedops-Commit: {each.commit}")
     return lines
-
-
-def read_trailers(message: str) -> list[dict[str, str]]:
-    """Read the trailer groups back, one mapping a server.
-
-    Its keys: server, id, host, transition, at (a time for each status but the first), commit.
-    """
-    groups: list[dict[str, str]] = []
-    for line in message.splitlines():
-        key, colon, value = line.partition(": ")
-        if not colon or not key.startswith("Zedops-"):
-            continue
-        field = key.removeprefix("Zedops-").lower()
-        if field == "server":
-            name, _, server_id = value.partition(" ")
-            groups.append({"server": name, "id": server_id})
-        elif groups:
-            groups[-1][field] = value
-    return groups

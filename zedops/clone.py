@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import contended, snapshot
+from zedops import checkout, contended, snapshot
+from zedops.checkout import REMOTE, REMOTE_MAIN
 from zedops.deletions import TRAILER
 from zedops.errors import GitFailed, RaceLost, UsageError
 from zedops.fleet import SERVERS, Fleet, tombstone_path
@@ -26,13 +27,10 @@ from zedops.places import default_hub
 from zedops.repository import LINK_MODE, NO_OBJECT, Entry, Repository, Signature, failure
 from zedops.source import MAX_BYTES
 
-_REMOTE = "refs/remotes/origin/"
-_REMOTE_MAIN = f"{_REMOTE}main"
 #: Where a clone notes the hub that follows the same upstream.
 _HUB = "zedops.hubPath"
 #: So often a push is made anew because somebody else was faster.
 _ATTEMPTS = 20
-_NO_CLONE = "go into a clone of a fleet, or make one with `zedops clone`"
 
 
 class Clone:
@@ -45,20 +43,12 @@ class Clone:
     @classmethod
     def find(cls, start: Path) -> Clone:
         """Find the clone that a directory is in. UsageError says how to get one."""
-        clone = cls.checkout(start)
-        if not clone._config("remote.origin.url"):
-            raise UsageError(f"{clone.root} is no clone of a fleet; {_NO_CLONE}")
-        return clone
+        return cls(checkout.find_clone(start).path)
 
     @classmethod
     def checkout(cls, start: Path) -> Clone:
         """Find the working copy that a directory is in, be it of a hub or of any other remote."""
-        if not start.is_dir():
-            raise UsageError(f"{start} is no directory; {_NO_CLONE}")
-        try:
-            return cls(Path(Repository(start).run("rev-parse", "--show-toplevel")))
-        except GitFailed as error:
-            raise UsageError(f"{start} is no clone of a fleet; {_NO_CLONE}") from error
+        return cls(checkout.find(start).path)
 
     @classmethod
     def make(cls, url: str, folder: Path) -> Clone:
@@ -137,26 +127,13 @@ class Clone:
 
     def fetch(self) -> None:
         """Learn what the hub has now."""
-        self.repository.run("fetch", "--quiet", "origin")
+        checkout.fetch(self.repository)
 
     def at(self, when: str) -> str:
         """Find what main was at a commit, or at a time (ISO 8601, local unless it says)."""
-        commit = self.repository.resolve(when)
-        if commit is not None:
-            return commit
-        try:
-            moment = datetime.fromisoformat(when).astimezone().isoformat()
-        except ValueError as error:
-            remedy = "write e.g. 3f2a1c9 or 2026-11-23T10:00"
-            raise UsageError(f"{when!r} is neither a commit nor a time; {remedy}") from error
-        found = self.repository.run(
-            "rev-list", "-1", "--first-parent", f"--before={moment}", _REMOTE_MAIN
-        )
-        if not found:
-            raise UsageError(f"the fleet had not begun at {when}")
-        return found
+        return checkout.at(self.repository, when)
 
-    def fleet(self, revision: str = _REMOTE_MAIN) -> Fleet:
+    def fleet(self, revision: str = REMOTE_MAIN) -> Fleet:
         """Read the fleet at a revision, by default as the hub had it at the last fetch.
 
         With a branch of states, main's definitions are shown with the states from there.
@@ -166,31 +143,29 @@ class Clone:
             remedy = "push a first commit with zedops.yaml, or fetch"
             raise UsageError(f"{self.root} knows no {revision}; {remedy}")
         fleet = snapshot.read(self.repository, commit, self.default_name)[0]
-        return self._with_states(fleet) if revision == _REMOTE_MAIN else fleet
+        return self._with_states(fleet) if revision == REMOTE_MAIN else fleet
 
     def glimpse(self, name: str) -> Fleet:
         """Read the settings, one server and its tombstone: all that an act on one server needs."""
         paths = (f"{SERVERS}/{name}.yaml", tombstone_path(name))
-        tip, named = self._tip(_REMOTE_MAIN), self.default_name
+        tip, named = self._tip(REMOTE_MAIN), self.default_name
         made = snapshot.read_some(self.repository, tip, named, *paths)
         branch = made.settings.state_branch
-        commit = self.repository.resolve(_REMOTE + branch) if branch else None
+        commit = self.repository.resolve(REMOTE + branch) if branch else None
         if commit is None:
             return made
         return with_states(made, snapshot.read_some(self.repository, commit, named, *paths))
 
     def _with_states(self, fleet: Fleet) -> Fleet:
         branch = fleet.settings.state_branch
-        commit = self.repository.resolve(_REMOTE + branch) if branch else None
+        commit = self.repository.resolve(REMOTE + branch) if branch else None
         if commit is None:
             return fleet
         return with_states(fleet, snapshot.read(self.repository, commit, self.default_name)[0])
 
     def branches(self) -> list[str]:
         """Name the refs whose commits are the fleet's history."""
-        fleet = self.fleet()
-        state = _REMOTE + (fleet.settings.state_branch or "main")
-        return [_REMOTE_MAIN, *([state] if self.repository.resolve(state) else [])]
+        return checkout.branches(self.repository)
 
     def is_answered(self, commit: str) -> bool:
         """Say whether zedops has committed a state after a person's commit."""
@@ -224,7 +199,7 @@ class Clone:
         """
         hub = self.fleet()
         try:
-            commit = self.repository.run("merge-base", "HEAD", _REMOTE_MAIN)
+            commit = self.repository.run("merge-base", "HEAD", REMOTE_MAIN)
             base = snapshot.read(self.repository, commit, self.default_name, hub)[0]
         except GitFailed:  # nothing was committed here yet
             base = hub
@@ -245,7 +220,7 @@ class Clone:
             remedy = "`git config --global user.name NAME` and `… user.email ADDRESS`"
             raise UsageError(f"git does not know who you are; say so with {remedy}") from error
         if FOR_MAIN in self._config("remote.origin.push"):
-            commit = self._commit(self._tip(_REMOTE_MAIN), files, message)
+            commit = self._commit(self._tip(REMOTE_MAIN), files, message)
             flags = [f"--push-option={option}" for option in options]
             _stream(["git", "push", "--quiet", *flags, "origin", f"{commit}:{FOR_MAIN}"], self.root)
         else:
@@ -271,11 +246,11 @@ class Clone:
     ) -> str:
         said = [each.removeprefix("allow-delete=") for each in options]
         text = f"{message}\n\n{TRAILER}: {','.join(said)}" if said else message
-        main = self.repository.tree(_REMOTE_MAIN)
-        branch, wanted = contended.place(files, main, self.glimpse("").settings.state_branch)
-        base = self._tip(_REMOTE + branch)
+        main = self.repository.tree(REMOTE_MAIN)
+        branch, wanted = contended.place(files, main, checkout.state_branch(self.repository))
+        base = self._tip(REMOTE + branch)
         for attempt in range(_ATTEMPTS):
-            tip = self._tip(_REMOTE + branch)
+            tip = self._tip(REMOTE + branch)
             commit = self._commit(tip, contended.rebase(self.repository, base, tip, wanted), text)
             try:
                 contended.push(self.root, f"{commit}:refs/heads/{branch}")
@@ -292,16 +267,13 @@ class Clone:
         try:
             if self.repository.run("symbolic-ref", "--quiet", "HEAD") != MAIN:
                 return False
-            self.repository.run("merge", "--ff-only", "--quiet", _REMOTE_MAIN)
+            self.repository.run("merge", "--ff-only", "--quiet", REMOTE_MAIN)
         except GitFailed:
             return False
         return True
 
     def _config(self, key: str) -> str:
-        try:
-            return self.repository.run("config", "--get", key)
-        except GitFailed:
-            return ""
+        return checkout.setting(self.repository, key)
 
 
 def _nobody() -> str:

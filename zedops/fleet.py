@@ -8,35 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from zedops import document as documents
 from zedops import source as yaml_source
 from zedops.document import Document
 from zedops.errors import Problem
+from zedops.layout import (
+    PRESETS,
+    SERVERS,
+    SETTINGS_PATH,
+    Kind,
+    kind_of,
+    preset_name,
+    preset_path,
+    tombstone_path,
+)
 from zedops.model import Definition, Desired, Settings, Status, definition_hash
 from zedops.preset import Preset
 from zedops.resolve import game_of, resolve
-from zedops.shelf import TOMBSTONES, Shelf
+from zedops.shelf import Shelf
 from zedops.source import Source
 from zedops.wire import DesiredServer, Goal
 
-SETTINGS_PATH = "zedops.yaml"
-SERVERS = "servers.d"
-PRESETS = "presets.d"
-
-
-class Kind(Enum):
-    """What a path in a fleet repository is."""
-
-    SETTINGS = "settings"
-    SERVER = "server"
-    TOMBSTONE = "tombstone"
-    PRESET = "preset"
-    OTHER = "other"
-
-
-_FOLDERS = {SERVERS: Kind.SERVER, TOMBSTONES: Kind.TOMBSTONE, PRESETS: Kind.PRESET}
+#: Where things are in a fleet is said here as well.
+__all__ = [
+    "PRESETS", "SERVERS", "SETTINGS_PATH", "Fleet", "Kind", "desired_server", "is_same_server",
+    "kind_of", "preset_name", "preset_path", "read_settings", "tombstone_path",
+]
 
 
 @dataclass(frozen=True)
@@ -129,31 +127,6 @@ class Fleet:
         if document.definition is None:
             return held, False
         return held, document.definition.moved_from == held or not state.has_world
-
-
-def kind_of(path: str) -> Kind:
-    """Say what a path in the repository is to zedops."""
-    if path == SETTINGS_PATH:
-        return Kind.SETTINGS
-    folder, _, rest = path.partition("/")
-    if not rest.endswith((".yaml", ".yml")):
-        return Kind.OTHER
-    return _FOLDERS.get(folder, Kind.OTHER)
-
-
-def preset_name(path: str) -> str | None:
-    """Name the preset that a file is; None for any other file."""
-    return path.rpartition("/")[2].rpartition(".")[0] if kind_of(path) is Kind.PRESET else None
-
-
-def preset_path(name: str) -> str:
-    """Say where a fleet's own preset is."""
-    return f"{PRESETS}/{name}.yaml"
-
-
-def tombstone_path(name: str) -> str:
-    """Say where a deleted server's file goes."""
-    return f"{TOMBSTONES}/{name}.yaml"
 
 
 def read_settings(content: bytes, default_name: str) -> tuple[Settings, tuple[Problem, ...]]:

@@ -20,6 +20,7 @@ from zedops.errors import GitFailed, UsageError
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.model import Settings
 from zedops.repository import IMPORTS, NO_OBJECT, Change, Repository, Signature
+from zedops.trailers import EMAIL
 
 MAIN = "refs/heads/main"
 SEEN = "refs/zedops/seen"
@@ -27,7 +28,6 @@ SEEN = "refs/zedops/seen"
 EPOCH = "refs/zedops/epoch"
 #: Where people push: merged into main by the hub, so that nobody is ever refused for being behind.
 FOR_MAIN = "refs/for/main"
-EMAIL = "zedops@localhost"
 #: The key under which git, too, looks for the URL of a remote called `upstream`.
 UPSTREAM = "remote.upstream.url"
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from zedops import audit
 from zedops.fleet import Fleet
 from zedops.model import Event, Status
 from zedops.quantities import format_duration
+from zedops.trailers import read_trailers
 
 _EVENTS = {
     Status.FAILED: Event.FAILED, Status.MISSING: Event.MISSING, Status.RUNNING: Event.RUNNING,
@@ -35,7 +35,7 @@ def of_commit(message: str) -> list[Notice]:
     paragraphs = message.strip().split("\n\n")
     reasons = paragraphs[1].splitlines() if len(paragraphs) > 2 else []
     found = []
-    for group in audit.read_trailers(message):
+    for group in read_trailers(message):
         moves = group.get("transition", "").split(" → ")[1:]
         name = group["server"]
         mine = [each for each in reasons if each.startswith(f"{name}: ")]

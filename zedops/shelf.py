@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from zedops.document import Document
+from zedops.layout import TOMBSTONES
 
 V = TypeVar("V")
 
-TOMBSTONES = "tombstones.d"
 #: A copy costs at most so many entries, and among so many copies one that costs all of them.
 _THIN = 256
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from zedops.errors import GitFailed
-from zedops.hub import EMAIL, MAIN, Hub
+from zedops.hub import MAIN, Hub
 from zedops.manager.moves import Moves
 from zedops.repository import NO_OBJECT, Repository, Signature
+from zedops.trailers import EMAIL
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 ZED = Signature("zedops", EMAIL, 1_700_000_001)

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, later, running, server_id
-from zedops.audit import Transition, read_trailers, transition, write_message
+from zedops.audit import Transition, transition, write_message
 from zedops.model import Status
+from zedops.trailers import read_trailers
 
 MOVED = Transition(
     "rosewood", server_id(1), "attic", (None, Status.CREATING, Status.RUNNING), "3f2a1c9",

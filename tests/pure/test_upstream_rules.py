@@ -15,12 +15,13 @@ from tests.pure.fleets import doc, fleet_of, running
 from zedops import credentials, forge
 from zedops.document import MARKER
 from zedops.errors import Problem, UsageError
-from zedops.hub import EMAIL, is_own
+from zedops.hub import is_own
 from zedops.manager.webhook import is_genuine
 from zedops.merge import take_theirs
 from zedops.model import Settings
 from zedops.overlay import with_states, without_state
 from zedops.pace import Pace
+from zedops.trailers import EMAIL
 from zedops.upstream import checked_url
 
 A, B, GRAVE = "servers.d/a.yaml", "servers.d/b.yaml", "tombstones.d/c.yaml"

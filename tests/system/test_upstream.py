@@ -24,7 +24,7 @@ from tests.relay import Relay
 from tests.remotes import TOKEN, HttpRemote, Remote, bare, git, over_http, over_ssh, sshd
 from zedops import faults
 from zedops.document import MARKER
-from zedops.hub import EMAIL
+from zedops.trailers import EMAIL
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from zedops.calls import Reply, Request, read_reply
 from zedops.cli import door
 from zedops.clone import Clone
-from zedops.errors import CommandFailed, HostUnavailable, UsageError, ZedopsError
+from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fleet import Fleet
 
 R = TypeVar("R", bound=Reply)
@@ -29,14 +29,7 @@ def ask(
 ) -> dict[str, Any]:
     """Ask the manager of a clone or of a hub's path; what it says on the way goes to `say`."""
     hub = asker if isinstance(asker, Path) else asker.hub_path()
-    if hub is None:
-        fact = "only the manager can answer this"
-        raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone")
-    answer = door.ask(hub, request, say)
-    if answer.get("error"):
-        known = {each.__name__: each for each in (HostUnavailable, CommandFailed)}
-        raise known.get(str(answer.get("kind")), ZedopsError)(str(answer["error"]))
-    return answer
+    return door.ask_hub(hub, request, say)
 
 
 def is_managed(asker: Clone | Path) -> bool:

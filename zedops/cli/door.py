@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zedops import hook
-from zedops.errors import HostUnavailable
+from zedops.errors import CommandFailed, HostUnavailable, ZedopsError
 
 
 def near(where: Path) -> Path | None:
@@ -45,6 +45,20 @@ def asked(request: dict[str, Any]) -> dict[str, Any] | None:
     except HostUnavailable:
         return None
     return answer if not answer.get("error") else None
+
+
+def ask_hub(
+    hub: Path | None, request: dict[str, Any], say: Callable[[str], object]
+) -> dict[str, Any]:
+    """Ask the manager of a hub something; raises what it says went wrong."""
+    if hub is None:
+        fact = "only the manager can answer this"
+        raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone")
+    answer = ask(hub, request, say)
+    if answer.get("error"):
+        known = {each.__name__: each for each in (HostUnavailable, CommandFailed)}
+        raise known.get(str(answer.get("kind")), ZedopsError)(str(answer["error"]))
+    return answer
 
 
 def ask(hub: Path, request: dict[str, Any], say: Callable[[str], object]) -> dict[str, Any]:

@@ -6,12 +6,9 @@ import re
 
 import click
 
-from zedops.calls import ExecRequest
-from zedops.cli.ask import ask
 from zedops.cli.names import SERVER
-from zedops.cli.output import echo_raw
-from zedops.cli.screen import find_server, here
-from zedops.errors import CommandFailed, ZedopsError
+from zedops.cli.stream import stream
+from zedops.errors import CommandFailed
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
@@ -25,14 +22,8 @@ def exec_command(server: str, command: tuple[str, ...]) -> None:
     \b
     zedops exec rosewood -- rcon-cli players
     """
-    clone = here()
-    each = find_server(clone.fleet(), server)
-    if each.id is None:
-        raise ZedopsError(f"{server} has not been taken up yet; try again in a moment")
-    wanted = ExecRequest(server_id=each.id, command=command)
-    request = {"do": "stream", "request": wanted.model_dump(mode="json")}
     try:
-        ask(clone, request, echo_raw)
+        stream(server, {"kind": "exec", "command": list(command)})
     except CommandFailed as error:
         code = re.search(r"code (\d+)$", str(error))
         raise SystemExit(int(code[1]) if code else 1) from error

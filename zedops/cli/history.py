@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
 
-from zedops import audit
+from zedops import checkout
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT, show_json, table
-from zedops.cli.screen import here
-from zedops.clone import Clone
 from zedops.errors import UsageError
-from zedops.fleet import Kind, kind_of
-from zedops.hub import EMAIL
+from zedops.layout import Kind, kind_of
+from zedops.repository import Repository
+from zedops.trailers import EMAIL, read_trailers
 
 _LATE_S = 60
 #: What people write can hold anything but NUL, and only the body a line end; no file's name is
@@ -41,11 +40,12 @@ def history_command(
     zedops history rosewood -n 100
     zedops history --since 2026-11-23
     """
-    clone = here()
-    span = [clone.at(at)] if at else clone.branches()
+    repository = checkout.find_clone(Path.cwd())
+    checkout.fetch(repository)
+    span = [checkout.at(repository, at)] if at else checkout.branches(repository)
     if since:
-        span.append(f"^{clone.at(since)}")
-    entries = read_history(clone, server, lines, span)
+        span.append(f"^{checkout.at(repository, since)}")
+    entries = read_history(repository, server, lines, span)
     if as_json:
         show_json(entries)
         return
@@ -58,11 +58,11 @@ def history_command(
 
 
 def read_history(
-    clone: Clone, server: str | None, lines: int, span: Sequence[str]
+    repository: Repository, server: str | None, lines: int, span: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Read the newest entries of a span of commits (gitrevisions(7)), oldest first."""
     paths = [f":(glob)servers.d/**/{server}.yaml", f"tombstones.d/{server}.yaml"] if server else []
-    out = clone.repository.pipe(
+    out = repository.pipe(
         "log", "--no-merges", f"--max-count={lines}", f"--format={_FORMAT}", "--name-only", "-z",
         *span, "--", *paths,
     )
@@ -93,5 +93,5 @@ def _entry(record: str) -> dict[str, Any]:
         "what": subject,
         "commit": commit,
         "servers": sorted(set(servers)),
-        "transitions": audit.read_trailers(body) if by_zedops else [],
+        "transitions": read_trailers(body) if by_zedops else [],
     }

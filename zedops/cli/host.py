@@ -78,7 +78,7 @@ def list_command(as_json: bool) -> None:
 
 @host_command.command("remove")
 @click.argument("name", type=HOST)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def remove_command(name: str, yes: bool) -> None:
     """Put a host out at once: it is cut off, its servers become unknown and go on running."""
     clone = here()

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import click
 
-from zedops.calls import LogsRequest
-from zedops.cli.ask import ask
 from zedops.cli.names import SERVER
-from zedops.cli.output import echo_raw
-from zedops.cli.screen import find_server, here
-from zedops.errors import ZedopsError
+from zedops.cli.stream import stream
 
 
 @click.command("logs")
@@ -22,10 +18,4 @@ def logs_command(server: str, follow: bool, tail: int) -> None:
     \b
     zedops logs rosewood -f
     """
-    clone = here()
-    each = find_server(clone.fleet(), server)
-    if each.id is None:
-        raise ZedopsError(f"{server} has not been taken up yet; try again in a moment")
-    wanted = LogsRequest(server_id=each.id, follow=follow, tail=tail)
-    request = {"do": "stream", "request": wanted.model_dump(mode="json")}
-    ask(clone, request, echo_raw)
+    stream(server, {"kind": "logs", "follow": follow, "tail": tail})

@@ -65,7 +65,7 @@ def set_command(server: str, name: str, fleet: str | None, data_root: Path | Non
 @click.argument("name")
 @FLEET
 @DATA_ROOT
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def remove_command(
     server: str, name: str, fleet: str | None, data_root: Path | None, yes: bool
 ) -> None:
@@ -130,7 +130,7 @@ def encrypt_command(server: str, name: str, wait: bool) -> None:
 
 
 @secret_command.command("recipients")
-@click.option("--yes", is_flag=True, help="Do not ask before a key is replaced.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before a key is replaced.")
 def recipients_command(yes: bool) -> None:
     """Ask every host for its public key and keep it in zedops.yaml, by a commit.
 

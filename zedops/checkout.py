@@ -1,0 +1,93 @@
+"""A person's working copy and what it knows of its remote, without reading the fleet.
+
+The light half of `clone`: what looks at commits alone starts in a third of the time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from zedops.errors import GitFailed, UsageError
+from zedops.layout import SETTINGS_PATH
+from zedops.repository import Repository
+
+REMOTE = "refs/remotes/origin/"
+REMOTE_MAIN = f"{REMOTE}main"
+_MAX_BYTES = 1 << 20
+_NO_CLONE = "go into a clone of a fleet, or make one with `zedops clone`"
+
+
+def find(start: Path) -> Repository:
+    """Find the working copy that a directory is in, be it of a hub or of any other remote."""
+    if not start.is_dir():
+        raise UsageError(f"{start} is no directory; {_NO_CLONE}")
+    try:
+        return Repository(Path(Repository(start).run("rev-parse", "--show-toplevel")))
+    except GitFailed as error:
+        raise UsageError(f"{start} is no clone of a fleet; {_NO_CLONE}") from error
+
+
+def find_clone(start: Path) -> Repository:
+    """Find the clone that a directory is in. UsageError says how to get one."""
+    repository = find(start)
+    if not setting(repository, "remote.origin.url"):
+        raise UsageError(f"{repository.path} is no clone of a fleet; {_NO_CLONE}")
+    return repository
+
+
+def setting(repository: Repository, key: str) -> str:
+    """Read one of git's settings; empty where it is not set."""
+    try:
+        return repository.run("config", "--get", key)
+    except GitFailed:
+        return ""
+
+
+def fetch(repository: Repository) -> None:
+    """Learn what the remote has now."""
+    repository.run("fetch", "--quiet", "origin")
+
+
+def at(repository: Repository, when: str) -> str:
+    """Find what main was at a commit, or at a time (ISO 8601, local unless it says)."""
+    commit = repository.resolve(when)
+    if commit is not None:
+        return commit
+    try:
+        moment = datetime.fromisoformat(when).astimezone().isoformat()
+    except ValueError as error:
+        remedy = "write e.g. 3f2a1c9 or 2026-11-23T10:00"
+        raise UsageError(f"{when!r} is neither a commit nor a time; {remedy}") from error
+    found = repository.run(
+        "rev-list", "-1", "--first-parent", f"--before={moment}", REMOTE_MAIN
+    )
+    if not found:
+        raise UsageError(f"the fleet had not begun at {when}")
+    return found
+
+
+def branches(repository: Repository) -> list[str]:
+    """Name the refs whose commits are the fleet's history. Of the fleet only its settings are read.
+
+    UsageError where there is no main yet.
+    """
+    if repository.resolve(REMOTE_MAIN) is None:
+        remedy = "push a first commit with zedops.yaml, or fetch"
+        raise UsageError(f"{repository.path} knows no {REMOTE_MAIN}; {remedy}")
+    named = state_branch(repository)
+    state = f"{REMOTE}{named}" if named else REMOTE_MAIN
+    return [REMOTE_MAIN, *([state] if repository.resolve(state) else [])]
+
+
+def state_branch(repository: Repository) -> str | None:
+    """Read `state_branch`; what is wrong with the settings is for others to say."""
+    blob = repository.blob_ids([f"{REMOTE_MAIN}:{SETTINGS_PATH}"])[0]
+    content = repository.blobs([blob], _MAX_BYTES)[blob] if blob else b""
+    if b"state_branch" not in content:
+        return None  # to load the reader takes longer than all the rest
+    from zedops import source
+
+    read = source.read(SETTINGS_PATH, content).data
+    named = read.get("state_branch") if isinstance(read, dict) else None
+    return named if isinstance(named, str) else None

@@ -1,0 +1,31 @@
+"""What a server says, from its host through the manager, as it comes. Light where one is near."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zedops.cli import door
+from zedops.cli.output import echo_raw
+from zedops.errors import ZedopsError
+
+
+def stream(server: str, wanted: dict[str, Any]) -> None:
+    """Ask the host of a server for something and show it until it ends. Raises what went wrong.
+
+    `wanted` is one of `calls.StreamRequest` without the server's id.
+    """
+    hub, server_id = door.near(Path.cwd()), None
+    said = door.asked({"do": "show", "server": server})
+    if said is not None and said["row"]["deleted_at"] is None:
+        server_id = said["row"]["id"]
+    if hub is None or server_id is None:
+        from zedops.cli.screen import find_server, here
+
+        clone = here()
+        server_id = find_server(clone.fleet(), server).id
+        hub = clone.hub_path()
+    if server_id is None:
+        raise ZedopsError(f"{server} has not been taken up yet; try again in a moment")
+    request = {"do": "stream", "request": {**wanted, "server_id": server_id}}
+    door.ask_hub(hub, request, echo_raw)

@@ -1,0 +1,28 @@
+"""What zedops' commits say to machines: how they are known, and how their trailers are read. Pure.
+
+Light: `zedops history` starts with it.
+"""
+
+from __future__ import annotations
+
+#: Who commits what zedops writes.
+EMAIL = "zedops@localhost"
+
+
+def read_trailers(message: str) -> list[dict[str, str]]:
+    """Read the trailer groups of a state commit back, one mapping a server.
+
+    Its keys: server, id, host, transition, at (a time for each status but the first), commit.
+    """
+    groups: list[dict[str, str]] = []
+    for line in message.splitlines():
+        key, colon, value = line.partition(": ")
+        if not colon or not key.startswith("Zedops-"):
+            continue
+        field = key.removeprefix("Zedops-").lower()
+        if field == "server":
+            name, _, server_id = value.partition(" ")
+            groups.append({"server": name, "id": server_id})
+        elif groups:
+            groups[-1][field] = value
+    return groups
