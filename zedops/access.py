@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from zedops.errors import Problem
 from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.model import Person, Right, Settings
+from zedops.settings import Person, Right, Settings
 
 #: Keys, in the formats of ssh-keygen(1), "ALLOWED SIGNERS", and of `gpg --armor --export`.
 SSH_KEYS = "allowed_signers"

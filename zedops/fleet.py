@@ -23,9 +23,10 @@ from zedops.layout import (
     preset_path,
     tombstone_path,
 )
-from zedops.model import Definition, Desired, Settings, Status, definition_hash
+from zedops.model import Definition, Desired, Status, definition_hash
 from zedops.preset import Preset
 from zedops.resolve import game_of, resolve
+from zedops.settings import Settings
 from zedops.shelf import Shelf
 from zedops.source import Source
 from zedops.wire import DesiredServer, Goal

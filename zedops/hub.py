@@ -18,8 +18,8 @@ from zedops.deletions import TRAILER
 from zedops.document import Document, parse, split
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
-from zedops.model import Settings
 from zedops.repository import IMPORTS, NO_OBJECT, Change, Repository, Signature
+from zedops.settings import Settings
 from zedops.trailers import EMAIL
 
 MAIN = "refs/heads/main"

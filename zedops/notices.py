@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from zedops.fleet import Fleet
-from zedops.model import Event, Status
+from zedops.model import Status
 from zedops.quantities import format_duration
+from zedops.settings import Event
 from zedops.trailers import read_trailers
 
 _EVENTS = {

@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from zedops.document import MAX_PROBLEMS, Document
 from zedops.errors import Problem
-from zedops.model import Definition, Settings
+from zedops.model import Definition
 from zedops.preset import Preset
+from zedops.settings import Settings
 from zedops.source import Path
 
 #: Among so many ports the one that was meant is looked for: all of 5,000 would take minutes.

@@ -10,17 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from zedops.fields import Model
-from zedops.model import (
-    Definition,
-    Health,
-    Limits,
-    Notify,
-    Person,
-    Port,
-    Settings,
-    Stop,
-    Volume,
-)  # fmt: skip
+from zedops.model import Definition, Health, Limits, Port, Stop, Volume
+from zedops.settings import Notify, Person, Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from zedops import document
 from zedops.document import Document
 from zedops.fleet import Fleet
-from zedops.model import Settings, State, Status
+from zedops.model import State, Status
+from zedops.settings import Settings
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 

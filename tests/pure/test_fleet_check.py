@@ -11,7 +11,8 @@ from zedops.checks import check
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, desired_server, kind_of, read_settings
 from zedops.lifecycle import bury
-from zedops.model import Desired, Drift, Settings, Status
+from zedops.model import Desired, Drift, Status
+from zedops.settings import Settings
 from zedops.wire import Goal
 
 TWO_HOSTS = Settings(name="fleet", hosts=("attic", "cellar"))

@@ -14,7 +14,8 @@ from zedops.fleet import SETTINGS_PATH, Fleet, preset_path
 from zedops.forecast import Effect, foresee, judge, lines, rebase
 from zedops.identity import succeed
 from zedops.lifecycle import bury
-from zedops.model import Definition, Settings, Status
+from zedops.model import Definition, Status
+from zedops.settings import Settings
 
 A = "servers.d/a.yaml"
 HEAD = "image: x\nvolumes: {world: /data}\n"

@@ -8,7 +8,7 @@ from tests.pure.fleets import NOW, doc, fleet_of, running
 from zedops import preset
 from zedops.fleet import Fleet, preset_path
 from zedops.manager.ledger import Ledger
-from zedops.model import Settings
+from zedops.settings import Settings
 
 MINE = preset_path("mine")
 SETTINGS = Settings(name="fleet", hosts=("local", "cellar"))

@@ -16,7 +16,8 @@ from tests.pure.fleets import NOW, as_pushed, fleet_of
 from zedops import document
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.manager.ledger import Ledger
-from zedops.model import Settings, Status
+from zedops.model import Status
+from zedops.settings import Settings
 from zedops.wire import Activity, ContainerFacts, DesiredServer, Goal, ServerReport
 
 NAMES = ("rosewood", "muldraugh")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import server_id
 from zedops.document import parse
-from zedops.model import LABEL_PREFIX, Definition, Drift, Settings, State, definition_hash
+from zedops.model import LABEL_PREFIX, Definition, Drift, State, definition_hash
+from zedops.settings import Settings
 from zedops.wire import DesiredDocument, DesiredServer, Goal
 
 FULL = """\

@@ -12,8 +12,9 @@ from tests.pure.fleets import NOW, server_id
 from zedops import audit, document, notices
 from zedops.document import Document
 from zedops.fleet import Fleet
-from zedops.model import Event, Notify, Settings, State, Status
+from zedops.model import State, Status
 from zedops.notices import Notice
+from zedops.settings import Event, Notify, Settings
 
 
 def _commit(*paths: tuple[str, Sequence[Status | None], str | None]) -> str:

@@ -14,8 +14,9 @@ from zedops.checks import check
 from zedops.deletions import check_volumes
 from zedops.document import Document
 from zedops.fleet import Fleet, desired_server, preset_path
-from zedops.model import Definition, Settings, definition_hash
+from zedops.model import Definition, definition_hash
 from zedops.preset import Preset
+from zedops.settings import Settings
 from zedops.snapshot import shipped_presets
 
 ROOT = Path(__file__).parents[2]

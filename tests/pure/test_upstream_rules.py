@@ -18,9 +18,9 @@ from zedops.errors import Problem, UsageError
 from zedops.hub import is_own
 from zedops.manager.webhook import is_genuine
 from zedops.merge import take_theirs
-from zedops.model import Settings
 from zedops.overlay import with_states, without_state
 from zedops.pace import Pace
+from zedops.settings import Settings
 from zedops.trailers import EMAIL
 from zedops.upstream import checked_url
 

@@ -12,7 +12,7 @@ from zedops.deletions import NOT_DELETED, hold_back
 from zedops.document import GOES_ON
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet
-from zedops.model import Settings
+from zedops.settings import Settings
 from zedops.verdict import Verdict, judge, suspects
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"

@@ -18,8 +18,9 @@ from zedops.document import Document
 from zedops.fleet import Fleet
 from zedops.manager.messenger import Messenger, Tempo
 from zedops.manager.metrics import Metrics
-from zedops.model import Event, Settings, State, Status
+from zedops.model import State, Status
 from zedops.notices import Notice
+from zedops.settings import Event, Settings
 
 QUICK = Tempo(gather_s=0.1, apart_s=1.0, retry_s=0.1, longest_s=0.2, look_s=0.05)
 

@@ -14,7 +14,8 @@ from zedops.document import GOES_ON, Document
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.fleet import Fleet
 from zedops.lifecycle import SETTLED
-from zedops.model import Desired, Drift, Settings, State, Status
+from zedops.model import Desired, Drift, State, Status
+from zedops.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -18,9 +18,9 @@ from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import CONFIG, FOR_MAIN, HOOKS, Hub
-from zedops.model import Settings
 from zedops.ports import published
 from zedops.quantities import format_duration
+from zedops.settings import Settings
 from zedops_agent.checkup import check_nats
 
 #: proc-receive hooks came with 2.29; before 2.36 `core.fsync` is not understood.

@@ -26,8 +26,8 @@ from zedops.manager.loop import Manager
 from zedops.manager.messenger import Messenger
 from zedops.manager.metrics import Metrics
 from zedops.manager.mirror import Mirror
-from zedops.model import Settings
 from zedops.places import default_data_root
+from zedops.settings import Settings
 from zedops.vitals import new_registry
 
 DATA_ROOT = click.option(

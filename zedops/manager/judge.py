@@ -15,8 +15,8 @@ from zedops.errors import GitFailed, Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.hub import Hub
 from zedops.manager.ledger import Ledger
-from zedops.model import Settings
 from zedops.repository import NO_OBJECT, Change
+from zedops.settings import Settings
 from zedops.verdict import Held, judge, suspects
 
 _NAME = "zedops.fleet"

@@ -19,7 +19,8 @@ from zedops.identity import decide
 from zedops.ids import new_id
 from zedops.lifecycle import SETTLED, fold, lose, move
 from zedops.manager.journal import Journal
-from zedops.model import Settings, State, Status
+from zedops.model import State, Status
+from zedops.settings import Settings
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
 #: A deletion further ahead of the clock than this was dated by one that was wrong: it counts anew.

@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 
 from zedops.fleet import Fleet
 from zedops.manager.metrics import Metrics
-from zedops.model import Notify
 from zedops.notices import Notice, compose, of_commit, purges_ahead
+from zedops.settings import Notify
 
 log = logging.getLogger(__name__)
 
