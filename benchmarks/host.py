@@ -21,6 +21,8 @@ import docker.utils
 
 from tests.machine import Machine
 
+#: The longest that anything here may take.
+DEADLINE_S = 300.0
 #: Writes its world, then does nothing and ends at once when told to: what is measured is everything
 #: around it.
 _IDLE = ["/bin/busybox", "sh", "-c", """\
@@ -75,7 +77,7 @@ class Events:
     def time_of(self, name: str) -> float:
         """Wait for a container's event; returns the Engine's own time of it."""
         with self._changed:
-            if not self._changed.wait_for(lambda: name in self._arrived, 30):
+            if not self._changed.wait_for(lambda: name in self._arrived, DEADLINE_S):
                 sys.exit(f"no event for {name}")
             return self._arrived.pop(name)
 

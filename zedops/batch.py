@@ -11,7 +11,7 @@ import os
 import subprocess
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zedops.errors import GitFailed
@@ -23,8 +23,12 @@ class Batch:
     `echo` says how the command shows a line that names no object.
     """
 
-    def __init__(self, path: Path, *arguments: str, echo: Callable[[str], str]) -> None:
+    def __init__(
+        self, path: Path, *arguments: str, echo: Callable[[str], str],
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self._path, self._arguments, self._echo = path, arguments, echo
+        self._env = dict(env or {})
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -64,7 +68,7 @@ class Batch:
         return subprocess.Popen(
             ["git", *self._arguments], cwd=self._path, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**os.environ, "LC_ALL": "C", **self._env},
         )
 
     def _end(self) -> None:

@@ -49,6 +49,9 @@ class Proposal:
     fast_forward: bool
 
 
+_NOTHING = Proposal("", "", "", {}, fast_forward=False)
+
+
 @dataclass
 class Gate:
     """Checks pushes to one hub. `warm` gives the newest fleet that is in memory, if any."""
@@ -57,6 +60,8 @@ class Gate:
     warm: Callable[[], Fleet | None] = lambda: None
     #: Paths that recent pushes touched, by pushed commit, for whoever reports what became of them.
     touched: dict[str, set[str]] = field(default_factory=dict)
+    #: What was checked last, with its options: taken in as it is if main has not moved since.
+    _passed: tuple[Proposal, tuple[str, ...] | None] = (_NOTHING, None)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def check(
@@ -67,6 +72,15 @@ class Gate:
         Returns what will happen and what is worth a warning, in lines for the person.
         """
         repository = self.hub.repository.with_env(env)
+        repository.keep_open()  # one process for the few questions of this push
+        try:
+            return self._check(repository, updates, options)
+        finally:
+            repository.close()
+
+    def _check(
+        self, repository: Repository, updates: list[list[str]], options: Sequence[str]
+    ) -> list[str]:
         problems: list[Problem] = []
         said: list[str] = []
         for _, new, ref in updates:
@@ -82,6 +96,7 @@ class Gate:
             elif ref in (MAIN, FOR_MAIN) and new != NO_OBJECT:
                 proposal = self._propose(repository, self.hub.head(), new)
                 before, after, paths = self._verify(repository, proposal, options)
+                self._passed = (proposal, tuple(options))
                 said += forecast.lines(forecast.foresee(before, after, paths))
                 said += [f"warning: {each}" for each in advise(after, paths)]
         if problems:
@@ -134,11 +149,15 @@ class Gate:
         for attempt in range(_ATTEMPTS):
             time.sleep(min(0.002 * attempt, 0.1))
             main = self.hub.head()
-            proposal = self._propose(self.hub.repository, main, new)
+            proposal, verified = self._passed
+            if (proposal.main, proposal.pushed, verified) != (main or "", new, tuple(options)):
+                proposal = self._propose(self.hub.repository, main, new)
+                verified = None
             self.touched[new] = set(proposal.files)
             if main and not proposal.files and not proposal.fast_forward:
                 return
-            self._verify(self.hub.repository, proposal, options)
+            if verified is None:
+                self._verify(self.hub.repository, proposal, options)
             merged = new if proposal.fast_forward else self._write_merge(proposal)
             faults.point("gate.written")
             try:

@@ -1,16 +1,16 @@
 """What git runs when somebody pushes: a thin client of the manager, standard library only.
 
-Installed into the hub as one file and run with `python -IS`, so that it costs a push 14 ms. It
-passes the push on to the running manager; without one it starts zedops itself to check (slower,
-the same rules). It fails closed: what cannot be checked is refused. Sources: githooks(5),
-gitprotocol-pack(5).
+Installed into the hub as one file and run with `python -IS`, and it imports next to nothing: each
+of the three hooks of a push is 13 ms that way, and 30 ms with `json` and `socket`. It passes the
+push on to the running manager as a line of JSON and is answered in lines of words; without a
+manager it starts zedops itself to check (slower, the same rules). It fails closed: what cannot be
+checked is refused. Sources: githooks(5), gitprotocol-pack(5).
 """
 
 from __future__ import annotations
 
-import json
+import _socket
 import os
-import socket
 import sys
 
 TYPE_CHECKING = False  # importing typing would cost every push its start-up time
@@ -92,9 +92,9 @@ def read_request(name: str) -> dict[str, Any]:
     return {"do": name, "updates": updates, "options": options, "env": env}
 
 
-def connect() -> socket.socket | None:
+def connect() -> _socket.socket | None:
     """Reach the running manager; None without one. Hooks run in the hub's directory."""
-    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         link.connect(SOCKET)
     except OSError:
@@ -102,20 +102,48 @@ def connect() -> socket.socket | None:
     return link
 
 
-def ask(link: socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
-    """Pass a request on, show what comes back; returns the answer, None if it was cut off."""
+def as_json(value: Any) -> str:
+    """Write a request as JSON: texts, lists and mappings of texts."""
+    if isinstance(value, dict):
+        return "{%s}" % ",".join("%s:%s" % (as_json(k), as_json(v)) for k, v in value.items())
+    if isinstance(value, list):
+        return "[%s]" % ",".join(map(as_json, value))
+    units = value.encode("utf-16-be", "surrogatepass")
+    codes = [units[at] << 8 | units[at + 1] for at in range(0, len(units), 2)]
+    return '"%s"' % "".join(
+        chr(code) if 32 <= code < 127 and code not in b'"\\' else "\\u%04x" % code for code in codes
+    )
+
+
+def lines_of(link: _socket.socket) -> Iterator[str]:
+    """Read lines until the other side ends; what is no whole line is none."""
+    held = b""
+    while piece := link.recv(1 << 16):
+        *whole, held = (held + piece).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", "replace")
+
+
+def ask(link: _socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
+    """Pass a request on, show what comes back; returns the answer, None if it was cut off.
+
+    Lines are `say TEXT`, then `refused REF REASON` for each ref that is, then `exit CODE`.
+    """
+    refused: dict[str, str] = {}
     try:
-        with link, link.makefile("rwb") as stream:
-            stream.write(json.dumps(request).encode() + b"\n")
-            stream.flush()
-            for line in stream:
-                reply = json.loads(line)
-                if "say" in reply:
-                    say(reply["say"])
-                if "answer" in reply:
-                    found: dict[str, Any] = reply["answer"]
-                    return found
-    except OSError:
+        link.sendall(as_json(request).encode() + b"\n")
+        for line in lines_of(link):
+            word, _, rest = line.partition(" ")
+            if word == "say":
+                say(rest)
+            elif word == "refused":
+                ref, _, reason = rest.partition(" ")
+                refused[ref] = reason
+            elif word == "exit" and (refused or int(rest) == 0):
+                return {"exit": int(rest), "refused": refused}
+            elif word == "exit":  # it failed before it could say which: none is taken in
+                return {"exit": int(rest)}
+    except (OSError, ValueError):
         return None
     return None
 

@@ -7,6 +7,8 @@ move in one transaction when the manager commits. Knows files and commits, not w
 
 from __future__ import annotations
 
+import contextlib
+import py_compile
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -42,6 +44,8 @@ CONFIG = {
     "zedops.hub": "true",
 }
 HOOKS = ("pre-receive", "proc-receive", "post-receive")
+_HOOK_MODULE = "zedops_hook"
+_RUN = "%s; sys.exit(hook.main('%s'))"
 
 
 #: What `is_own` needs to know of a commit, for git's --format; separated by \x02.
@@ -62,6 +66,7 @@ class Hub:
         #: Runtime files: socket, lock, keys. Not part of the repository.
         self.runtime = self.path / "zedops"
         self._epoch = ""
+        self._recalled: tuple[object, dict[str, str | None]] = (None, {})
         self._short = 0  # how long git's short ids are here
 
     @classmethod
@@ -87,11 +92,19 @@ class Hub:
             self.repository.run("config", key, value)
         folder = self.path / "hooks"
         folder.mkdir(exist_ok=True)
-        script = folder / "zedops-hook.py"
-        _write(script, f"# zedops {__version__}\n{Path(hook.__file__).read_text()}", 0o644)
+        text = f"# zedops {__version__}\n{Path(hook.__file__).read_text()}"
+        module = folder / f"{_HOOK_MODULE}.py"
+        if not module.exists() or module.read_text() != text:
+            _write(module, text, 0o644)
+        # a module is compiled once, a script at every start, for 3 ms; a stale one, or one of
+        # another Python, is compiled anew by Python itself
+        with contextlib.suppress(OSError, py_compile.PyCompileError):
+            py_compile.compile(str(module), doraise=True)
+        begin = f"import sys; sys.path.insert(0, {str(folder)!r}); import {_HOOK_MODULE} as hook"
         for name in HOOKS:
-            line = f"exec {_quoted(sys.executable)} -IS {_quoted(str(script))} {name}"
+            line = f"exec {_quoted(sys.executable)} -IS -c {_quoted(_RUN % (begin, name))}"
             _write(folder / name, f"#!/bin/sh\n# zedops {__version__}\n{line}\n", 0o755)
+        (folder / "zedops-hook.py").unlink(missing_ok=True)  # what earlier versions ran
 
     @cached_property
     def default_name(self) -> str:
@@ -181,11 +194,18 @@ class Hub:
             self.repository.run("config", key, value)
 
     def recall(self, key: str) -> str | None:
-        """Read a value of the hub's configuration."""
-        try:
-            return self.repository.run("config", "--get", key)
-        except GitFailed:
-            return None
+        """Read a value of the hub's configuration; from memory while its file is the same one."""
+        file = (self.path / "config").stat()
+        stamp = (file.st_ino, file.st_mtime_ns, file.st_size)
+        if self._recalled[0] != stamp:
+            self._recalled = (stamp, {})
+        values = self._recalled[1]
+        if key not in values:
+            try:
+                values[key] = self.repository.run("config", "--get", key)
+            except GitFailed:
+                values[key] = None
+        return values[key]
 
     def _newest_author(self, before: str, after: str) -> dict[str, str] | None:
         """Answer for one commit, pushed onto main or merged into it; None where there are more."""
@@ -260,7 +280,13 @@ class Hub:
             self.repository.pipe("update-ref", "--stdin", stdin=f"{left}\n".encode())
 
     def merge_base(self, one: str, other: str, repository: Repository) -> str | None:
-        """Find the best common ancestor of two commits."""
+        """Find the best common ancestor of two commits: mostly one is the other's parent."""
+        try:
+            step = repository.commit(other)
+            if step is not None and one in step.parents:
+                return one
+        except GitFailed:  # no commit, or none that can be read: git says it below
+            pass
         try:
             return repository.run("merge-base", one, other)
         except GitFailed:

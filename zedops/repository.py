@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from zedops import loose
 from zedops.batch import Batch
 from zedops.errors import GitFailed, RaceLost
 
@@ -22,6 +23,8 @@ FILE_MODE = 0o100644
 LINK_MODE = 0o120000
 #: Where commits are made before any branch knows them.
 IMPORTS = "refs/zedops/import"
+#: Where the objects of a push are until it is taken in (git-receive-pack(1)).
+QUARANTINE = "GIT_OBJECT_DIRECTORY"
 #: As many blobs at most are asked of a process that runs already; more have one of their own.
 _FEW = 20
 #: What git says when a ref moved or is being moved by somebody else, here or on a remote.
@@ -98,10 +101,11 @@ class Repository:
         """Answer short questions from processes that stay, until `close`."""
         self._commits = Batch(
             self.path, "diff-tree", "--stdin", "-r", "-z", "-m", "--raw", "--no-renames",
-            "--always", "--format=%H%x00%ce%x00%P", echo="{}\n".format,
+            "--always", "--format=%H%x00%ce%x00%P", echo="{}\n".format, env=self._env,
         )
-        self._blobs = Batch(self.path, "cat-file", "--batch", echo="{} missing\n".format)
-        self._sizes = Batch(self.path, "cat-file", "--batch-check", echo="{} missing\n".format)
+        missing, env = "{} missing\n".format, self._env
+        self._blobs = Batch(self.path, "cat-file", "--batch", echo=missing, env=env)
+        self._sizes = Batch(self.path, "cat-file", "--batch-check", echo=missing, env=env)
 
     def close(self) -> None:
         """End those processes."""
@@ -217,9 +221,11 @@ class Repository:
         """
         wanted = sorted(set(ids))
         if most is not None:
+            read = self._in_quarantine(wanted, most)
+            wanted = [each for each in wanted if each not in read]
             sizes = self._sizes_of(wanted)
-            large = {each: bytes(most + 1) for each, size in sizes.items() if size > most}
-            return self.blobs(each for each in wanted if each not in large) | large
+            read |= {each: bytes(most + 1) for each, size in sizes.items() if size > most}
+            return self.blobs(each for each in wanted if each not in read) | read
         if not wanted:
             return {}
         if self._blobs is not None and len(wanted) <= _FEW:
@@ -237,6 +243,13 @@ class Repository:
             found[each] = out[end + 1 : end + 1 + size]
             offset = end + size + 2
         return found
+
+    def _in_quarantine(self, ids: list[str], most: int) -> dict[str, bytes]:
+        folder = self._env.get(QUARANTINE)
+        if folder is None or len(ids) > _FEW:
+            return {}
+        found = {each: loose.blob(self.path / folder, each, most) for each in ids}
+        return {each: content for each, content in found.items() if content is not None}
 
     def _sizes_of(self, ids: list[str]) -> dict[str, int]:
         """Say how large blobs are; those that cannot be read are left out."""
@@ -264,12 +277,9 @@ class Repository:
         """
         ref = f"{IMPORTS}/{uuid.uuid4().hex}"
         stream = _stream(ref, parents, files, message, author, committer)
-        try:
-            out = self.pipe("fast-import", "--quiet", "--force", "--date-format=raw", "--done",
-                            stdin=stream)
-            return out.decode().strip()
-        finally:
-            self.pipe("update-ref", "--stdin", stdin=f"delete {ref}\n".encode())
+        out = self.pipe("fast-import", "--quiet", "--force", "--date-format=raw", "--done",
+                        stdin=stream)
+        return out.decode().strip()
 
     def move_ref(
         self, ref: str, new: str, old: str, *also: str, verify: Mapping[str, str] | None = None
@@ -351,7 +361,9 @@ def _stream(
             case _:
                 parts.append(b"M %o inline %s\n" % (FILE_MODE, quoted))
                 parts.append(b"data %d\n%s\n" % (len(content), content))
-    return b"".join([*parts, b"get-mark :1\ndone\n"])
+    # the ref that fast-import insists on is taken back before it is ever written
+    end = f"get-mark :1\nreset {ref}\nfrom {NO_OBJECT}\n\ndone\n"
+    return b"".join([*parts, end.encode()])
 
 
 def _quote(path: str) -> bytes:

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-#: The Engine's floor is reached at a few starts at once; more only delays the slowest one.
-WORKERS = min(2 * (os.cpu_count() or 1), 8)
+#: More than there may be starts at once (`pace`): what is not a start goes on meanwhile.
+WORKERS = min(4 * (os.cpu_count() or 1), 16)
 
 
 class Schedule:

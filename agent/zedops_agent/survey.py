@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
@@ -35,7 +35,7 @@ from zedops.calls import (
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.model import VolumeKind
 from zedops.wire import DesiredDocument, DesiredServer
-from zedops_agent import checkup, data
+from zedops_agent import checkup, data, sockets
 from zedops_agent.engine import Engine
 from zedops_agent.policy import PolicyFile
 
@@ -105,10 +105,18 @@ class Survey:
                 if want.definition.volumes[volume].kind is VolumeKind.DATA:
                     yield data.measure(key, volume, path)
 
-    def ports(self, adopted: Mapping[str, str]) -> tuple[PortUse, ...]:
-        """List every port that is taken: by containers, stopped ones too, and by processes."""
+    def ports(
+        self, adopted: Mapping[str, str], wanted: Collection[tuple[str, int]] | None = None
+    ) -> tuple[PortUse, ...]:
+        """List every port that is taken: by containers, stopped ones too, and by processes.
+
+        Where only some ports matter and nobody has a socket at one of them, processes are left out:
+        to find out whose a socket is takes a walk over all of them, 35 ms with 200 processes.
+        """
         uses = list(self._claimed(adopted))
         known = {(each.protocol, each.port) for each in uses if each.active}
+        if wanted is not None and not sockets.any_at(set(wanted) - known):
+            return tuple(uses)
         uses += [each for each in _listening() if (each.protocol, each.port) not in known]
         return tuple(sorted(set(uses), key=lambda each: (each.port, each.protocol, each.holder)))
 

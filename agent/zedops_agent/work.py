@@ -19,7 +19,8 @@ from zedops_agent.container import Handed, create_arguments, uncovered
 from zedops_agent.engine import Engine
 from zedops_agent.engine.stopping import Stopped
 from zedops_agent.memory import Memory, Restarting, matches
-from zedops_agent.observed import Candidate, Container, DataVolume, Observed
+from zedops_agent.observed import Candidate, Container, DataVolume, Image, Observed
+from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
 from zedops_agent.ports import conflict
 from zedops_agent.secrets import Secrets
@@ -45,7 +46,8 @@ from zedops_agent.survey import Survey
 
 #: So many of a crashed server's last log lines go into its message.
 _LAST_LINES = 3
-#: What the Engine says where somebody else has a port.
+#: What the Engine says where somebody else has a name, or a port.
+_NAME_TAKEN = "is already in use by container"
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 
 
@@ -70,6 +72,9 @@ class Workshop:
         self._policy = policy
         self._secrets = secrets
         self._named: dict[str, Path] = {}
+        self._pace = Pace()
+        #: By server: what a plan's first step saw of its image, for the steps after it.
+        self._images: dict[str, Image] = {}
         self.survey = Survey(fleet, engine, root, self.places, policy, secrets.recipient)
 
     def look(self, want: DesiredServer, adopted: str | None) -> Observed:
@@ -153,7 +158,7 @@ class Workshop:
             self._policy.check(want.definition, self.places(want))
         match step:
             case Pull():
-                self._pull(step, progress)
+                self._pull(step, want, progress)
             case MakeData():
                 # nothing is taken down for a container that could not be made without its secrets
                 self._secrets.read(want.name, want.definition)
@@ -190,17 +195,22 @@ class Workshop:
                 assert_never(step)
         return None
 
-    def _pull(self, step: Pull, progress: Callable[[str], None]) -> None:
-        if step.newest or self._engine.image(step.image) is None:
+    def _pull(self, step: Pull, want: DesiredServer, progress: Callable[[str], None]) -> None:
+        found = None if step.newest else self._engine.image(step.image)
+        if found is None:
             progress(f"pulling {step.image}")
             self._engine.pull(step.image, progress)
+            found = self._engine.image(step.image)
+        if found is not None:
+            self._images[want.id] = found
 
     def _make_data(self, want: DesiredServer) -> None:
         places = self.places(want)
         data.make(self._root, places, self._of(want), want.definition, self._user(want))
 
     def _check_ports(self, step: CheckPorts, want: DesiredServer) -> None:
-        uses = self.survey.ports(self._store.adopted)
+        ports = want.definition.ports.values()
+        uses = self.survey.ports(self._store.adopted, {(e.protocol, e.host) for e in ports})
         found = conflict(want.definition, uses, want.id, stopped_too=step.stopped_too)
         if found is not None:
             raise EngineFailed(found)
@@ -221,7 +231,8 @@ class Workshop:
         if before is None or matches(before, want):  # not one that was made with other secrets
             self._hand_files(step.container, want)
         try:
-            self._engine.start(step.container)
+            with self._pace.turn():
+                self._engine.start(step.container)
         except EngineFailed as error:
             if not any(words in str(error) for words in _PORT_TAKEN):
                 raise
@@ -245,11 +256,11 @@ class Workshop:
     def _user(self, want: DesiredServer) -> str:
         if want.definition.user:
             return want.definition.user
-        image = self._engine.image(want.definition.image)
+        image = self._images.get(want.id) or self._engine.image(want.definition.image)
         return image.user if image else ""
 
     def _create(self, step: Create, want: DesiredServer) -> str | None:
-        image = self._engine.image(want.definition.image)
+        image = self._images.pop(want.id, None) or self._engine.image(want.definition.image)
         if image is None:
             raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
         secrets = self._handed(want)
@@ -259,8 +270,14 @@ class Workshop:
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets
         )
-        self._engine.make_way(self._fleet, step.name, None)
-        self._engine.create(config, host, networks)
+        with self._pace.turn():
+            try:
+                self._engine.create(config, host, networks)
+            except EngineFailed as error:
+                if _NAME_TAKEN not in str(error):
+                    raise
+                self._engine.make_way(self._fleet, step.name, None)
+                self._engine.create(config, host, networks)
         return uncovered(want.definition, image)
 
     def _handed(self, want: DesiredServer) -> Handed:

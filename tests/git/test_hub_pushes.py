@@ -105,7 +105,7 @@ def test_another_repository_is_no_hub(tmp_path: Path) -> None:
 def test_equipping_a_hub_again_changes_nothing(hub: Hub) -> None:
     def everything() -> dict[str, str]:
         files = [hub.path / "config", *(hub.path / "hooks").iterdir()]
-        return {each.name: each.read_text() for each in files}
+        return {each.name: each.read_text() for each in files if each.is_file()}
 
     before = everything()
     hub.equip()
@@ -114,10 +114,12 @@ def test_equipping_a_hub_again_changes_nothing(hub: Hub) -> None:
 
 def test_equipping_a_hub_brings_its_hooks_up_to_date(hub: Hub) -> None:
     hook = hub.path / "hooks" / "pre-receive"
-    for name in ("zedops-hook.py", "pre-receive"):
+    for name in ("zedops-hook.py", "zedops_hook.py", "pre-receive"):
         (hub.path / "hooks" / name).write_text("# zedops 0.0.1\n")
     hook.chmod(0o644)
     hub.equip()
+    assert not (hub.path / "hooks" / "zedops-hook.py").exists()
+    assert "def main(" in (hub.path / "hooks" / "zedops_hook.py").read_text()
     assert sys.executable in hook.read_text()
     assert hook.stat().st_mode & 0o111
     assert not list((hub.path / "hooks").glob("*.new"))

@@ -1,7 +1,8 @@
 """The manager's door: a Unix socket in the hub, for the hooks and for people on this machine.
 
 One JSON request a line; replies are JSON lines: `{"say": text}` as it happens, at last
-`{"answer": …}`. Who may reach the socket is a matter of the directory's permissions.
+`{"answer": …}`. Hooks are answered in words, which they read without loading `json`. Who may reach
+the socket is a matter of the directory's permissions.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from zedops.bus import Bus, Enrolment
 from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
-from zedops.hub import FOR_MAIN, MAIN
+from zedops.hub import FOR_MAIN, HOOKS, MAIN
 from zedops.manager import requests
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
@@ -72,9 +73,10 @@ class Door:
 
     def serve(self, handler: socketserver.StreamRequestHandler) -> None:
         """Answer one request."""
+        write = _in_json
 
         def reply(message: dict[str, Any]) -> None:
-            handler.wfile.write(json.dumps(message, default=str).encode() + b"\n")
+            handler.wfile.write(write(message))
             handler.wfile.flush()
 
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -83,6 +85,7 @@ class Door:
                 if not line:
                     return  # somebody only looked whether anybody is there
                 request = requests.read(line)
+                write = _in_words if request["do"] in HOOKS else _in_json
                 reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
             except (BrokenPipeError, ConnectionResetError):
                 raise
@@ -186,3 +189,19 @@ def _read(read: Callable[[object], T], said: object) -> T:
     except ValueError as error:
         words = " ".join(str(error).split())[:200]
         raise ZedopsError(f"that is no question to a host: {words}") from error
+
+
+def _in_json(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, default=str).encode() + b"\n"
+
+
+def _in_words(message: dict[str, Any]) -> bytes:
+    """Write a reply as `hook.ask` reads it."""
+    if "say" in message:
+        lines = [f"say {line}" for line in message["say"].split("\n")]
+    else:
+        answer = message["answer"]
+        refused = answer.get("refused", {}).items()
+        lines = [f"refused {ref} {' '.join(why.split())}" for ref, why in refused]
+        lines.append(f"exit {answer.get('exit', 0)}")
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")

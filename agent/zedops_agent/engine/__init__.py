@@ -159,22 +159,28 @@ class Engine:
 
     @translated
     def claims(self, fleet: str) -> list[Bound]:
-        """List who is to have which host ports; what a container was given never changes."""
+        """List who is to have which host ports; what a container was given never changes.
+
+        The Engine lets nobody inspect a container while it starts: ours are known without that.
+        """
+        before = list(self._bindings)
         listed = {each["Id"]: each for each in self._api.containers(all=True)}
-        self._bindings = {key: each for key, each in self._bindings.items() if key in listed}
+        for gone in [key for key in before if key not in listed]:
+            self._bindings.pop(gone, None)
         found = []
         for key, each in listed.items():
-            if key not in self._bindings:
+            bindings = self._bindings.get(key)
+            if bindings is None:
                 try:
-                    said = self._api.inspect_container(key)
+                    bindings = facts.bindings(self._api.inspect_container(key))
                 except docker.errors.NotFound:
                     continue
-                self._bindings[key] = facts.bindings(said)
+                self._bindings[key] = bindings
             name = each["Names"][0].removeprefix("/")
             running = each["State"] not in ("exited", "created", "dead")
             mine = each["Labels"].get(FLEET) == fleet
             owner = each["Labels"].get(SERVER_ID) if mine else None
-            found.append(Bound(key, name, running, owner, self._bindings[key]))
+            found.append(Bound(key, name, running, owner, bindings))
         return found
 
     @translated
@@ -205,6 +211,7 @@ class Engine:
         """Create a container. `config` and `host` are docker-py's arguments; returns its id."""
         host_config = self._api.create_host_config(**host)
         made = self._api.create_container(**config, host_config=host_config)["Id"]
+        self._bindings[made] = facts.bindings({"HostConfig": host_config})
         for network in networks:
             self._api.connect_container_to_network(made, network)
         return str(made)
@@ -256,9 +263,14 @@ class Engine:
         Two servers that swap names would wait for each other for ever; whoever loses its name
         this way is given its right one by its own plan.
         """
-        for each in self._api.containers(all=True, filters={"label": f"{FLEET}={fleet}"}):
-            if each["Names"][0] == f"/{name}" and each["Id"] != container:
-                self._api.rename(each["Id"], f"{name}-{each['Id'][:6]}")
+        try:
+            said = self._api.inspect_container(name)
+        except docker.errors.NotFound:
+            return
+        mine = (said["Config"].get("Labels") or {}).get(FLEET) == fleet
+        # the Engine takes the beginning of an id for a name, too
+        if mine and said["Name"] == f"/{name}" and said["Id"] != container:
+            self._api.rename(said["Id"], f"{name}-{said['Id'][:6]}")
 
     @translated
     def update(self, container: str, ceilings: Ceilings) -> None:

@@ -1,0 +1,117 @@
+"""Others who do the same: docker compose, v2 and 1.29, where they are installed; and the bare API.
+
+What is not here is left out of a table and said. `ZEDOPS_BENCHMARK_COMPOSE` names programs besides
+(a list as PATH has it), such as the one out of Debian's package:
+`dpkg -x docker-compose_*.deb x` and `x/usr/libexec/docker/cli-plugins/docker-compose`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker.types import LogConfig, Mount
+
+from tests.machine import Machine
+
+PROGRAMS = "ZEDOPS_BENCHMARK_COMPOSE"
+
+
+def label(host: Machine) -> str:
+    """Mark what a benchmark makes beside zedops, so that it is removed with the rest."""
+    return f"{host.fleet}-beside"
+
+
+def create(host: Machine, name: str, *, port: int | None = None, **env: str) -> str:
+    """Create what zedops would, through docker-py's low-level client; returns the id."""
+    world = host.folder / "bare" / name
+    world.mkdir(parents=True, exist_ok=True)
+    config = host.api.create_host_config(
+        mounts=[Mount(type="bind", source=str(world), target="/data")],
+        port_bindings={"8080/tcp": port} if port else None,
+        restart_policy={"Name": "unless-stopped"},
+        pids_limit=512, init=True, security_opt=["no-new-privileges"],
+        log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
+    )
+    made = host.api.create_container(
+        host.image, name=name, host_config=config, ports=[(8080, "tcp")] if port else None,
+        labels={"zedops.fleet": label(host)}, environment=env, stop_signal="SIGTERM",
+    )
+    return str(made["Id"])
+
+
+def recreate(host: Machine, name: str, *, port: int | None = None, **env: str) -> None:
+    """Stop, remove, create, start: the floor of a change."""
+    host.api.stop(name, timeout=5)
+    host.api.remove_container(name)
+    host.api.start(create(host, name, port=port, **env))
+
+
+def clear(host: Machine) -> None:
+    """Remove everything that was made beside zedops."""
+    listed = host.api.containers(all=True, filters={"label": f"zedops.fleet={label(host)}"})
+    with ThreadPoolExecutor(4) as pool:
+        for each in listed:
+            pool.submit(host.api.remove_container, each["Id"], force=True, v=True)
+
+
+@dataclass(frozen=True)
+class Compose:
+    """One version of docker compose, and one project of it."""
+
+    name: str
+    program: str
+    project: str
+    folder: Path
+
+    def write(self, host: Machine, services: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write what is asked for: for each service its port and its variables."""
+        made: dict[str, Any] = {}
+        for name, asked in services.items():
+            world = self.folder / name
+            world.mkdir(parents=True, exist_ok=True)
+            made[name] = {
+                "image": host.image, "container_name": f"{self.project}-{name}", "init": True,
+                "volumes": [{"type": "bind", "source": str(world), "target": "/data"}],
+                "restart": "unless-stopped", "stop_grace_period": "5s", "network_mode": "bridge",
+                "security_opt": ["no-new-privileges"],
+                "labels": {"zedops.fleet": label(host)},
+                "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+                "environment": asked.get("env", {}),
+                **({"ports": [f"{asked['port']}:8080"]} if asked.get("port") else {}),
+            }
+        text = json.dumps({"version": "2.4", "services": made})  # JSON is YAML
+        (self.folder / "compose.yaml").write_text(text)
+
+    def up(self, *more: str) -> None:
+        """Bring it about."""
+        subprocess.run(
+            [self.program, "-p", self.project, "-f", str(self.folder / "compose.yaml"),
+             "up", "-d", *more],
+            check=True, capture_output=True, cwd=self.folder,
+            env={**os.environ, "COMPOSE_PARALLEL_LIMIT": "-1", "COMPOSE_HTTP_TIMEOUT": "300"},
+        )
+
+
+def composes(host: Machine) -> list[Compose]:
+    """Find every docker compose on this machine."""
+    named = os.environ.get(PROGRAMS, "").split(os.pathsep)
+    programs = [each for each in (*named, shutil.which("docker-compose") or "",
+                                  "/usr/libexec/docker/cli-plugins/docker-compose")
+                if each and os.access(each, os.X_OK)]
+    found: dict[str, Compose] = {}
+    for program in dict.fromkeys(programs):
+        said = subprocess.run(
+            [program, "version", "--short"], capture_output=True, text=True, check=True
+        )
+        name = f"docker compose {said.stdout.strip()}"
+        project = f"{host.fleet}c{len(found)}"
+        found.setdefault(name, Compose(name, program, project, host.folder / project))
+    return list(found.values())

@@ -1,0 +1,62 @@
+"""How many starts there are at once follows from how long they take."""
+
+from __future__ import annotations
+
+import threading
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zedops_agent.pace import FEWEST, MOST, QUICK_S, SLOW_S, Pace, adapted
+
+TIMES = st.lists(st.tuples(st.floats(0, 100), st.booleans()))
+
+
+@given(TIMES)
+def test_it_stays_within_its_bounds_whatever_happens(times: list[tuple[float, bool]]) -> None:
+    limit, quick = FEWEST, 0
+    for took_s, full in times:
+        limit, quick = adapted(limit, quick, took_s, full=full)
+        assert FEWEST <= limit <= MOST
+        assert 0 <= quick < limit
+
+
+def test_quick_starts_make_room_slow_ones_take_it_and_a_quiet_host_learns_nothing() -> None:
+    limit, quick = 4, 0
+    for _ in range(4):
+        limit, quick = adapted(limit, quick, QUICK_S / 2, full=True)
+    assert (limit, quick) == (5, 0)
+    assert adapted(limit, 3, SLOW_S + 1, full=True) == (4, 0)
+    assert adapted(limit, 3, (QUICK_S + SLOW_S) / 2, full=True) == (limit, 3)
+    assert adapted(limit, 3, 0.0, full=False) == (limit, 3)
+
+
+def test_no_more_are_inside_than_may_be_and_a_failure_gives_its_place_back() -> None:
+    pace, inside, most = Pace(2), threading.Semaphore(0), 0
+    leave, lock, count = threading.Event(), threading.Lock(), 0
+
+    def work() -> None:
+        nonlocal count, most
+        try:
+            with pace.turn():
+                with lock:
+                    count += 1
+                    most = max(most, count)
+                inside.release()
+                leave.wait(30)
+                with lock:
+                    count -= 1
+                raise OSError
+        except OSError:
+            pass
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for each in threads:
+        each.start()
+    assert inside.acquire(timeout=30)
+    assert inside.acquire(timeout=30)
+    leave.set()
+    for each in threads:
+        each.join(30)
+    assert count == 0
+    assert most <= pace.limit
