@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import click
 
 from zedops.cli import cli, grammar
 from zedops.schema import definition_schema, settings_schema
+from zedops.shapes import SHAPES
 
 REFERENCE = Path(__file__).parent / "reference"
 _WIDTH = 92
@@ -26,6 +29,7 @@ def pages() -> dict[str, str]:
     return {
         "cli.md": command_line(),
         "definition.md": fields("A definition", "servers.d/NAME.yaml", definition_schema()),
+        "json.md": outputs(),
         "settings.md": fields("The settings", "zedops.yaml", settings_schema()),
     }
 
@@ -40,6 +44,59 @@ def command_line() -> str:
         )
         parts += [f"## {' '.join(path)}", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(parts)
+
+
+def outputs() -> str:
+    """Describe what every `--json` prints."""
+    parts = [
+        "# What --json prints", "",
+        "Times are UTC, as in `2026-11-23T08:12:20Z`. `null` means: there is none, or it could not",
+        "be seen. Fields may be added; those that are here stay and keep their meaning.", "",
+    ]
+    told: list[str] = []
+    for command, shape in SHAPES.items():
+        parts += [f"## zedops {command} --json", ""]
+        known = next((each for each in told if SHAPES[each] == shape), None)
+        parts += [f"The same as `zedops {known} --json`."] if known else [*_shape(shape)]
+        parts += [""]
+        told.append(command)
+    return "\n".join(parts)
+
+
+def _shape(shape: Any) -> Iterator[str]:
+    """Describe one shape; those within it below it."""
+    inner = get_args(shape)[0] if get_origin(shape) is list else shape
+    if not is_dataclass(inner):
+        yield {list[int]: "A list of numbers.", dict[str, int]: "Numbers by key."}[shape]
+        return
+    what = (inner.__doc__ or "").removesuffix(".")
+    yield f"A list; of each: {what[0].lower()}{what[1:]}." if inner is not shape else f"{what}."
+    yield ""
+    yield "| field | type | what |"
+    yield "| --- | --- | --- |"
+    below = []
+    for name, hint in get_type_hints(inner, include_extras=True).items():
+        kind, about = get_args(hint) if get_origin(hint) is Annotated else (hint, "")
+        one = get_args(kind)[0] if get_origin(kind) is list else kind
+        below += [one] if is_dataclass(one) else []
+        yield f"| `{name}` | {_type(kind)} | {about} |"
+    for each in below:
+        yield f"\nOf {each.__doc__}\n"
+        yield from list(_shape(each))[2:]
+
+
+def _type(kind: Any) -> str:
+    if is_dataclass(kind):
+        return "object"
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is list:
+        return f"list of {_type(inner[0])}"
+    if origin is dict:
+        return "object"
+    if inner:
+        return " or ".join(_type(each) for each in inner)
+    words = {str: "text", int: "number", float: "number", bool: "true, false", NoneType: "null"}
+    return words.get(kind, "any")
 
 
 def fields(title: str, path: str, schema: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from zedops import document
@@ -23,13 +24,17 @@ def facts(fleet: Fleet, each: Document) -> dict[str, Any]:
         "image": definition.image if definition else None,
         "ports": [f"{port.host}/{port.protocol}" for _, port in published(fleet, each)],
         "data_exists": state.data_exists if state else False,
-        "deleted_at": state.deleted_at if state else None,
+        "deleted_at": _time(state.deleted_at) if state else None,
         "container": state.container if state else None,
         "commit": state.commit if state else None,
-        "since": state.since if state else None,
+        "since": _time(state.since) if state else None,
         "message": state.message if state else None,
         "problems": [str(problem) for problem in each.problems],
     }
+
+
+def _time(at: datetime | None) -> str | None:
+    return document.format_time(at) if at else None
 
 
 def rows(fleet: Fleet, *, buried: bool) -> list[dict[str, Any]]:

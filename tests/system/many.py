@@ -21,6 +21,7 @@ import docker
 from tests.docker.private_engine import PrivateEngine
 from tests.docker.private_engine import missing as engine_missing
 from tests.machine import Machine, free_port
+from tests.shapes import fits
 
 
 def missing() -> str | None:
@@ -161,8 +162,9 @@ class Many(Machine):
 
     def invite(self, name: str, *options: str) -> str:
         """Ask for a token; returns it."""
-        said = self.zedops("host", "add", name, "--json", *options).stdout
-        token: str = json.loads(said)["token"]
+        said = json.loads(self.zedops("host", "add", name, "--json", *options).stdout)
+        fits("host add HOST", said)
+        token: str = said["token"]
         return token
 
     def begin(self) -> None:

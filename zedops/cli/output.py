@@ -43,10 +43,16 @@ def echo_raw(text: str) -> None:
 
 def show_json(value: object) -> None:
     """Print JSON for machines."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
     # JSON escapes what is below a blank; above it there are controls as well
     shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
     click.echo(shown)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return str(value)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:

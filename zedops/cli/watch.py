@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 import click
 from rich import box
@@ -55,7 +56,7 @@ def look(clone: Clone, meter: Meter) -> Group:
         each = busy.get(row["id"] or "")
         made.add_row(
             Text(row["name"]), Text(row["status"], style=COLOURS.get(row["status"], "")),
-            ago(row["since"]), Text(printable(row["host"] or "-", "")), *_load(each),
+            ago(_time(row["since"])), Text(printable(row["host"] or "-", "")), *_load(each),
             " ".join(row["ports"]) or "-",
             Text(printable(row["message"] or "", ""), style="dim"),
         )
@@ -66,6 +67,10 @@ def look(clone: Clone, meter: Meter) -> Group:
     waiting = f", not answering: {', '.join(sorted(meter.silent))}" if meter.silent else ""
     head = Text(f"{fleet.settings.name}: {counts or 'no servers'}{waiting}", style="bold")
     return Group(head, made)
+
+
+def _time(at: str | None) -> datetime | None:
+    return datetime.fromisoformat(at) if at else None
 
 
 def _load(busy: Busy | None) -> tuple[str, str, Text]:

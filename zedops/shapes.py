@@ -1,0 +1,228 @@
+"""What `--json` prints, command by command: a promise to scripts. Pure.
+
+The reference page is made of these, and a test holds what every command really prints against them.
+A field may be added; none is taken away or given another meaning within a major version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server."""
+
+    name: str
+    path: Annotated[str, "its file, in the fleet"]
+    id: Annotated[str | None, "stays through renames; null until zedops has taken it up"]
+    status: Annotated[str, "pending, running, …: see [concepts](../concepts.md)"]
+    desired: Annotated[str | None, "running or stopped; null where the file cannot be read"]
+    host: str | None
+    image: Annotated[str | None, "as the definition has it"]
+    ports: Annotated[list[str], "on the host, as in `16261/udp`"]
+    data_exists: bool
+    deleted_at: Annotated[str | None, "time, of a deleted one"]
+    container: Annotated[str | None, "its id"]
+    commit: Annotated[str | None, "the newest one that was carried out"]
+    since: Annotated[str | None, "time of this status"]
+    message: Annotated[str | None, "why, and what to do"]
+    problems: Annotated[list[str], "what is wrong with the file"]
+
+
+@dataclass(frozen=True)
+class Shown(Row):
+    """One server, with what its host gets."""
+
+    definition: Annotated[dict[str, Any] | None, "with preset and defaults; null: unreadable"]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """One value of what a host gets."""
+
+    field: Annotated[str, "dotted, as in `stop.grace`"]
+    value: Any
+    origin: Annotated[str, "who says so: a file with its line, a preset, zedops itself"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One commit."""
+
+    at: Annotated[str, "time"]
+    who: Annotated[str, "a person, or `zedops`"]
+    what: Annotated[str, "its subject"]
+    commit: Annotated[str, "its full id"]
+    servers: Annotated[list[str], "whose files it touched"]
+    transitions: Annotated[list[dict[str, str]], "zedops' own: server, id, host, transition, …"]
+
+
+@dataclass(frozen=True)
+class Load:
+    """One server that runs."""
+
+    name: str
+    cpu_cores: Annotated[float | None, "1.0 is one core"]
+    server_id: str
+    cpu_ns: Annotated[int, "CPU time since its start"]
+    at_ns: Annotated[int, "when that was read, by its host's clock"]
+    memory_bytes: int
+    memory_limit_bytes: int
+    pids: int
+    uptime: Annotated[str, "in Docker's words"]
+    health: Annotated[str, "healthy, unhealthy, starting; empty without a check"]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One data volume."""
+
+    server: Annotated[str, "its name, or its id where no file has that"]
+    host: str
+    volume: Annotated[str, "its key"]
+    path: Annotated[str, "on the host"]
+    exists: Annotated[bool | None, "null: could not look"]
+    size_bytes: Annotated[int | None, "null: it changed meanwhile, or could not be looked at"]
+    files: int
+
+
+@dataclass(frozen=True)
+class PlannedServer:
+    """What happens to one server."""
+
+    server: str
+    path: str
+    host: str | None
+    effect: Annotated[str, "nothing, in place, restart, recreate, create, start, stop, move, …"]
+    because: list[str]
+    data: Annotated[str | None, "what becomes of it"]
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a push of the working copy would do."""
+
+    servers: list[PlannedServer]
+    problems: Annotated[list[str], "for which it would be refused"]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One server that differs."""
+
+    server: str
+    path: str
+    change: Annotated[str, "new, changed, deleted, or `cannot be read: …`"]
+    fields: Annotated[dict[str, list[Any]], "by dotted name: before and after"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One host port that is taken."""
+
+    host: str
+    port: int
+    protocol: Annotated[str, "tcp or udp"]
+    server: Annotated[str | None, "of this fleet"]
+    key: Annotated[str | None, "of the port in its definition"]
+    holder: Annotated[str | None, "who else holds it"]
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """What a host has and no file of the fleet owns."""
+
+    host: str
+    id: str
+    name: str
+    container: Annotated[str | None, "its name"]
+    image: str | None
+    running: bool
+    path: Annotated[str | None, "of its data"]
+    data_exists: Annotated[bool | None, "null: could not look"]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One problem or warning."""
+
+    kind: Annotated[str, "error or warning"]
+    path: str
+    line: Annotated[int, "from 1; 0 is the whole file"]
+    column: Annotated[int, "from 1; 0 is the whole line"]
+    field: str
+    fact: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    where: Annotated[str, "here, fleet, or a host"]
+    subject: str
+    verdict: Annotated[str, "ok, warning, wrong, unknown"]
+    fact: str
+    remedy: Annotated[str, "empty where there is nothing to do"]
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host."""
+
+    name: str
+    servers: Annotated[int, "how many are there"]
+    in_fleet: Annotated[bool, "whether zedops.yaml names it"]
+    joined: Annotated[str | None, "time, of one that joined over NATS"]
+    quiet_s: Annotated[float | None, "seconds since it was last heard"]
+    answers: bool
+    zedops: Annotated[str | None, "its release"]
+    engine: Annotated[str | None, "its Docker's release"]
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """What lets a host join, once."""
+
+    host: str
+    token: str
+    ttl_s: Annotated[float, "seconds"]
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One secret; never its value."""
+
+    server: str
+    name: str
+    kept: Annotated[str, "where, in words"]
+    set: Annotated[bool | None, "null: cannot be seen from here"]
+    asked_for: Annotated[bool | None, "whether its definition names it; null: not known here"]
+
+
+#: By command, with the options that matter.
+SHAPES: dict[str, Any] = {
+    "list": list[Row],
+    "show SERVER": Shown,
+    "show SERVER --resolved": list[Resolved],
+    "status": list[Row],
+    "status SERVER": Shown,
+    "history": list[Event],
+    "stats": list[Load],
+    "data": list[Volume],
+    "plan": Planned,
+    "diff": list[Difference],
+    "ports": list[Port],
+    "ports --free N": list[int],
+    "ports --for SERVER": dict[str, int],
+    "orphans": list[Orphan],
+    "validate": list[Checked],
+    "doctor": list[Finding],
+    "host list": list[Host],
+    "host add HOST": Invitation,
+    "secret list": list[Secret],
+}
