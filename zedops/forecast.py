@@ -19,7 +19,7 @@ from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_path
 from zedops.model import Definition, Desired, VolumeKind
-from zedops.quantities import format_duration
+from zedops.quantities import format_duration, readable
 
 #: So many servers are told one by one in a push, so many fields of each.
 _LINES, _FIELDS = 10, 2
@@ -219,7 +219,7 @@ def leaves(value: object, name: str = "") -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    text = "unset" if value is None else str(value)
+    text = "unset" if value is None else readable(str(value))
     return text if len(text) <= _TEXT_MAX else f"{text[: _TEXT_MAX - 1]}…"
 
 

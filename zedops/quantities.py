@@ -13,6 +13,7 @@ DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 #: The longest duration zedops accepts: a retention of a hundred years is a typing mistake.
 _DURATION_MAX_S = 100 * 365 * 86400.0
 
+_BYTES = re.compile(r"(\d{1,18})b")
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 #: The same for editors, whose patterns know no flags; `parse_size` has the last word.
 SIZE_HINT = r"^\d+(\.\d+)?\s*([kKmMgGtT]([iI]?[bB])?|[bB])$"
@@ -62,3 +63,16 @@ def format_size(size_bytes: int) -> str:
             break
         value, unit = value / 1024, larger
     return f"{value:.1f} {unit}" if unit != "B" and value < 10 else f"{value:.0f} {unit}"
+
+
+def readable(value: str) -> str:
+    """Write an exact number of bytes, `6442450944b`, in the largest unit that keeps it exact."""
+    match = _BYTES.fullmatch(value)
+    if match is None:
+        return value
+    size, unit = int(match[1]), "b"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size == 0 or size % 1024:
+            break
+        size, unit = size // 1024, larger
+    return f"{size}{unit}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zedops.quantities import format_duration, parse_duration, parse_size
+from zedops.quantities import format_duration, parse_duration, parse_size, readable
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,14 @@ def test_any_text_is_a_quantity_or_a_value_error(text: str) -> None:
 )  # fmt: skip
 def test_a_duration_is_written_in_the_unit_that_people_would_use(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+@given(st.integers(min_value=0, max_value=10**17))
+def test_a_size_for_people_is_the_same_size(size: int) -> None:
+    assert parse_size(readable(f"{size}b")) == size
+
+
+def test_a_size_for_people_is_short_and_everything_else_stays() -> None:
+    assert readable("6442450944b") == "6GiB"
+    assert readable("1536b") == "1536b"
+    assert readable("120s") == "120s"

@@ -12,6 +12,7 @@ from zedops.cli.screen import here
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.forecast import leaves
+from zedops.quantities import readable
 
 
 @click.command("diff")
@@ -67,4 +68,4 @@ def _flat(fleet: Fleet, document: Document | None) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return "unset" if value in (None, {}, []) else str(value)
+    return "unset" if value in (None, {}, []) else readable(str(value))
