@@ -1,8 +1,9 @@
-"""Commit statuses: what zedops thinks of a commit, shown beside it on GitHub, Gitea and Forgejo.
+"""Commit statuses: what zedops thinks of a commit, shown beside it on the forge where it is.
 
-They share one call, `POST /repos/OWNER/NAME/statuses/COMMIT` (GitHub REST API, "Commit statuses";
-Gitea API, repoCreateStatus). A courtesy: without a token nothing is asked, and trouble is for the
-log, never for the fleet.
+GitHub, Gitea and Forgejo share one call, `POST /repos/OWNER/NAME/statuses/COMMIT` (GitHub REST API,
+"Commit statuses"; Gitea API, repoCreateStatus); GitLab has another, `POST /projects/PATH/statuses/
+COMMIT` (GitLab Commits API, "Set commit pipeline status"). A courtesy: without a token nothing is
+asked, and trouble is for the log, never for the fleet. A token goes to the API's own host alone.
 """
 
 from __future__ import annotations
@@ -12,11 +13,19 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from zedops.errors import Problem, ZedopsError
 
-_GITHUB = "https://api.github.com"
+#: Forges whose API is known by their name.
+_KNOWN = {
+    "github.com": "https://api.github.com",
+    "gitlab.com": "https://gitlab.com/api/v4",
+    "codeberg.org": "https://codeberg.org/api/v1",
+}
+#: How the address of every GitLab's API ends.
+_GITLAB = "/api/v4"
 _TIMEOUT_S = 10.0
 #: GitHub refuses longer ones.
 _MOST = 140
@@ -24,6 +33,13 @@ _MOST = 140
 
 class StatusFailed(ZedopsError):
     """A status could not be set; nothing depends on it."""
+
+
+class _StayHere(urllib.request.HTTPRedirectHandler):
+    """Follows nothing: the token would go along."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Take the redirection for the failure that it is."""
 
 
 @dataclass(frozen=True)
@@ -36,26 +52,33 @@ class Forge:
 
     def tell(self, commit: str, problems: tuple[Problem, ...]) -> None:
         """Set the status of a commit. StatusFailed if that cannot be done."""
-        body = {
-            "state": "failure" if problems else "success",
-            "context": "zedops",
-            "description": describe(problems),
-        }
+        if self.api.endswith(_GITLAB):
+            place = f"projects/{quote(self.repository, safe='')}/statuses/{commit}"
+            state, name, header = "failed" if problems else "success", "name", "PRIVATE-TOKEN"
+        else:
+            place = f"repos/{quote(self.repository)}/statuses/{commit}"
+            state, name, header = "failure" if problems else "success", "context", "Authorization"
+        token = self.token if header == "PRIVATE-TOKEN" else f"token {self.token}"
+        self._post(place, {"state": state, name: "zedops", "description": describe(problems)},
+                   {header: token})
+
+    def _post(self, place: str, body: dict[str, str], headers: dict[str, str]) -> None:
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked in `find`
-            f"{self.api}/repos/{quote(self.repository)}/statuses/{commit}",
+            f"{self.api}/{place}",
             data=json.dumps(body).encode(),
             headers={
-                "Authorization": f"token {self.token}",
-                "Content-Type": "application/json",
-                "Accept": "application/json",
+                **headers, "Content-Type": "application/json", "Accept": "application/json",
                 "User-Agent": "zedops",
             },
             method="POST",
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S):  # noqa: S310
+            with urllib.request.build_opener(_StayHere).open(request, timeout=_TIMEOUT_S):
                 return
-        except (OSError, urllib.error.URLError) as error:
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise StatusFailed(f"commit status at {self.api}: {error}") from error
+        except OSError as error:
             raise StatusFailed(f"commit status at {self.api}: {error}") from error
 
 
@@ -64,14 +87,14 @@ def find(url: str, token: str | None, api: str | None) -> Forge | None:
     if token is None:
         return None
     host, path = _split(url)
-    if api is None and host == "github.com":
-        api = _GITHUB
+    api = _KNOWN.get(host) if api is None else api.rstrip("/")
     repository = path.strip("/").removesuffix(".git")
     if api is None or urlsplit(api).scheme not in ("http", "https"):
         return None
-    if len(PurePosixPath(repository).parts) != 2:
+    parts = len(PurePosixPath(repository).parts)
+    if parts < 2 or (parts > 2 and not api.endswith(_GITLAB)):  # GitLab has groups in groups
         return None
-    return Forge(api.rstrip("/"), repository, token)
+    return Forge(api, repository, token)
 
 
 def describe(problems: tuple[Problem, ...]) -> str:

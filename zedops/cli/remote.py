@@ -94,7 +94,8 @@ _OPTIONS = [
     ),
     click.option(
         "--status-api", envvar="ZEDOPS_STATUS_API", metavar="URL",
-        help="Where to set commit statuses, e.g. https://git.example/api/v1. GitHub's is known.",
+        help="Where to set commit statuses, e.g. https://git.example/api/v1. Known: GitHub, GitLab, "
+             "Codeberg.",
     ),
 ]  # fmt: skip
 
