@@ -94,8 +94,8 @@ _OPTIONS = [
     ),
     click.option(
         "--status-api", envvar="ZEDOPS_STATUS_API", metavar="URL",
-        help="Where to set commit statuses, e.g. https://git.example/api/v1. Known: GitHub, GitLab, "
-             "Codeberg.",
+        help="Where to set commit statuses, e.g. https://git.example/api/v1. Known: GitHub, "
+             "GitLab, Codeberg.",
     ),
 ]  # fmt: skip
 
