@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import yaml
 
 from zedops.cli import cli, grammar
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 
 
 def _pages() -> dict[str, str]:
@@ -42,3 +45,30 @@ def test_every_page_is_in_the_menu_and_every_link_leads_somewhere() -> None:
     for page in pages:
         for link in re.findall(r"\]\(([^)#:]+\.md)", (DOCS / page).read_text()):
             assert (DOCS / page).parent.joinpath(link).resolve().exists(), (page, link)
+
+
+def test_every_message_that_troubleshooting_quotes_is_said_somewhere() -> None:
+    said = list(_said())
+    page = (DOCS / "troubleshooting.md").read_text()
+    quoted = [each for heading in re.findall(r"^\*\*.*?(?=: |$)", page, re.MULTILINE)
+              for each in re.findall(r"`([^`]+)`", heading)]
+    assert len(quoted) > 40
+    for message in quoted:
+        # what differs from case to case: names in quotes, numbers, paths, words in capitals
+        parts = re.split(
+            r"…|'[^']*'?|\d+(?:\.\d+)*(?: s\b)?|[\w/.]*/[\w/.:]+|\b[A-Z]{3,}\b|\battic\b|\bpush\b",
+            message,
+        )
+        for part in (each.strip(" .:;,()`") for each in parts):
+            assert len(part) < 6 or any(part in text for text in said), (message, part)
+
+
+def _said() -> Iterator[str]:
+    """Find every text in the source, those of one expression put together."""
+    for path in [*(ROOT / "zedops").rglob("*.py"), *(ROOT / "agent").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(str(each.value) if isinstance(each, ast.Constant) else "\0"
+                              for each in node.values).replace("`", "")
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value.replace("`", "")
