@@ -338,7 +338,26 @@ def _read_state(path: str, tail: str, first_line: int) -> tuple[State | None, li
             fact = "stands below the state marker, where it would be overwritten"
             line = first_line + mark.line - 1
             problems.append(Problem(path, line, mark.column, str(key), fact, remedy))
-    try:
-        return State.model_validate(block.data.get("state"), strict=False), problems
-    except ValidationError:
-        return None, problems  # the manager has its own copy and writes the block anew
+    return _salvaged(block.data.get("state")), problems
+
+
+def _salvaged(values: object) -> State | None:
+    """Read what can be read of a state; None without an id.
+
+    A newer zedops, or a person, may have written more or something else. A server whose id was
+    lost for that would be another server, with an empty world.
+    """
+    if not isinstance(values, dict):
+        return None
+    good: dict[str, object] = {}
+    for key in State.model_fields:
+        if key in values:
+            one = {"id": values.get("id"), key: values[key]}
+            try:
+                good[key] = getattr(State.model_validate(one, strict=False), key)
+            except ValidationError:
+                if key == "id":
+                    return None
+                if key == "data_exists":
+                    good[key] = True  # could not be read, which is not: there is none
+    return State.model_validate(good) if "id" in good else None

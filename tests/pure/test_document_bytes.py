@@ -197,7 +197,8 @@ def test_a_time_without_a_zone_is_utc_so_that_times_can_be_compared(written: str
 def test_an_edited_state_block_that_makes_no_sense_is_no_problem_of_the_user() -> None:
     content = render("image: a\n", STATE).replace(b'"running"', b'"flying"')
     document = parse(PATH, content)
-    assert (document.state, document.problems) == (None, ())
+    kept = STATE.model_copy(update={"status": Status.PENDING})
+    assert (document.state, document.problems) == (kept, ())
 
 
 def test_times_are_written_to_the_second() -> None:

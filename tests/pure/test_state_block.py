@@ -55,3 +55,16 @@ def test_what_a_person_made_of_it_is_left_to_yaml(change: tuple[str, str]) -> No
     assert [each.fact for each in parse(PATH, changed).problems] == [
         each.fact for each in by_yaml.problems
     ]
+
+
+def test_a_state_of_a_newer_zedops_keeps_its_id_and_what_is_understood() -> None:
+    state = running(1, message="all is well")
+    text = render("image: a\n", state).decode()
+    newer = text.replace('status: "running"', 'status: "sleeping"') + "  moved_at: 3\n"
+    read = parse(PATH, newer.encode())
+    assert read.problems == ()
+    assert read.state == state.model_copy(update={"status": Status.PENDING})
+    unread = parse(PATH, text.replace("exists: true", "exists: 2").encode())
+    assert unread.state == state
+    lost = parse(PATH, text.replace(state.id, "mine").encode())
+    assert lost.state is None
