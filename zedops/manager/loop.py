@@ -20,6 +20,7 @@ from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.manager.clock import Clock
+from zedops.manager.housekeeping import Housekeeping
 from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
@@ -68,6 +69,7 @@ class Manager:
         self._unseen: str | None = None
         self._last_commit = self._next_look = 0.0
         self._moves: Moves | None = None
+        self._house = Housekeeping(hub.repository)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -95,10 +97,12 @@ class Manager:
             thread = threading.Thread(target=loop, name=f"manager{loop.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
+        self._house.start()
 
     def stop(self) -> None:
         """Commit what is known and end."""
         self._stopping.set()
+        self._house.stop()
         self.metrics.watch(None)
         self.wake()
         if self._moves is not None:
@@ -276,6 +280,7 @@ class Manager:
 
     def _take_in(self, head: str, warm: Fleet | None = None) -> None:
         before = self.ledger.fleet.commit
+        self._house.wake()
         fleet, changes = self.hub.read(head, warm or self.ledger.fleet)
         if before:
             commits = self.hub.authors(before, head)
@@ -321,6 +326,7 @@ class Manager:
         self.ledger.committed(commit, self._last_commit)
         self._unseen = None
         self.metrics.commits.inc()
+        self._house.wake()
         self.on_commit(message.splitlines()[0])
         self.notify(message)
 
