@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from zedops import faults
+from zedops import faults, remembered
 from zedops.bus import Bus
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
@@ -28,6 +28,7 @@ from zedops.manager.moves import Moves
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
+from zedops.repository import Change
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 #: Looks at main's ref this often, should the file watch miss a move.
 POLL_S = 1.0
 RETRY_S = 1.0
+#: With so many files read anew at a start, the next one is to find them read.
+_WORTH_KEEPING = 500
 
 
 class Manager:
@@ -281,7 +284,7 @@ class Manager:
     def _take_in(self, head: str, warm: Fleet | None = None) -> None:
         before = self.ledger.fleet.commit
         self._house.wake()
-        fleet, changes = self.hub.read(head, warm or self.ledger.fleet)
+        fleet, changes = self._read(head, warm)
         if before:
             commits = self.hub.authors(before, head)
         else:
@@ -295,6 +298,21 @@ class Manager:
         # what hosts have yet to answer is not seen: the state that answers it names its commit
         is_told = self.ledger.journal.empty and not self.ledger.stale
         self._unseen = head if is_told else None
+
+    def _read(self, head: str, warm: Fleet | None) -> tuple[Fleet, list[Change]]:
+        """Read main, at a start from what an earlier one kept."""
+        if self.ledger.fleet.commit or warm is not None:
+            return self.hub.read(head, warm or self.ledger.fleet)
+        kept = remembered.load(self.hub.runtime)
+        try:
+            fleet, changes = self.hub.read(head, kept)
+        except GitFailed:  # that history is not there any more
+            fleet, changes = self.hub.read(head)
+        if len(changes) > _WORTH_KEEPING:
+            threading.Thread(
+                target=remembered.save, args=(self.hub.runtime, fleet), name="keep", daemon=True
+            ).start()
+        return fleet, changes
 
     def _look_around(self) -> None:
         """See what the clock alone brings about."""
