@@ -78,6 +78,8 @@ class Site:
         self._process: subprocess.Popen[bytes] | None = None
         self._crowd: Crowd | None = None
         self.port = free_port()
+        #: How long the pre-receive hook of the newest push took.
+        self.pre_receive_s = 0.0
         self._moved = self._begin()
 
     def name(self, at: int) -> str:
@@ -233,15 +235,33 @@ class Site:
         self._git("commit", "--quiet", "--all", "-m", f"edit {at}")
         watch = _Watch(self._ref, self._ref.read_text().strip())
         begun = time.monotonic()
-        self._git("push", "--quiet", "-o", "no-wait")
+        trace = self.folder / "push.trace"
+        trace.unlink(missing_ok=True)
+        self._git("push", "--quiet", "-o", "no-wait", GIT_TRACE2_EVENT=str(trace))
+        self.pre_receive_s = hook_s(trace, "hooks/pre-receive")
         return watch.moved(), begun
 
-    def _git(self, *arguments: str, cwd: Path | None = None) -> None:
+    def people(self) -> Path:
+        """Name the clone in which somebody works."""
+        return self._clone
+
+    def _git(self, *arguments: str, cwd: Path | None = None, **env: str) -> None:
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd or self._clone, capture_output=True, text=True, check=False
+            ["git", *arguments], cwd=cwd or self._clone, capture_output=True, text=True,
+            check=False, env={**os.environ, **env},
         )
         if done.returncode:
             sys.exit(f"git {arguments[0]}: {done.stderr}")
+
+
+def hook_s(trace: Path, name: str) -> float:
+    """Read from git's own trace of a push how long a hook took."""
+    events = [json.loads(line) for line in trace.read_text().splitlines()]
+    begun = next(each for each in events
+                 if each["event"] == "child_start" and name in each["argv"][0])
+    ended = next(each for each in events if each["event"] == "child_exit"
+                 and (each["sid"], each["child_id"]) == (begun["sid"], begun["child_id"]))
+    return float(ended["t_rel"])
 
 
 def _edited(text: str, edit: str) -> str:

@@ -76,8 +76,14 @@ class Document:
         return self.source.problem(path, fact, remedy)
 
 
-def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
-    """Read a file. `mode` is git's: a symlink or submodule is refused, never followed."""
+def parse(
+    path: str, content: bytes, mode: int = 0o100644, like: Document | None = None
+) -> Document:
+    """Read a file. `mode` is git's: a symlink or submodule is refused, never followed.
+
+    `like` is the same path's file at another time: where its head is the same, and nothing was
+    wrong with it, only the state is read.
+    """
     if refused := not_a_file(path, mode):
         return _broken(path, refused[0])
     if len(content) > yaml_source.MAX_BYTES:
@@ -90,6 +96,10 @@ def parse(path: str, content: bytes, mode: int = 0o100644) -> Document:
         problem = Problem(path, line, 1, "", "not UTF-8 text", "save it as UTF-8")
         return _broken(path, problem, content)
     head, tail, tail_line = split(text)
+    if like is not None and (like.path, like.head) == (path, head) and not like.problems:
+        state, found = _read_state(path, tail, tail_line)
+        definition = None if found else like.definition
+        return Document(path, like.head, definition, state, _few(path, found), like.data)
     source = _source(path, head)
     problems = [*_name_problems(path), *source.problems]
     definition = None

@@ -107,11 +107,15 @@ class Repository:
         self._blobs = Batch(self.path, "cat-file", "--batch", echo=missing, env=env)
         self._sizes = Batch(self.path, "cat-file", "--batch-check", echo=missing, env=env)
 
-    def close(self) -> None:
-        """End those processes."""
+    def renew(self) -> None:
+        """Have new processes answer from now on: the old ones hold packs that were replaced."""
         for each in (self._commits, self._blobs, self._sizes):
             if each is not None:
                 each.close()
+
+    def close(self) -> None:
+        """End those processes."""
+        self.renew()
         self._commits = self._blobs = self._sizes = None
 
     @classmethod

@@ -91,6 +91,7 @@ def apply(
             if made := made or shipped_presets().get(name):
                 presets[name] = made
         else:
-            documents[path] = parse(path, content, mode) if content is not None else None
+            like = fleet.documents.get(path)
+            documents[path] = None if content is None else parse(path, content, mode, like)
     updated = fleet.with_documents(documents)
     return Fleet(commit, settings, updated.documents, problems, presets)

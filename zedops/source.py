@@ -8,6 +8,7 @@ YAML 1.2's core schema, and what a person wrote twice is an error. Never raises 
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -220,7 +221,7 @@ class _Builder:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._complain(path, "a key that is not text", "write `key: value`")
                 continue
-            key = key_node.value
+            key = sys.intern(key_node.value)  # thousands of files have the same ones
             mark = self._source.marks.get((*path, key))
             if key in result and mark is not None:
                 self._source.problems.append(Problem(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zedops import logbook
+from zedops.ending import Ending
 from zedops.errors import UsageError, ZedopsError
 from zedops_agent.engine import Engine
 from zedops_agent.loop import Agent
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--policy", type=Path, default=DEFAULT_PATH)
     arguments = parser.parse_args()
     logbook.open_logbook(verbose=True)
-    end = threading.Event()
+    end = Ending()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
     try:

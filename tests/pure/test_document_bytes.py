@@ -203,3 +203,24 @@ def test_an_edited_state_block_that_makes_no_sense_is_no_problem_of_the_user() -
 
 def test_times_are_written_to_the_second() -> None:
     assert format_time(datetime(2026, 1, 2, 3, 4, 5, 678, UTC)) == "2026-01-02T03:04:05Z"
+
+
+HEADS = st.sampled_from([
+    "image: x\n", "image: x\nenv: {A: 1}\n", "imge: x\n", "image: [\n", "", "image: x\n\n",
+])
+TAILS = st.sampled_from([
+    "", f"\n{MARKER}\n", f"\n{MARKER}\nstate:\n  status: running\n",
+    f"\n{MARKER}\nmore: x\n", f"\n{MARKER}\nstate: [\n",
+])
+
+
+@given(HEADS, TAILS, HEADS, TAILS)
+def test_a_file_is_read_the_same_whatever_was_read_before(
+    head: str, tail: str, other_head: str, other_tail: str
+) -> None:
+    before = parse("servers.d/a.yaml", (other_head + other_tail).encode())
+    content = (head + tail).encode()
+    plain = parse("servers.d/a.yaml", content)
+    read = parse("servers.d/a.yaml", content, like=before)
+    assert read == plain
+    assert read.data == plain.data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from zedops.cli.network import Network, Reach, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
 from zedops.cli.up import ending, serving, tell
+from zedops.ending import Ending
 from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.logbook import announce
@@ -64,7 +64,7 @@ def manager_command(fleet: Path, network: Network, remote: Remote, running: Runn
 
 
 def _manage(
-    manager: Manager, found: Reach, remote: Remote, end: threading.Event,
+    manager: Manager, found: Reach, remote: Remote, end: Ending,
     warm: Fleet | None = None,
 ) -> None:
     """Manage until the end, or until another manager leads."""
@@ -79,7 +79,7 @@ def _manage(
             name = manager.ledger.settings.name
             text = f"fleet {name!r}: managing, {where}. Ctrl-C ends it."
             announce(text, "started", fleet=name)
-            while not end.wait(0.1) and not manager.deposed.is_set():
+            while not end.wait(0.5) and not manager.deposed.is_set():
                 pass
     except Deposed as error:
         click.echo(f"{error}", err=True)
@@ -87,7 +87,7 @@ def _manage(
         bus.unserve()
 
 
-def _stand_by(hub: Hub, lease: NatsLease, end: threading.Event) -> Fleet | None:
+def _stand_by(hub: Hub, lease: NatsLease, end: Ending) -> Fleet | None:
     """Wait until this manager leads, with the fleet read and kept up to date meanwhile."""
     warm: Fleet | None = None
     told = False

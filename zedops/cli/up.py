@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from zedops.cli.names import HOST
 from zedops.cli.network import Network, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
+from zedops.ending import Ending
 from zedops.errors import UsageError
 from zedops.fleet import Fleet
 from zedops.logbook import announce
@@ -144,9 +144,9 @@ def serving(
         messenger.close()
 
 
-def ending() -> threading.Event:
-    """Make the event that Ctrl-C or a polite kill sets; a second one does not wait."""
-    end = threading.Event()
+def ending() -> Ending:
+    """Make what Ctrl-C or a polite kill sets; a second one does not wait."""
+    end = Ending()
 
     def said(*_: object) -> None:
         end.set()

@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from zedops import faults
+from zedops import faults, remembered
 from zedops.bus import Bus
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.manager.clock import Clock
+from zedops.manager.housekeeping import Housekeeping
 from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
@@ -27,6 +28,7 @@ from zedops.manager.moves import Moves
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
+from zedops.repository import Change
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ log = logging.getLogger(__name__)
 #: Looks at main's ref this often, should the file watch miss a move.
 POLL_S = 1.0
 RETRY_S = 1.0
+#: With so many files read anew at a start, the next one is to find them read.
+_WORTH_KEEPING = 500
 
 
 class Manager:
@@ -68,6 +72,7 @@ class Manager:
         self._unseen: str | None = None
         self._last_commit = self._next_look = 0.0
         self._moves: Moves | None = None
+        self._house = Housekeeping(hub.repository)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -95,10 +100,12 @@ class Manager:
             thread = threading.Thread(target=loop, name=f"manager{loop.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
+        self._house.start()
 
     def stop(self) -> None:
         """Commit what is known and end."""
         self._stopping.set()
+        self._house.stop()
         self.metrics.watch(None)
         self.wake()
         if self._moves is not None:
@@ -276,7 +283,8 @@ class Manager:
 
     def _take_in(self, head: str, warm: Fleet | None = None) -> None:
         before = self.ledger.fleet.commit
-        fleet, changes = self.hub.read(head, warm or self.ledger.fleet)
+        self._house.wake()
+        fleet, changes = self._read(head, warm)
         if before:
             commits = self.hub.authors(before, head)
         else:
@@ -290,6 +298,21 @@ class Manager:
         # what hosts have yet to answer is not seen: the state that answers it names its commit
         is_told = self.ledger.journal.empty and not self.ledger.stale
         self._unseen = head if is_told else None
+
+    def _read(self, head: str, warm: Fleet | None) -> tuple[Fleet, list[Change]]:
+        """Read main, at a start from what an earlier one kept."""
+        if self.ledger.fleet.commit or warm is not None:
+            return self.hub.read(head, warm or self.ledger.fleet)
+        kept = remembered.load(self.hub.runtime)
+        try:
+            fleet, changes = self.hub.read(head, kept)
+        except GitFailed:  # that history is not there any more
+            fleet, changes = self.hub.read(head)
+        if len(changes) > _WORTH_KEEPING:
+            threading.Thread(
+                target=remembered.save, args=(self.hub.runtime, fleet), name="keep", daemon=True
+            ).start()
+        return fleet, changes
 
     def _look_around(self) -> None:
         """See what the clock alone brings about."""
@@ -321,6 +344,7 @@ class Manager:
         self.ledger.committed(commit, self._last_commit)
         self._unseen = None
         self.metrics.commits.inc()
+        self._house.wake()
         self.on_commit(message.splitlines()[0])
         self.notify(message)
 

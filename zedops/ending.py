@@ -1,0 +1,37 @@
+"""Whether this process was told to end. Safe to be said from a signal's handler.
+
+`threading.Event` is not: a handler runs in whatever the main thread is doing, and where that is
+within `wait`, it holds the lock that `set` wants, and nothing ever goes on: a manager that looked
+ten times a second met it. A SimpleQueue may be put to anywhere, also within its own `get`.
+"""
+
+from __future__ import annotations
+
+from queue import Empty, SimpleQueue
+
+
+class Ending:
+    """Said once, for good; any number of threads may wait for it."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._said: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Say that it is time to end."""
+        self._is_set = True
+        self._said.put(None)
+
+    def is_set(self) -> bool:
+        """Tell whether it was said."""
+        return self._is_set
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until it is said, or so long; returns whether it was."""
+        if not self._is_set:
+            try:
+                self._said.get(timeout=timeout_s)
+            except Empty:
+                return self._is_set
+            self._said.put(None)  # for the next one who waits
+        return True
