@@ -6,12 +6,14 @@ a file last answers for all that is in it: a merge's signer for the merge, not t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from zedops import document as documents
+from zedops.document import Document
 from zedops.errors import Problem
-from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
+from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of, tombstone_path
 from zedops.settings import Person, Right, Settings
 
 #: Keys, in the formats of ssh-keygen(1), "ALLOWED SIGNERS", and of `gpg --armor --export`.
@@ -43,57 +45,102 @@ def judge(
     after: Fleet,
     changed: Iterable[str],
     signers: Mapping[str, Signer],
+    claims: Mapping[str, str | None],
 ) -> dict[str, Problem]:
     """Find the changed paths that must not be followed, by the rules that held before.
 
-    `after` has trusted states; `signers` are by path: who changed it last.
+    `before` and `after` have trusted states; `claims` are the ids that the changed files give
+    themselves. `signers` are by path: who changed it last.
     """
     if not settings.signed:
         return {}
     found = {}
     for path in sorted(changed):
-        right = needed(before, after, path)
+        wanted = _wanted(before, after, path, claims.get(path))
         signer = signers.get(path)
         if signer is None:
             found[path] = Problem(path, 0, 0, "", "nobody answers for this change", "push it anew")
         elif signer.fault:
             found[path] = signer.problem(path)
-        elif right is not None and not _may(settings.people, signer, right, path):
-            found[path] = _refusal(settings.people, signer, right, path)
+        else:
+            for right, at in wanted:
+                if not _may(settings.people, signer, right, at):
+                    found[path] = _refusal(settings.people, signer, right, path, at)
+                    break
     return found
 
 
-def needed(before: Fleet, after: Fleet, path: str) -> Right | None:
-    """Say what right a change of a path takes; None where nothing comes of it."""
+def _wanted(
+    before: Fleet, after: Fleet, path: str, claim: str | None
+) -> Iterator[tuple[Right, str]]:
+    """Say what rights a change of a path takes, and where; none if nothing comes of it."""
     match kind_of(path):
         case Kind.SETTINGS | Kind.PRESET:
-            return Right.SETTINGS
-        case Kind.OTHER:
-            return Right.SETTINGS if path in KEYS else Right.CHANGE
+            yield Right.SETTINGS, path
+        case Kind.OTHER:  # a folder in a file's place is a change of the file
+            whole = path.partition("/")[0] in (SETTINGS_PATH, *KEYS)
+            yield Right.SETTINGS if whole else Right.CHANGE, path
         case Kind.SERVER:
-            return _of_server(before, after, path)
+            yield from _of_server(before, after, path, claim)
         case Kind.TOMBSTONE:
-            return _of_tombstone(before, after, path)
+            if right := _of_tombstone(before, after, path, claim):
+                yield right, path
 
 
-def _of_server(before: Fleet, after: Fleet, path: str) -> Right | None:
+def _of_server(
+    before: Fleet, after: Fleet, path: str, claim: str | None
+) -> Iterator[tuple[Right, str]]:
     was, now = before.documents.get(path), after.documents.get(path)
+    if _purges(now) or (now is None and _purges(was)):
+        yield Right.PURGE, path  # its tombstone would say so
     if was is not None and was.id is not None and not _lives(after, was.id):
-        return Right.DELETE
+        yield Right.DELETE, path
+        return
     if was is not None and now is not None and (was.head, was.id) == (now.head, now.id):
-        return None  # a state alone, which nobody but zedops writes
-    return Right.CHANGE
+        # a state alone, which nobody but zedops writes; another id could become this server's
+        if claim != was.id:
+            yield Right.CHANGE, path
+        return
+    yield Right.CHANGE, path
+    if now is not None:
+        for each in _holders(before, now, path):
+            yield Right.CHANGE, each
 
 
-def _of_tombstone(before: Fleet, after: Fleet, path: str) -> Right | None:
+def _holders(before: Fleet, now: Document, path: str) -> set[str]:
+    """Find the files whose server, or whose server's name, a changed file takes over."""
+    owner, grave = before.owner(now.id), before.documents.get(tombstone_path(now.name))
+    found = {f"{SERVERS}/{now.name}.yaml"} & before.documents.keys()
+    if owner is not None and kind_of(owner.path) is Kind.TOMBSTONE:
+        found.add(owner.path)
+    if grave is not None and path not in before.documents:
+        found.add(grave.path)
+    return found - {path}
+
+
+def _of_tombstone(before: Fleet, after: Fleet, path: str, claim: str | None) -> Right | None:
     was, now = before.documents.get(path), after.documents.get(path)
-    purges = now is not None and now.definition is not None and now.definition.purge is not None
     if was is None:
+        if _purges(now):
+            return Right.PURGE
         # made by zedops, or by whoever moved a server's file there, which is judged by itself
-        return Right.PURGE if purges else None
-    if _lives(after, was.id) or (now is not None and now.head == was.head):
-        return None  # restored, or as it was
+        made_up = now is not None and before.owner(now.id) is None
+        return Right.DELETE if made_up else None
+    if _lives(after, was.id):
+        return Right.CHANGE  # restored
+    if now is not None and now.head == was.head and claim == was.id:
+        return None
     return Right.PURGE
+
+
+def _purges(each: Document | None) -> bool:
+    """Say whether a file asks for its data to be removed, be it good for anything else or not."""
+    if each is None:
+        return False
+    data = each.data
+    if data is None:  # what cannot be read for its state can be, once zedops wrote that anew
+        data = documents.parse(each.path, each.head.encode("utf-8", "surrogateescape")).data
+    return isinstance(data, dict) and data.get("purge") is not None
 
 
 def _lives(fleet: Fleet, server_id: str | None) -> bool:
@@ -128,13 +175,14 @@ def _covers(person: Person, path: str) -> bool:
 
 
 def _refusal(
-    people: Mapping[str, Person], signer: Signer, right: Right, path: str
+    people: Mapping[str, Person], signer: Signer, right: Right, path: str, at: str
 ) -> Problem:
     who = signer.names[0] if signer.names else "somebody unknown"
     others = [name for name, each in people.items() if name != _ANYBODY
-              and right in each.may and (right is Right.SETTINGS or _covers(each, path))]
+              and right in each.may and (right is Right.SETTINGS or _covers(each, at))]
     remedy = f"ask {' or '.join(others[:3])}" if others else f"see `people:` in {SETTINGS_PATH}"
-    fact = f"{who} may not {_VERBS[right]} (commit {signer.commit[:7]})"
+    what = _VERBS[right] if at == path else f"take over {at}"
+    fact = f"{who} may not {what} (commit {signer.commit[:7]})"
     return Problem(path, 0, 0, "", fact, remedy)
 
 

@@ -7,14 +7,34 @@ way round, and nobody has to sign what somebody else merges for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
 
-from zedops import access
-from zedops.errors import Problem
+from zedops import access, snapshot
+from zedops.access import Signer
+from zedops.errors import GitFailed, Problem
 from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.hub import Hub
+from zedops.identity import succeed
+from zedops.ids import new_id
 from zedops.repository import Repository
 from zedops.signatures import signers
+
+#: To check one signature takes some 30 ms, and meanwhile nobody else's push is taken in.
+MOST_COMMITS = 500
+
+
+def as_known(hub: Hub, main: str, known: Fleet | None) -> Fleet:
+    """Read main with the states that count: those of `known`, not what pushes made of them since.
+
+    `known` is a fleet that a manager took in: its own, or the one at `hub.seen()`.
+    """
+    known = known or snapshot.empty(hub.default_name)
+    fleet, changes = hub.read(main, known)
+    now, paths = datetime.now(UTC), {each.path for each in changes}
+    return succeed(known, fleet, paths, lambda: new_id(now.timestamp()), now)
 
 
 @dataclass(frozen=True)
@@ -30,17 +50,25 @@ class Admission:
         """Find the commits of a push that nobody signed who may; empty where nobody must."""
         if not before.settings.signed:
             return []
-        found = signers(self.repository, self.main, [to for _, to in self._steps()])
+        if len(self._steps) > MOST_COMMITS:
+            fact = f"{len(self._steps)} commits, more than the {MOST_COMMITS} that are checked"
+            return [Problem("push", 0, 0, "", fact, "push fewer at once, or squash them")]
+        found = self._signers(to for _, to in self._steps)
         return [each.problem(f"commit {each.commit[:7]}") for each in found.values() if each.fault]
 
     def judge(
-        self, before: Fleet, after: Fleet, files: Mapping[str, object]
+        self, before: Fleet, pushed: Fleet, after: Fleet, files: Mapping[str, object]
     ) -> dict[str, Problem]:
         """Find the changed paths that are not to be followed, of `files` (None: removed).
 
-        `after` has trusted states.
+        `before` and `after` have trusted states, `pushed` is `after` with those in its files.
         """
-        found = self._not_allowed(before, after, set(files)) if before.settings.signed else {}
+        found = {}
+        if before.settings.signed:
+            found = self._not_allowed(before, pushed, after, set(files))
+            if SETTINGS_PATH in files and after.problems:
+                # settings that cannot be read name nobody, and so let everybody do everything
+                found.setdefault(SETTINGS_PATH, after.problems[0])
         touched = sorted(files.keys() & {SETTINGS_PATH, *access.KEYS})
         if touched and after.settings.signed:
             there = set(self.repository.tree(self.main, *access.KEYS)) if self.main else set()
@@ -49,26 +77,84 @@ class Admission:
                 found |= dict.fromkeys(touched, problem)
         return found
 
-    def _not_allowed(self, before: Fleet, after: Fleet, paths: set[str]) -> dict[str, Problem]:
+    def _not_allowed(
+        self, before: Fleet, pushed: Fleet, after: Fleet, paths: set[str]
+    ) -> dict[str, Problem]:
         last: dict[str, str] = {}
-        for commit, touched in self.repository.steps(self._steps()).items():
+        if self._fork != self.base:  # whoever signed the newest commit answers for what is undone
+            undone = self.repository.steps([(self.base, self._fork)])
+            last = {path: self.new for touched in undone.values() for path in touched}
+        for commit, touched in self.repository.steps(self._steps).items():
             last |= dict.fromkeys(touched, commit)
         known = paths & last.keys()
-        found = signers(self.repository, self.main, [last[path] for path in known])
+        found = self._signers(last[path] for path in known)
         by_path = {path: found[last[path]] for path in known}
-        return access.judge(before.settings, before, after, paths, by_path)
+        claims = {path: each.id for path in paths if (each := pushed.documents.get(path))}
+        return access.judge(before.settings, before, after, paths, by_path, claims)
 
+    def _signers(self, commits: Iterable[str]) -> dict[str, Signer]:
+        """Find who signed commits, and for what was not signed to be here, a fault."""
+        found = signers(self.repository, self.main, commits)
+        faults = dict.fromkeys(self._copies() & found.keys(), _COPY)
+        if self._fork != self.base and self.new in found and self._is_older():
+            faults[self.new] = _OLD
+        return found | {each: replace(found[each], fault=found[each].fault or fault)
+                        for each, fault in faults.items()}
+
+    def _copies(self) -> set[str]:
+        """Find the steps to what main has already, under another id.
+
+        A signature does not cover itself: written a little differently it makes another commit,
+        with which anybody could do again what its signer did once and somebody undid since.
+        """
+        if self._fork == self.main:
+            return set()
+        had = {content for _, content in self._contents(self.main)}
+        steps = {commit for _, commit in self._steps}
+        return {commit for commit, content in self._contents(self.new)
+                if content in had and commit in steps}
+
+    def _contents(self, tip: str) -> list[tuple[str, str]]:
+        """List the commits since the fork with what is signed of them, but for the words."""
+        out = self.repository.run("log", "--no-show-signature", "--format=%H %T %at %ct %P",
+                                  f"{self._fork}..{tip}")
+        return [(line[:40], line[41:]) for line in out.splitlines()]
+
+    def _is_older(self) -> bool:
+        """Say whether a history that was written anew ends before what it undoes.
+
+        Then its signer knew nothing of that: somebody else put it there, long afterwards.
+        """
+        if self._fork == self.new:
+            return True
+        dates = [self.repository.run("log", "-1", "--no-show-signature", "--format=%ct", each)
+                 for each in (self.new, self.base)]
+        return int(dates[0]) < int(dates[1])
+
+    @cached_property
+    def _fork(self) -> str:
+        """Find where the pushed history left: at the base, unless history was written anew."""
+        try:
+            return self.repository.run("merge-base", self.base, self.new)
+        except GitFailed:
+            return self.base  # they have nothing in common: all of it is one step
+
+    @cached_property
     def _steps(self) -> list[tuple[str, str]]:
-        """Find one way from the base to the new commit, as pairs of a parent and a commit."""
+        """Find one way from the fork to the new commit, as pairs of a parent and a commit."""
+        start = self._fork
         out = self.repository.run("rev-list", "--ancestry-path", "--parents",
-                                  f"{self.base}..{self.new}")
+                                  f"{start}..{self.new}")
         parents = {commit: others for commit, *others in map(str.split, out.splitlines())}
         steps, at = [], self.new
-        while at != self.base:
+        while at != start:
             before = next(
-                (each for each in parents.get(at, ()) if each == self.base or each in parents),
-                self.base,  # a history that was written anew: all of it is one step
+                (each for each in parents.get(at, ()) if each == start or each in parents), start,
             )
             steps.append((before, at))
             at = before
         return steps[::-1]
+
+
+_COPY = "is a copy of one that main has, which does nothing anew"
+_OLD = "is older than what it would undo"

@@ -68,7 +68,7 @@ class Batch:
         return subprocess.Popen(
             ["git", *self._arguments], cwd=self._path, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-            env={**os.environ, "LC_ALL": "C", **self._env},
+            env={**os.environ, "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1", **self._env},
         )
 
     def _end(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zedops import faults, forecast, hook, snapshot
-from zedops.admission import Admission
+from zedops.admission import Admission, as_known
 from zedops.advice import advise
 from zedops.credentials import redact
 from zedops.document import not_a_file
@@ -25,7 +25,7 @@ from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsErro
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.identity import succeed
-from zedops.merge import merge
+from zedops.merge import folders, in_the_way, merge
 from zedops.repository import NO_OBJECT, Change, Entry, Repository, Signature, clean_environment
 
 _ATTEMPTS = 50
@@ -33,6 +33,8 @@ _ATTEMPTS = 50
 _MERGE_BYTES = 8 << 20
 _PULL = "run `git pull`, settle it there and push again"
 _PLACEHOLDER_ID = "0" * 26
+#: What people may push, beside what makes main.
+_PEOPLES = ("refs/heads/", "refs/tags/", "refs/notes/", "refs/for/")
 #: A push option: say what would happen, and take nothing in.
 DRY_RUN = "dry-run"
 _NOT_DONE = "dry run: nothing was changed"
@@ -87,6 +89,10 @@ class Gate:
             if ref.startswith("refs/zedops/"):
                 remedy = "push to main"
                 problems.append(Problem(ref, 0, 0, "", "belongs to zedops itself", remedy))
+            elif not ref.startswith(_PEOPLES):
+                # of these git would read other objects in the place of main's: refs/replace/
+                fact = "is neither a branch nor a tag"
+                problems.append(Problem(ref, 0, 0, "", fact, "push to main"))
             elif ref.startswith("refs/for/") and ref != FOR_MAIN:
                 remedy = f"push to {FOR_MAIN}"
                 problems.append(Problem(ref, 0, 0, "", "is no branch of a fleet", remedy))
@@ -108,7 +114,10 @@ class Gate:
     ) -> tuple[Fleet, Fleet, set[str]]:
         """Hold what main would become against every rule; returns it, with what it was."""
         if proposal.main:
-            before = self.hub.read(proposal.main, self.warm())[0]
+            known = self.warm()
+            if known is None and (seen := self.hub.seen()) is not None:
+                known = self.hub.read(seen)[0]
+            before = as_known(self.hub, proposal.main, known)
         else:
             before = snapshot.empty(self.hub.default_name)
         after = snapshot.apply(
@@ -120,7 +129,8 @@ class Gate:
         if unsigned := admission.unsigned(before):
             raise InvalidInput(unsigned)
         problems = forecast.judge(before, trusted, paths, options)
-        problems += admission.judge(before, trusted, proposal.files).values()
+        found = admission.judge(before, after, trusted, proposal.files).values()
+        problems += [each for each in found if each not in problems]
         for path, each in proposal.files.items():  # one that is passed over otherwise, too
             if isinstance(each, Entry) and kind_of(path) is not Kind.OTHER:
                 problems += not_a_file(path, each.mode)
@@ -180,6 +190,9 @@ class Gate:
         files: dict[str, Entry | bytes | None] = {path: each.after for path, each in theirs.items()}
         if base != main:
             files |= self._merge_files(repository, base, main, theirs)
+            made = [path for path, each in theirs.items() if each.before is None]
+            if made:
+                self._check_places(repository, main, made, files)
         return Proposal(main, base, new, files, fast_forward=base == main and base != new)
 
     def _merge_files(
@@ -212,6 +225,21 @@ class Gate:
         if problems:
             raise InvalidInput(problems)
         return dict(merged)
+
+    def _check_places(
+        self, repository: Repository, main: str, made: list[str],
+        files: Mapping[str, Entry | bytes | None],
+    ) -> None:
+        """Refuse a file where main has a folder, and the other way round: one would go unsaid."""
+        places = {place for path in made for place in (path, *folders(path))}
+        kinds = repository.kinds(main, places)
+        here = {path for path, kind in kinds.items() if kind == "blob"}
+        trees = [path for path in made if kinds.get(path) == "tree"]
+        here |= repository.tree(main, *trees).keys() if trees else set()
+        problems = [Problem(path, 0, 0, "", f"there is {other} by now", _PULL)
+                    for path, other in sorted(in_the_way(here, files).items())]
+        if problems:
+            raise InvalidInput(problems)
 
     def _write_merge(self, proposal: Proposal) -> str:
         repository = self.hub.repository

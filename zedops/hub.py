@@ -41,6 +41,7 @@ CONFIG = {
     "receive.denyDeletes": "true",
     "receive.autogc": "false",
     "gc.auto": "0",
+    "core.useReplaceRefs": "false",
     "zedops.hub": "true",
 }
 HOOKS = ("pre-receive", "proc-receive", "post-receive")

@@ -47,6 +47,23 @@ def decide(
     return results | _graves(old, new, paths, new.with_documents(results), now)
 
 
+def tied(before: Fleet, after: Fleet, back: Iterable[str], changed: Iterable[str]) -> set[str]:
+    """Find the changed files that must be put back along with those in `back`.
+
+    A server that came from another file would be gone if only the file it came to were put back.
+    Both fleets have trusted states.
+    """
+    paths, found = set(changed), set(back)
+    left = list(found)
+    while left:
+        each = after.documents.get(left.pop())
+        source = before.owner(each.id) if each is not None else None
+        if source is not None and source.path in paths - found:
+            found.add(source.path)
+            left.append(source.path)
+    return found
+
+
 def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
     """Decide which changed file is which known or self-declared server."""
     claims: dict[str, str] = {}

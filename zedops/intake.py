@@ -14,14 +14,14 @@ from enum import Enum
 
 from zedops import document, faults, snapshot
 from zedops.access import NOT_ALLOWED
-from zedops.admission import Admission
+from zedops.admission import Admission, as_known
 from zedops.deletions import hold_back
 from zedops.document import GOES_ON
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.hub import MAIN, Hub
-from zedops.identity import succeed
-from zedops.merge import merge, take_theirs
+from zedops.identity import succeed, tied
+from zedops.merge import in_the_way, merge, take_theirs
 from zedops.repository import NO_OBJECT, Change, Entry
 
 _PLACEHOLDER_ID = "0" * 26
@@ -51,7 +51,9 @@ class Intake:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        #: Main as its files say, and as the manager last took it in.
         self._known: Fleet | None = None
+        self._seen: Fleet | None = None
 
     def take(self, tip: str, mark: str, source: Source = Source.EVERYTHING) -> Taken:
         """Merge a tip into main; `mark` is the ref that says what of it main contains already.
@@ -126,16 +128,19 @@ class Intake:
             # nothing was put back there: a deletion that is held back is asked for until it is said
             files |= {path: None for path in here.keys() - there.keys()
                       if kind_of(path) is Kind.SERVER and path not in files}
-        before = hub.read(main, self._known)[0]
+        written = self._known = hub.read(main, self._known)[0]
+        if seen := hub.seen():
+            self._seen = hub.read(seen, self._seen)[0]
+        before = as_known(hub, main, self._seen)
         after = snapshot.apply(repository, tip, hub.default_name, before, files)
         trusted = succeed(before, after, set(files), lambda: _PLACEHOLDER_ID, datetime.now(UTC))
-        self._known = before
         kept = hold_back(before, trusted, hub.options(base, tip))
-        refused = Admission(repository, main, base, tip).judge(before, trusted, files)
+        refused = Admission(repository, main, base, tip).judge(before, after, trusted, files)
         for path, problem in refused.items():
             kept[path] = replace(problem, fact=f"{NOT_ALLOWED}: {problem.fact}")
+        kept = _with_tied(before, trusted, here, files, kept)
         for path, problem in kept.items():
-            was = before.documents.get(path)
+            was = written.documents.get(path)
             files[path] = _with_message(was, problem) if was else here.get(path)
         return files, problems | kept
 
@@ -172,6 +177,23 @@ class Intake:
             files = {**dict.fromkeys(there.keys() - here.keys()), **here, **files}
         signature = hub.signature()
         return repository.write_commit(parents, files, message, signature, signature)
+
+
+def _with_tied(
+    before: Fleet, after: Fleet, here: Mapping[str, Entry], files: Files, kept: dict[str, Problem]
+) -> dict[str, Problem]:
+    """Add to what is put back what would be lost if only that were."""
+    found = dict(kept)
+    while True:
+        left = {path: here.get(path) if path in found else each for path, each in files.items()}
+        for path, other in in_the_way(here, left).items():
+            fact = f"{NOT_ALLOWED}: {other} is in its place"
+            found[path] = Problem(path, 0, 0, "", fact, "choose another name")
+        if not (more := tied(before, after, found, files) - found.keys()):
+            return found
+        for path in more:
+            fact = f"{NOT_ALLOWED}: the server stays where it is"
+            found[path] = Problem(path, 0, 0, "", fact, "see the file that it was to come to")
 
 
 def _with_message(each: document.Document, problem: Problem) -> bytes:

@@ -7,7 +7,7 @@ two texts line by line is git's work and is passed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from zedops import document
 from zedops.errors import Problem
@@ -45,6 +45,29 @@ def take_theirs(path: str, ours: bytes | None, theirs: bytes | None) -> bytes | 
     if ours is None or theirs is None or kind_of(path) not in (Kind.SERVER, Kind.TOMBSTONE):
         return theirs
     return _joined(_head(theirs), ours)
+
+
+def folders(path: str) -> Iterator[str]:
+    """Name the folders that a file is in, the innermost first."""
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def in_the_way(here: Collection[str], files: Mapping[str, object]) -> dict[str, str]:
+    """Find new files that would take the place of files that stay; gives one of these for each.
+
+    A tree has one thing under a name: to write `a/b` removes the file `a`, and to write `a` all
+    that is in the folder. `here` are the files that there are, `files` what is done to them.
+    """
+    stay = {path for path in here if files.get(path, path) is not None}
+    held = {folder: path for path in stay for folder in folders(path)}
+    found = {}
+    for path, each in files.items():
+        if each is not None and path not in here:
+            above = next((folder for folder in folders(path) if folder in stay), None)
+            if (other := above or held.get(path)) is not None:
+                found[path] = other
+    return found
 
 
 def _merge_path(

@@ -142,7 +142,7 @@ class Repository:
             cwd=self.path,
             input=stdin,
             capture_output=True,
-            env={**os.environ, "LC_ALL": "C", **self._env},
+            env={**os.environ, "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1", **self._env},
             check=False,
         )
         if done.returncode:
@@ -216,6 +216,16 @@ class Repository:
         # of one that is missing git repeats the name, whatever is in it
         return [each[1].decode() if each[0] == b"blob" and len(each) == 2 else None
                 for each in words]
+
+    def kinds(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
+        """Say what a commit has at some paths: `blob` or `tree`; what is not there is left out."""
+        wanted = [path for path in paths if "\n" not in path]
+        stdin = "".join(f"{commit}:{path}\n" for path in wanted)
+        out = self.pipe("cat-file", "--batch-check=%(objecttype)", "--buffer",
+                        stdin=stdin.encode("utf-8", "surrogateescape"))
+        words = out.decode("utf-8", "surrogateescape").split("\n")
+        return {path: kind for path, kind in zip(wanted, words, strict=False)
+                if kind in ("blob", "tree")}
 
     def blobs(self, ids: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         """Read blobs through one `cat-file --batch`.

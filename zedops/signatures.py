@@ -6,14 +6,17 @@ from a key server. Sources: git-log(1) on `%G?`, git-config(1) on `gpg.*`.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from zedops.access import OPENPGP_KEYS, SSH_KEYS, Signer
+from zedops.document import not_a_file
 from zedops.errors import GitFailed
 from zedops.repository import Repository
 
@@ -33,6 +36,8 @@ _GOOD = "G"
 #: What git runs to check either kind of signature.
 _PROGRAMS = {SSH_KEYS: "ssh-keygen", OPENPGP_KEYS: "gpg"}
 _MOST_BYTES = 1 << 20
+#: Since and until when a line of `allowed_signers` holds: YYYYMMDD, maybe with HHMM or HHMMSS, Z.
+_VALID = re.compile(rb'valid-(after|before)="?([0-9]{8})([0-9]{4}|[0-9]{6})?(Z?)\b', re.IGNORECASE)
 
 
 def signers(repository: Repository, keys_of: str, commits: Iterable[str]) -> dict[str, Signer]:
@@ -45,7 +50,8 @@ def signers(repository: Repository, keys_of: str, commits: Iterable[str]) -> dic
             "log", "--no-walk=unsorted", "--stdin", f"--format={_FORMAT}",
             stdin="".join(f"{each}\n" for each in wanted).encode(),
         )
-    lines = out.decode("utf-8", "replace").splitlines()
+    # not by `splitlines`: a key's name may hold what ends a line elsewhere
+    lines = out.decode("utf-8", "replace").removesuffix("\n").split("\n")
     return {each.commit: each for each in map(_signer, lines)}
 
 
@@ -61,7 +67,10 @@ def _signer(line: str) -> Signer:
 @contextmanager
 def _keys(repository: Repository, commit: str) -> Iterator[Path]:
     """Lay out a commit's keys as git's tools want them."""
-    entries = repository.tree(commit, SSH_KEYS, OPENPGP_KEYS)
+    entries = {
+        path: each for path, each in repository.tree(commit, SSH_KEYS, OPENPGP_KEYS).items()
+        if path in _PROGRAMS and not not_a_file(path, each.mode)
+    }  # fmt: skip
     blobs = repository.blobs((each.blob for each in entries.values()), most=_MOST_BYTES)
     texts = {path: blobs[each.blob] for path, each in entries.items()}
     for path in texts:
@@ -69,7 +78,7 @@ def _keys(repository: Repository, commit: str) -> Iterator[Path]:
             raise GitFailed(f"signatures cannot be checked: {_PROGRAMS[path]} is not installed")
     with tempfile.TemporaryDirectory(prefix="zedops-keys-") as name:
         folder = Path(name)
-        (folder / SSH_KEYS).write_bytes(texts.get(SSH_KEYS, b""))
+        (folder / SSH_KEYS).write_bytes(_valid_now(texts.get(SSH_KEYS, b""), datetime.now(UTC)))
         (folder / "gpg.conf").write_text(_GPG_CONF)
         if OPENPGP_KEYS in texts:
             done = subprocess.run(
@@ -82,6 +91,23 @@ def _keys(repository: Repository, commit: str) -> Iterator[Path]:
         yield folder
 
 
+def _valid_now(keys: bytes, now: datetime) -> bytes:
+    """Leave out the keys that do not count today.
+
+    git asks whether a key was valid when the commit says that it was made; whoever signs says so.
+    """
+    return b"".join(line for line in keys.splitlines(keepends=True)
+                    if all(_holds(each, now) for each in _VALID.finditer(line)))
+
+
+def _holds(bound: re.Match[bytes], now: datetime) -> bool:
+    which, day, clock, zone = bound.groups()
+    here = now if zone else now.astimezone()
+    at = here.strftime("%Y%m%d%H%M%S").encode()
+    limit = (day + (clock or b"")).ljust(len(at), b"0")
+    return at >= limit if which.lower() == b"after" else at < limit
+
+
 def _environment(folder: Path) -> dict[str, str]:
     """Have git use these keys alone, whatever this user has configured (git(1), GIT_CONFIG_*)."""
     config = {
@@ -89,6 +115,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "gpg.ssh.revocationFile": "",
         "gpg.ssh.program": "ssh-keygen",
         "gpg.program": "gpg",
+        "gpg.x509.program": "false",  # a fleet holds no keys of this kind
+        "log.showSignature": "false",
         "gpg.minTrustLevel": "undefined",
     }
     env = {"GNUPGHOME": str(folder), "GIT_CONFIG_COUNT": str(len(config))}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from zedops.document import GOES_ON
 from zedops.errors import GitFailed
 from zedops.hub import Hub
 from zedops.intake import Source
+from zedops.model import Status
 
 MINE, YOURS, NEW = "servers.d/mc-one.yaml", "servers.d/pz.yaml", "servers.d/mc-new.yaml"
 RULES = """name: fleet
@@ -26,6 +29,8 @@ people:
   ada@example.org: {may: [change, delete, purge, settings]}
   ben@example.org: {paths: ["servers.d/mc-*"]}
 """
+MORE = RULES.replace('{paths: ["servers.d/mc-*"]}', "{may: [change, settings]}")
+ALL_FILES = RULES.replace('{paths: ["servers.d/mc-*"]}', "{may: [change]}")
 PRESET = "image: x\n"
 
 
@@ -210,6 +215,123 @@ def test_a_keyring_that_is_none_lets_nobody_in(hub: Hub, ada: Person) -> None:
     assert OPENPGP_KEYS in ada.push(fails=True)
 
 
+# --- ways round
+
+
+def test_no_object_is_put_in_another_ones_place(hub: Hub, ben: Person) -> None:
+    blob = ben.git("rev-parse", f"origin/main:{YOURS}").strip()
+    ben.write("mine", "image: mine\n")
+    mine = ben.git("hash-object", "-w", "mine").strip()
+    said = ben.push("origin", f"{mine}:refs/replace/{blob}", fails=True)
+    assert "is neither a branch nor a tag" in said
+    # nor by one that was there before
+    plain_git(hub.path, "fetch", "-q", str(ben.folder), "HEAD")
+    other = plain_git(hub.path, "hash-object", "-w", str(ben.folder / "mine")).strip()
+    plain_git(hub.path, "update-ref", f"refs/replace/{blob}", other)
+    assert (at(hub, YOURS) or "").startswith("image: b\n")
+
+
+def test_a_signature_written_differently_does_nothing_anew(
+    hub: Hub, ada: Person, ben: Person
+) -> None:
+    ada.commit({"zedops.yaml": MORE})
+    ada.push()
+    ben.git("fetch", "-q", "origin")
+    signed = ben.git("cat-file", "commit", "origin/main")
+    ada.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
+    ada.commit({"zedops.yaml": RULES})
+    ada.push()
+    end = "-----END SSH SIGNATURE-----\n"
+    ben.write("copy", signed.replace(end, f"{end} \n"))
+    copy = ben.git("hash-object", "-t", "commit", "-w", "copy").strip()
+    said = ben.push("origin", f"{copy}:refs/for/main", fails=True)
+    assert f"commit {copy[:7]} is a copy of one that main has" in said
+    assert at(hub, "zedops.yaml") == RULES
+
+
+def test_a_key_that_has_expired_signs_nothing_that_says_it_is_older(
+    ada: Person, ben: Person
+) -> None:
+    for bound in ('valid-before="20260101"', 'valid-before="20260101Z"', 'valid-after="20900101"'):
+        keys = ada.read(SSH_KEYS).splitlines(keepends=True)
+        keys[1] = f'ben@example.org namespaces="git",{bound} {keys[1].partition(" ")[2][17:]}'
+        ada.commit({SSH_KEYS: "".join(keys)})
+        ada.push()
+        ben.git("pull", "-q", "--rebase", "origin", "main")
+        ben.write(MINE, f"image: z\n# {bound}\n")
+        date = "2095-06-01" if "after" in bound else "2025-06-01"
+        env = {**os.environ, "GIT_COMMITTER_DATE": f"{date}T00:00:00Z"}
+        subprocess.run(["git", "commit", "-qam", "x"], cwd=ben.folder, env=env, check=True)
+        assert f"is signed with a key that is not in {SSH_KEYS}" in ben.push(fails=True)
+        ben.git("reset", "-q", "--hard", "origin/main")
+        ada.git("pull", "-q", "--rebase", "origin", "main")
+
+
+def test_a_folder_never_takes_a_files_place(hub: Hub, ada: Person, ben: Person) -> None:
+    ada.commit({NEW: "image: n\n"})
+    ada.push()
+    ben.commit({f"{NEW}/mc-x.yaml": "image: y\n"})  # main has a file there by now
+    assert f"{NEW}/mc-x.yaml: there is {NEW} by now" in ben.push(fails=True)
+    assert at(hub, NEW) == "image: n\n"
+
+
+def test_a_folder_in_the_place_of_keys_is_a_change_of_them(ada: Person, ben: Person) -> None:
+    ada.commit({"zedops.yaml": ALL_FILES})
+    ada.push()
+    ben.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
+    ben.commit({f"{OPENPGP_KEYS}/x": "x\n"})
+    assert "may not change what holds for the whole fleet" in ben.push(fails=True)
+    ada.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
+    ada.commit({f"{OPENPGP_KEYS}/x": "x\n"})
+    ada.push()
+    ada.commit({"README.md": "and everything goes on\n"})
+    ada.push()
+
+
+def test_a_deleted_server_is_restored_by_who_may_change_it(
+    hub: Hub, ada: Person, ben: Person
+) -> None:
+    text, head = ada.read(YOURS), hub.head()
+    assert head is not None
+    deleted = running(2, status=Status.DELETED, deleted_at=running(2).since)
+    grave = "tombstones.d/pz.yaml"
+    hub.commit(head, {YOURS: None, grave: document.render("image: b\n", deleted)}, "deleted\n")
+    ben.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
+    ben.commit({NEW: text})
+    said = ben.push(fails=True)
+    assert f"{NEW}: ben@example.org may not take over {grave}" in said
+    ben.commit({grave: None})
+    assert f"{NEW}: ben@example.org may not take over {grave}" in ben.push(fails=True)
+    ben.git("reset", "-q", "--hard", "origin/main")
+    ben.commit({"tombstones.d/pz-2.yaml": document.render("image: b\n", running(7)).decode()})
+    assert "tombstones.d/pz-2.yaml: ben@example.org may not delete it" in ben.push(fails=True)
+
+
+def test_no_states_are_edited_to_make_other_servers_of_them(hub: Hub, ben: Person) -> None:
+    text = ben.read(YOURS)
+    for other in (document.split(text)[0], text.replace(running(2).id, running(99).id)):
+        ben.commit({YOURS: other})
+        assert f"{YOURS}: ben@example.org may not change it" in ben.push(fails=True)
+    ben.git("reset", "-q", "--hard", "origin/main")
+    # without its state a server is the same one, also before a manager has put it back
+    ben.commit({MINE: document.split(ben.read(MINE))[0]})
+    ben.push()
+    ben.commit({MINE: None})
+    assert f"{MINE}: ben@example.org may not delete it" in ben.push(fails=True)
+    assert at(hub, MINE)
+
+
+def test_more_commits_than_can_be_checked_in_time_are_refused(ben: Person) -> None:
+    begin = "".join(
+        f"commit refs/heads/many\ncommitter B <b@b> {at_s} +0000\ndata 1\nx\n"
+        + ("from refs/heads/main^0\n" if at_s == 1 else "") for at_s in range(1, 502)
+    )  # fmt: skip
+    subprocess.run(["git", "fast-import", "--quiet"], cwd=ben.folder, input=begin, text=True,
+                   check=True)
+    said = ben.push("origin", "many:refs/for/main", fails=True)
+    assert "501 commits, more than the 500 that are checked" in said
+
+
 # --- an upstream
 
 
@@ -262,6 +384,107 @@ def test_a_forced_push_is_one_step_of_whoever_signed_it(pair: Pair) -> None:
     pair.push({YOURS: "image: z\n"}, "anew", "--force")
     assert "ben@example.org may not change it" in pair.take()
     assert pair.at(YOURS).startswith("image: b\n")
+
+
+def sign_as(pair: Pair, tmp_path: Path, name: str) -> None:
+    """Sign what follows with somebody's key."""
+    plain_git(pair.person, "config", "user.signingkey", str(tmp_path / f"{name}.key.pub"))
+
+
+def test_what_somebody_signed_long_ago_is_not_put_back_by_force(
+    pair: Pair, tmp_path: Path
+) -> None:
+    sign_as(pair, tmp_path, "ada")
+    old = pair.push({"zedops.yaml": MORE})
+    pair.take()
+    pair.push({"zedops.yaml": RULES})
+    pair.take()
+    plain_git(pair.person, "push", "-q", "--force", "origin", f"{old}:main")  # anybody can
+    assert "is older than what it would undo" in pair.take()
+    assert pair.at("zedops.yaml") == RULES
+
+
+def test_what_a_forced_push_brings_is_answered_for_commit_by_commit(
+    pair: Pair, tmp_path: Path
+) -> None:
+    plain_git(pair.person, "reset", "-q", "--hard", "HEAD~1")
+    pair.push({YOURS: "image: z\n"}, "Ben's", "--force")
+    sign_as(pair, tmp_path, "ada")  # she helps him out, and does not merge it
+    pair.push({MINE: "image: y\n"})
+    said = pair.take()
+    assert f"{YOURS}: a change of it is not followed: ben@example.org may not change it" in said
+    assert pair.at(YOURS).startswith("image: b\n")
+    assert pair.at(MINE).startswith("image: y\n")
+
+
+def test_by_force_neither_does_a_signature_written_differently(
+    pair: Pair, tmp_path: Path
+) -> None:
+    sign_as(pair, tmp_path, "ada")
+    signed = plain_git(pair.person, "cat-file", "commit", pair.push({"zedops.yaml": MORE}))
+    pair.take()
+    pair.push({"zedops.yaml": RULES})
+    pair.take()
+    end = "-----END SSH SIGNATURE-----\n"
+    (tmp_path / "copy").write_text(signed.replace(end, f"{end} \n"))
+    copy = plain_git(pair.person, "hash-object", "-t", "commit", "-w", str(tmp_path / "copy"))
+    plain_git(pair.person, "reset", "-q", "--hard", copy.strip())
+    sign_as(pair, tmp_path, "ben")
+    pair.push({MINE: "image: y\n"}, "on top of it", "--force")
+    assert "is a copy of one that main has" in pair.take()
+    assert pair.at("zedops.yaml") == RULES
+
+
+def test_a_server_does_not_get_lost_on_its_way_to_where_it_may_not_be(pair: Pair) -> None:
+    text = (pair.person / MINE).read_text()
+    pair.push({MINE: None, "servers.d/other.yaml": text})
+    assert "ben@example.org may not change it" in pair.take()
+    assert pair.at(MINE).startswith("image: a\n")
+    assert running(1).id in pair.at(MINE)
+    assert pair.at("servers.d/other.yaml") == ""
+
+
+def test_a_folder_does_not_take_the_place_of_what_was_put_back(
+    pair: Pair, tmp_path: Path
+) -> None:
+    sign_as(pair, tmp_path, "ada")
+    pair.push({"zedops.yaml": ALL_FILES})
+    pair.take()
+    sign_as(pair, tmp_path, "ben")
+    for path in ("zedops.yaml", MINE):
+        (pair.person / path).unlink()
+    pair.push({"zedops.yaml/x": "x\n", f"{MINE}/mc-y.yaml": "image: y\n"})
+    assert f"{MINE} is in its place" in pair.take()
+    assert pair.at("zedops.yaml") == ALL_FILES
+    assert pair.at(MINE).startswith("image: a\n")
+
+
+@pytest.mark.parametrize("below", ["", "hidden: true\n"])
+def test_a_server_is_not_purged_by_way_of_its_definition(
+    pair: Pair, tmp_path: Path, below: str
+) -> None:
+    sign_as(pair, tmp_path, "ada")
+    pair.push({"zedops.yaml": RULES.replace("{paths", "{may: [change, delete], paths")})
+    pair.take()
+    sign_as(pair, tmp_path, "ben")
+    text = (pair.person / MINE).read_text()
+    pair.push({MINE: f"purge: data\n{text}{below}"})
+    assert "ben@example.org may not purge it" in pair.take()
+    assert pair.at(MINE).startswith("image: a\n")
+
+
+def test_settings_that_cannot_be_read_let_nobody_in(pair: Pair, tmp_path: Path) -> None:
+    sign_as(pair, tmp_path, "ada")
+    pair.push({"zedops.yaml": f"{RULES}typo: 1\n"})
+    assert "unknown key" in pair.take()
+    assert pair.at("zedops.yaml") == RULES
+    sign_as(pair, tmp_path, "ben")
+    pair.push({YOURS: "image: z\n"})
+    assert "ben@example.org may not change it" in pair.take()
+    sign_as(pair, tmp_path, "ada")
+    pair.push({"zedops.yaml": f"{RULES}retention: 2d\n"})
+    assert pair.take() == ""
+    assert "retention" in pair.at("zedops.yaml")
 
 
 def test_without_the_program_that_checks_nothing_is_taken_in(
