@@ -47,6 +47,8 @@ def hold_back(before: Fleet, after: Fleet, options: Iterable[str]) -> dict[str, 
 
 #: How the state of a server begins to say that its deletion was not followed.
 NOT_DELETED = "its deletion is held back"
+#: The same of a change that cannot be a definition at all.
+PASSED_OVER = "a change of it is passed over"
 
 
 def _named(servers: Iterable[Document]) -> str:

@@ -53,6 +53,8 @@ class Document:
     problems: tuple[Problem, ...] = ()
     #: The head as YAML's values, before defaults; what is laid over them in `resolve`.
     data: Any = field(default=None, compare=False, repr=False)
+    #: False where the text was not read (a link, too many bytes): nothing may be written over it.
+    is_read: bool = True
 
     @property
     def name(self) -> str:
@@ -85,10 +87,11 @@ def parse(
     wrong with it, only the state is read.
     """
     if refused := not_a_file(path, mode):
-        return _broken(path, refused[0])
+        return Document(path, "", problems=refused, is_read=False)
     if len(content) > yaml_source.MAX_BYTES:
         fact = f"{len(content)} bytes, more than the {yaml_source.MAX_BYTES} a definition may have"
-        return _broken(path, Problem(path, 0, 0, "", fact, "shorten it"), content)
+        problem = Problem(path, 0, 0, "", fact, "shorten it")
+        return Document(path, "", problems=(problem,), is_read=False)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -197,7 +200,7 @@ def format_time(at: datetime) -> str:
     return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-def _broken(path: str, problem: Problem, content: bytes = b"") -> Document:
+def _broken(path: str, problem: Problem, content: bytes) -> Document:
     head = split(content.decode("utf-8", "surrogateescape"))[0]
     return Document(path, head, problems=(problem,))
 

@@ -15,7 +15,7 @@ from enum import Enum
 from zedops import document, faults, snapshot
 from zedops.access import NOT_ALLOWED
 from zedops.admission import Admission, as_known
-from zedops.deletions import hold_back
+from zedops.deletions import PASSED_OVER, hold_back
 from zedops.document import GOES_ON
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import Fleet, Kind, kind_of
@@ -23,6 +23,7 @@ from zedops.hub import MAIN, Hub
 from zedops.identity import succeed, tied
 from zedops.merge import in_the_way, merge, take_theirs
 from zedops.repository import NO_OBJECT, Change, Entry
+from zedops.source import MAX_BYTES
 
 _PLACEHOLDER_ID = "0" * 26
 _FILE = 0o100000
@@ -108,18 +109,14 @@ class Intake:
     ) -> tuple[Files, dict[str, Problem]]:
         """Say what main gets, and which deletions are held back."""
         hub, repository = self._hub, self._hub.repository
-        problems: dict[str, Problem] = {}
+        problems = self._passed_over(theirs)
         here, there = repository.tree(main), repository.tree(tip)
-        files: dict[str, Entry | bytes | None] = {}
+        files: dict[str, Entry | bytes | None] = {path: here.get(path) for path in problems}
         both = {}
         for path, each in theirs.items():
-            server = kind_of(path) in (Kind.SERVER, Kind.TOMBSTONE)
-            if server and each.after and each.after.mode & 0o170000 != _FILE:
-                # a state could not be written below it
-                fact = "not a file: it is passed over"
-                problems[path] = Problem(path, 0, 0, "", fact, "commit a plain file")
-                files[path] = here.get(path)
-            elif here.get(path) == each.before:
+            if path in problems:
+                continue
+            if here.get(path) == each.before:
                 files[path] = each.after
             else:
                 both[path] = each
@@ -139,10 +136,27 @@ class Intake:
         for path, problem in refused.items():
             kept[path] = replace(problem, fact=f"{NOT_ALLOWED}: {problem.fact}")
         kept = _with_tied(before, trusted, here, files, kept)
-        for path, problem in kept.items():
+        for path, problem in {**problems, **kept}.items():
             was = written.documents.get(path)
-            files[path] = _with_message(was, problem) if was else here.get(path)
+            said = was is not None and was.is_read
+            files[path] = _with_message(was, problem) if was and said else here.get(path)
         return files, problems | kept
+
+    def _passed_over(self, theirs: Mapping[str, Change]) -> dict[str, Problem]:
+        """Find servers' files that no state could be written below: links, or too large."""
+        found = {}
+        entries = {path: each.after for path, each in theirs.items()
+                   if each.after and kind_of(path) in (Kind.SERVER, Kind.TOMBSTONE)}
+        sizes = self._hub.repository.sizes(sorted({each.blob for each in entries.values()}))
+        for path, each in entries.items():
+            size = sizes.get(each.blob, 0)
+            if each.mode & 0o170000 != _FILE:
+                fact = f"{PASSED_OVER}: not a file"
+                found[path] = Problem(path, 0, 0, "", fact, "commit a plain file")
+            elif size > MAX_BYTES:
+                fact = f"{PASSED_OVER}: {size} bytes, more than the {MAX_BYTES} it may have"
+                found[path] = Problem(path, 0, 0, "", fact, "shorten it")
+        return found
 
     def _merged(
         self, here: Mapping[str, Entry], both: Mapping[str, Change]

@@ -237,7 +237,7 @@ class Repository:
         if most is not None:
             read = self._in_quarantine(wanted, most)
             wanted = [each for each in wanted if each not in read]
-            sizes = self._sizes_of(wanted)
+            sizes = self.sizes(wanted)
             read |= {each: bytes(most + 1) for each, size in sizes.items() if size > most}
             return self.blobs(each for each in wanted if each not in read) | read
         if not wanted:
@@ -265,7 +265,7 @@ class Repository:
         found = {each: loose.blob(self.path / folder, each, most) for each in ids}
         return {each: content for each, content in found.items() if content is not None}
 
-    def _sizes_of(self, ids: list[str]) -> dict[str, int]:
+    def sizes(self, ids: list[str]) -> dict[str, int]:
         """Say how large blobs are; those that cannot be read are left out."""
         if not ids:
             return {}

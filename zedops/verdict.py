@@ -13,7 +13,7 @@ from datetime import datetime
 
 from zedops import checks
 from zedops.access import NOT_ALLOWED
-from zedops.deletions import COMMIT, NOT_DELETED, check_name, check_volumes
+from zedops.deletions import COMMIT, NOT_DELETED, PASSED_OVER, check_name, check_volumes
 from zedops.document import GOES_ON, Document
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
@@ -125,6 +125,10 @@ def _last_good(good: Fleet, each: Document) -> Document | None:
     return replace(was, path=each.path, state=each.state)
 
 
+#: How messages of what is put back begin.
+_REASONS = (NOT_DELETED, PASSED_OVER, NOT_ALLOWED)
+
+
 def _put_back(new: Fleet, paths: set[str]) -> dict[str, tuple[Problem, ...]]:
     """Find the files that were put back, because what was done to them is not followed."""
     found: dict[str, tuple[Problem, ...]] = {}
@@ -133,7 +137,7 @@ def _put_back(new: Fleet, paths: set[str]) -> dict[str, tuple[Problem, ...]]:
         message = each.state.message if each and each.state else None
         if message is None or not message.endswith(GOES_ON):
             continue
-        if any(f"{path}: {reason}" in message for reason in (NOT_DELETED, NOT_ALLOWED)):
+        if any(f"{path}: {reason}" in message for reason in _REASONS):
             fact = message.removeprefix(f"{path}: ").removesuffix(GOES_ON).strip()
             found[path] = (Problem(path, 0, 0, "", fact),)
     return found

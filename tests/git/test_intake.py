@@ -17,6 +17,7 @@ from zedops.document import GOES_ON
 from zedops.errors import GitFailed, RaceLost
 from zedops.hub import MAIN, Hub
 from zedops.intake import Intake, Source
+from zedops.source import MAX_BYTES
 from zedops.upstream import TAKEN, Upstream
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
@@ -176,7 +177,18 @@ def test_a_link_is_passed_over_and_what_was_there_stays(pair: Pair) -> None:
     (pair.person / "servers.d/d.yaml").symlink_to("a.yaml")
     pair.push({})
     said = pair.take()
-    assert f"{A}: not a file: it is passed over" in said
+    assert f"{A}: a change of it is passed over: not a file; commit a plain file" in said
+    assert GOES_ON in pair.at(A)
+    assert pair.at(A).startswith(VOLUMES.format("a"))
+    assert pair.at("servers.d/d.yaml") == ""
+
+
+def test_a_file_that_is_too_large_to_read_is_passed_over_and_never_written_over(pair: Pair) -> None:
+    large = "image: a\n" + "# nothing\n" * (MAX_BYTES // 10)
+    pair.push({A: large, "servers.d/d.yaml": large})
+    said = pair.take()
+    assert f"passed over: {len(large)} bytes, more than the {MAX_BYTES} it may have" in said
+    assert GOES_ON in pair.at(A)
     assert pair.at(A).startswith(VOLUMES.format("a"))
     assert pair.at("servers.d/d.yaml") == ""
 

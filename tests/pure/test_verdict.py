@@ -8,7 +8,7 @@ import pytest
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
 from zedops.access import NOT_ALLOWED
-from zedops.deletions import NOT_DELETED, hold_back
+from zedops.deletions import NOT_DELETED, PASSED_OVER, hold_back
 from zedops.document import GOES_ON
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet
@@ -148,7 +148,7 @@ def test_deletions_beyond_the_budget_are_held_each_under_its_own_name() -> None:
     assert hold_back(before, before.with_documents({A: None}), ()) == {}
 
 
-@pytest.mark.parametrize("reason", [NOT_DELETED, NOT_ALLOWED])
+@pytest.mark.parametrize("reason", [NOT_DELETED, PASSED_OVER, NOT_ALLOWED])
 def test_a_file_that_was_put_back_says_so_and_nothing_else_does(reason: str) -> None:
     message = f"{A}: {reason}: why {GOES_ON}"
     state = running(1, message=message)

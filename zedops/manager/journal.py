@@ -7,7 +7,7 @@ from datetime import datetime
 
 from zedops import audit, document
 from zedops.document import Document
-from zedops.fleet import Fleet
+from zedops.fleet import Fleet, Kind, kind_of
 from zedops.lifecycle import SETTLED
 from zedops.model import State, Status
 
@@ -116,6 +116,8 @@ class Journal:
         files: dict[str, bytes | None] = {}
         for path in sorted(self._files):
             each = fleet.documents.get(path)
+            if each is not None and not each.is_read and kind_of(path) is Kind.SERVER:
+                continue  # a state could not be written below it: their file stays as it is
             files[path] = document.render(each.head, each.state) if each else None
         if not self._entries:
             held = [each for path in files if (each := fleet.documents.get(path)) and each.problems]

@@ -329,7 +329,9 @@ class Ledger:
 
 
 def _with_state(each: Document, state: State) -> Document:
-    return Document(each.path, each.head, each.definition, state, each.problems, each.data)
+    return Document(
+        each.path, each.head, each.definition, state, each.problems, each.data, each.is_read
+    )
 
 
 def _is_gone(report: ServerReport) -> bool:
