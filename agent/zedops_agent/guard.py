@@ -14,7 +14,7 @@ from zedops_agent.observed import Observed, Presence
 def lost_world(want: DesiredServer, seen: Observed, memory: Memory) -> str | None:
     """Say what forbids starting this server, or None. The empty text means: could not look."""
     ways = f"put it back, or let it go with `zedops purge {want.name} --data`"
-    if said := _not_here_yet(want, seen):
+    if said := _not_here_yet(want, seen, memory):
         return said
     for volume in seen.volumes:
         if volume.marker is Presence.FOREIGN:
@@ -34,10 +34,13 @@ def lost_world(want: DesiredServer, seen: Observed, memory: Memory) -> str | Non
     return None
 
 
-def _not_here_yet(want: DesiredServer, seen: Observed) -> str | None:
-    """Say which data of a server from another host is not here yet: all of it has to be."""
+def _not_here_yet(want: DesiredServer, seen: Observed, memory: Memory) -> str | None:
+    """Say which data of a server from another host is not here yet: all of it has to be.
+
+    Whether it was made before says nothing: that may have been over there.
+    """
     origin = want.definition.moved_from
-    if origin is None or want.created or not want.data_expected:
+    if origin is None or memory.created or not want.data_expected:
         return None
     away = [each.key for each in seen.volumes if each.marker is Presence.ABSENT]
     if not away or Presence.UNKNOWN in (each.marker for each in seen.volumes):

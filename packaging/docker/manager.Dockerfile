@@ -2,11 +2,15 @@
 #
 #   python -m build --wheel                   # or: pip wheel --no-deps -w dist .
 #   docker build -f packaging/docker/manager.Dockerfile -t zedops-manager .
+#   install -d -o 967 /srv/fleets             # the image's user
+#   docker run --rm -v /srv/fleets:/fleets --entrypoint zedops zedops-manager init my-fleet
 #   docker run -d --name zedops -v /srv/fleets:/fleets -p 4222:4222 --restart unless-stopped \
 #     --stop-timeout 30 zedops-manager /fleets/my-fleet.git --advertise tls://fleet.example:4222
 #
-# Pushes go to /srv/fleets/my-fleet.git by ssh on the host, whose hooks run on the host: it needs
-# zedops, too, in the same place (/opt/zedops), or pushes from inside: docker exec zedops git …
+# Commands that commit, such as `zedops host add`, need a name once: docker exec -w /fleets/my-fleet
+# zedops git config user.name NAME, and user.email. Pushes go to /srv/fleets/my-fleet.git by ssh on the
+# host, whose hooks run on the host: it needs zedops, too, in the same place (/opt/zedops), or pushes
+# from inside: docker exec -w /fleets/my-fleet zedops git push
 ARG BASE=python:3.13-slim-bookworm
 FROM ${BASE}
 ARG PIP_NO_INDEX
@@ -26,5 +30,5 @@ WORKDIR /fleets
 ENV PYTHONUNBUFFERED=1 ZEDOPS_METRICS=127.0.0.1:9090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s CMD ["/opt/zedops/bin/python", "-c", \
-  "import urllib.request as r; r.urlopen('http://127.0.0.1:9090/healthz', timeout=4)"]
+  "import os, urllib.request as r; host, _, port = os.environ['ZEDOPS_METRICS'].rpartition(':'); r.urlopen('http://' + (host or '127.0.0.1') + ':' + port + '/healthz', timeout=4)"]
 ENTRYPOINT ["zedops", "manager"]

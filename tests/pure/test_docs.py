@@ -72,3 +72,32 @@ def _said() -> Iterator[str]:
                               for each in node.values).replace("`", "")
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value.replace("`", "")
+
+
+def test_every_command_in_the_docs_exists_with_its_options() -> None:
+    known = grammar.read()
+    options = {words: {"-h", "--help"} | {name for param in each["params"]
+                                          for name in param.get("options", ())}
+               for words, each in known.items()}
+    seen = 0
+    for path in [ROOT / "README.md", *DOCS.glob("*.md")]:
+        for line in _commands(path.read_text()):
+            words = line.split()[1:]
+            name = next(each for each in (" ".join(words[:2]), *words[:1], "") if each in known)
+            assert name, (path.name, line)
+            given = re.findall(r"(?<!\S)--?[a-z][a-z-]*", line.split(" -- ")[0])
+            assert set(given) <= options[name], (path.name, line)
+            seen += 1
+    assert seen > 150
+
+
+def _commands(page: str) -> Iterator[str]:
+    """Find the calls of zedops in code, within a line and in blocks."""
+    blocks = re.findall(r"^```.*?^```", page, re.MULTILINE | re.DOTALL)
+    lines = [*"\n".join(blocks).splitlines(), *re.findall(r"`(zedops [^`\n]+)`", page)]
+    for line in lines:
+        plain = re.sub(r"\s#.*", "", line.strip().removeprefix("$ "))
+        for part in re.split(r"&&|\|\|?|;", plain):
+            call = part.strip().removeprefix("sudo ")
+            if re.match(r"zedops [a-z]", call):
+                yield call

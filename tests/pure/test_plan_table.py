@@ -148,6 +148,7 @@ def test_a_world_from_another_host_is_waited_for_until_all_of_it_is_there() -> N
     assert planned(want, see(world=UNREADABLE), Memory()) == "nothing"
     assert planned(want, see(), Memory()).splitlines()[0].startswith("pull")
     there = want.model_copy(update={"created": True})
+    assert planned(there, half, Memory()) == lost  # on a host that the fleet gave up
     assert planned(there, see(container()), settled(there)) == "nothing"
 
 

@@ -139,6 +139,10 @@ def test_what_cannot_be_known_is_silent(tmp_path: Path) -> None:
     (tmp_path / "zedops.yaml").write_bytes(b"\xff: [")
     assert _ask("zedops new x --host ", tmp_path) == ("", "")
     assert _ask("zedops nonsense ", tmp_path)[1] == ""
+    (tmp_path / "zedops.yaml").unlink()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zedops.yaml").symlink_to("pipe")  # whoever follows it waits for ever
+    assert _ask("zedops new x --host ", tmp_path) == ("", "")
 
 
 def test_names_that_no_server_can_have_are_not_put_on_a_screen(clone: Path) -> None:

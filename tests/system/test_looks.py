@@ -55,6 +55,8 @@ def test_list_show_and_history_look_back(fleet: Machine) -> None:
 
 def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:
     begin(fleet, "watched", command(LOOP))
+    draft = fleet.clone / "servers.d/draft.yaml"
+    draft.write_text("image: a\n")
     leader, follower = pty.openpty()
     watching = subprocess.Popen(
         [sys.executable, "-m", "zedops", "watch", "-n", "0.5"], cwd=fleet.clone, stdin=follower,
@@ -66,6 +68,7 @@ def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:
     try:
         while not (b"watched" in seen and b" %" in seen and b"running" in seen):
             assert time.monotonic() < deadline, seen
+            assert b"not pushed" not in seen, "everything is"
             if select.select([leader], [], [], 1)[0]:
                 seen += os.read(leader, 65536)
         watching.send_signal(signal.SIGINT)
@@ -75,7 +78,9 @@ def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:
             except OSError:  # the terminal's other end is closed
                 break
         assert watching.wait(20) == 130
+        assert b"1 file changed here" in seen
     finally:
+        draft.unlink()
         watching.kill()
         watching.wait()
         os.close(leader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,7 +125,7 @@ def _this_host(root: Path, policy: Path) -> Iterator[Finding]:
 
 
 def _show(found: list[tuple[str, Finding]]) -> None:
-    colour = sys.stdout.isatty()
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")  # https://no-color.org
     before = None
     for where, each in found:
         if where != before:

@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 #: The same as `fields.NAME`; a file of any other name is no server's, and is not put on a screen.
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SETTINGS = "zedops.yaml"
-_MAX_BYTES = 1 << 20
+_MAX_BYTES = 1 << 18
 
 
 class Named(click.ParamType[str]):
@@ -79,8 +79,10 @@ def _stems(folder: Path) -> Iterator[str]:
 def _hosts(top: Path) -> Iterator[str]:
     import yaml
 
-    with (top / _SETTINGS).open("rb") as file:
-        read = yaml.safe_load(file.read(_MAX_BYTES))
+    # a working copy holds what others pushed: a link in it is not followed
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with open(os.open(top / _SETTINGS, flags), "rb") as file:  # noqa: PTH123
+        read = yaml.load(file.read(_MAX_BYTES), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     for each in read.get("hosts", ["local"]):
         if _NAME.fullmatch(each):
             yield each

@@ -26,6 +26,9 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
         server_id = find_server(clone.fleet(), server).id
         hub = clone.hub_path()
     if server_id is None:
+        if hub is not None:
+            with door.opened(hub):  # where no manager is, that is what is to be said
+                pass
         raise ZedopsError(f"{server} has not been taken up yet; try again in a moment")
     request = {"do": "stream", "request": {**wanted, "server_id": server_id}}
     door.ask_hub(hub, request, echo_raw)

@@ -12,14 +12,19 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from zedops.checkout import REMOTE_MAIN
 from zedops.cli.busy import Busy, Meter
 from zedops.cli.output import COLOURS, ago, printable
 from zedops.cli.screen import here
 from zedops.cli.stats import cpu
 from zedops.clone import Clone
-from zedops.errors import ZedopsError
+from zedops.errors import GitFailed, ZedopsError
+from zedops.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
 from zedops.quantities import format_size
 from zedops.rows import facts
+
+#: Whose changes are changes of the fleet.
+_OURS = (SETTINGS_PATH, SERVERS, TOMBSTONES, PRESETS)
 
 
 @click.command("watch")
@@ -66,7 +71,21 @@ def look(clone: Clone, meter: Meter) -> Group:
     )
     waiting = f", not answering: {', '.join(sorted(meter.silent))}" if meter.silent else ""
     head = Text(f"{fleet.settings.name}: {counts or 'no servers'}{waiting}", style="bold")
-    return Group(head, made)
+    return Group(head, *_unpushed(clone), made)
+
+
+def _unpushed(clone: Clone) -> list[Text]:
+    """Say what is changed in this clone and not pushed yet."""
+    run = clone.repository.run
+    files = len(run("status", "--porcelain", "--", *_OURS).splitlines())
+    try:
+        commits = int(run("rev-list", "--count", f"{REMOTE_MAIN}..HEAD"))
+    except GitFailed:  # nothing was committed here yet
+        commits = 0
+    parts = [f"{count} {what}{'' if count == 1 else 's'} {rest}" for count, what, rest in (
+        (files, "file", "changed here"), (commits, "commit", "not pushed"),
+    ) if count]
+    return [Text(f"{', '.join(parts)}: `zedops plan` says what a push does")] if parts else []
 
 
 def _time(at: str | None) -> datetime | None:
