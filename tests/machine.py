@@ -80,7 +80,7 @@ class Machine:
                 cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 env={**os.environ, **({faults.VARIABLE: fault} if fault else {})},
             )
-        self.wait_for(lambda: "Ctrl-C ends" in self.log.read_text()[begun:] or self.died)
+        self.wait_for(lambda: b"Ctrl-C ends" in self.log.read_bytes()[begun:] or self.died)
         assert fault or not self.died, self.said()
 
     @property

@@ -9,6 +9,7 @@
     │   ├── EngineUnreachable 1   could not look; nothing may be inferred from it
     │   └── LookOutdated      1   what was seen is there no more: look again, then retry
     ├── DataAtRisk            1   going on could harm a world: stop and say so
+    ├── NotKept               1   a disk took nothing of what must not be forgotten
     ├── HostUnavailable       1   no agent answers for that host
     ├── VersionMismatch       1   the other side speaks another version of the protocol
     ├── CommandFailed         1   a command in a container did not end with 0
@@ -86,6 +87,10 @@ class LookOutdated(EngineFailed):
 
 class DataAtRisk(ZedopsError):
     """Going on could create a fresh world over a lost one, or touch somebody else's data."""
+
+
+class NotKept(ZedopsError):
+    """What must be remembered could not be written down: nothing is done that depends on it."""
 
 
 class HostUnavailable(ZedopsError):

@@ -179,7 +179,10 @@ def main(name: str) -> int:
     except Malformed as error:
         say("cannot be checked: %s" % error)
         return 1
-    return respond(name, request, ask(link, request))
+    verdict = ask(link, request)
+    if os.environ.get("ZEDOPS_FAULT") == "hook." + name:  # `faults`, which is not here to import
+        os.kill(os.getpid(), 9)
+    return respond(name, request, verdict)
 
 
 if __name__ == "__main__":

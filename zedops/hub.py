@@ -236,6 +236,7 @@ class Hub:
     def see(self, commit: str) -> None:
         """Remember what was taken in, where there was nothing to commit."""
         self.repository.run("update-ref", SEEN, commit)
+        faults.point("hub.seen")
 
     def seen(self) -> str | None:
         """Find the newest commit that was taken in."""
@@ -253,6 +254,7 @@ class Hub:
         epoch = max(int(held or 0) + 1, int(time.time()))
         blob = self.repository.run("hash-object", "-w", "--stdin", stdin=f"{epoch}\n".encode())
         self.repository.move_ref(EPOCH, blob, before or NO_OBJECT)
+        faults.point("hub.epoch")
         self._epoch = blob
         return epoch
 
@@ -291,6 +293,11 @@ class Hub:
         try:
             return repository.run("merge-base", one, other)
         except GitFailed:
+            # git says the same where it cannot read what they have in common
+            try:
+                repository.run("rev-list", "--quiet", one, other)
+            except GitFailed as error:
+                raise repository.damaged(error) from error
             return None
 
 

@@ -101,11 +101,17 @@ def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
 
 
 def _left(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str | None]:
-    """Find the ids of servers whose files are gone, by text; None where several have the same."""
+    """Find the ids of servers whose files are gone, by text; None where several have the same.
+
+    One whose file was moved to the tombstones is meant to end, not to go on under another name.
+    """
+    buried = {path for path in paths if path in new.documents and kind_of(path) is Kind.TOMBSTONE}
     found: dict[str, str | None] = {}
     for path in sorted(paths):
         each = old.documents.get(path)
-        if each is not None and _lives(each) and path not in new.documents:
+        if each is None or not _lives(each) or tombstone_path(each.name) in buried:
+            continue
+        if path not in new.documents:
             found[each.head] = None if each.head in found else each.id
     return found
 

@@ -7,6 +7,7 @@ of start-up (GitPython) or push past the hub's hooks (pygit2, dulwich). Knows no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import uuid
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zedops import loose
+from zedops import damage, faults, loose
 from zedops.batch import Batch
 from zedops.errors import GitFailed, RaceLost
 
@@ -146,8 +147,35 @@ class Repository:
             check=False,
         )
         if done.returncode:
-            raise failure(arguments, done.stderr.decode(errors="replace"))
+            raise self._trouble(arguments, done.stderr.decode(errors="replace"))
         return done.stdout
+
+    def _trouble(self, arguments: tuple[str, ...], said: str) -> GitFailed:
+        """Make the error for a command that failed, with what a person can do where that is known.
+
+        What the command left behind is removed.
+        """
+        for name in damage.left_behind(said):
+            with contextlib.suppress(OSError):
+                (self.path / name).unlink()
+        if (found := damage.of_disk(self.path, arguments[0], said)) is not None:
+            return found
+        lost = damage.is_told(said) or (damage.NOT_THERE in said and any(
+            len(each) == len(NO_OBJECT) and not self._has(f"{each}^{{tree}}") for each in arguments
+        ))
+        plain = failure(arguments, said)
+        return self.damaged(plain) if lost else plain
+
+    def _has(self, name: str) -> bool:
+        """Say whether an object is there and can be read."""
+        with contextlib.suppress(GitFailed):
+            self.pipe("cat-file", "-e", name)
+            return True
+        return False
+
+    def damaged(self, fact: object) -> GitFailed:
+        """Make the error for lacking what should be here."""
+        return damage.of_objects(self.path, fact)
 
     def resolve(self, revision: str) -> str | None:
         """Find the commit behind a ref or an abbreviated id; None if there is none."""
@@ -197,7 +225,7 @@ class Repository:
             return None
         out = self._commits.ask(commit)
         if not out:
-            raise GitFailed(f"{self.path}: commit {commit} cannot be read; run `git fsck`")
+            raise self.damaged(f"commit {commit} cannot be read")
         found, email, parents, *fields = out.split(b"\0")
         changes, others = _changes(fields), tuple(parents.decode().split())
         if len(others) > 1 and out.count(found + b"\0" + email) != len(others):
@@ -252,7 +280,7 @@ class Repository:
             end = out.index(b"\n", offset)
             header = out[offset:end].split()
             if len(header) != 3:
-                raise GitFailed(f"{self.path}: object {each} cannot be read; run `git fsck`")
+                raise self.damaged(f"object {each} cannot be read")
             size = int(header[2])
             found[each] = out[end + 1 : end + 1 + size]
             offset = end + size + 2
@@ -293,6 +321,7 @@ class Repository:
         stream = _stream(ref, parents, files, message, author, committer)
         out = self.pipe("fast-import", "--quiet", "--force", "--date-format=raw", "--done",
                         stdin=stream)
+        faults.point("git.imported")
         return out.decode().strip()
 
     def move_ref(

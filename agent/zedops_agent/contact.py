@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from zedops import __version__
+from zedops import __version__, faults
 from zedops.bus import Link
-from zedops.errors import HostUnavailable, ZedopsError
+from zedops.errors import HostUnavailable, NotKept, ZedopsError
 from zedops.wire import DesiredDocument, Heartbeat, Hello, Progress, Report, ServerReport
 from zedops_agent.store import Store
 
@@ -76,6 +76,11 @@ class Contact:
         with self._wake:
             self._progress[progress.id] = progress
             self._wake.notify_all()
+
+    def ask_later(self, why: str) -> None:
+        """Ask for the document again in a while: the one that came could not be taken."""
+        self._note(why)
+        self._again_in(HEARTBEAT_S)
 
     @property
     def reached(self) -> bool:
@@ -143,6 +148,7 @@ class Contact:
         if greets:
             hello = Hello(host=self._host, epoch=epoch, rev=rev, zedops=__version__)
             document = link.sync(hello)
+            faults.point("contact.synced")
             self._send_reports(link)  # what happened before comes before what is found now
             self._take(document)
         self._send_reports(link)
@@ -160,6 +166,7 @@ class Contact:
         while batch := self._reports[:_BATCH]:
             try:
                 link.report(Report(host=self._host, servers=tuple(batch)))
+                faults.point("contact.reported")
             except HostUnavailable:
                 raise
             except ZedopsError as error:  # it would be refused the next time, too
@@ -184,5 +191,5 @@ class Contact:
             try:
                 self._store.save_unsent(reports)
                 self._on_disk = bool(reports)
-            except OSError as error:
-                log.error("cannot keep what could not be reported: %s", error)
+            except NotKept as error:
+                log.error("what could not be reported: %s", error)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from zedops import faults
 from zedops.calls import Belonging, VolumeSize
 from zedops.errors import DataAtRisk, EngineFailed
 from zedops.model import Definition, Volume, VolumeKind
@@ -179,6 +180,9 @@ def remove(root: Path, owner: Owner) -> None:
     """
     home = home_path(root, owner.id)
     try:
+        if not home.is_symlink() and not any(home.iterdir()):
+            home.rmdir()  # a purge was cut off just before its end, or it never held anything
+            return
         marks = {"": _look_at(home, "", owner).marker}
         marks |= {each.name: _look_at(each, each.name, owner).marker for each in home.iterdir()}
         foreign = [key for key, mark in marks.items()
@@ -190,7 +194,10 @@ def remove(root: Path, owner: Owner) -> None:
         for each in home.iterdir():
             if each.name != MARKER:
                 shutil.rmtree(each)
+                faults.point("purge.begun")
+        faults.point("purge.emptied")
         (home / MARKER).unlink()  # last: a purge that was cut off can still show whose this is
+        faults.point("purge.unmarked")
         home.rmdir()
     except FileNotFoundError:
         return
@@ -210,6 +217,7 @@ def make(
     try:
         home = home_path(root, owner.id)
         home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        faults.point("data.made")
         _mark(home, owner)
         for key, volume in definition.volumes.items():
             path = places[key]
@@ -254,3 +262,4 @@ def _mark(path: Path, owner: Owner) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(marker)
+    faults.point("data.marked")

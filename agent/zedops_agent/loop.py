@@ -16,7 +16,13 @@ from typing import assert_never
 
 from zedops.bus import Link, Stream
 from zedops.calls import ExecRequest, LogsRequest, Reply, Request, StreamRequest
-from zedops.errors import EngineFailed, EngineUnreachable, HostUnavailable, ZedopsError
+from zedops.errors import (
+    EngineFailed,
+    EngineUnreachable,
+    HostUnavailable,
+    NotKept,
+    ZedopsError,
+)
 from zedops.wire import DesiredDocument
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
@@ -102,6 +108,12 @@ class Agent:
 
     def desired(self, document: DesiredDocument) -> None:
         """Take a document if it is newer than the one held; keep it on disk before acting."""
+        try:
+            self._take(document)
+        except NotKept as error:
+            self._contact.ask_later(str(error))
+
+    def _take(self, document: DesiredDocument) -> None:
         with self._taking:
             held = self._document
             if held is not None and document.stamp <= held.stamp:
@@ -160,7 +172,7 @@ class Agent:
 
     def _start_over(self, document: DesiredDocument) -> None:
         """Take the document of a manager that may have missed something: report all anew."""
-        self.desired(document)
+        self._take(document)
         self._reconciler.forget_reports()
         self._mark_all()
 

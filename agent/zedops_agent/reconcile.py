@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from zedops import faults
 from zedops.document import one_line
-from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable, LookOutdated
+from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable, LookOutdated, NotKept
 from zedops.quantities import format_duration
 from zedops.wire import (
     Activity,
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 #: A plan that does not come to an end is a bug; it is taken up again later, not in a tight loop.
 _ROUNDS = 12
 _ROUNDS_PAUSE_S = 5.0
+#: A disk that takes nothing is tried again after this.
+_NOT_KEPT_PAUSE_S = 10.0
 #: Steps after which a failed attempt has cost the previous container its run.
 _DISRUPTIVE = (StopContainer, Create, Start)
 
@@ -67,6 +69,14 @@ class Reconciler:
 
     def settle(self, want: DesiredServer) -> datetime | None:
         """Work on a server until its plan is empty. Returns when to look again, if ever."""
+        with faults.work_on(want.name):
+            try:
+                return self._settle(want)
+            except NotKept as error:
+                log.warning("%s: %s", want.name, error, extra={"server": want.name})
+                return datetime.now(UTC) + timedelta(seconds=_NOT_KEPT_PAUSE_S)
+
+    def _settle(self, want: DesiredServer) -> datetime | None:
         note: str | None = None
         for _ in range(_ROUNDS):
             if self.stopping:
@@ -79,7 +89,12 @@ class Reconciler:
             if not plan.steps and plan.lost is None and _is_there(want, seen):
                 memory = reached(memory, want)
             if memory != before:
-                self._store.save_memory(want.id, memory)
+                try:
+                    self._store.save_memory(want.id, memory)
+                except NotKept as error:
+                    unkept = failed(memory, want, str(error), now, retry=True)
+                    self._report(want, seen, unkept, Plan(), None, None)
+                    raise
             at_work = Activity.OTHER if plan.steps else None
             # first the facts as they were found, then what is being done about them
             for activity in dict.fromkeys((at_work, _activity(plan, want))):
@@ -102,6 +117,7 @@ class Reconciler:
             try:
                 with self._metrics.step(type(step).__name__):
                     told = self._workshop.carry_out(step, want, seen, self._progress(want))
+                faults.point(f"{faults.STEP}{type(step).__name__}")
             except EngineUnreachable:
                 raise
             except LookOutdated as error:
@@ -111,7 +127,6 @@ class Reconciler:
                 retry = not disrupted and not isinstance(error, GaveUp | DataAtRisk)
                 self._remember_failure(want, step, str(error), retry=retry)
                 return None
-            faults.point(f"step.{type(step).__name__}")
             if isinstance(told, str):
                 note = "; ".join(each for each in (note or plan.note, told) if each)
             elif told is not None and (told.killed or want.goal is not Goal.RUNNING):

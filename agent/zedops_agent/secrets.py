@@ -131,7 +131,11 @@ class Secrets:
         """Keep what an adopted container was given, but for what is set already."""
         for name, value in values.items():
             if not self.path(server, name).exists():
-                self.set(server, name, value)
+                try:
+                    self.set(server, name, value)
+                except OSError as error:
+                    place = self.path(server, name)
+                    raise EngineFailed(f"cannot keep {place}: {error.strerror}") from error
 
     def remove(self, server: str, name: str) -> bool:
         """Remove a value; False if there was none."""

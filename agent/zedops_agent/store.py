@@ -6,14 +6,16 @@ or not at all: a temporary file, synced, then renamed over the old one.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from zedops import faults
-from zedops.errors import ZedopsError
+from zedops.errors import NotKept, ZedopsError
 from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
 
@@ -53,8 +55,9 @@ class Store:
 
     def save_desired(self, document: DesiredDocument) -> None:
         """Keep the newest document."""
-        _write(self._home / "desired.json", document.model_dump_json())
-        faults.point("store.desired")
+        with _keeping(self._home):
+            _write(self._home / "desired.json", document.model_dump_json())
+            faults.point("store.desired")
 
     def load_unsent(self) -> list[ServerReport]:
         """Read what could not be reported before this agent was started."""
@@ -67,10 +70,12 @@ class Store:
     def save_unsent(self, reports: list[ServerReport]) -> None:
         """Keep what could not be reported; nothing, once it was."""
         path = self._home / "unsent.jsonl"
-        if reports:
-            _write(path, "".join(f"{each.model_dump_json()}\n" for each in reports))
-        else:
-            path.unlink(missing_ok=True)
+        with _keeping(self._home):
+            if reports:
+                _write(path, "".join(f"{each.model_dump_json()}\n" for each in reports))
+                faults.point("store.unsent")
+            else:
+                path.unlink(missing_ok=True)
 
     def load_memory(self, server_id: str) -> Memory:
         """Read what is known of a server; a fresh memory where nothing is."""
@@ -84,10 +89,21 @@ class Store:
 
     def save_memory(self, server_id: str, memory: Memory) -> None:
         """Keep what is known of a server."""
-        _write(self._memories / f"{server_id}.json", memory.model_dump_json())
-        if memory.adopted is not None:
-            self.adopted[memory.adopted] = server_id
-        faults.point("store.memory")
+        with _keeping(self._home):
+            _write(self._memories / f"{server_id}.json", memory.model_dump_json())
+            if memory.adopted is not None:
+                self.adopted[memory.adopted] = server_id
+            faults.point("store.memory")
+
+
+@contextlib.contextmanager
+def _keeping(home: Path) -> Iterator[None]:
+    """Say where nothing can be written, and that it matters."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "see to that; servers go on, nothing new is begun, zedops tries again"
+        raise NotKept(f"cannot write in {home}: {error.strerror}; {remedy}") from error
 
 
 def _write(path: Path, text: str) -> None:

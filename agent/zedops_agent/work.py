@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import assert_never
 
 from zedops import faults
-from zedops.errors import EngineFailed
+from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.model import SecretsAs
 from zedops.wire import DesiredServer, Goal
 from zedops_agent import data, files
@@ -46,6 +46,8 @@ from zedops_agent.survey import Survey
 
 #: So many of a crashed server's last log lines go into its message.
 _LAST_LINES = 3
+#: What registries say to whom they do not know; some hide what is private as what is not there.
+_UNKNOWN = ("unauthorized", "no basic auth", "authentication required", "access denied", "denied:")
 #: What the Engine says where somebody else has a name, or a port.
 _NAME_TAKEN = "is already in use by container"
 _PORT_TAKEN = ("port is already allocated", "address already in use")
@@ -181,9 +183,11 @@ class Workshop:
                 engine.unpause(step.container)
             case Rename():
                 engine.make_way(self._fleet, step.name, step.container)
+                faults.point("rename.cleared")
                 engine.rename(step.container, step.name)
             case Remove():
                 engine.remove(step.container)
+                faults.point("remove.removed")
                 self._forget_files(step.container, seen)
             case RemoveData():
                 self._policy.check_purge()
@@ -199,7 +203,15 @@ class Workshop:
         found = None if step.newest else self._engine.image(step.image)
         if found is None:
             progress(f"pulling {step.image}")
-            self._engine.pull(step.image, progress)
+            try:
+                self._engine.pull(step.image, progress)
+            except EngineUnreachable:
+                raise
+            except EngineFailed as error:
+                said = str(error)
+                named = "" if step.image in said else f"cannot pull {step.image}: "
+                way = _how_to_be_known(step.image, said)
+                raise EngineFailed(f"{named}{said}{way}") from error
             found = self._engine.image(step.image)
         if found is not None:
             self._images[want.id] = found
@@ -222,6 +234,7 @@ class Workshop:
         given = self._engine.environment(step.container)
         wanted = want.definition.host_secrets
         self._secrets.keep(want.name, {name: given.get(name, "") for name in wanted})
+        faults.point("adopt.kept")
         memory: Memory = self._store.load_memory(want.id)
         self._store.save_memory(want.id, memory.model_copy(update={"adopted": step.container}))
 
@@ -230,6 +243,7 @@ class Workshop:
         before = next((each for each in seen.containers if each.id == step.container), None)
         if before is None or matches(before, want):  # not one that was made with other secrets
             self._hand_files(step.container, want)
+            faults.point("start.handed")
         try:
             with self._pace.turn():
                 self._engine.start(step.container)
@@ -248,6 +262,7 @@ class Workshop:
             secrets += self._secrets.read(want.name, want.definition).values()
         lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
         self._engine.stop(step.container, step.stop)
+        faults.point("giveup.stopped")
         raise GaveUp(f"{step.cause}; last log lines: {lines or 'none'}")
 
     def _of(self, want: DesiredServer) -> data.Owner:
@@ -313,6 +328,15 @@ class Workshop:
         faults.point("restart.stopped")
         self._hand_files(step.container, want)
         self._engine.start(step.container)
+
+
+def _how_to_be_known(image: str, said: str) -> str:
+    """Name the way out where a registry wants to know who asks."""
+    if not any(words in said.lower() for words in _UNKNOWN):
+        return ""
+    host, slash, _ = image.partition("/")
+    registry = f" {host}" if slash and any(each in host for each in ".:") else ""
+    return f"; `docker login{registry}` on this host, as the user that runs zedops, may help"
 
 
 def _hide(secrets: Iterable[str], text: str) -> str:

@@ -33,7 +33,8 @@ def missing() -> str | None:
 class PrivateEngine:
     """One dockerd at a time, on data of its own, that ends with the tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self.folder = Path("/tmp", f"zedops-engine-{uuid.uuid4().hex[:8]}")  # noqa: S108 - short
         self.folder.mkdir(mode=0o711)
         self.url = f"unix://{self.folder}/sock"
@@ -69,6 +70,7 @@ class PrivateEngine:
                     # where the system has a containerd, dockerd takes that, and shares it
                     "--containerd-namespace", self.folder.name,
                     "--containerd-plugins-namespace", f"{self.folder.name}.plugins",
+                    *self._options,
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )

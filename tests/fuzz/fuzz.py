@@ -17,14 +17,17 @@ sys.path[:0] = [str(ROOT), str(ROOT / "agent")]
 
 atheris = importlib.import_module("atheris")
 with atheris.instrument_imports(include=["zedops"]):
-    from zedops import hook
+    from zedops import compose, hook, preset
     from zedops.bus.nats.messages import VERSION_HEADER, unpack
+    from zedops.bus.nats.tokens import Token
+    from zedops.calls import read_reply, read_request, read_stream_request
     from zedops.checks import check
     from zedops.document import parse, render
     from zedops.errors import ZedopsError
     from zedops.fleet import Fleet, read_settings
     from zedops.manager import requests
-    from zedops.wire import DesiredDocument
+    from zedops.merge import merge
+    from zedops.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
 
 PATH = "servers.d/a.yaml"
 
@@ -51,6 +54,46 @@ def message(raw: bytes) -> None:
         unpack(raw, {VERSION_HEADER: "1"}, DesiredDocument.model_validate, "attic")
 
 
+def report(raw: bytes) -> None:
+    """Read what a host says to its manager."""
+    for kind in (Report, Hello, Heartbeat, Progress):
+        with contextlib.suppress(ZedopsError):
+            unpack(raw, {VERSION_HEADER: "1"}, kind.model_validate, "attic")
+
+
+def question(raw: bytes) -> None:
+    """Read what is asked of a host, and what it answers."""
+    for read in (read_request, read_reply, read_stream_request):
+        with contextlib.suppress(ZedopsError):
+            unpack(raw, {VERSION_HEADER: "1"}, read, "attic")
+
+
+def token(raw: bytes) -> None:
+    """Read what a person pastes to join a host."""
+    with contextlib.suppress(ZedopsError):
+        Token.read("zed1." + raw.decode("latin-1"))
+
+
+def game(raw: bytes) -> None:
+    """Read a fleet's own preset."""
+    read = preset.parse("presets/a.yaml", raw)
+    if not all(str(each).isprintable() for each in read.problems):
+        raise AssertionError(read.problems)
+
+
+def services(raw: bytes) -> None:
+    """Read somebody's compose file."""
+    project = compose.Project("/somewhere", "somewhere", {})
+    with contextlib.suppress(ZedopsError):
+        compose.read_services("compose.yaml", raw.decode("utf-8", "replace"), project)
+
+
+def both(raw: bytes) -> None:
+    """Merge what two sides made of one file."""
+    base, ours, theirs = [*raw.split(b"\xff", 2), b"", b""][:3]
+    merge({PATH: base}, {PATH: ours}, {PATH: theirs}, lambda *_: None)
+
+
 def door(raw: bytes) -> None:
     """Read what somebody on this machine asks."""
     with contextlib.suppress(ZedopsError):
@@ -64,8 +107,18 @@ def packet(raw: bytes) -> None:
         hook.read_request("proc-receive")
 
 
+def pushed(raw: bytes) -> None:
+    """Read which refs a push moves."""
+    sys.stdin = io.TextIOWrapper(io.BytesIO(raw))
+    with contextlib.suppress(hook.Malformed):
+        hook.read_request("pre-receive")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (document, settings, message, door, packet)
+    each.__name__: each for each in (
+        document, settings, game, services, both, message, report, question, token, door, packet,
+        pushed,
+    )
 }
 
 

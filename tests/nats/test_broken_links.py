@@ -48,6 +48,19 @@ def test_a_server_that_was_killed_is_back_for_everybody(
         assert manager.reports == reports(2)
 
 
+def test_a_break_is_told_by_zedops_alone(
+    server: NatsServer, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = AgentEnd()
+    with new_link(server, authority, "attic", agent):
+        wait_for(lambda: agent.greeted)
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        wait_for(lambda: agent.greeted > 1)
+    assert "unexpected EOF" in caplog.text
+    assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []
+
+
 def has_stopped(pid: int) -> bool:
     """Say whether every thread of a process has stopped (proc(5))."""
     threads = Path(f"/proc/{pid}/task").glob("*/stat")

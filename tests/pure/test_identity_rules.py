@@ -93,6 +93,13 @@ def test_a_rename_keeps_id_and_state() -> None:
     assert state(after, C) == running(1)
 
 
+def test_a_server_that_is_buried_is_not_taken_for_another_one_of_the_same_text() -> None:
+    purge = b"purge: data\n" + file(A)
+    after = push(TWO, {A: None, GRAVE: purge, C: b"image: a\n"})
+    assert ids(after) == {GRAVE: server_id(1), B: server_id(2), C: server_id(100)}
+    assert after.documents[GRAVE].head.startswith("purge: data\n")
+
+
 def test_a_rename_with_an_edit_keeps_id_and_state() -> None:
     after = push(TWO, {A: None, "servers.d/folder/c.yaml": render("image: z\n", running(1))})
     assert state(after, "servers.d/folder/c.yaml") == running(1)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.machine import Machine, free_port
+from tests.machine import Machine
 from zedops import document
 from zedops.document import Document
 from zedops.model import State
+from zedops.repository import Repository
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,14 @@ def die_and_come_back(machine: Machine) -> None:
 
 def documents(machine: Machine) -> dict[str, Document]:
     """Read every server and tombstone from the hub: these tests ask too often for a command."""
-    head = machine.git("rev-parse", "main", cwd=machine.hub).strip()
-    paths = machine.git("ls-tree", "-r", "--name-only", head, cwd=machine.hub).splitlines()
-    read = {
-        path: document.parse(path, machine.git("show", f"{head}:{path}", cwd=machine.hub).encode())
-        for path in paths
+    hub = Repository(machine.hub)
+    found = {
+        path: each.blob for path, each in hub.tree("main").items()
         if path.startswith(("servers.d/", "tombstones.d/")) and path.endswith(".yaml")
     }
-    return {each.name: each for each in read.values()}
+    texts = hub.blobs(found.values())
+    read = [document.parse(path, texts[blob]) for path, blob in found.items()]
+    return {each.name: each for each in read}
 
 
 def state_of(machine: Machine, name: str) -> State:
@@ -76,27 +77,6 @@ def has_data(machine: Machine, name: str = "rosewood") -> bool:
 def world_of(machine: Machine, server_id: str) -> str:
     """Read what a server wrote into its world."""
     return (machine.data_root / "servers" / server_id / "world" / "world.txt").read_text()
-
-
-def begin(machine: Machine, fault: str, *, first: bool) -> int:
-    """Set up a fleet; with a running server unless that is what is to be killed."""
-    port = free_port()
-    machine.init()
-    if not first:
-        machine.up()
-        machine.define("rosewood", port, GREET="ada")
-        machine.push("rosewood: begin")
-        machine.wait_for(lambda: has_data(machine))
-        machine.pull()
-        machine.down()
-    machine.up(fault)
-    return port
-
-
-def check_whole(machine: Machine) -> None:
-    """No second container, no broken history, no second birth, of the only server."""
-    assert len(machine.containers(everything=False)) <= 1
-    assert len(ids_in_history(machine)) <= 1
 
 
 def check_history(machine: Machine) -> None:

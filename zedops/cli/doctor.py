@@ -14,7 +14,7 @@ from zedops.cli.ask import call, is_managed
 from zedops.cli.output import show_json
 from zedops.cli.up import DATA_ROOT, POLICY
 from zedops.clone import Clone
-from zedops.errors import UsageError, ZedopsError
+from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub import Hub
 from zedops.places import default_data_root
 
@@ -95,7 +95,10 @@ def _hosts(asker: Clone | Path, hub: Hub) -> Found:
     from zedops.cli import fleet_checkup as checkup
 
     yield from (("fleet", each) for each in checkup.check_own_nats(hub))
-    fleet = hub.read(hub.head() or "")[0]
+    try:
+        fleet = hub.read(hub.head() or "")[0]
+    except GitFailed:
+        return  # what is wrong with the hub was said above
     yield from (("fleet", each) for each in checkup.check_notify(fleet.settings))
     for host in fleet.settings.hosts:
         try:

@@ -15,6 +15,7 @@ from zedops import __version__
 from zedops.calls import Finding, PortsReply, PortsRequest
 from zedops.cli.ask import call
 from zedops.clone import Clone
+from zedops.damage import MEND
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import CONFIG, FOR_MAIN, HOOKS, Hub
@@ -99,6 +100,16 @@ def check_hub(hub: Hub) -> Iterator[Finding]:
             yield Finding.wrong("hub", fact, remedy_now)
     if not wrong:
         yield Finding.good("hub", str(hub.path))
+    yield _objects(hub)
+
+
+def _objects(hub: Hub) -> Finding:
+    """See that nothing is missing or damaged of what the hub keeps."""
+    try:
+        hub.repository.run("fsck", "--no-dangling", "--no-progress")
+    except GitFailed as error:
+        return Finding.wrong("objects", f"the hub is damaged: {error}", MEND)
+    return Finding.good("objects", "all are there and whole")
 
 
 def _config(hub: Hub, key: str) -> str:

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zedops import hook, rows
+from zedops import faults, hook, rows
 from zedops.bus import Bus, Enrolment
 from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
@@ -87,6 +87,7 @@ class Door:
                 request = requests.read(line)
                 write = _in_words if request["do"] in HOOKS else _in_json
                 reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
+                faults.point("door.answered")
             except (BrokenPipeError, ConnectionResetError):
                 raise
             except ZedopsError as error:

@@ -189,6 +189,7 @@ class Manager:
                 self.metrics.reports.inc()
                 if each.activity is None:
                     self.progress_of.pop(each.id, None)
+            faults.point("manager.told")
             self._wakes += 1
             self.changed.notify_all()
 
@@ -222,7 +223,7 @@ class Manager:
     # --- the loop
 
     def _run(self) -> None:
-        races = 0
+        races, trouble = 0, ""
         while not self._stopping.is_set():
             with self.changed:
                 self.changed.wait_for(
@@ -230,7 +231,9 @@ class Manager:
                 )
             try:
                 self._turn()
-                races = 0
+                if trouble:
+                    log.warning("the hub can be written again")
+                races, trouble = 0, ""
             except Deposed as error:
                 log.warning("%s; standing by", error)
                 self.deposed.set()
@@ -242,7 +245,9 @@ class Manager:
                 self._stopping.wait(min(0.01 * 2**races, RETRY_S))
             except GitFailed as error:
                 self.metrics.failures.inc()
-                log.error("%s; trying again", error)
+                if str(error) != trouble:
+                    log.error("%s; servers go on, trying again", error)
+                trouble = str(error)
                 self._stopping.wait(RETRY_S)
             except Exception:
                 self.metrics.failures.inc()

@@ -18,6 +18,7 @@ from typing import Any
 import docker.errors
 import docker.utils
 
+from zedops import faults
 from zedops.calls import Belonging, Sample, Shape
 from zedops.errors import EngineFailed
 from zedops.model import Stop
@@ -212,6 +213,7 @@ class Engine:
         host_config = self._api.create_host_config(**host)
         made = self._api.create_container(**config, host_config=host_config)["Id"]
         self._bindings[made] = facts.bindings({"HostConfig": host_config})
+        faults.point("create.made")
         for network in networks:
             self._api.connect_container_to_network(made, network)
         return str(made)

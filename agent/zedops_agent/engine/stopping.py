@@ -14,6 +14,7 @@ import docker
 import docker.errors
 import requests.exceptions
 
+from zedops import faults
 from zedops.model import Stop
 
 _COMMAND_S = 30.0
@@ -38,6 +39,7 @@ def stop(api: docker.APIClient, container: str, asked: Stop) -> Stopped:
     killed = False
     with suppress(docker.errors.APIError):  # 409: it is not running any more
         api.kill(container, asked.signal)
+    faults.point("stop.signalled")
     try:
         code = _wait(api, container, max(asked.grace - (time.monotonic() - begun), 0.1))
     except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError):

@@ -25,6 +25,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from zedops.bus.nats.messages import HEADERS
+from zedops.bus.nats.transport import Stream
 from zedops.errors import HostUnavailable
 
 T = TypeVar("T")
@@ -192,6 +193,7 @@ class Connection:
         extra: dict[str, Any] = {}
         if address.tls is not None:
             extra |= {"tls": address.tls, "tls_handshake_first": address.tls_first}
+            client._transport = Stream()  # type: ignore[no-untyped-call]
         if address.credentials is not None:
             extra["user_credentials"] = RawCredentials(address.credentials)
         await client.connect(

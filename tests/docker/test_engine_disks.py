@@ -1,0 +1,94 @@
+"""An Engine that is replaced under its containers, and one whose disk is full."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.conftest import without
+from tests.docker.host import Host
+from tests.docker.private_engine import PrivateEngine, missing
+
+pytestmark = [
+    pytest.mark.docker, pytest.mark.timeout(120),
+    # docker-py forgets the socket of each connection that is refused
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+WORLD = "volumes: {world: /data}\nstop: {grace: 5s}\n"
+#: Room for an image and some containers, not more.
+SIZE = "64m"
+
+
+@pytest.fixture
+def engine(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEngine]:
+    """Run an Engine that lets its containers live, on a small disk, and has the tests' image."""
+    if lack := missing():
+        without(f"private Docker Engine (for want of: {lack})")
+    made = PrivateEngine("--live-restore")
+    (made.folder / "data").mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(made.folder / "data")],
+        check=True,
+    )
+    try:
+        made.start()
+        with contextlib.closing(made.connect()) as api:
+            load: Callable[[bytes], Any] = api.load_image
+            load(b"".join(docker_api.get_image(image)))
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def host(tmp_path: Path, engine: PrivateEngine, image: str) -> Iterator[Host]:
+    """Start an agent on that Engine; remove everything of it afterwards."""
+    with contextlib.closing(engine.connect()) as api:
+        made = Host(tmp_path, api, image, f"t{uuid.uuid4().hex[:8]}", engine.url)
+        made.start()
+        yield made
+        made.tear_down()
+
+
+def test_an_engine_that_is_replaced_under_its_containers_touches_none(
+    host: Host, engine: PrivateEngine
+) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    before = host.container("rosewood")["State"]
+    seen = len(host.reports)
+    engine.stop()
+    engine.start()
+    host.wait_running(host.want("another", commit="after"), seen)
+    assert host.container("rosewood")["State"] == before
+    assert (host.world(server) / "world.txt").read_text().count("started") == 1
+    told = [each for each in host.reports[seen:] if each.id == server]
+    assert all(each.container and each.container.running and not each.failure for each in told)
+
+
+def test_an_engine_without_room_is_said_and_what_runs_goes_on(
+    host: Host, engine: PrivateEngine
+) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    before = host.container("rosewood")["State"]
+    filler = engine.folder / "data" / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", 0) as file:
+        while True:
+            file.write(bytes(4096))
+    another = host.want("another", WORLD)
+    report = host.wait(another, lambda each: each.failure)
+    assert "no space left on device" in str(report.failure)
+    assert host.container("rosewood")["State"] == before
+    filler.unlink()
+    host.wait_running(another, len(host.reports))
+    assert host.container("rosewood")["State"] == before

@@ -1,0 +1,102 @@
+"""Everything that can be done to a server at once, again and again. For tests.
+
+Eight servers go through one life, each a step ahead of the next, so that each round does everything
+that there is in one push: and all of it is under way when a fault comes. One more container is
+adopted in each round, and the one before it deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.machine import Machine
+from tests.system.walks import Walker, renamed
+
+LIFE = ("create", "update", "stop", "start", "rename", "delete", "restore", "purge")
+
+
+@dataclass
+class Rider:
+    """One server and how far it is."""
+
+    name: str
+    at: int
+
+    @property
+    def verb(self) -> str:
+        """Say what is done to it next."""
+        return LIFE[self.at % len(LIFE)]
+
+
+class Carousel:
+    """One fleet on a machine; `orders` is the file that says which fault its processes meet."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine, self.walker = machine, Walker(machine)
+        self.orders = machine.folder / "orders"
+        self.orders.touch()
+        self._riders = [Rider(f"rider{at}", at) for at in range(len(LIFE))]
+        self._rounds = 0
+        self._doing: list[tuple[str, str]] = []
+        #: A round was begun and not found to be good: what comes after it says nothing.
+        self.broken = False
+
+    def begin(self) -> None:
+        """Set everybody up for what is done first."""
+        self.walker.begin()
+        self.walker.prepare((each.verb, each.name) for each in self._riders)
+        self.machine.down()
+        self.machine.up(str(self.orders))
+
+    def ask(self) -> str:
+        """Do everything that is next, in one push; returns what the push said."""
+        self._rounds, self.broken = self._rounds + 1, True
+        self._doing = [(each.verb, each.name) for each in self._riders]
+        self._doing.append(("adopt", f"adopted{self._rounds}"))
+        if self._rounds > 1:
+            self._doing.append(("delete", f"adopted{self._rounds - 1}"))
+        self.machine.pull()
+        for verb, name in self._doing:
+            self.walker.do(verb, name)
+        return self.walker.push(f"round {self._rounds}")
+
+    def check(self) -> None:
+        """See that everything was done, and nothing else; then everybody is a step further."""
+        for verb, name in self._doing:
+            self.walker.check(verb, name)
+        for verb, name in self._doing:
+            if verb == "create":
+                self.walker.note(name)
+        self.walker.check_fleet()
+        for each in self._riders:
+            verb, now = each.verb, renamed(each.verb, each.name)
+            if now != each.name:
+                self.walker.ids[now] = self.walker.ids.pop(each.name)
+                self.walker.lives[now] = self.walker.lives.pop(each.name)
+            each.name = f"again{self._rounds}" if verb == "purge" else now
+            each.at += 1
+            if verb in ("restore", "start", "update"):
+                self.walker.note(each.name)
+        self.broken = False
+
+    @contextlib.contextmanager
+    def met(self, order: str, times: int = 1) -> Iterator[None]:
+        """Give an order for as long as this lasts; it must be met so often in that time."""
+        point = order.partition(":")[0]
+        before = self._count(point)
+        self.orders.write_text(f"{order}\n")
+        yield
+        self.machine.wait_for(lambda: self._count(point) >= before + times)
+        self.orders.write_text("")
+
+    def _count(self, point: str) -> int:
+        path = Path(f"{self.orders}.met")
+        lines = path.read_text().splitlines() if path.exists() else []
+        return sum(each.startswith(f"{point}@") for each in lines)
+
+    def tear_down(self) -> None:
+        """Leave nothing behind."""
+        self.walker.tear_down()

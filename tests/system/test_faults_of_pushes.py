@@ -1,0 +1,118 @@
+"""A fault at every point that a push passes, with every kind of change in it: it converges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import docker
+import pytest
+
+from tests.machine import Machine
+from tests.system.carousel import Carousel
+from zedops import faults
+
+pytestmark = [
+    pytest.mark.docker, pytest.mark.system, pytest.mark.timeout(180),
+    pytest.mark.xdist_group("faults-of-pushes"),
+]
+
+#: Met by a manager and an agent that come back and find work; a life without a break passes none.
+AT_START = ("hub.epoch", "contact.synced")
+#: Met only where there is nothing to say of what was pushed.
+QUIET = ("hub.seen",)
+#: Met in every round; those within the work on one server have walks of their own.
+PUSHED = tuple(each for each in faults.POINTS if each not in (*AT_START, *QUIET, "store.memory"))
+
+
+@pytest.fixture(scope="module")
+def turning(
+    tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient, image: str
+) -> Iterator[Callable[[], Carousel]]:
+    """Set a fleet going whenever there is none that goes well."""
+    made: list[Carousel] = []
+
+    def lend() -> Carousel:
+        if not made or made[-1].broken:
+            for each in made:
+                each.tear_down()
+            made[:] = [Carousel(Machine(tmp_path_factory.mktemp("pushes"), docker_api, image))]
+            made[0].begin()
+        return made[0]
+
+    yield lend
+    for each in made:
+        each.tear_down()
+
+
+@pytest.fixture
+def carousel(turning: Callable[[], Carousel]) -> Carousel:
+    """Lend a fleet to one test."""
+    return turning()
+
+
+def come_back(carousel: Carousel) -> None:
+    """Start it again."""
+    carousel.machine.down(kill=True)
+    carousel.machine.up(str(carousel.orders))
+
+
+@pytest.mark.parametrize("point", PUSHED)
+def test_a_push_of_everything_survives_a_kill_at(point: str, carousel: Carousel) -> None:
+    with carousel.met(point):
+        carousel.ask()
+        carousel.machine.wait_for(lambda: carousel.machine.died)
+    come_back(carousel)
+    carousel.walker.push_again()
+    carousel.check()
+
+
+@pytest.mark.parametrize("point", AT_START)
+def test_a_start_with_work_to_do_survives_a_kill_at(point: str, carousel: Carousel) -> None:
+    carousel.machine.down()
+    assert "no manager is running" in carousel.ask()
+    with carousel.met(point):
+        carousel.machine.up(str(carousel.orders))
+        carousel.machine.wait_for(lambda: carousel.machine.died)
+    come_back(carousel)
+    carousel.check()
+
+
+@pytest.mark.parametrize("point", QUIET)
+def test_a_push_that_asks_for_nothing_survives_a_kill_at(point: str, carousel: Carousel) -> None:
+    with carousel.met(point):
+        carousel.machine.pull()
+        carousel.machine.write("README.md", f"{point}\n")
+        carousel.walker.push(point)
+        carousel.machine.wait_for(lambda: carousel.machine.died)
+    come_back(carousel)
+    carousel.walker.check_fleet()
+
+
+@pytest.mark.parametrize("hook", faults.HOOK_POINTS)
+def test_a_push_of_everything_survives_the_death_of(
+    hook: str, carousel: Carousel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv(faults.VARIABLE, hook)
+        said = carousel.ask()
+    assert "error: " in said or hook == "hook.post-receive"
+    carousel.walker.push_again()
+    carousel.check()
+
+
+@pytest.mark.parametrize("point", PUSHED)
+def test_a_push_of_everything_survives_failures_at(point: str, carousel: Carousel) -> None:
+    with carousel.met(f"{point}:{faults.ALWAYS}"):
+        carousel.ask()
+    carousel.walker.push_again()
+    carousel.check()
+    assert not carousel.machine.died
+
+
+def test_one_failure_after_the_other_is_survived(carousel: Carousel) -> None:
+    carousel.orders.write_text("\n".join(f"{each}:{faults.ONCE}" for each in PUSHED))
+    carousel.ask()
+    for _ in PUSHED:
+        carousel.walker.push_again()
+    carousel.check()
+    assert not carousel.machine.died

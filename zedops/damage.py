@@ -1,0 +1,51 @@
+"""What git says when a disk takes or gives nothing more, and the way out for a person. Pure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from zedops.errors import GitFailed
+
+#: What git says of a disk that takes nothing more → the fact, and the way out.
+_FULL = ("no space left on the disk of", "make room there")
+_DISK_WORDS = {
+    "No space left on device": _FULL,
+    "Out of diskspace": _FULL,
+    "Disk quota exceeded": _FULL,
+    "Read-only file system": ("the disk is read-only:", "mount it so that it can be written"),
+}
+#: What git says of objects that are not what they were.
+_DAMAGE_WORDS = ("unable to read tree", "is corrupt", "unable to read sha1", "bad object refs/")
+#: What it says of one that is missing, but also of what was never one.
+NOT_THERE = "not a tree object"
+#: The way out for a repository that lost something: what any clone has can be had from it.
+MEND = ("there `git fsck` names what is missing, and which corrupt file to remove; "
+        "`git fetch --refetch CLONE main` brings it back from any clone")
+_LEFT = re.compile(r"\b(objects/pack/tmp_pack_\w+|fast_import_crash_\d+)\b")
+
+
+def of_disk(path: Path, command: str, said: str) -> GitFailed | None:
+    """Make the error for a disk that is full or read-only: never git's words, which change."""
+    for words, (fact, remedy) in _DISK_WORDS.items():
+        if words in said:
+            return GitFailed(f"git {command}: {fact} {path}; {remedy}")
+    return None
+
+
+def is_told(said: str) -> bool:
+    """Say whether git says that something is damaged."""
+    return any(words in said for words in _DAMAGE_WORDS)
+
+
+def of_objects(path: Path, fact: object) -> GitFailed:
+    """Make the error for a repository that lacks what it should have."""
+    return GitFailed(f"{path} is damaged: {fact}; {MEND}")
+
+
+def left_behind(said: str) -> list[str]:
+    """List what a fast-import that failed leaves for ever: its pack, and its report.
+
+    On a disk that is full that would be the last of the room, one try after the other.
+    """
+    return _LEFT.findall(said)
