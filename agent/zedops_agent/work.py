@@ -72,13 +72,17 @@ class Workshop:
         self._policy = policy
         self._secrets = secrets
         self._named: dict[str, Path] = {}
-        self._pace = Pace()
+        self.pace = Pace()
         #: By server: what a plan's first step saw of its image, for the steps after it.
         self._images: dict[str, Image] = {}
         self.survey = Survey(fleet, engine, root, self.places, policy, secrets.recipient)
 
     def look(self, want: DesiredServer, adopted: str | None) -> Observed:
         """Observe one server; EngineUnreachable means that nothing was seen."""
+        with self.pace.look():
+            return self._look(want, adopted)
+
+    def _look(self, want: DesiredServer, adopted: str | None) -> Observed:
         containers = [
             self._as_adopted(each, want) if each.id == adopted else self._as_made(each, want)
             for each in self._engine.look(self._fleet, want.id, adopted)
@@ -198,8 +202,9 @@ class Workshop:
     def _pull(self, step: Pull, want: DesiredServer, progress: Callable[[str], None]) -> None:
         found = None if step.newest else self._engine.image(step.image)
         if found is None:
-            progress(f"pulling {step.image}")
-            self._engine.pull(step.image, progress)
+            with self.pace.pull():
+                progress(f"pulling {step.image}")
+                self._engine.pull(step.image, progress)
             found = self._engine.image(step.image)
         if found is not None:
             self._images[want.id] = found
@@ -231,7 +236,7 @@ class Workshop:
         if before is None or matches(before, want):  # not one that was made with other secrets
             self._hand_files(step.container, want)
         try:
-            with self._pace.turn():
+            with self.pace.turn():
                 self._engine.start(step.container)
         except EngineFailed as error:
             if not any(words in str(error) for words in _PORT_TAKEN):
@@ -270,7 +275,7 @@ class Workshop:
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets
         )
-        with self._pace.turn():
+        with self.pace.turn():
             try:
                 self._engine.create(config, host, networks)
             except EngineFailed as error:
