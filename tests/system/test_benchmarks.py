@@ -49,7 +49,7 @@ def test_bulk_beside_the_floor(tmp_path: Path) -> None:
 
 
 def test_a_fleet_at_rest_asks_the_engine_for_nothing_and_a_comment_neither(tmp_path: Path) -> None:
-    found = run(tmp_path, "idle", "3", "2")
+    found = run(tmp_path, "idle", "3", "1")
     assert found["servers"] == 3
     assert found["manager and agent, % of a core"] >= 0
     changes = [each for each in found["asked of the Engine for a comment"] if "GET" not in each]
