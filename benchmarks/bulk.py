@@ -87,9 +87,7 @@ def fleet() -> Iterator[Machine]:
             yield host
         finally:
             host.down()
-            with ThreadPoolExecutor(4) as pool:
-                for each in host.containers():
-                    pool.submit(host.api.remove_container, each["Id"], force=True, v=True)
+            peers.remove_all(host)
             peers.clear(host)
 
 

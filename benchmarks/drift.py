@@ -5,20 +5,26 @@
 One at a time: a container is removed, stopped, killed, paused, or its data directory goes; measured
 from the end of that act to the move of main that carries the state commit. Then STORM containers
 are killed at the same moment; measured for each from its own `die` event to the commit that names
-it. Between rounds everything is back to running.
+it, and beside it what the Engine alone takes from such an event to the answer to an inspection.
+Between rounds everything is back to running.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+from benchmarks import peers
+from benchmarks.figures import write
 from benchmarks.host import Events, machine, percentiles, wait_ref
 from tests.machine import Machine
+from zedops_agent.pace import FIRST, LOOKS
 
 
 def hands(host: Machine) -> dict[str, Callable[[str], None]]:
@@ -56,6 +62,29 @@ def storm(host: Machine, names: list[str], events: Events) -> list[float]:
     for each in kills:
         each.result()
     return [moved[name] - events.time_of(f"{host.fleet}-{name}") for name in names]
+
+
+def bare_storm(host: Machine, count: int) -> list[float]:
+    """Kill as many without zedops; returns for each the seconds from its end to its inspection."""
+    ids = [peers.create(host, f"{host.fleet}-bare{at}", restart="no") for at in range(count)]
+    with ThreadPoolExecutor(FIRST) as pool:
+        list(pool.map(host.api.start, ids))
+    stream = host.api.events(filters={"event": "die", "label": f"zedops.fleet={peers.label(host)}"},
+                             decode=True)
+
+    def inspect(event: dict[str, Any]) -> float:
+        host.api.inspect_container(event["id"])
+        return time.time() - float(event["timeNano"]) / 1e9
+
+    with ThreadPoolExecutor(16) as killing, ThreadPoolExecutor(LOOKS) as looking:
+        kills = [killing.submit(host.api.kill, each) for each in ids]
+        looks = [looking.submit(inspect, event) for event in itertools.islice(stream, count)]
+        found = [each.result() for each in looks]
+    for each in kills:
+        each.result()
+    stream.close()
+    peers.clear(host)
+    return found
 
 
 def follow(host: Machine, before: str, names: set[str]) -> dict[str, float]:
@@ -118,9 +147,14 @@ def main(rounds: int, count: int) -> None:
             every += took
         results["any of these"] = percentiles(every)
         results[f"{count} killed at once"] = percentiles(storm(host, names, events))
+        host.down()
+        peers.remove_all(host)
+        results[f"{count} killed at once, bare: to the inspection"] = percentiles(
+            bare_storm(host, count)
+        )
     for what, figures in results.items():
-        print(f"{what:26}" + "".join(f"  {key} {value:8.1f}" for key, value in figures.items()))
-    print(json.dumps(results))
+        print(f"{what:40}" + "".join(f"  {key} {value:8.1f}" for key, value in figures.items()))
+    write("drift", results)
 
 
 if __name__ == "__main__":

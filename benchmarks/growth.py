@@ -1,17 +1,18 @@
 """How a hub grows with its state commits, and how few files it stays in.
 
-    python -m benchmarks.growth [COMMITS=2000] [SERVERS=1000] [FOLDERS=10]
+    python -m benchmarks.growth [COMMITS=2000] [SERVERS=1000] [FOLDERS=10] [--packs]
 
 State commits of one server each are written as a manager writes them (fast-import; what a commit
 is made of lies in files of its own), 100 in one stream and without waiting for the disk, because
-100,000 of them are to end within minutes. After each 100 the hub is looked at and, when it is time,
-repacked by what the manager does that with.
+many of them are to end within minutes. After each 100 the hub is looked at and, when it is time,
+repacked by what the manager does that with. With --packs each 100 are a pack of their own, as large
+commits are: 100,000 that way take minutes, and five million files would take hours.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -55,8 +56,9 @@ def size_bytes(path: Path) -> int:
 class Writer:
     """Writes state commits of one server each."""
 
-    def __init__(self, hub: Hub, names: list[str]) -> None:
+    def __init__(self, hub: Hub, names: list[str], *, packs: bool) -> None:
         self._hub, self._names, self._count = hub, names, 0
+        self._limit = 1 if packs else 100_000
         self._heads = {
             path: _DEFINITION.format(port=20_000 + at % 9_000, name=Path(path).stem)
             for at, path in enumerate(names)
@@ -96,19 +98,19 @@ class Writer:
             )
         parts.append(b"get-mark :%d\ndone\n" % count)
         self.head = self._hub.repository.run(
-            "-c", "fastimport.unpackLimit=100000", "fast-import", "--quiet", "--force",
+            "-c", f"fastimport.unpackLimit={self._limit}", "fast-import", "--quiet", "--force",
             "--date-format=raw", "--done", stdin=b"".join(parts),
         )
         self._hub.repository.run("update-ref", MAIN, self.head)
 
 
-def main(commits: int, servers: int, folders: int) -> None:
+def main(commits: int, servers: int, folders: int, *, as_packs: bool) -> None:
     """Measure, print, write."""
     most, packs, repacks = 0, 0, list[float]()
     with tempfile.TemporaryDirectory(prefix="zedops-bench-") as place:
         hub = Hub.create(Path(place) / "fleet.git")
         hub.repository.run("config", "core.fsync", "none")
-        writer, packer = Writer(hub, paths(servers, folders)), Packer(hub.path)
+        writer, packer = Writer(hub, paths(servers, folders), packs=as_packs), Packer(hub.path)
         assert packer.pack()
         begin, marks = size_bytes(hub.path), list[tuple[int, int]]()
         for at in range(0, commits, _BATCH):
@@ -147,4 +149,10 @@ def half(marks: list[tuple[int, int]], commits: int, end: int) -> tuple[int, int
 
 
 if __name__ == "__main__":
-    main(*([int(each) for each in sys.argv[1:]] + [2000, 1000, 10][len(sys.argv) - 1 :]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("commits", type=int, nargs="?", default=2000)
+    parser.add_argument("servers", type=int, nargs="?", default=1000)
+    parser.add_argument("folders", type=int, nargs="?", default=10)
+    parser.add_argument("--packs", action="store_true")
+    asked = parser.parse_args()
+    main(asked.commits, asked.servers, asked.folders, as_packs=asked.packs)

@@ -32,8 +32,8 @@ if [ -d /data ]; then echo begun > /data/world.txt; fi
 
 
 @contextlib.contextmanager
-def machine() -> Iterator[Machine]:
-    """Set up a fleet with `zedops up` running, on the Engine that answers."""
+def machine(*, start: bool = True) -> Iterator[Machine]:
+    """Set up a fleet with `zedops up` running (or not yet), on the Engine that answers."""
     for key in [key for key in os.environ if key.startswith("GIT_")]:
         del os.environ[key]
     api = docker.APIClient(version="auto", timeout=60, **docker.utils.kwargs_from_env())
@@ -51,7 +51,8 @@ def machine() -> Iterator[Machine]:
         made = Machine(Path(folder), api, f"{image}:1")
         try:
             made.init()
-            made.up()
+            if start:
+                made.up()
             yield made
         finally:
             made.tear_down()

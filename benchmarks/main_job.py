@@ -8,13 +8,13 @@ started through the bare API. Ratios are what counts; absolute times depend on t
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 
 from docker.types import LogConfig, Mount
 
+from benchmarks.figures import write
 from benchmarks.host import Events, machine, summary, wait_ref
 from tests.machine import Machine, free_port
 
@@ -92,7 +92,7 @@ def main(rounds: int) -> None:
         ratio = figures["median_ms"] / base
         middle, slow = figures["median_ms"], figures["p90_ms"]
         print(f"{what:40} {middle:8.1f} ms  p90 {slow:8.1f}  × {ratio:.2f}")
-    print(json.dumps(results))
+    write("main_job", results)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ processes on the same machine, whose work is in the figures, too.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.crowd import Crowd, Figures, Site
+from benchmarks.figures import write
 from benchmarks.host import percentiles
 
 
@@ -125,4 +125,4 @@ if __name__ == "__main__":
           f" load average before {load:.1f}")
     for what, figure in found.items():
         print(f"{what:72} {figure:10.2f}")
-    print(json.dumps(found))
+    write("many_hosts", found)

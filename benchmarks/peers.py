@@ -29,14 +29,17 @@ def label(host: Machine) -> str:
     return f"{host.fleet}-beside"
 
 
-def create(host: Machine, name: str, *, port: int | None = None, **env: str) -> str:
+def create(
+    host: Machine, name: str, *, port: int | None = None, restart: str = "unless-stopped",
+    **env: str,
+) -> str:
     """Create what zedops would, through docker-py's low-level client; returns the id."""
     world = host.folder / "bare" / name
     world.mkdir(parents=True, exist_ok=True)
     config = host.api.create_host_config(
         mounts=[Mount(type="bind", source=str(world), target="/data")],
         port_bindings={"8080/tcp": port} if port else None,
-        restart_policy={"Name": "unless-stopped"},
+        restart_policy={"Name": restart},
         pids_limit=512, init=True, security_opt=["no-new-privileges"],
         log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
     )
@@ -52,6 +55,13 @@ def recreate(host: Machine, name: str, *, port: int | None = None, **env: str) -
     host.api.stop(name, timeout=5)
     host.api.remove_container(name)
     host.api.start(create(host, name, port=port, **env))
+
+
+def remove_all(host: Machine) -> None:
+    """Remove a fleet's containers by several hands; what zedops runs must have ended."""
+    with ThreadPoolExecutor(4) as pool:
+        for each in host.containers():
+            pool.submit(host.api.remove_container, each["Id"], force=True, v=True)
 
 
 def clear(host: Machine) -> None:

@@ -60,6 +60,9 @@ class Relay:
         with self._trouble(refusing=request):
             yield
 
+    def heard(self, said: bytes) -> None:
+        """See what passes on its way to the service."""
+
     def wait_met(self, count: int) -> None:
         """Wait until so many callers have met what is wrong now."""
         with self._changed:
@@ -126,6 +129,7 @@ class Relay:
     def _pass_on(self, caller: socket.socket, service: socket.socket) -> None:
         while said := caller.recv(1 << 16):
             first = said.split(b"\r\n", 1)[0]
+            self.heard(said)
             if self._holding is not None and self._holding in first:
                 self._meet()
                 with self._changed:

@@ -40,8 +40,10 @@ log = logging.getLogger(__name__)
 
 #: Full comparison with the Engine, in case an event was missed.
 RESYNC_S = 60.0
-#: A data directory that is gone and was not seen to go is seen after this.
+#: A data directory that is gone and was not seen to go is seen after this; later with so many
+#: servers (a thousand) that looking would take more than this part of a core.
 DATA_LOOK_S = 10.0
+DATA_LOOK_SHARE = 0.002
 END_DEBOUNCE_S = 0.03
 #: Directories that are made one after the other are watched together.
 _GATHER_S = 0.5
@@ -97,6 +99,7 @@ class Agent:
     def stop(self) -> None:
         """End the work after the step each worker is in; servers go on running."""
         self._reconciler.stopping = True
+        self._workshop.pace.end()
         self._schedule.stop()
         self._rewatch.set()
         self._schedule.wait()
@@ -244,6 +247,7 @@ class Agent:
         """Look at the data, and compare with the Engine, now and then."""
         next_resync = time.monotonic() + RESYNC_S
         while not self._schedule.stopping:
+            begun = time.thread_time()
             try:
                 self._look_at_data()
                 if time.monotonic() >= next_resync:
@@ -251,7 +255,8 @@ class Agent:
                     self._resync()
             except Exception:
                 log.exception("looking at the data failed; trying again")
-            self._schedule.pause(DATA_LOOK_S)
+            rest_s = (time.thread_time() - begun) / DATA_LOOK_SHARE
+            self._schedule.pause(min(max(DATA_LOOK_S, rest_s), RESYNC_S))
 
     def _resync(self) -> None:
         try:

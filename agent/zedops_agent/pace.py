@@ -1,9 +1,12 @@
-"""How many containers are made and started at once: as many as the Engine takes without delay.
+"""How much is asked of the Engine at once: as many starts as it takes without delay; looks first.
 
 With more at once all are up a little sooner, but each one takes longer: on two cores 178 ms each
 and the slowest 0.9 s with four at once, 159 ms and 3.6 s with sixteen. So the number grows while
 starts are quick, and shrinks when one was slow. What a person waits for is bounded that way,
-whatever the machine. Looks, pulls, stops and touches of directories do not count.
+whatever the machine. Pulls, stops and touches of directories do not count.
+
+Where many servers changed at once, what became of them is to be known, and told, before the first
+of them is put right: while looks wait, starts let them go first, for a second at most.
 """
 
 from __future__ import annotations
@@ -14,10 +17,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from zedops.errors import LookOutdated
+
 FEWEST, MOST = 2, 16
 FIRST = max(FEWEST, min(2 * (os.cpu_count() or 1), 8))
 #: One that took longer than `SLOW_S` was one too many at once; below `QUICK_S` there is room.
 QUICK_S, SLOW_S = 0.75, 2.0
+#: So many look at once; more would only wait within the Engine. Starts wait so long for looks.
+LOOKS, PULLS = 8, 4
+PATIENCE_S = 1.0
 
 
 def adapted(limit: int, quick: int, took_s: float, *, full: bool) -> tuple[int, int]:
@@ -40,6 +48,19 @@ class Pace:
     def __init__(self, limit: int = FIRST) -> None:
         self._changed = threading.Condition()
         self._limit, self._quick, self._inside = limit, 0, 0
+        self._looking = self._waiting = 0
+        self._pulls = threading.BoundedSemaphore(PULLS)
+        self._ended = False
+
+    def end(self) -> None:
+        """Let nobody in any more: whoever waits is told LookOutdated."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _check(self) -> None:
+        if self._ended:
+            raise LookOutdated("zedops is ending")
 
     @property
     def limit(self) -> int:
@@ -47,10 +68,34 @@ class Pace:
         return self._limit
 
     @contextmanager
+    def look(self) -> Iterator[None]:
+        """Wait until not too many look."""
+        with self._changed:
+            self._waiting += 1
+            self._changed.wait_for(lambda: self._looking < LOOKS)
+            self._waiting -= 1
+            self._looking += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._looking -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def pull(self) -> Iterator[None]:
+        """Wait until not too many pull."""
+        with self._pulls:
+            self._check()
+            yield
+
+    @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for a place, and learn from how long it was needed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._inside < self._limit)
+            self._changed.wait_for(lambda: self._ended or not self._waiting, PATIENCE_S)
+            self._changed.wait_for(lambda: self._ended or self._inside < self._limit)
+            self._check()
             self._inside += 1
             full = self._inside >= self._limit
         begun = time.monotonic()

@@ -1,20 +1,19 @@
 """Which servers are worth a look, and when: owns the waiting and the workers, holds no rules.
 
 Marking is all that anybody can do. A server is in one hand at a time, and a bounded number are
-worked on at once, so that one slow pull delays nobody else; one that is marked while it is in
+worked on at once; one slow pull delays nobody else; one that is marked while it is in
 somebody's hand is looked at again afterwards.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-#: More than there may be starts at once (`pace`): what is not a start goes on meanwhile.
-WORKERS = min(4 * (os.cpu_count() or 1), 16)
+#: Far more than may ask the Engine at once (`pace`): what waits for that keeps nobody from looking.
+WORKERS = 128
 
 
 class Schedule:

@@ -40,6 +40,8 @@ from zedops_agent.engine import Engine
 from zedops_agent.policy import PolicyFile
 
 _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
+#: Before a start a list of claims that is this old may do: the start itself meets what is newer.
+_CLAIMS_S = 1.0
 
 
 class Survey:
@@ -113,15 +115,15 @@ class Survey:
         Where only some ports matter and nobody has a socket at one of them, processes are left out:
         to find out whose a socket is takes a walk over all of them, 35 ms with 200 processes.
         """
-        uses = list(self._claimed(adopted))
+        uses = list(self._claimed(adopted, _CLAIMS_S if wanted is not None else 0.0))
         known = {(each.protocol, each.port) for each in uses if each.active}
         if wanted is not None and not sockets.any_at(set(wanted) - known):
             return tuple(uses)
         uses += [each for each in _listening() if (each.protocol, each.port) not in known]
         return tuple(sorted(set(uses), key=lambda each: (each.port, each.protocol, each.holder)))
 
-    def _claimed(self, adopted: Mapping[str, str]) -> Iterator[PortUse]:
-        for each in self._engine.claims(self._fleet):
+    def _claimed(self, adopted: Mapping[str, str], within_s: float) -> Iterator[PortUse]:
+        for each in self._engine.claims(self._fleet, within_s):
             holder = f"container {each.name!r}{'' if each.running else ' (stopped)'}"
             server_id = adopted.get(each.container, each.server_id)
             for address, host, _, protocol in each.ports:

@@ -74,13 +74,17 @@ class Workshop:
         self._policy = policy
         self._secrets = secrets
         self._named: dict[str, Path] = {}
-        self._pace = Pace()
+        self.pace = Pace()
         #: By server: what a plan's first step saw of its image, for the steps after it.
         self._images: dict[str, Image] = {}
         self.survey = Survey(fleet, engine, root, self.places, policy, secrets.recipient)
 
     def look(self, want: DesiredServer, adopted: str | None) -> Observed:
         """Observe one server; EngineUnreachable means that nothing was seen."""
+        with self.pace.look():
+            return self._look(want, adopted)
+
+    def _look(self, want: DesiredServer, adopted: str | None) -> Observed:
         containers = [
             self._as_adopted(each, want) if each.id == adopted else self._as_made(each, want)
             for each in self._engine.look(self._fleet, want.id, adopted)
@@ -202,9 +206,10 @@ class Workshop:
     def _pull(self, step: Pull, want: DesiredServer, progress: Callable[[str], None]) -> None:
         found = None if step.newest else self._engine.image(step.image)
         if found is None:
-            progress(f"pulling {step.image}")
             try:
-                self._engine.pull(step.image, progress)
+                with self.pace.pull():
+                    progress(f"pulling {step.image}")
+                    self._engine.pull(step.image, progress)
             except EngineUnreachable:
                 raise
             except EngineFailed as error:
@@ -245,7 +250,7 @@ class Workshop:
             self._hand_files(step.container, want)
             faults.point("start.handed")
         try:
-            with self._pace.turn():
+            with self.pace.turn():
                 self._engine.start(step.container)
         except EngineFailed as error:
             if not any(words in str(error) for words in _PORT_TAKEN):
@@ -285,7 +290,7 @@ class Workshop:
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets
         )
-        with self._pace.turn():
+        with self.pace.turn():
             try:
                 self._engine.create(config, host, networks)
             except EngineFailed as error:

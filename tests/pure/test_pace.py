@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zedops_agent.pace import FEWEST, MOST, QUICK_S, SLOW_S, Pace, adapted
+from zedops.errors import LookOutdated
+from zedops_agent.pace import FEWEST, LOOKS, MOST, QUICK_S, SLOW_S, Pace, adapted
 
 TIMES = st.lists(st.tuples(st.floats(0, 100), st.booleans()))
 
@@ -60,3 +62,59 @@ def test_no_more_are_inside_than_may_be_and_a_failure_gives_its_place_back() -> 
         each.join(30)
     assert count == 0
     assert most <= pace.limit
+
+
+def test_starts_let_looks_go_first_and_no_more_look_than_may() -> None:
+    pace, order, lock = Pace(2), list[str](), threading.Lock()
+    inside, leave = threading.Semaphore(0), threading.Event()
+
+    def look() -> None:
+        with pace.look():
+            inside.release()
+            leave.wait(30)
+            with lock:
+                order.append("look")
+
+    def start() -> None:
+        with pace.turn(), lock:
+            order.append("start")
+
+    looks = [threading.Thread(target=look) for _ in range(LOOKS + 1)]
+    for each in looks:
+        each.start()
+    for _ in range(LOOKS):
+        assert inside.acquire(timeout=30)
+    begin = threading.Thread(target=start)
+    begin.start()
+    leave.set()
+    for each in [*looks, begin]:
+        each.join(30)
+    assert order.count("look") == LOOKS + 1
+    assert "start" in order
+
+
+def test_whoever_waits_at_the_end_does_not_begin() -> None:
+    pace, inside, leave = Pace(FEWEST), threading.Semaphore(0), threading.Event()
+    outcomes = list[str]()
+
+    def work() -> None:
+        try:
+            with pace.turn():
+                inside.release()
+                leave.wait(30)
+                outcomes.append("done")
+        except LookOutdated:
+            outcomes.append("not begun")
+
+    threads = [threading.Thread(target=work) for _ in range(FEWEST + 3)]
+    for each in threads:
+        each.start()
+    for _ in range(FEWEST):
+        assert inside.acquire(timeout=30)
+    pace.end()
+    leave.set()
+    for each in threads:
+        each.join(30)
+    assert sorted(outcomes) == ["done"] * FEWEST + ["not begun"] * 3
+    with pytest.raises(LookOutdated), pace.pull():
+        pass

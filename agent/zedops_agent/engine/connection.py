@@ -7,6 +7,8 @@ was faster, or EngineUnreachable where nothing could be seen.
 from __future__ import annotations
 
 import functools
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, TypeVar, cast
@@ -19,6 +21,8 @@ import requests.exceptions
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
 
 _TIMEOUT_S = 120
+#: As many connections as may be in use at once are kept: most wait for a stop or a start.
+_POOL = 160
 #: An Engine that is there answers a new connection within this time, a busy one too.
 _KNOCK_S = 10
 #: What the Engine says of a container that somebody else is removing.
@@ -31,11 +35,12 @@ class Connection:
     """docker-py's low-level client of one Engine. Safe to use from several threads."""
 
     def __init__(self, url: str | None = None) -> None:
+        self._knocking, self._knocked = threading.Lock(), 0.0
         kwargs = docker.utils.kwargs_from_env() if url is None else {"base_url": url}
         self._url = kwargs.get("base_url", "unix:///var/run/docker.sock")
         self._connect = functools.partial(docker.APIClient, **kwargs)
         try:
-            self.api = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=32)
+            self.api = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=_POOL)
         except docker.errors.DockerException as error:
             remedy = "start it, or name another one in DOCKER_HOST"
             raise EngineUnreachable(f"{self.gone(error)}; {remedy}") from error
@@ -48,8 +53,17 @@ class Connection:
         """See that the Engine takes new connections; EngineUnreachable if it does not.
 
         One that shuts down closes its door first and then ends every container, while it still
-        answers on the connections that it has: what is seen there is nobody's doing.
+        answers on the connections that it has: what is seen there is nobody's doing. Whoever asks
+        while somebody knocks waits for the next knock, which is for all of them.
         """
+        asked = time.monotonic()
+        with self._knocking:
+            if self._knocked <= asked:
+                begun = time.monotonic()
+                self._knock()
+                self._knocked = begun
+
+    def _knock(self) -> None:
         try:
             with closing(self._connect(version=self.api.api_version, timeout=_KNOCK_S)) as fresh:
                 fresh.ping()

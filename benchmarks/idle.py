@@ -1,0 +1,124 @@
+"""What a fleet at rest costs, and a push that changes a comment.
+
+    python -m benchmarks.idle [SERVERS=100] [SECONDS=60]
+
+A real manager and agent (`zedops up`) on a real Engine, every server `desired: stopped` so that a
+thousand of them fit on a small machine. Between the agent and the Engine is a relay that counts the
+requests. Nothing may be asked but the stream of events and, once a minute, one list.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from benchmarks import figures, peers
+from benchmarks.bulk import ports
+from benchmarks.host import machine
+from tests.machine import Machine
+from tests.relay import Relay
+
+_SOCKET = "/var/run/docker.sock"
+_REQUEST = re.compile(rb"(GET|POST|DELETE|HEAD) (\S+) HTTP/1\.1\r\n")
+
+
+class Counter(Relay):
+    """A relay that knows how often what was asked; long lists of arguments are left out."""
+
+    def __init__(self, target: str, place: Path) -> None:
+        self.asked: collections.Counter[str] = collections.Counter()
+        super().__init__(target, place)
+
+    def heard(self, said: bytes) -> None:
+        """Count the requests in what passes."""
+        for method, path in _REQUEST.findall(said):
+            kind = re.sub(r"^/v[0-9.]+|[0-9a-f]{64}", "", path.decode().partition("?")[0])
+            self.asked[f"{method.decode()} {kind}"] += 1
+
+
+@contextmanager
+def relayed() -> Iterator[tuple[Machine, Counter]]:
+    """Have a fleet whose agent reaches the Engine through a relay."""
+    with machine(start=False) as host:
+        relay = Counter(_SOCKET, host.folder / "engine.sock")
+        os.environ["DOCKER_HOST"] = f"unix://{host.folder}/engine.sock"
+        try:
+            host.up()
+            yield host, relay
+        finally:
+            del os.environ["DOCKER_HOST"]
+            host.down()
+            peers.remove_all(host)
+            relay.close()
+
+
+def begin(host: Machine, servers: int) -> None:
+    """Have servers that are only created, and wait until git says so."""
+    numbers = ports(servers)
+    for at in range(servers):
+        path = host.clone / host.define(f"s{at}", numbers[at])
+        path.write_text(f"desired: stopped\n{path.read_text()}")
+    host.git("add", "--all")
+    host.git("commit", "--quiet", "-m", "begin")
+    host.git("push", "--quiet", "-o", "no-wait")
+
+    def all_there() -> bool:
+        rows = json.loads(host.zedops("list", "--json").stdout)
+        return len(rows) == servers and all(row["status"] == "stopped" for row in rows)
+
+    while not all_there():
+        time.sleep(1)  # a look costs the machine that is measured more than this
+    host.pull()
+
+
+def rest(host: Machine, relay: Counter, seconds: float) -> tuple[float, dict[str, int]]:
+    """Let time pass; returns what of a core was used, in percent, and what was asked."""
+    process = psutil.Process(host.pid)
+    relay.asked.clear()
+    before, begun = sum(process.cpu_times()[:2]), time.monotonic()
+    time.sleep(seconds)
+    used = sum(process.cpu_times()[:2]) - before
+    return used / figures.timed(begun) * 100, dict(relay.asked)
+
+
+def comment(host: Machine, relay: Counter) -> dict[str, int]:
+    """Push a comment and wait until it is taken in; returns what the Engine was asked."""
+    path = host.clone / "servers.d" / "s0.yaml"
+    path.write_text(f"# nothing but a comment\n{path.read_text()}")
+    host.git("commit", "--quiet", "--all", "-m", "s0: a comment")
+    relay.asked.clear()
+    host.git("push", "--quiet")
+    return dict(relay.asked)
+
+
+def main(servers: int, seconds: float) -> None:
+    """Measure, print, write."""
+    with relayed() as (host, relay):
+        begin(host, servers)
+        rest(host, relay, min(1.3 * seconds, 80.0))  # what was begun ends, and the first comparison
+        percent, asked = rest(host, relay, seconds)
+        after = comment(host, relay)
+        memory = psutil.Process(host.pid).memory_info().rss / 1e6
+    found = {
+        "servers": servers, "seconds": seconds,
+        "manager and agent, % of a core": round(percent, 3),
+        "memory, MB": round(memory, 1),
+        "asked of the Engine at rest": asked,
+        "asked of the Engine for a comment": after,
+    }
+    for what, each in found.items():
+        print(f"{what:36} {each}")
+    figures.write("idle", found)
+
+
+if __name__ == "__main__":
+    main(*([int(each) for each in sys.argv[1:]] + [100, 60][len(sys.argv) - 1 :]))
