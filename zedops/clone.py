@@ -206,6 +206,14 @@ class Clone:
         made, paths = rebase(base, self.working_fleet(), hub)
         return hub, succeed(hub, made, paths, _nobody, datetime.now(UTC)), paths
 
+    def check_author(self) -> None:
+        """Have a UsageError where git does not know who commits."""
+        try:
+            self.repository.run("var", "GIT_AUTHOR_IDENT")
+        except GitFailed as error:
+            remedy = "`git config --global user.name NAME` and `… user.email ADDRESS`"
+            raise UsageError(f"git does not know who you are; say so with {remedy}") from error
+
     def act(
         self, files: Mapping[str, bytes | None], message: str, options: tuple[str, ...] = ()
     ) -> str:
@@ -214,11 +222,7 @@ class Clone:
         A hub's own lines (what happened, or why not) go straight to the terminal. Any other remote
         refuses a push that is behind: then the commit is made anew on what is there now.
         """
-        try:
-            self.repository.run("var", "GIT_AUTHOR_IDENT")
-        except GitFailed as error:
-            remedy = "`git config --global user.name NAME` and `… user.email ADDRESS`"
-            raise UsageError(f"git does not know who you are; say so with {remedy}") from error
+        self.check_author()
         if FOR_MAIN in self._config("remote.origin.push"):
             commit = self._commit(self._tip(REMOTE_MAIN), files, message)
             flags = [f"--push-option={option}" for option in options]

@@ -45,6 +45,7 @@ def add_command(name: str, ttl: str, as_json: bool) -> None:
     except ValueError as error:
         raise UsageError(f"--ttl {ttl}: {error}") from error
     clone = here()
+    clone.check_author()  # a token that was made and not shown is lost
     token = ask(clone, {"do": "host-add", "host": name, "ttl_s": ttl_s})["token"]
     if name not in clone.fleet().settings.hosts:
         _edit_hosts(clone, name, adds=True)
