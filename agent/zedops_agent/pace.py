@@ -19,7 +19,9 @@ from contextlib import contextmanager
 
 from zedops.errors import LookOutdated
 
-FEWEST, MOST = 2, 16
+#: Four at once delay each other by little on the smallest machine; with fewer, a host that is busy
+#: with something else would only be later.
+FEWEST, MOST = 4, 16
 FIRST = max(FEWEST, min(2 * (os.cpu_count() or 1), 8))
 #: One that took longer than `SLOW_S` was one too many at once; below `QUICK_S` there is room.
 QUICK_S, SLOW_S = 0.75, 2.0
