@@ -45,20 +45,25 @@ def adapted(limit: int, quick: int, took_s: float, *, full: bool) -> tuple[int, 
 
 
 class Pace:
-    """Lets so many in at once. Safe to use from several threads."""
+    """Lets so many in at once. Safe to use from several threads.
+
+    A hundred may wait: whoever leaves wakes one of them, never all.
+    """
 
     def __init__(self, limit: int = FIRST) -> None:
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._place, self._calm = threading.Condition(lock), threading.Condition(lock)
         self._limit, self._quick, self._inside = limit, 0, 0
-        self._looking = self._waiting = 0
+        self._looks, self._waiting = threading.BoundedSemaphore(LOOKS), 0
         self._pulls = threading.BoundedSemaphore(PULLS)
         self._ended = False
 
     def end(self) -> None:
-        """Let nobody in any more: whoever waits is told LookOutdated."""
-        with self._changed:
+        """Let nobody begin any more: whoever waits is told LookOutdated."""
+        with self._place:
             self._ended = True
-            self._changed.notify_all()
+            self._place.notify_all()
+            self._calm.notify_all()
 
     def _check(self) -> None:
         if self._ended:
@@ -72,17 +77,19 @@ class Pace:
     @contextmanager
     def look(self) -> Iterator[None]:
         """Wait until not too many look."""
-        with self._changed:
+        with self._place:
             self._waiting += 1
-            self._changed.wait_for(lambda: self._looking < LOOKS)
-            self._waiting -= 1
-            self._looking += 1
+        try:
+            self._looks.acquire()
+        finally:
+            with self._place:
+                self._waiting -= 1
+                if not self._waiting:
+                    self._calm.notify_all()
         try:
             yield
         finally:
-            with self._changed:
-                self._looking -= 1
-                self._changed.notify_all()
+            self._looks.release()
 
     @contextmanager
     def pull(self) -> Iterator[None]:
@@ -93,19 +100,26 @@ class Pace:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a place, and learn from how long it was needed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended or not self._waiting, PATIENCE_S)
-            self._changed.wait_for(lambda: self._ended or self._inside < self._limit)
+        """Wait for a place, and for looks, and learn from how long it was needed."""
+        with self._place:
+            self._place.wait_for(lambda: self._ended or self._inside < self._limit)
             self._check()
             self._inside += 1
             full = self._inside >= self._limit
-        begun = time.monotonic()
         try:
-            yield
+            with self._calm:
+                self._calm.wait_for(lambda: self._ended or not self._waiting, PATIENCE_S)
+                self._check()
+            begun = time.monotonic()
+            try:
+                yield
+            finally:
+                took_s = time.monotonic() - begun
+                with self._place:
+                    self._limit, self._quick = adapted(
+                        self._limit, self._quick, took_s, full=full
+                    )
         finally:
-            took_s = time.monotonic() - begun
-            with self._changed:
-                self._limit, self._quick = adapted(self._limit, self._quick, took_s, full=full)
+            with self._place:
                 self._inside -= 1
-                self._changed.notify_all()
+                self._place.notify(max(1, self._limit - self._inside))
