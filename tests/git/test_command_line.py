@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("command-line")  # one fleet is enough
+
 
 def zedops(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line with nobody to answer its questions."""

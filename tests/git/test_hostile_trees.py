@@ -6,10 +6,12 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.git.gatekeeper import gatekeeper
 from tests.git.people import Person
 from zedops import snapshot
 from zedops.checks import check
@@ -23,8 +25,10 @@ SUBMODULE = 0o160000
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Hub:
-    return Hub.create(tmp_path / "fleet.git")
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    made = Hub.create(tmp_path / "fleet.git")
+    with gatekeeper(made):
+        yield made
 
 
 @pytest.fixture

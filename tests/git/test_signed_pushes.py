@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.git.gatekeeper import gatekeeper
 from tests.git.keys import Gpg, allowed, sign_with_ssh, ssh_key
 from tests.git.people import Person
 from tests.git.test_hub_pushes import at
@@ -35,9 +36,11 @@ PRESET = "image: x\n"
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Hub:
-    """Make an empty hub."""
-    return Hub.create(tmp_path / "fleet.git")
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """Make an empty hub, and keep its gate."""
+    made = Hub.create(tmp_path / "fleet.git")
+    with gatekeeper(made):
+        yield made
 
 
 @pytest.fixture

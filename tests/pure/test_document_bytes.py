@@ -74,9 +74,10 @@ def test_even_bytes_that_are_no_text_are_kept_when_the_state_is_written(content:
         assert render(document.head, STATE).startswith(content)
 
 
-def test_bytes_too_many_for_a_definition_are_kept_when_the_state_is_written() -> None:
-    content = b"image: a\n#" + b"x" * 300_000 + b"\n"
-    assert render(parse(PATH, content).head, STATE).startswith(content)
+def test_what_was_not_read_says_so_that_nothing_is_written_over_it() -> None:
+    assert not parse(PATH, b"image: a\n#" + b"x" * 300_000 + b"\n").is_read
+    assert not parse(PATH, b"a.yaml", 0o120000).is_read
+    assert parse(PATH, b"\xff").is_read
 
 
 def test_the_state_block_stands_after_one_blank_line_in_the_line_ends_of_the_file() -> None:

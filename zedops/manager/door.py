@@ -85,7 +85,7 @@ class Door:
                 if not line:
                     return  # somebody only looked whether anybody is there
                 request = requests.read(line)
-                write = _in_words if request["do"] in HOOKS else _in_json
+                write = in_words if request["do"] in HOOKS else _in_json
                 reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
                 faults.point("door.answered")
             except (BrokenPipeError, ConnectionResetError):
@@ -196,7 +196,7 @@ def _in_json(message: dict[str, Any]) -> bytes:
     return json.dumps(message, default=str).encode() + b"\n"
 
 
-def _in_words(message: dict[str, Any]) -> bytes:
+def in_words(message: dict[str, Any]) -> bytes:
     """Write a reply as `hook.ask` reads it."""
     if "say" in message:
         lines = [f"say {line}" for line in message["say"].split("\n")]
