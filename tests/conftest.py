@@ -148,7 +148,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return _ByGroup(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the walks that take minutes."""
+    parser.addoption("--long", action="store_true", help="run the tests marked long, too")
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the longest test, whatever the order: no worker shall wait for it in the end."""
+    if not config.getoption("--long"):
+        long = [each for each in items if each.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [each for each in items if not each.get_closest_marker("long")]
     items.sort(key=lambda item: "test_pushes" not in item.nodeid)

@@ -15,7 +15,8 @@ from zedops.fleet import Fleet, read_settings
 from zedops.source import MAX_BYTES
 
 PATH = "servers.d/a.yaml"
-MOST_S, MOST_BYTES = 1.0, 64 << 20
+#: A second on a calm machine; where cores are shared the same work counts as up to twice that.
+MOST_S, MOST_BYTES = 2.5, 64 << 20
 LONG = "y" * 100_000
 
 HOSTILE = {

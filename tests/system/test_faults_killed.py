@@ -13,7 +13,7 @@ from tests.system.walks import BY_HAND, WALKS, Walk, Walker
 from zedops import faults
 
 pytestmark = [
-    pytest.mark.docker, pytest.mark.system, pytest.mark.timeout(400),
+    pytest.mark.docker, pytest.mark.system, pytest.mark.long, pytest.mark.timeout(400),
     pytest.mark.xdist_group("faults-killed"),
 ]
 
