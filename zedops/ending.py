@@ -7,6 +7,8 @@ ten times a second met it. A SimpleQueue may be put to anywhere, also within its
 
 from __future__ import annotations
 
+import signal
+import socket
 from queue import Empty, SimpleQueue
 
 
@@ -35,3 +37,17 @@ class Ending:
                 return self._is_set
             self._said.put(None)  # for the next one who waits
         return True
+
+    def wait_for_signal(self) -> None:
+        """Wait in the main thread until a signal's handler says it.
+
+        Not as `wait` does: the kernel may give a signal to any thread, and a main thread that waits
+        for a lock would not hear of it (signal(3), set_wakeup_fd).
+        """
+        reader, writer = socket.socketpair()
+        with reader, writer:
+            writer.setblocking(False)
+            signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+            while not self._is_set:
+                reader.recv(1)
+            signal.set_wakeup_fd(-1)

@@ -84,7 +84,7 @@ def main() -> None:
         signal.signal(number, lambda *_: end.set())
     try:
         root, policy = arguments.data_root.absolute(), arguments.policy.absolute()
-        run(arguments.fleet, root, policy, end.wait)
+        run(arguments.fleet, root, policy, end.wait_for_signal)
     except ZedopsError as error:
         sys.stderr.write(f"zedops-agent: {error}\n")
         sys.exit(error.exit_code)

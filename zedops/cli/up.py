@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -175,19 +174,8 @@ def _loading() -> Iterator[None]:
 
 
 def wait_for_end() -> None:
-    """Wait for Ctrl-C or a polite kill.
-
-    Not by waiting for the event: the kernel may give a signal to any thread, and a main thread that
-    waits for a lock would not hear of it (signal(3), set_wakeup_fd).
-    """
-    end = ending()
-    reader, writer = socket.socketpair()
-    with reader, writer:
-        writer.setblocking(False)
-        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        while not end.is_set():
-            reader.recv(1)
-        signal.set_wakeup_fd(-1)
+    """Wait for Ctrl-C or a polite kill."""
+    ending().wait_for_signal()
 
 
 def tell(subject: str) -> None:
