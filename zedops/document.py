@@ -13,7 +13,7 @@ import functools
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -102,7 +102,7 @@ def parse(
     if like is not None and (like.path, like.head) == (path, head) and not like.problems:
         state, found = _read_state(path, tail, tail_line)
         definition = None if found else like.definition
-        return Document(path, like.head, definition, state, _few(path, found), like.data)
+        return replace(like, definition=definition, state=state, problems=_few(path, found))
     source = _source(path, head)
     problems = [*_name_problems(path), *source.problems]
     definition = None

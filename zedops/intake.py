@@ -26,7 +26,6 @@ from zedops.repository import NO_OBJECT, Change, Entry
 from zedops.source import MAX_BYTES
 
 _PLACEHOLDER_ID = "0" * 26
-_FILE = 0o100000
 
 Files = Mapping[str, Entry | bytes | None]
 
@@ -127,7 +126,7 @@ class Intake:
                       if kind_of(path) is Kind.SERVER and path not in files}
         written = self._known = hub.read(main, self._known)[0]
         if seen := hub.seen():
-            self._seen = hub.read(seen, self._seen)[0]
+            self._seen = hub.read(seen, self._seen or written)[0]
         before = as_known(hub, main, self._seen)
         after = snapshot.apply(repository, tip, hub.default_name, before, files)
         trusted = succeed(before, after, set(files), lambda: _PLACEHOLDER_ID, datetime.now(UTC))
@@ -150,7 +149,7 @@ class Intake:
         sizes = self._hub.repository.sizes(sorted({each.blob for each in entries.values()}))
         for path, each in entries.items():
             size = sizes.get(each.blob, 0)
-            if each.mode & 0o170000 != _FILE:
+            if not each.is_file:
                 fact = f"{PASSED_OVER}: not a file"
                 found[path] = Problem(path, 0, 0, "", fact, "commit a plain file")
             elif size > MAX_BYTES:

@@ -26,6 +26,7 @@ LINK_MODE = 0o120000
 IMPORTS = "refs/zedops/import"
 #: Where the objects of a push are until it is taken in (git-receive-pack(1)).
 QUARANTINE = "GIT_OBJECT_DIRECTORY"
+_TYPES = (b"blob", b"tree", b"commit", b"tag")
 #: As many blobs at most are asked of a process that runs already; more have one of their own.
 _FEW = 20
 #: What git says when a ref moved or is being moved by somebody else, here or on a remote.
@@ -42,6 +43,11 @@ class Entry:
 
     mode: int
     blob: str
+
+    @property
+    def is_file(self) -> bool:
+        """Tell a file with content of its own from a link or a submodule."""
+        return self.mode & 0o170000 == 0o100000
 
 
 @dataclass(frozen=True)
@@ -234,26 +240,27 @@ class Repository:
 
     def blob_ids(self, names: Iterable[str]) -> list[str | None]:
         """Find blobs by `COMMIT:PATH`, in order; None for one that is not there."""
+        return [name if kind == "blob" else None for kind, name in self._named(names)]
+
+    def kinds(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
+        """Say what a commit has at some paths: `blob` or `tree`; what is not there is left out."""
+        wanted = [path for path in paths if "\n" not in path]
+        found = self._named(f"{commit}:{path}" for path in wanted)
+        return {path: kind for path, (kind, _) in zip(wanted, found, strict=True)
+                if kind in ("blob", "tree")}
+
+    def _named(self, names: Iterable[str]) -> list[tuple[str, str]]:
+        """Find objects by name, in order: type and id; two empty texts for one that is missing."""
         # people write commits and paths: a line break in one must not shift the answers
         stdin = "".join(f"{each.replace(chr(10), '?')}\n" for each in names)
         out = self.pipe(
             "cat-file", "--batch-check=%(objecttype) %(objectname)", "--buffer",
             stdin=stdin.encode("utf-8", "surrogateescape"),
         )
-        words = [line.split(b" ") for line in out.split(b"\n")[:-1]]
         # of one that is missing git repeats the name, whatever is in it
-        return [each[1].decode() if each[0] == b"blob" and len(each) == 2 else None
-                for each in words]
-
-    def kinds(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
-        """Say what a commit has at some paths: `blob` or `tree`; what is not there is left out."""
-        wanted = [path for path in paths if "\n" not in path]
-        stdin = "".join(f"{commit}:{path}\n" for path in wanted)
-        out = self.pipe("cat-file", "--batch-check=%(objecttype)", "--buffer",
-                        stdin=stdin.encode("utf-8", "surrogateescape"))
-        words = out.decode("utf-8", "surrogateescape").split("\n")
-        return {path: kind for path, kind in zip(wanted, words, strict=False)
-                if kind in ("blob", "tree")}
+        words = [line.split(b" ") for line in out.split(b"\n")[:-1]]
+        return [(each[0].decode(), each[1].decode())
+                if len(each) == 2 and each[0] in _TYPES else ("", "") for each in words]
 
     def blobs(self, ids: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         """Read blobs through one `cat-file --batch`.

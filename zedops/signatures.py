@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zedops.access import OPENPGP_KEYS, SSH_KEYS, Signer
-from zedops.document import not_a_file
 from zedops.errors import GitFailed
 from zedops.repository import Repository
 
@@ -69,7 +68,7 @@ def _keys(repository: Repository, commit: str) -> Iterator[Path]:
     """Lay out a commit's keys as git's tools want them."""
     entries = {
         path: each for path, each in repository.tree(commit, SSH_KEYS, OPENPGP_KEYS).items()
-        if path in _PROGRAMS and not not_a_file(path, each.mode)
+        if path in _PROGRAMS and each.is_file
     }  # fmt: skip
     blobs = repository.blobs((each.blob for each in entries.values()), most=_MOST_BYTES)
     texts = {path: blobs[each.blob] for path, each in entries.items()}

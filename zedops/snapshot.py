@@ -14,9 +14,6 @@ from zedops.preset import Preset
 from zedops.repository import FILE_MODE, Change, Entry, Repository
 from zedops.source import MAX_BYTES
 
-#: What has content of its own; a link or a submodule is refused, never read.
-_FILES = (0o100644, 0o100755, 0o100664)
-
 
 def name_from(path: Path) -> str:
     """Name a fleet after its directory where its settings do not."""
@@ -73,7 +70,7 @@ def apply(
     """Replace files of a fleet; what is no part of it is passed over."""
     mine = {path: each for path, each in files.items() if kind_of(path) is not Kind.OTHER}
     entries = [each for each in mine.values() if isinstance(each, Entry)]
-    wanted = [each.blob for each in entries if each.mode in _FILES]
+    wanted = [each.blob for each in entries if each.is_file]
     blobs = repository.blobs(wanted, most=MAX_BYTES)
     documents: dict[str, Document | None] = {}
     settings, problems, presets = fleet.settings, fleet.problems, dict(fleet.presets)

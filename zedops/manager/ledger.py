@@ -89,7 +89,7 @@ class Ledger:
         if after.state is None or (not problems and not _is_problem(after.state.message)):
             return
         state = after.state.model_copy(update={"message": _problem(problems)})
-        self.fleet = self.fleet.with_documents({path: _with_state(after, state)})
+        self.fleet = self.fleet.with_documents({path: replace(after, state=state)})
 
     def _compare(self, path: str, written: Document | None, before: dict[str, Document]) -> None:
         """Find out what git does not say yet about one path."""
@@ -184,9 +184,8 @@ class Ledger:
         held = self.fleet.documents.get(path or "")
         if want is None or held is None or held.state is None or self._hosts[report.id] != host:
             return
-        about = want.commit if report.about == want.commit else report.about
         failed, busy = report.failure is not None, report.activity is not None
-        self._answers[report.id] = _Answer(about, report.goal, busy, failed)
+        self._answers[report.id] = _Answer(report.about, report.goal, busy, failed)
         if want.goal is Goal.DELETED and kind_of(held.path) is Kind.SERVER:
             self._take_leaving(held, held.state, report)
             return
@@ -238,7 +237,7 @@ class Ledger:
             elif grave.definition is not None:
                 content = document.render(edit.set_field(grave, "purge", "data"), state)
                 self.fleet = self.fleet.with_documents(
-                    {grave.path: _with_state(document.parse(grave.path, content), state)}
+                    {grave.path: replace(document.parse(grave.path, content), state=state)}
                 )
                 self.journal.touch(grave.path)
                 asked.add(grave.path)
@@ -264,7 +263,7 @@ class Ledger:
         return want is not None and want.goal is Goal.PURGED
 
     def _set_state(self, held: Document, state: State) -> Document:
-        updated = _with_state(held, state)
+        updated = replace(held, state=state)
         self.fleet = self.fleet.with_documents({held.path: updated})
         self.journal.touch(held.path)
         return updated
@@ -326,12 +325,6 @@ class Ledger:
     def settings(self) -> Settings:
         """The fleet's settings."""
         return self.fleet.settings
-
-
-def _with_state(each: Document, state: State) -> Document:
-    return Document(
-        each.path, each.head, each.definition, state, each.problems, each.data, each.is_read
-    )
 
 
 def _is_gone(report: ServerReport) -> bool:
