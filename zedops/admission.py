@@ -93,6 +93,17 @@ class Admission:
         return access.judge(before.settings, before, after, paths, by_path, claims)
 
     def _signers(self, commits: Iterable[str]) -> dict[str, Signer]:
+        """Find who signed commits; each is asked for once, however often somebody wants to know."""
+        wanted = set(commits)
+        if new := wanted - self._known.keys():
+            self._known.update(self._verified(new))
+        return {each: self._known[each] for each in wanted}
+
+    @cached_property
+    def _known(self) -> dict[str, Signer]:
+        return {}
+
+    def _verified(self, commits: Iterable[str]) -> dict[str, Signer]:
         """Find who signed commits, and for what was not signed to be here, a fault."""
         found = signers(self.repository, self.main, commits)
         faults = dict.fromkeys(self._copies() & found.keys(), _COPY)
