@@ -22,9 +22,11 @@ from zedops.fleet import SERVERS, Fleet, tombstone_path
 from zedops.forecast import rebase
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.identity import succeed
+from zedops.layout import NAME
 from zedops.overlay import with_states
 from zedops.places import default_hub
 from zedops.repository import LINK_MODE, NO_OBJECT, Entry, Repository, Signature, failure
+from zedops.settings import Settings
 from zedops.source import MAX_BYTES
 
 #: Where a clone notes the hub that follows the same upstream.
@@ -147,20 +149,27 @@ class Clone:
 
     def glimpse(self, name: str) -> Fleet:
         """Read the settings, one server and its tombstone: all that an act on one server needs."""
+        tip = self._tip(REMOTE_MAIN)
+        if not NAME.fullmatch(name):  # nor may it become a path
+            return self._some(tip)
         paths = (f"{SERVERS}/{name}.yaml", tombstone_path(name))
-        tip, named = self._tip(REMOTE_MAIN), self.default_name
-        made = snapshot.read_some(self.repository, tip, named, *paths)
-        branch = made.settings.state_branch
-        commit = self.repository.resolve(REMOTE + branch) if branch else None
-        if commit is None:
-            return made
-        return with_states(made, snapshot.read_some(self.repository, commit, named, *paths))
+        return self._with_states(self._some(tip, *paths), *paths)
 
-    def _with_states(self, fleet: Fleet) -> Fleet:
+    def settings(self) -> Settings:
+        """Read the settings only, as the hub had them at the last fetch."""
+        return self._some(self._tip(REMOTE_MAIN)).settings
+
+    def _some(self, commit: str, *paths: str) -> Fleet:
+        return snapshot.read_some(self.repository, commit, self.default_name, *paths)
+
+    def _with_states(self, fleet: Fleet, *paths: str) -> Fleet:
+        """Show definitions with the states of their own branch, if there is one; all, or some."""
         branch = fleet.settings.state_branch
         commit = self.repository.resolve(REMOTE + branch) if branch else None
         if commit is None:
             return fleet
+        if paths:
+            return with_states(fleet, self._some(commit, *paths))
         return with_states(fleet, snapshot.read(self.repository, commit, self.default_name)[0])
 
     def branches(self) -> list[str]:

@@ -22,7 +22,8 @@ from pydantic_core import ErrorDetails
 
 from zedops import source as yaml_source
 from zedops.errors import Problem
-from zedops.fields import NAME, looks_secret
+from zedops.fields import looks_secret
+from zedops.layout import NAME
 from zedops.model import Definition, State
 from zedops.source import Mark, Path, Source, dotted
 

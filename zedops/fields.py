@@ -17,10 +17,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from zedops.layout import NAME
 from zedops.quantities import DURATION, SIZE_HINT, parse_duration, parse_size
 
-#: Server and host names: safe as file stem, container name, DNS label and NATS token.
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SERVER_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
+
+#: Server and host names: safe as file stem, container name, DNS label and NATS token.
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 SETTINGS_PATH = "zedops.yaml"
 SERVERS = "servers.d"

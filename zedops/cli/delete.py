@@ -22,8 +22,8 @@ def delete_command(server: str, wait: bool, yes: bool) -> None:
     zedops restore rosewood     brings it back, with its data
     """
     clone = here()
-    each = one_server(clone, server)
-    kept = format_duration(clone.glimpse(server).settings.retention)
+    fleet, each = one_server(clone, server)
+    kept = format_duration(fleet.settings.retention)
     ask(f"Delete {server}? Its data stays; it can be restored for {kept}.", yes=yes)
     option = (f"allow-delete={server}",)
     act(clone, {each.path: None}, f"{server}: delete", server, wait=wait, options=option)

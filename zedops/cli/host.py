@@ -15,8 +15,8 @@ from zedops.cli.output import show_json, table
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
-from zedops.fields import NAME
 from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.layout import NAME
 from zedops.quantities import format_duration, parse_duration
 
 
@@ -47,7 +47,7 @@ def add_command(name: str, ttl: str, as_json: bool) -> None:
     clone = here()
     clone.check_author()  # a token that was made and not shown is lost
     token = ask(clone, {"do": "host-add", "host": name, "ttl_s": ttl_s})["token"]
-    if name not in clone.fleet().settings.hosts:
+    if name not in clone.settings().hosts:
         _edit_hosts(clone, name, adds=True)
     if as_json:
         show_json({"host": name, "token": token, "ttl_s": ttl_s})
@@ -123,7 +123,7 @@ def _servers(fleet: Fleet, host: str) -> list[str]:
 
 
 def _edit_hosts(clone: Clone, name: str, *, adds: bool) -> None:
-    settings = clone.fleet().settings
+    settings = clone.settings()
     content = clone.repository.pipe("show", f"refs/remotes/origin/main:{SETTINGS_PATH}")
     text = content.decode("utf-8-sig")
     if adds:

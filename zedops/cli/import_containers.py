@@ -17,8 +17,8 @@ from zedops.clone import Clone
 from zedops.compose import Project, Service, read_env_file, read_services
 from zedops.draft import server_name, write_draft
 from zedops.errors import HostUnavailable, InvalidInput, UsageError, ZedopsError
-from zedops.fields import NAME
 from zedops.fleet import Fleet
+from zedops.layout import NAME
 
 
 @click.command("import")

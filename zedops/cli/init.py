@@ -9,8 +9,8 @@ import click
 
 from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError
-from zedops.fields import NAME
 from zedops.hub import Hub
+from zedops.layout import NAME
 from zedops.upstream import checked_url
 
 _SETTINGS = """\

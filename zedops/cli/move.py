@@ -11,7 +11,7 @@ from zedops.calls import DataReply, DataRequest, InventoryReply, InventoryReques
 from zedops.cli.act import act, ask, waits
 from zedops.cli.ask import call
 from zedops.cli.names import HOST, SERVER
-from zedops.cli.screen import find_server, here
+from zedops.cli.screen import here, one_server
 from zedops.clone import Clone
 from zedops.document import Document
 from zedops.edit import set_field
@@ -34,8 +34,7 @@ def move_command(server: str, host: str, wait: bool, yes: bool) -> None:
     zedops move rosewood --host cellar
     """
     clone = here()
-    fleet = clone.fleet()
-    each = find_server(fleet, server)
+    fleet, each = one_server(clone, server)
     if each.definition is None:
         raise ZedopsError("\n".join(str(problem) for problem in each.problems))
     if host not in fleet.settings.hosts:

@@ -1,13 +1,12 @@
 """What an argument names: a server, a host, a preset; and which there are, for completion.
 
 Light: a shell asks at every press of TAB. Names are those of the files in the working copy that one
-stands in; no git, no network, no manager, and nothing of zedops but this.
+stands in; no git, no network, no manager, and nothing of zedops but `layout`.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-#: The same as `fields.NAME`; a file of any other name is no server's, and is not put on a screen.
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_SETTINGS = "zedops.yaml"
+from zedops.layout import NAME, PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
+
 _MAX_BYTES = 1 << 18
 
 
@@ -51,11 +49,11 @@ def _top(start: Path) -> Path | None:
 
 
 def _servers(top: Path) -> Iterator[str]:
-    return _stems(top / "servers.d")
+    return _stems(top / SERVERS)
 
 
 def _tombstones(top: Path) -> Iterator[str]:
-    return _stems(top / "tombstones.d")
+    return _stems(top / TOMBSTONES)
 
 
 def _any_servers(top: Path) -> Iterator[str]:
@@ -65,14 +63,15 @@ def _any_servers(top: Path) -> Iterator[str]:
 
 def _games(top: Path) -> Iterator[str]:
     yield from _stems(Path(__file__).parents[1] / "presets")
-    yield from _stems(top / "presets.d")
+    yield from _stems(top / PRESETS)
 
 
 def _stems(folder: Path) -> Iterator[str]:
     for _, _, files in os.walk(folder):
         for file in files:
             stem, dot, ending = file.rpartition(".")
-            if dot and ending == "yaml" and _NAME.fullmatch(stem):
+            # a file of any other name is no server's, and is not put on a screen
+            if dot and ending == "yaml" and NAME.fullmatch(stem):
                 yield stem
 
 
@@ -81,10 +80,10 @@ def _hosts(top: Path) -> Iterator[str]:
 
     # a working copy holds what others pushed: a link in it is not followed
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-    with open(os.open(top / _SETTINGS, flags), "rb") as file:  # noqa: PTH123
+    with open(os.open(top / SETTINGS_PATH, flags), "rb") as file:  # noqa: PTH123
         read = yaml.load(file.read(_MAX_BYTES), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     for each in read.get("hosts", ["local"]):
-        if _NAME.fullmatch(each):
+        if NAME.fullmatch(each):
             yield each
 
 

@@ -13,8 +13,8 @@ from zedops.cli.schema import first_line
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
-from zedops.fields import NAME
 from zedops.fleet import Fleet
+from zedops.layout import NAME
 from zedops.ports import free_set
 from zedops.preset import Preset
 from zedops.starter import ports_of, write_start

@@ -18,8 +18,8 @@ from zedops.clone import Clone
 from zedops.document import Document
 from zedops.draft import server_name, write_draft
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
-from zedops.fields import NAME
 from zedops.fleet import Fleet, tombstone_path
+from zedops.layout import NAME
 from zedops.model import State
 
 

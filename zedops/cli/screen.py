@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zedops.clone import Clone
 from zedops.document import Document
-from zedops.errors import GitFailed, UsageError
+from zedops.errors import UsageError
 from zedops.fleet import Fleet
 
 
@@ -22,12 +22,17 @@ def fleet_at(clone: Clone, at: str | None) -> Fleet:
     return clone.fleet(clone.at(at)) if at else clone.fleet()
 
 
-def one_server(clone: Clone, name: str) -> Document:
-    """Find a living server by name, at a cost that does not grow with the fleet."""
+def one_server(clone: Clone, name: str) -> tuple[Fleet, Document]:
+    """Find a living server by name, at a cost that does not grow with the fleet.
+
+    Of the fleet there may be no more than its settings and this server.
+    """
     try:
-        return find_server(clone.glimpse(name), name)
-    except (UsageError, GitFailed):
-        return find_server(clone.fleet(), name)  # elsewhere, or the others help to say why not
+        fleet = clone.glimpse(name)
+        return fleet, find_server(fleet, name)
+    except UsageError:
+        fleet = clone.fleet()  # it is elsewhere, or the others help to say why not
+        return fleet, find_server(fleet, name)
 
 
 def find_server(fleet: Fleet, name: str) -> Document:

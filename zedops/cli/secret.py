@@ -19,14 +19,15 @@ from zedops.cli.act import ask as confirm
 from zedops.cli.ask import call
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
-from zedops.cli.screen import find_server, here
+from zedops.cli.screen import here, one_server
 from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.cli.up import DATA_ROOT
 from zedops.clone import Clone
 from zedops.document import Document, render
 from zedops.errors import UsageError, ZedopsError
-from zedops.fields import ENV_KEY, NAME
+from zedops.fields import ENV_KEY
 from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.layout import NAME
 
 #: Longer ones fit in no environment (execve(2): 128 KiB a string), and in no definition.
 _MAX_BYTES = 64 * 1024
@@ -112,8 +113,7 @@ def encrypt_command(server: str, name: str, wait: bool) -> None:
     """
     _check(server, name)
     clone = here()
-    fleet = clone.fleet()
-    each = find_server(fleet, server)
+    fleet, each = one_server(clone, server)
     if each.definition is None:
         raise UsageError(f"{each.path} cannot be read; `zedops validate` says why")
     host = fleet.host_of(each) or ""
@@ -138,17 +138,17 @@ def recipients_command(yes: bool) -> None:
     with `agent/<fleet>/recipient` under the data root of that host.
     """
     clone = here()
-    known = clone.fleet().settings.recipients
+    settings = clone.settings()
     found: dict[str, str] = {}
-    for host in clone.fleet().settings.hosts:
+    for host in settings.hosts:
         try:
             found[host] = call(clone, host, RecipientRequest(), RecipientReply).recipient
         except ZedopsError as error:
             click.echo(f"{host}: {error}", err=True)
-    changed = {host: key for host, key in found.items() if known.get(host) != key}
+    changed = {host: key for host, key in found.items() if settings.recipients.get(host) != key}
     for host, key in sorted(found.items()):
         click.echo(f"{host}\t{key}")
-        if host in changed and host in known:
+        if host in changed and host in settings.recipients:
             again = "what was encrypted for the old one must be encrypted anew"
             confirm(f"{host} has another key than {SETTINGS_PATH} says; {again}. Go on?", yes=yes)
     if changed:

@@ -11,8 +11,8 @@ import click
 
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
-from zedops.fields import NAME
 from zedops.fleet import Fleet
+from zedops.layout import NAME
 from zedops.places import default_data_root
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ def _now() -> str:
 
 def _set(server: str, key: str, value: str, verb: str, *, wait: bool) -> None:
     clone = here()
-    each = one_server(clone, server)
+    _, each = one_server(clone, server)
     if each.definition is None:
         raise ZedopsError("\n".join(str(problem) for problem in each.problems))
     if str(getattr(each.definition, key)) == value:

@@ -20,10 +20,10 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
     if said is not None and said["row"]["deleted_at"] is None:
         server_id = said["row"]["id"]
     if hub is None or server_id is None:
-        from zedops.cli.screen import find_server, here
+        from zedops.cli.screen import here, one_server
 
         clone = here()
-        server_id = find_server(clone.fleet(), server).id
+        server_id = one_server(clone, server)[1].id
         hub = clone.hub_path()
     if server_id is None:
         if hub is not None:
