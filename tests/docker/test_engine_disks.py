@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
@@ -40,10 +39,7 @@ def engine(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEngine]:
         check=True,
     )
     try:
-        made.start()
-        with contextlib.closing(made.connect()) as api:
-            load: Callable[[bytes], Any] = api.load_image
-            load(b"".join(docker_api.get_image(image)))
+        made.start_with(image, docker_api)
         yield made
     finally:
         made.remove()

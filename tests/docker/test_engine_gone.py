@@ -7,9 +7,8 @@ import gc
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
@@ -46,10 +45,7 @@ def imported(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEngine
         without(f"private Docker Engine (for want of: {lack})")
     made = PrivateEngine()
     try:
-        made.start()
-        with contextlib.closing(made.connect()) as api:
-            load: Callable[[bytes], Any] = api.load_image
-            load(b"".join(docker_api.get_image(image)))
+        made.start_with(image, docker_api)
         yield made
     finally:
         made.remove()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.git.gatekeeper import gatekeeper
 from tests.git.people import Person
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
@@ -18,14 +16,6 @@ from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.model import Status
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    """Make an empty hub, and keep its gate."""
-    made = Hub.create(tmp_path / "fleet.git")
-    with gatekeeper(made):
-        yield made
 
 
 @pytest.fixture

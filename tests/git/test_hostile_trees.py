@@ -6,12 +6,10 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.git.gatekeeper import gatekeeper
 from tests.git.people import Person
 from zedops import snapshot
 from zedops.checks import check
@@ -22,13 +20,6 @@ from zedops.repository import FILE_MODE, LINK_MODE, Entry, Signature
 A, B = "servers.d/a.yaml", "servers.d/b.yaml"
 WHO = Signature("Eve", "eve@example.org", 1)
 SUBMODULE = 0o160000
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = Hub.create(tmp_path / "fleet.git")
-    with gatekeeper(made):
-        yield made
 
 
 @pytest.fixture

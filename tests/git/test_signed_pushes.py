@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.git.gatekeeper import gatekeeper
 from tests.git.keys import Gpg, allowed, sign_with_ssh, ssh_key
 from tests.git.people import Person
 from tests.git.test_hub_pushes import at
@@ -33,14 +32,6 @@ people:
 MORE = RULES.replace('{paths: ["servers.d/mc-*"]}', "{may: [change, settings]}")
 ALL_FILES = RULES.replace('{paths: ["servers.d/mc-*"]}', "{may: [change]}")
 PRESET = "image: x\n"
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    """Make an empty hub, and keep its gate."""
-    made = Hub.create(tmp_path / "fleet.git")
-    with gatekeeper(made):
-        yield made
 
 
 @pytest.fixture

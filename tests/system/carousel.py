@@ -8,7 +8,7 @@ adopted in each round, and the one before it deleted.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,31 @@ class Carousel:
         lines = path.read_text().splitlines() if path.exists() else []
         return sum(each.startswith(f"{point}@") for each in lines)
 
+    def come_back(self) -> None:
+        """Start again whoever died."""
+        self.machine.down(kill=True)
+        self.machine.up(str(self.orders))
+
     def tear_down(self) -> None:
         """Leave nothing behind."""
         self.walker.tear_down()
+
+
+@contextlib.contextmanager
+def lending(make: Callable[[], Machine]) -> Iterator[Callable[[], Carousel]]:
+    """Set a fleet going, on a machine made for it, whenever there is none that goes well."""
+    made: list[Carousel] = []
+
+    def lend() -> Carousel:
+        if not made or made[-1].broken:
+            for each in made:
+                each.tear_down()
+            made[:] = [Carousel(make())]
+            made[0].begin()
+        return made[0]
+
+    try:
+        yield lend
+    finally:
+        for each in made:
+            each.tear_down()

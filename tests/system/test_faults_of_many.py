@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from tests.system.apart import Apart
-from tests.system.carousel import Carousel
+from tests.system.carousel import Carousel, lending
 from zedops import faults
 
 pytestmark = [
@@ -30,19 +30,8 @@ def turning(
     tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient, image: str
 ) -> Iterator[Callable[[], Carousel]]:
     """Set a fleet going whenever there is none that goes well."""
-    made: list[Carousel] = []
-
-    def lend() -> Carousel:
-        if not made or made[-1].broken:
-            for each in made:
-                each.tear_down()
-            made[:] = [Carousel(Apart(tmp_path_factory.mktemp("many"), docker_api, image))]
-            made[0].begin()
-        return made[0]
-
-    yield lend
-    for each in made:
-        each.tear_down()
+    with lending(lambda: Apart(tmp_path_factory.mktemp("many"), docker_api, image)) as lend:
+        yield lend
 
 
 @pytest.fixture
@@ -51,18 +40,12 @@ def carousel(turning: Callable[[], Carousel]) -> Carousel:
     return turning()
 
 
-def come_back(carousel: Carousel) -> None:
-    """Start whoever died."""
-    carousel.machine.down(kill=True)
-    carousel.machine.up(str(carousel.orders))
-
-
 @pytest.mark.parametrize("point", PUSHED)
 def test_a_push_of_everything_over_nats_survives_a_kill_at(point: str, carousel: Carousel) -> None:
     with carousel.met(point):
         carousel.ask()
         carousel.machine.wait_for(lambda: carousel.machine.died)
-    come_back(carousel)
+    carousel.come_back()
     carousel.walker.push_again()
     carousel.check()
 
@@ -75,7 +58,7 @@ def test_a_greeting_over_nats_survives_a_kill(carousel: Carousel) -> None:
     with carousel.met("contact.synced"):
         machine.up_agent(str(carousel.orders))
         machine.wait_for(lambda: machine.died)
-    come_back(carousel)
+    carousel.come_back()
     carousel.check()
 
 
@@ -88,7 +71,7 @@ def test_an_agent_without_a_manager_survives_a_kill_at(point: str, carousel: Car
         stopped = next(each for each in machine.containers() if each["State"] == "running")
         machine.api.stop(stopped["Id"], timeout=5)
         machine.wait_for(lambda: machine.died)
-    come_back(carousel)
+    carousel.come_back()
     carousel.ask()
     carousel.check()
 

@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from tests.machine import Machine
-from tests.system.carousel import Carousel
+from tests.system.carousel import Carousel, lending
 from zedops import faults
 
 pytestmark = [
@@ -29,19 +29,8 @@ def turning(
     tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient, image: str
 ) -> Iterator[Callable[[], Carousel]]:
     """Set a fleet going whenever there is none that goes well."""
-    made: list[Carousel] = []
-
-    def lend() -> Carousel:
-        if not made or made[-1].broken:
-            for each in made:
-                each.tear_down()
-            made[:] = [Carousel(Machine(tmp_path_factory.mktemp("pushes"), docker_api, image))]
-            made[0].begin()
-        return made[0]
-
-    yield lend
-    for each in made:
-        each.tear_down()
+    with lending(lambda: Machine(tmp_path_factory.mktemp("pushes"), docker_api, image)) as lend:
+        yield lend
 
 
 @pytest.fixture
@@ -50,18 +39,12 @@ def carousel(turning: Callable[[], Carousel]) -> Carousel:
     return turning()
 
 
-def come_back(carousel: Carousel) -> None:
-    """Start it again."""
-    carousel.machine.down(kill=True)
-    carousel.machine.up(str(carousel.orders))
-
-
 @pytest.mark.parametrize("point", PUSHED)
 def test_a_push_of_everything_survives_a_kill_at(point: str, carousel: Carousel) -> None:
     with carousel.met(point):
         carousel.ask()
         carousel.machine.wait_for(lambda: carousel.machine.died)
-    come_back(carousel)
+    carousel.come_back()
     carousel.walker.push_again()
     carousel.check()
 
@@ -73,7 +56,7 @@ def test_a_start_with_work_to_do_survives_a_kill_at(point: str, carousel: Carous
     with carousel.met(point):
         carousel.machine.up(str(carousel.orders))
         carousel.machine.wait_for(lambda: carousel.machine.died)
-    come_back(carousel)
+    carousel.come_back()
     carousel.check()
 
 
@@ -84,7 +67,7 @@ def test_a_push_that_asks_for_nothing_survives_a_kill_at(point: str, carousel: C
         carousel.machine.write("README.md", f"{point}\n")
         carousel.walker.push(point)
         carousel.machine.wait_for(lambda: carousel.machine.died)
-    come_back(carousel)
+    carousel.come_back()
     carousel.walker.check_fleet()
 
 
