@@ -40,12 +40,15 @@ def test_an_image_removed_by_hand_is_pulled_again_when_it_is_needed(
 ) -> None:
     server = host.want("rosewood", f"image: {published}\nvolumes: {{world: /data}}\n")
     host.wait_running(server)
+    host.wait(server, lambda each: each.data_exists)
     before = host.container("rosewood")
     docker_api.remove_image(published, force=True, noprune=True)
     assert host.container("rosewood")["State"] == before["State"]  # no reason to touch it
     seen = len(host.reports)
     docker_api.remove_container(before["Id"], force=True)
-    assert "recovered" in str(host.wait_running(server, seen).note)
+    report = host.wait(server, lambda each: each.container and each.container.running
+                       and each.container.id != before["Id"] and not each.activity, seen)
+    assert "recovered" in str(report.note)
 
 
 def test_a_rebuild_pulls_the_newest_image_once_and_keeps_the_data(

@@ -157,11 +157,12 @@ def test_secrets_are_files_in_memory_for_the_containers_user_alone(host: Host, u
     assert kind[-1] == "tmpfs"
     assert stat.S_IMODE(where.parents[2].stat().st_mode) == 0o700
 
-    facts = host.container("rosewood")
-    host.api.kill(facts["Id"])  # files that went with a reboot come back with the next start
+    host.stop()  # what went with a reboot comes back with the next start
+    host.api.kill(host.container("rosewood")["Id"])
     for each in where.iterdir():
         each.unlink()
     seen = len(host.reports)
+    host.start()
     host.wait_running(server, seen)
     assert inside(host, "cat", "/run/secrets/TOKEN") == "in the fleet"
     ended(host, text)
