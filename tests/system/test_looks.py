@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -57,6 +59,34 @@ def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:
     begin(fleet, "watched", command(LOOP))
     draft = fleet.clone / "servers.d/draft.yaml"
     draft.write_text("image: a\n")
+    try:
+        with watch(fleet) as (watching, leader):
+            seen = drawn(leader, b"watched", b" %", b"running")
+            assert b"1 file changed here" in seen
+            assert b"not pushed" not in seen, "everything is"
+            watching.send_signal(signal.SIGINT)
+            assert ended(watching, leader) == 130
+    finally:
+        draft.unlink()
+
+
+def test_ctrl_c_ends_watch_while_a_host_takes_its_time(fleet: Machine) -> None:
+    begin(fleet, "waiting", command(LOOP))
+    with watch(fleet) as (watching, leader):
+        drawn(leader, b"waiting", b"running")
+        os.kill(fleet.pid, signal.SIGSTOP)
+        try:
+            while select.select([leader], [], [], 2)[0]:  # it draws no more: it waits for an answer
+                os.read(leader, 65536)
+            watching.send_signal(signal.SIGINT)
+            assert ended(watching, leader) == 130
+        finally:
+            os.kill(fleet.pid, signal.SIGCONT)
+
+
+@contextmanager
+def watch(fleet: Machine) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run `zedops watch` on a terminal; gives the process and the terminal's other end."""
     leader, follower = pty.openpty()
     watching = subprocess.Popen(
         [sys.executable, "-m", "zedops", "watch", "-n", "0.5"], cwd=fleet.clone, stdin=follower,
@@ -64,23 +94,30 @@ def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:
         env={**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "40"},
     )
     os.close(follower)
-    seen, deadline = b"", time.monotonic() + 30
     try:
-        while not (b"watched" in seen and b" %" in seen and b"running" in seen):
-            assert time.monotonic() < deadline, seen
-            assert b"not pushed" not in seen, "everything is"
-            if select.select([leader], [], [], 1)[0]:
-                seen += os.read(leader, 65536)
-        watching.send_signal(signal.SIGINT)
-        while select.select([leader], [], [], 0.2)[0]:
-            try:
-                os.read(leader, 65536)
-            except OSError:  # the terminal's other end is closed
-                break
-        assert watching.wait(20) == 130
-        assert b"1 file changed here" in seen
+        yield watching, leader
     finally:
-        draft.unlink()
         watching.kill()
         watching.wait()
         os.close(leader)
+
+
+def drawn(leader: int, *words: bytes) -> bytes:
+    """Read what is drawn until it has all these words."""
+    seen, deadline = b"", time.monotonic() + 30
+    while not all(each in seen for each in words):
+        assert time.monotonic() < deadline, seen
+        if select.select([leader], [], [], 1)[0]:
+            seen += os.read(leader, 65536)
+    return seen
+
+
+def ended(watching: subprocess.Popen[bytes], leader: int) -> int:
+    """Read on, so that it may write, until it ends; returns its exit code."""
+    deadline = time.monotonic() + 20
+    while watching.poll() is None:
+        assert time.monotonic() < deadline, "it goes on"
+        if select.select([leader], [], [], 0.1)[0]:
+            with suppress(OSError):  # the terminal's other end is closed
+                os.read(leader, 65536)
+    return watching.returncode

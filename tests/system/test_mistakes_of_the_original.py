@@ -311,7 +311,7 @@ def test_9_a_secret_is_in_nothing_that_anybody_else_reads(fleet: Machine) -> Non
         fleet.pull()
         fleet.zedops("retry", "guarded")
         said = "last log lines: the password is ***"
-        fleet.wait_for(lambda: said in state(fleet, "guarded")["message"])
+        fleet.wait_for(lambda: said in str(state(fleet, "guarded")["message"]))
         fleet.pull()
         edit(fleet, path, "exit 7", LOOP)
         assert became(fleet.git("push"), "guarded", "running")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from zedops.calls import Sample, StatsReply, StatsRequest
@@ -12,6 +14,8 @@ from zedops.clone import Clone
 from zedops.errors import ZedopsError
 
 _AT_ONCE = 16
+#: So soon Ctrl-C is heard while a host takes its time: any thread may have been given the signal.
+_HEARS_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,28 @@ class Meter:
 
     def read(self, hosts: Iterable[str]) -> dict[str, Busy]:
         """Sample every server, by id. A host that does not answer is in `silent`."""
-        wanted = list(hosts)
         self.silent = {}
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = [each for samples in pool.map(self._ask, wanted) for each in samples]
-        now = {each.server_id: each for each in found}
+        now = {each.server_id: each for each in self._ask_all(deque(hosts))}
         busy = {key: Busy(each, self._cpu(key, each)) for key, each in now.items()}
         self._before = now
         return busy
+
+    def _ask_all(self, hosts: deque[str]) -> list[Sample]:
+        """Ask several at once, in threads that whoever interrupts this does not wait for."""
+        found: list[Sample] = []
+
+        def work() -> None:
+            with suppress(IndexError):
+                while True:
+                    found.extend(self._ask(hosts.popleft()))
+
+        workers = [threading.Thread(target=work, daemon=True) for _ in range(_AT_ONCE)]
+        for each in workers[: len(hosts)]:
+            each.start()
+        for each in workers:
+            while each.is_alive():
+                each.join(_HEARS_S)
+        return found
 
     def _ask(self, host: str) -> tuple[Sample, ...]:
         try:
