@@ -70,7 +70,7 @@ WITHIN = {
     "create.made": Effect.ENGINE,  # the container is there, not in its networks
     "start.handed": Effect.ENGINE,  # its secrets are in memory, it does not run
     "stop.signalled": Effect.ENGINE,  # it was told to end and has not
-    "rename.cleared": Effect.ENGINE,  # whoever had the name has another one
+    "name.cleared": Effect.ENGINE,  # whoever had the name has another one
     "remove.removed": Effect.ENGINE,  # the container is gone, its secrets are in memory still
     "giveup.stopped": Effect.ENGINE,  # what keeps crashing is stopped, nobody knows why
     "restart.stopped": Effect.ENGINE,  # a restart has stopped the container and not started it

@@ -59,7 +59,7 @@ def matches(container: Container, want: DesiredServer) -> bool:
     """Say whether a container is the one that a definition asks for."""
     rebuild = want.definition.rebuild
     made = is_made_for(container.definition, container.rebuild, want.hash, rebuild)
-    return made and not container.stale
+    return made and not container.stale and not container.unfinished
 
 
 def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime) -> Memory:

@@ -15,6 +15,9 @@ DEFINITION, REBUILD = "zedops.definition", "zedops.rebuild"
 #: A keyed fingerprint of the secrets it was made with, and their names.
 SECRETS, SECRET_NAMES = "zedops.secrets", "zedops.secrets.names"
 
+#: The end of a container's name until it is whole and takes its place; no server's name has a dot.
+NEXT = ".next"
+
 
 class Phase(StrEnum):
     """The Engine's own word for what a container does (API: State.Status)."""
@@ -82,6 +85,11 @@ class Container:
     def running(self) -> bool:
         """Say whether its process lives; a container between two crashes does not."""
         return self.phase in (Phase.RUNNING, Phase.PAUSED)
+
+    @property
+    def unfinished(self) -> bool:
+        """Say whether whoever made it did not come to give it its name: it may lack a network."""
+        return self.phase is Phase.CREATED and self.name.endswith(NEXT)
 
     @property
     def up(self) -> bool:

@@ -20,7 +20,7 @@ from zedops.model import Drift, Publish
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.guard import lost_world
 from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory, matches
-from zedops_agent.observed import Candidate, Container, Observed, Phase, Presence
+from zedops_agent.observed import NEXT, Candidate, Container, Observed, Phase, Presence
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,
@@ -78,12 +78,14 @@ def _sort(
 ) -> tuple[Container | None, Container | None, list[Container]]:
     """Tell the container that matches the definition from the one it replaces, and from the rest.
 
-    There is a rest where a definition changed again before the last change had proven itself. Of
-    two that stand still, the one that was put aside did work; the other one never proved that.
+    There is a rest where a definition changed again before the last change had proven itself, or
+    where one was not finished. Of two that stand still, the one that was put aside did work; the
+    other one never proved that.
     """
     current = previous = None
-    surplus: list[Container] = []
-    for each in sorted(seen.containers, key=lambda each: (each.up, each.name != name)):
+    surplus = [each for each in seen.containers if each.unfinished]
+    whole = [each for each in seen.containers if not each.unfinished]
+    for each in sorted(whole, key=lambda each: (each.up, each.name != name)):
         if matches(each, want):
             surplus += [current] if current else []
             current = each
@@ -241,12 +243,17 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
     steps: list[Step] = [Pull(want.definition.image, newest, cause), MakeData(cause)]
     if any(each.publish is not Publish.NONE for each in want.definition.ports.values()):
         steps.append(CheckPorts(stopped_too=note is None, cause=cause))
+    # whole before it has the name, and beside the one that runs: what cannot be made costs nothing
+    beside = previous is not None or len(want.definition.networks) > 1
+    made = f"{name}{NEXT}" if beside else name
+    steps.append(Create(made, cause))
     if previous is not None:
         if previous.up:
             steps.append(StopContainer(previous.id, want.definition.stop, cause))
         if previous.name == name or previous.adopted:
             steps.append(Rename(previous.id, f"{name}-previous", cause))
-    steps.append(Create(name, cause))
+    if beside:
+        steps.append(Rename(made, name, cause))
     if want.goal is Goal.RUNNING:
         steps.append(Start(name, cause))
     return Plan(tuple(steps), note=note)

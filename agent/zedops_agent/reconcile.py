@@ -35,7 +35,7 @@ _ROUNDS_PAUSE_S = 5.0
 #: A disk that takes nothing is tried again after this.
 _NOT_KEPT_PAUSE_S = 10.0
 #: Steps after which a failed attempt has cost the previous container its run.
-_DISRUPTIVE = (StopContainer, Create, Start)
+_DISRUPTIVE = (StopContainer, Start)
 
 
 class Reconciler:
@@ -202,6 +202,8 @@ def _stands(each: Container, want: DesiredServer, memory: Memory) -> bool:
 
     Beside a right one that somebody removed, the one before it does not count: that is missing.
     """
+    if each.unfinished:
+        return False
     return matches(each, want) or each.definition == want.hash or memory.applied != want.hash
 
 

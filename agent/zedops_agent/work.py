@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -186,9 +187,8 @@ class Workshop:
             case Unpause():
                 engine.unpause(step.container)
             case Rename():
-                engine.make_way(self._fleet, step.name, step.container)
-                faults.point("rename.cleared")
-                engine.rename(step.container, step.name)
+                rename = partial(engine.rename, step.container, step.name)
+                self._name(step.name, step.container, rename)
             case Remove():
                 engine.remove(step.container)
                 faults.point("remove.removed")
@@ -291,14 +291,19 @@ class Workshop:
             self._fleet, want, step.name, sources, image, secrets
         )
         with self.pace.turn():
-            try:
-                self._engine.create(config, host, networks)
-            except EngineFailed as error:
-                if _NAME_TAKEN not in str(error):
-                    raise
-                self._engine.make_way(self._fleet, step.name, None)
-                self._engine.create(config, host, networks)
+            self._name(step.name, None, lambda: self._engine.create(config, host, networks))
         return uncovered(want.definition, image)
+
+    def _name(self, name: str, container: str | None, act: Callable[[], object]) -> None:
+        """Do what gives a container its name; another one of the fleet that has it makes way."""
+        try:
+            act()
+        except EngineFailed as error:
+            if _NAME_TAKEN not in str(error):
+                raise
+            self._engine.make_way(self._fleet, name, container)
+            faults.point("name.cleared")
+            act()
 
     def _handed(self, want: DesiredServer) -> Handed:
         values = self._secrets.read(want.name, want.definition)

@@ -210,6 +210,18 @@ def test_a_restart_is_done_exactly_once(host: Host) -> None:
     assert (host.world(server) / "world.txt").read_text().count("started") == 2
 
 
+def test_what_cannot_be_made_costs_the_one_that_runs_nothing(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    before, seen = host.container("rosewood"), len(host.reports)
+    host.want("rosewood", f"{WORLD}networks: [bridge, nowhere]\n")
+    report = host.wait(server, lambda each: each.failure, seen)
+    assert "nowhere not found" in str(report.failure)
+    after = host.container("rosewood")
+    assert (after["Id"], after["State"]) == (before["Id"], before["State"])
+    host.until(lambda: host.containers() == [f"{host.fleet}-rosewood"])  # nothing half made stays
+
+
 def test_a_rename_keeps_container_and_data(host: Host) -> None:
     server = host.want("rosewood", WORLD)
     before = host.wait_running(server)

@@ -125,7 +125,7 @@ class World:
         disrupted = False
         for step in plan.steps:
             self.now += timedelta(seconds=1)
-            hard = isinstance(step, StopContainer | Create | Start)
+            hard = isinstance(step, StopContainer | Start)
             disrupted = disrupted or (hard and replaces)
             try:
                 self.step(step)

@@ -32,7 +32,7 @@ from zedops_agent.steps import (
 )
 
 #: Fields of `wanted` that go into the definition.
-_OF_DEFINITIONS = ("restart", "rebuild", "adopt", "ports", "env", "moved_from")
+_OF_DEFINITIONS = ("networks", "restart", "rebuild", "adopt", "ports", "env", "moved_from")
 HASH, OTHER = "1:new", "1:old"
 THERE = DataVolume("world", Presence.PRESENT, Presence.PRESENT)
 EMPTY = DataVolume("world", Presence.PRESENT, Presence.ABSENT)

@@ -115,9 +115,10 @@ def test_a_change_replaces_an_adopted_container_like_any_other_and_keeps_it_unti
     assert planned(WANT, see(changed, world=MARKED), TAKEN) == """\
 pull img (the definition changed)
 make data (the definition changed)
+create f-rosewood.next (the definition changed)
 stop theirs (the definition changed)
 rename theirs to f-rosewood-previous (the definition changed)
-create f-rosewood (the definition changed)
+rename f-rosewood.next to f-rosewood (the definition changed)
 start f-rosewood (the definition changed)"""
 
 

@@ -24,7 +24,7 @@ from tests.pure.plans import (
 )
 from zedops.model import Drift
 from zedops.wire import Goal
-from zedops_agent.memory import Failure, Restarting, failed
+from zedops_agent.memory import Failure, Memory, Restarting, failed
 from zedops_agent.observed import Phase
 from zedops_agent.steps import RemoveData
 
@@ -40,9 +40,10 @@ def test_a_changed_definition_is_pulled_first_and_replaces_the_container_after_o
     assert planned(wanted(), see(old())) == """\
 pull img (the definition changed)
 make data (the definition changed)
+create f-rosewood.next (the definition changed)
 stop old (the definition changed)
 rename old to f-rosewood-previous (the definition changed)
-create f-rosewood (the definition changed)
+rename f-rosewood.next to f-rosewood (the definition changed)
 start f-rosewood (the definition changed)"""
 
 
@@ -51,8 +52,9 @@ def test_a_changed_definition_of_a_stopped_server_makes_its_container_and_starts
     assert planned(STOPPED, see(old(Phase.EXITED)), memory) == """\
 pull img (the definition changed)
 make data (the definition changed)
+create f-rosewood.next (the definition changed)
 rename old to f-rosewood-previous (the definition changed)
-create f-rosewood (the definition changed)"""
+rename f-rosewood.next to f-rosewood (the definition changed)"""
 
 
 def test_the_previous_container_stays_until_the_new_one_has_proven_itself() -> None:
@@ -116,19 +118,52 @@ def test_a_definition_that_changes_twice_at_once_keeps_one_previous_container() 
 pull img (the definition changed)
 make data (the definition changed)
 remove older (superseded)
+create f-rosewood.next (the definition changed)
 stop old (the definition changed)
 rename old to f-rosewood-previous (the definition changed)
-create f-rosewood (the definition changed)
+rename f-rosewood.next to f-rosewood (the definition changed)
 start f-rosewood (the definition changed)"""
+
+
+@pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.EXITED])
+def test_a_container_that_never_got_its_name_is_made_anew(phase: Phase) -> None:
+    half = container(Phase.CREATED, name="f-rosewood.next")
+    plan = planned(wanted(), see(old(phase), half), settled(applied=OTHER)).splitlines()
+    assert plan[2:4] == [
+        "remove new (superseded)", "create f-rosewood.next (the definition changed)"
+    ]
+    assert plan[-3:] == [
+        "rename old to f-rosewood-previous (the definition changed)",
+        "rename f-rosewood.next to f-rosewood (the definition changed)",
+        "start f-rosewood (the definition changed)",
+    ]
+
+
+def test_a_container_that_is_to_be_in_several_networks_has_its_name_when_it_is() -> None:
+    want = wanted(networks=("a", "b"))
+    assert planned(want, see(world=NOTHING), Memory()).splitlines()[2:] == [
+        "create f-rosewood.next (new server)", "rename f-rosewood.next to f-rosewood (new server)",
+        "start f-rosewood (new server)",
+    ]
+
+
+def test_a_container_that_cannot_be_made_leaves_the_one_that_runs_and_is_tried_again() -> None:
+    memory = failed(settled(), wanted(), "no room", NOW, retry=True)
+    half = container(Phase.CREATED, name="f-rosewood.next")
+    assert planned(wanted(), see(old(), half), memory) == (
+        "remove new (superseded)\nagain in 10 s"
+    )
+    assert planned(wanted(), see(old()), memory, 10).startswith("pull img")
 
 
 def test_a_rebuild_pulls_the_newest_image_and_replaces_the_container() -> None:
     assert planned(wanted(rebuild="now"), see(container())) == """\
 pull img newest (rebuild was asked for)
 make data (rebuild was asked for)
+create f-rosewood.next (rebuild was asked for)
 stop new (rebuild was asked for)
 rename new to f-rosewood-previous (rebuild was asked for)
-create f-rosewood (rebuild was asked for)
+rename f-rosewood.next to f-rosewood (rebuild was asked for)
 start f-rosewood (rebuild was asked for)"""
     assert planned(wanted(rebuild="now"), see(container(rebuild="now"))) == "nothing"
 

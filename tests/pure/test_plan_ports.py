@@ -29,9 +29,10 @@ def test_a_changed_servers_ports_are_checked_before_the_container_that_runs_is_s
 pull img (the definition changed)
 make data (the definition changed)
 check ports, stopped ones too (the definition changed)
+create f-rosewood.next (the definition changed)
 stop old (the definition changed)
 rename old to f-rosewood-previous (the definition changed)
-create f-rosewood (the definition changed)
+rename f-rosewood.next to f-rosewood (the definition changed)
 start f-rosewood (the definition changed)"""
 
 

@@ -27,9 +27,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         "step.Create", "start.handed", "step.Start", "store.memory",
     ),
     "update": (
-        "step.Pull", "step.MakeData", "step.CheckPorts", "stop.signalled", "step.StopContainer",
-        "rename.cleared", "step.Rename", "create.made", "step.Create", "start.handed",
-        "step.Start", "store.memory", "remove.removed", "step.Remove",
+        "step.Pull", "step.MakeData", "step.CheckPorts", "create.made", "step.Create",
+        "stop.signalled", "step.StopContainer", "step.Rename", "start.handed", "step.Start",
+        "store.memory", "remove.removed", "step.Remove",
     ),
     "stop": ("stop.signalled", "step.StopContainer", "store.memory"),
     "start": ("start.handed", "step.Start", "store.memory"),
@@ -42,7 +42,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "step.StopContainer", "step.Remove", "purge.begun", "purge.emptied", "purge.unmarked",
         "step.RemoveData",
     ),
-    "rename": ("rename.cleared", "step.Rename"),
+    "rename": ("name.cleared", "step.Rename"),
     "adopt": ("data.marked", "adopt.marked", "adopt.kept", "store.memory", "step.Adopt"),
     "pause": ("step.Unpause",),
     "limit": ("step.Update",),
@@ -171,6 +171,7 @@ class Walker:
                 self.machine.write(f"tombstones.d/{name}.yaml", f"purge: data\n{path.read_text()}")
                 path.unlink()
             case "rename":
+                self._take_name(renamed(verb, name))
                 path.rename(path.with_stem(renamed(verb, name)))
             case "adopt":
                 self._meet_stranger(name)
@@ -208,6 +209,13 @@ class Walker:
             f"image: {machine.image}\nadopt: {container}\nenv: {{GREET: ada}}\nsecrets: [WORD]\n"
             f"stop: {{grace: 5s}}\nvolumes: {{world: {{path: /data, source: {world}}}}}\n"
         ))
+
+    def _take_name(self, name: str) -> None:
+        """Have a container of the fleet that no server owns under a server's name."""
+        machine = self.machine
+        machine.api.create_container(
+            machine.image, name=f"{machine.fleet}-{name}", labels={"zedops.fleet": machine.fleet}
+        )
 
     def _by_hand(self, name: str) -> str:
         return f"{self.machine.fleet}-by-hand-{name}"

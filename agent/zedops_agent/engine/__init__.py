@@ -224,7 +224,13 @@ class Engine:
 
     @translated
     def create(self, config: dict[str, Any], host: dict[str, Any], networks: list[str]) -> str:
-        """Create a container. `config` and `host` are docker-py's arguments; returns its id."""
+        """Create a container. `config` and `host` are docker-py's arguments; returns its id.
+
+        A network that is not there would only be met at its start, with the one before it stopped.
+        """
+        for each in (host.get("network_mode"), *networks):
+            if each is not None:
+                self._api.inspect_network(each)
         host_config = self._api.create_host_config(**host)
         made = self._api.create_container(**config, host_config=host_config)["Id"]
         self._bindings[made] = facts.bindings({"HostConfig": host_config})
