@@ -241,7 +241,11 @@ class Engine:
 
     @translated
     def start(self, container: str) -> None:
-        """Start a container and see that every port it publishes is really bound."""
+        """Start a container and see that every port it publishes is really bound.
+
+        None is started in an Engine that is about to go: it still answers where it did before.
+        """
+        self.connection.knock()
         self._api.start(container)
         deadline = time.monotonic() + _PORTS_S
         while missing := self._unbound(container):
