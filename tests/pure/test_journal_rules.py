@@ -65,10 +65,26 @@ def test_who_asks_for_one_thing_after_the_other_does_not_wait_as_for_a_flapping_
 def test_a_clock_that_leapt_is_trusted_again_after_a_while() -> None:
     clock, day = Clock(), 86400.0
     wall = NOW.timestamp()
-    assert clock.is_steady(wall, 100)
-    assert clock.is_steady(wall + 50, 150)
-    assert not clock.is_steady(wall + 60 + day, 160)
-    assert not clock.is_steady(wall + 160 + day, 260)
-    assert not clock.is_steady(wall + 170, 270)  # set back: that is a leap, too
-    assert not clock.is_steady(wall + 169 + STEADY_S, 269 + STEADY_S)
-    assert clock.is_steady(wall + 170 + STEADY_S, 270 + STEADY_S)
+    assert clock.leapt_s(wall, 100) == 0
+    assert clock.leapt_s(wall + 50, 150) == 0
+    assert clock.leapt_s(wall + 60 + day, 160) == day
+    assert clock.leapt_s(wall + 160 + day, 260) == 0
+    assert not clock.is_steady(159 + STEADY_S, day)
+    assert clock.is_steady(160 + STEADY_S, day)
+    assert clock.leapt_s(wall + 170, 270) == -day  # set back: that is a leap, too
+    assert not clock.is_steady(269 + STEADY_S, day)
+    assert clock.is_steady(270 + STEADY_S, day)
+
+
+def test_a_clock_that_drifts_does_not_leap() -> None:
+    clock, wall = Clock(), NOW.timestamp()
+    assert not any(clock.leapt_s(wall + at * 1.01, at) for at in range(0, 86_400, 60))
+
+
+def test_a_clock_that_was_just_begun_with_is_trusted_after_a_while_or_a_short_retention() -> None:
+    clock = Clock()
+    assert clock.leapt_s(NOW.timestamp(), 100) == 0
+    assert not clock.is_steady(99 + STEADY_S, 86400)
+    assert clock.is_steady(100 + STEADY_S, 86400)
+    assert not clock.is_steady(102, 3)
+    assert clock.is_steady(103, 3)

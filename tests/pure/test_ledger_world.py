@@ -16,7 +16,7 @@ from tests.pure.fleets import NOW, as_pushed, fleet_of
 from zedops import document
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.manager.ledger import Ledger
-from zedops.model import Status
+from zedops.model import State, Status
 from zedops.settings import Settings
 from zedops.wire import Activity, ContainerFacts, DesiredServer, Goal, ServerReport
 
@@ -95,6 +95,14 @@ class World:
             self.containers[want.id] = host
         self.ledger.take(report, host)
         self.commit()
+
+
+def grave_of(world: World) -> State:
+    """Read what git says of a deleted server."""
+    path = "tombstones.d/rosewood.yaml"
+    state = document.parse(path, world.git[path]).state
+    assert state is not None
+    return state
 
 
 def act(world: World, what: Act, name: str) -> None:  # noqa: C901
@@ -203,9 +211,24 @@ def test_a_deletion_dated_by_a_clock_that_was_wrong_counts_anew() -> None:
     world.now = NOW
     world.ledger.sweep(world.now)
     world.commit()
-    state = document.parse("tombstones.d/rosewood.yaml", world.git["tombstones.d/rosewood.yaml"])
-    assert state.state is not None
-    assert state.state.deleted_at == NOW
+    assert grave_of(world).deleted_at == NOW
+    act(world, "a day", "rosewood")
+    assert world.git == {}
+
+
+def test_a_leap_of_the_clock_ends_no_retention_and_one_forth_and_back_counts_it_anew() -> None:
+    world, leap = World(), timedelta(days=3)
+    for what in ("write 0", "runs", "remove", "is gone"):
+        act(world, what, "rosewood")
+    world.now += leap
+    world.ledger.put_off(leap)
+    world.ledger.sweep(world.now)
+    world.commit()
+    assert grave_of(world).deleted_at == NOW + leap
+    world.now = NOW + timedelta(hours=1)
+    world.ledger.sweep(world.now)
+    world.commit()
+    assert grave_of(world).deleted_at == world.now
     act(world, "a day", "rosewood")
     assert world.git == {}
 

@@ -8,12 +8,15 @@ adopted in each round, and the one before it deleted.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.machine import Machine
 from tests.system.walks import Walker, renamed
+from zedops import faults
 
 LIFE = ("create", "update", "stop", "start", "rename", "delete", "restore", "purge")
 
@@ -101,6 +104,63 @@ class Carousel:
         """Start again whoever died."""
         self.machine.down(kill=True)
         self.machine.up(str(self.orders))
+
+    # --- what it survives
+
+    def survive_kill(self, point: str) -> None:
+        """Have a push of everything meet a death there."""
+        with self.met(point):
+            self.ask()
+            self.machine.wait_for(lambda: self.machine.died)
+        self.come_back()
+        self.walker.push_again()
+        self.check()
+
+    def survive_kill_at_start(self, point: str) -> None:
+        """Have processes that begin with work to do meet a death there."""
+        self.machine.down()
+        assert "no manager is running" in self.ask()
+        with self.met(point):
+            self.machine.up(str(self.orders))
+            self.machine.wait_for(lambda: self.machine.died)
+        self.come_back()
+        self.check()
+
+    def survive_kill_of_nothing_asked(self, point: str) -> None:
+        """Have a push that asks nothing of any server meet a death there."""
+        with self.met(point):
+            self.machine.pull()
+            self.machine.write("README.md", f"{point}\n")
+            self.walker.push(point)
+            self.machine.wait_for(lambda: self.machine.died)
+        self.come_back()
+        self.walker.check_fleet()
+
+    def survive_death_of(self, hook: str) -> None:
+        """Have a push of everything lose one of its hooks."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(faults.VARIABLE, hook)
+            said = self.ask()
+        assert "error: " in said or hook == "hook.post-receive"
+        self.walker.push_again()
+        self.check()
+
+    def survive_failures(self, point: str) -> None:
+        """Have a push of everything fail there, as long as it is under way."""
+        with self.met(f"{point}:{faults.ALWAYS}"):
+            self.ask()
+        self.walker.push_again()
+        self.check()
+        assert not self.machine.died
+
+    def survive_one_failure_at_each(self, points: Collection[str]) -> None:
+        """Have pushes of everything fail once at each of these."""
+        self.orders.write_text("\n".join(f"{each}:{faults.ONCE}" for each in points))
+        self.ask()
+        for _ in points:
+            self.walker.push_again()
+        self.check()
+        assert not self.machine.died
 
     def tear_down(self) -> None:
         """Leave nothing behind."""

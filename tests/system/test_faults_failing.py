@@ -1,4 +1,7 @@
-"""An effect that fails at any point of the work on a server, for good and then no more: no loss."""
+"""An effect that fails at any point of the work on a server, for good and then no more: no loss.
+
+On one host, and where the agent is reached over NATS.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ import docker
 import pytest
 
 from tests.machine import Machine
-from tests.system.walks import BY_HAND, WALKS, Walk, Walker, met, renamed
-from zedops import faults
+from tests.system.tours import SETTINGS, all_failing
+from tests.system.walks import BY_HAND, WALKS, Walk, Walker
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.system, pytest.mark.long, pytest.mark.timeout(400),
@@ -17,35 +20,16 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=SETTINGS)
 def failed(
-    tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient, image: str
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
+    docker_api: docker.APIClient, image: str,
 ) -> Iterator[Walker]:
-    """Do everything in the table at once, while each fails for good at its own point.
-
-    Then what was broken is mended, and whoever needs to be asked again is.
-    """
-    machine = Machine(tmp_path_factory.mktemp("failing"), docker_api, image)
-    orders, walker = machine.folder / "orders", Walker(machine)
-    orders.touch()
+    """Do everything in the table at once, while each fails for good at its own point."""
+    setting: type[Machine] = request.param
+    walker = Walker(setting(tmp_path_factory.mktemp("failing"), docker_api, image))
     try:
-        walker.begin()
-        walker.prepare((each.verb, each.name) for each in WALKS)
-        machine.down()
-        machine.up(str(orders))
-        orders.write_text("\n".join(each.order(faults.ALWAYS) for each in WALKS))
-        for each in WALKS:
-            walker.do(each.verb, each.name)
-        walker.push("everything")
-        missing = {f"{each.point}@{renamed(each.verb, each.name)}" for each in WALKS}
-        machine.wait_for(lambda: missing <= met(orders) or machine.died, 120)
-        assert not machine.died
-        machine.pull()
-        orders.write_text("")
-        for each in WALKS:
-            if each.verb in ("create", "update", "restore", "start"):
-                walker.try_again(each.name)
-        walker.push("again")
+        all_failing(walker, WALKS)
         yield walker
     finally:
         walker.tear_down()

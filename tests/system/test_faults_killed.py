@@ -1,16 +1,18 @@
-"""`kill -9` between any two effects of the work on a server: it converges, and nothing is lost."""
+"""`kill -9` between any two effects of the work on a server: it converges, and nothing is lost.
+
+On one host, and where the agent that dies is reached over NATS.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 import docker
 import pytest
 
 from tests.machine import Machine
-from tests.system.walks import BY_HAND, WALKS, Walk, Walker
-from zedops import faults
+from tests.system.tours import SETTINGS, each_in_turn
+from tests.system.walks import WALKS, Walk, Walker
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.system, pytest.mark.long, pytest.mark.timeout(400),
@@ -18,33 +20,16 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=SETTINGS)
 def walked(
-    tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient, image: str
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
+    docker_api: docker.APIClient, image: str,
 ) -> Iterator[tuple[Walker, set[Walk]]]:
-    """Do everything in the table, one after the other, each time dying at its point.
-
-    The next one begins while the one before still recovers. Gives also which of them did die.
-    """
-    machine = Machine(tmp_path_factory.mktemp("killed"), docker_api, image)
-    walker, died = Walker(machine), set()
+    """Do everything in the table; gives also which of them did die."""
+    setting: type[Machine] = request.param
+    walker = Walker(setting(tmp_path_factory.mktemp("killed"), docker_api, image))
     try:
-        walker.begin()
-        walker.prepare((each.verb, each.name) for each in WALKS)
-        machine.down()
-        for each in WALKS:
-            machine.up(each.order(faults.KILL))
-            walker.do(each.verb, each.name)
-            if each.verb not in BY_HAND:
-                walker.push(str(each))
-            with suppress(AssertionError):  # its own test tells of it
-                machine.wait_for(lambda: machine.died)
-                died.add(each)
-            machine.down(kill=True)
-            machine.pull()
-        machine.up()
-        walker.push_again()
-        yield walker, died
+        yield walker, each_in_turn(walker, WALKS)
     finally:
         walker.tear_down()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import docker
 import pytest
 
+from tests.system import test_faults_of_pushes as pushes
 from tests.system.apart import Apart
 from tests.system.carousel import Carousel, lending
 from zedops import faults
@@ -16,11 +17,9 @@ pytestmark = [
     pytest.mark.xdist_group("faults-of-many"),
 ]
 
-#: How the gate dies is no other way here.
-PUSHED = tuple(
-    each for each in faults.POINTS
-    if not each.startswith(("gate.", "door.", "hub.seen", "store.memory", "contact.synced"))
-)
+#: How these go wrong is hardly another way here: only long runs walk past them again.
+ALIKE = ("gate.checked", "gate.written", "gate.moved", "door.answered")
+PUSHED = tuple(each for each in pushes.PUSHED if each not in ALIKE)
 #: Met while the manager is away.
 AWAY = tuple(faults.AWAY_POINTS)
 
@@ -40,14 +39,43 @@ def carousel(turning: Callable[[], Carousel]) -> Carousel:
     return turning()
 
 
-@pytest.mark.parametrize("point", PUSHED)
+@pytest.mark.parametrize(
+    "point", [*PUSHED, *(pytest.param(each, marks=pytest.mark.long) for each in ALIKE)]
+)
 def test_a_push_of_everything_over_nats_survives_a_kill_at(point: str, carousel: Carousel) -> None:
-    with carousel.met(point):
-        carousel.ask()
-        carousel.machine.wait_for(lambda: carousel.machine.died)
-    carousel.come_back()
-    carousel.walker.push_again()
-    carousel.check()
+    carousel.survive_kill(point)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", faults.START_POINTS)
+def test_a_start_over_nats_with_work_to_do_survives_a_kill_at(
+    point: str, carousel: Carousel
+) -> None:
+    carousel.survive_kill_at_start(point)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", pushes.QUIET)
+def test_a_push_over_nats_that_asks_for_nothing_survives_a_kill_at(
+    point: str, carousel: Carousel
+) -> None:
+    carousel.survive_kill_of_nothing_asked(point)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("hook", faults.HOOK_POINTS)
+def test_a_push_of_everything_over_nats_survives_the_death_of(
+    hook: str, carousel: Carousel
+) -> None:
+    carousel.survive_death_of(hook)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", pushes.PUSHED)
+def test_a_push_of_everything_over_nats_survives_failures_at(
+    point: str, carousel: Carousel
+) -> None:
+    carousel.survive_failures(point)
 
 
 def test_a_greeting_over_nats_survives_a_kill(carousel: Carousel) -> None:
@@ -77,9 +105,4 @@ def test_an_agent_without_a_manager_survives_a_kill_at(point: str, carousel: Car
 
 
 def test_one_failure_after_the_other_is_survived_over_nats(carousel: Carousel) -> None:
-    carousel.orders.write_text("\n".join(f"{each}:{faults.ONCE}" for each in PUSHED))
-    carousel.ask()
-    for _ in PUSHED:
-        carousel.walker.push_again()
-    carousel.check()
-    assert not carousel.machine.died
+    carousel.survive_one_failure_at_each(PUSHED)

@@ -41,61 +41,28 @@ def carousel(turning: Callable[[], Carousel]) -> Carousel:
 
 @pytest.mark.parametrize("point", PUSHED)
 def test_a_push_of_everything_survives_a_kill_at(point: str, carousel: Carousel) -> None:
-    with carousel.met(point):
-        carousel.ask()
-        carousel.machine.wait_for(lambda: carousel.machine.died)
-    carousel.come_back()
-    carousel.walker.push_again()
-    carousel.check()
+    carousel.survive_kill(point)
 
 
 @pytest.mark.parametrize("point", AT_START)
 def test_a_start_with_work_to_do_survives_a_kill_at(point: str, carousel: Carousel) -> None:
-    carousel.machine.down()
-    assert "no manager is running" in carousel.ask()
-    with carousel.met(point):
-        carousel.machine.up(str(carousel.orders))
-        carousel.machine.wait_for(lambda: carousel.machine.died)
-    carousel.come_back()
-    carousel.check()
+    carousel.survive_kill_at_start(point)
 
 
 @pytest.mark.parametrize("point", QUIET)
 def test_a_push_that_asks_for_nothing_survives_a_kill_at(point: str, carousel: Carousel) -> None:
-    with carousel.met(point):
-        carousel.machine.pull()
-        carousel.machine.write("README.md", f"{point}\n")
-        carousel.walker.push(point)
-        carousel.machine.wait_for(lambda: carousel.machine.died)
-    carousel.come_back()
-    carousel.walker.check_fleet()
+    carousel.survive_kill_of_nothing_asked(point)
 
 
 @pytest.mark.parametrize("hook", faults.HOOK_POINTS)
-def test_a_push_of_everything_survives_the_death_of(
-    hook: str, carousel: Carousel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setenv(faults.VARIABLE, hook)
-        said = carousel.ask()
-    assert "error: " in said or hook == "hook.post-receive"
-    carousel.walker.push_again()
-    carousel.check()
+def test_a_push_of_everything_survives_the_death_of(hook: str, carousel: Carousel) -> None:
+    carousel.survive_death_of(hook)
 
 
 @pytest.mark.parametrize("point", PUSHED)
 def test_a_push_of_everything_survives_failures_at(point: str, carousel: Carousel) -> None:
-    with carousel.met(f"{point}:{faults.ALWAYS}"):
-        carousel.ask()
-    carousel.walker.push_again()
-    carousel.check()
-    assert not carousel.machine.died
+    carousel.survive_failures(point)
 
 
 def test_one_failure_after_the_other_is_survived(carousel: Carousel) -> None:
-    carousel.orders.write_text("\n".join(f"{each}:{faults.ONCE}" for each in PUSHED))
-    carousel.ask()
-    for _ in PUSHED:
-        carousel.walker.push_again()
-    carousel.check()
-    assert not carousel.machine.died
+    carousel.survive_one_failure_at_each(PUSHED)

@@ -1,8 +1,9 @@
 """Whether the wall clock can be trusted with ending a retention. Pure: readings are passed in.
 
-A clock that leaps (a host that slept, a wrong date set by hand, an NTP correction) may be as wrong
-after as before. What cannot be undone waits until it has gone steadily for a while; going
-backwards only makes everything wait longer, which costs nothing.
+A clock that leaps (a wrong date set by hand, an NTP correction, a machine that was frozen) may be
+as wrong after as before, and nobody who has just begun knows which way it leapt meanwhile. What
+cannot be undone waits until it has gone steadily for a while, and no leap forward counts as time
+that has passed; going backwards only makes everything wait longer, which costs nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 #: So far may wall and monotonic clock drift apart between two readings.
 TOLERANCE_S = 60.0
-#: So long must the clock have gone steadily after a leap.
+#: So long must the clock have gone steadily after a leap, or as long as the retention is.
 STEADY_S = 600.0
 
 
@@ -20,12 +21,17 @@ class Clock:
     """Compares each pair of readings with the one before."""
 
     _offset: float | None = None
-    _leapt_at: float | None = None
+    _steady_since: float = 0.0
 
-    def is_steady(self, wall_s: float, monotonic_s: float) -> bool:
-        """Take a reading; say whether there was no leap for a while."""
-        offset = wall_s - monotonic_s
-        if self._offset is not None and abs(offset - self._offset) > TOLERANCE_S:
-            self._leapt_at = monotonic_s
-        self._offset = offset
-        return self._leapt_at is None or monotonic_s - self._leapt_at >= STEADY_S
+    def leapt_s(self, wall_s: float, monotonic_s: float) -> float:
+        """Take a reading; return by how much the wall clock leapt since the one before."""
+        before, self._offset = self._offset, wall_s - monotonic_s
+        leapt = 0.0 if before is None else self._offset - before
+        if before is None or abs(leapt) > TOLERANCE_S:
+            self._steady_since = monotonic_s
+            return leapt
+        return 0.0
+
+    def is_steady(self, monotonic_s: float, retention_s: float) -> bool:
+        """Say whether there was neither a leap nor a start for a while."""
+        return monotonic_s - self._steady_since >= min(STEADY_S, retention_s)

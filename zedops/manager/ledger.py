@@ -215,6 +215,13 @@ class Ledger:
         if state != before:
             self._settle(held, state, urgent=True)
 
+    def put_off(self, by: timedelta) -> None:
+        """Let a clock that leapt forward end no retention: no time has passed."""
+        for grave in list(self.fleet.tombstones()):
+            if grave.state is not None and grave.state.deleted_at is not None:
+                later = {"deleted_at": grave.state.deleted_at + by}
+                self._set_state(grave, grave.state.model_copy(update=later))
+
     def sweep(self, now: datetime) -> None:
         """End the retention of tombstones whose time has come.
 

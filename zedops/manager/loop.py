@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from zedops import faults, remembered
 from zedops.bus import Bus
@@ -28,6 +28,7 @@ from zedops.manager.moves import Moves
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
+from zedops.quantities import format_duration
 from zedops.repository import Change
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
@@ -321,14 +322,26 @@ class Manager:
 
     def _look_around(self) -> None:
         """See what the clock alone brings about."""
-        if self._clock.is_steady(time.time(), time.monotonic()):
-            self.ledger.sweep(datetime.now(UTC))
+        self._look_at_clock(datetime.now(UTC), _awake_s())
         if self.ending:
             return
         for host in self._presence.miss(self.ledger.hosts(), time.monotonic()):
             log.warning("host %s does not answer", host, extra={"host": host})
             self.ledger.lose(host, datetime.now(UTC))
             self.notify(host_lost(host))
+
+    def _look_at_clock(self, now: datetime, awake_s: float) -> None:
+        """End what has been deleted for long enough, if the clock can be trusted with that."""
+        retention_s = self.ledger.fleet.settings.retention
+        if leapt_s := self._clock.leapt_s(now.timestamp(), awake_s):
+            way, far = ("forward", leapt_s) if leapt_s > 0 else ("back", -leapt_s)
+            log.warning(
+                "the clock leapt %s by %s: that ends nobody's retention", way, format_duration(far)
+            )
+            if leapt_s > 0:
+                self.ledger.put_off(timedelta(seconds=round(leapt_s)))
+        if self._clock.is_steady(awake_s, retention_s):
+            self.ledger.sweep(now)
 
     def _due(self) -> float | None:
         if self.ledger.journal.empty:
@@ -357,3 +370,9 @@ class Manager:
         """Wake when main's ref moves; the poll in `_run` covers what this misses."""
         while self._moves is not None and self._moves.wait():
             self.wake()
+
+
+def _awake_s() -> float:
+    """Read a clock that nobody sets; where there is one, one that no sleep of the machine stops."""
+    boottime: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)

@@ -1,0 +1,120 @@
+"""A wall clock that leaps by days under servers that run: nothing ends, stops or happens twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests import wall_clock
+from tests.conftest import without
+from tests.machine import Machine
+from tests.system import servers
+from tests.wall_clock import WallClock
+
+pytestmark = [pytest.mark.docker, pytest.mark.system]
+
+LEAP = timedelta(days=3)
+#: Forth and back, then back and forth.
+HANDS = (LEAP, timedelta(), -LEAP, timedelta())
+NAMES = ("steady", "restarted", "changed", "buried")
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> WallClock:
+    """Make a clock that can be set."""
+    if (what := wall_clock.missing()) is not None:
+        without(what)
+    return WallClock(tmp_path)
+
+
+@pytest.fixture
+def machine(
+    tmp_path: Path, docker_api: docker.APIClient, image: str, clock: WallClock
+) -> Iterator[Machine]:
+    """Run a fleet that goes by that clock, with a tombstone in it."""
+    made = Machine(tmp_path, docker_api, image)
+    try:
+        made.init()
+        with clock.worn():
+            made.up()
+        for name in NAMES:
+            servers.write(made, name)
+        made.push("begin")
+        for name in NAMES:
+            made.wait_for(lambda name=name: servers.state(made, name).get("data_exists"))  # type: ignore[misc]
+        made.pull()
+        made.git("rm", "--quiet", "servers.d/buried.yaml")
+        made.push("buried: gone")
+        servers.wait_status(made, "buried", "deleted")
+        made.pull()
+        yield made
+    finally:
+        made.tear_down()
+
+
+def leap(machine: Machine, clock: WallClock, ahead: timedelta) -> None:
+    """Put the clock somewhere, and wait until the manager has looked at it."""
+    before = machine.log.read_text().count("the clock leapt")
+    clock.put(ahead)
+    machine.wait_for(lambda: machine.log.read_text().count("the clock leapt") > before)
+
+
+def set_line(machine: Machine, name: str, key: str, value: str) -> None:
+    """Say something in a definition, in place of what it said there."""
+    path = machine.clone / f"servers.d/{name}.yaml"
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [each for each in lines if not each.startswith(f"{key}:")]
+    path.write_text("".join([f"{key}: {value}\n", *kept]))
+
+
+def ask(machine: Machine, clock: WallClock, number: int) -> None:
+    """Ask for a restart and for a change; each is done once, and dated by the clock as it is."""
+    begun, starts = clock.now(), servers.starts(machine, "restarted")
+    set_line(machine, "restarted", "restart", f"token-{number}")
+    set_line(machine, "changed", "env", f"{{N: '{number}'}}")
+    machine.push(f"round {number}")
+    head = machine.git("rev-parse", "HEAD").strip()
+    for name in ("restarted", "changed"):
+        machine.wait_for(
+            lambda name=name: head.startswith(servers.state(machine, name)["commit"])  # type: ignore[misc]
+        )
+        servers.wait_status(machine, name, "running")
+    assert servers.starts(machine, "restarted") == starts + 1
+    since = datetime.fromisoformat(servers.state(machine, "changed")["since"])
+    assert begun <= since <= clock.now()
+    assert servers.state(machine, "buried")["status"] == "deleted"
+    machine.pull()
+
+
+def test_a_clock_that_leaps_by_days_ends_stops_and_repeats_nothing(
+    machine: Machine, clock: WallClock
+) -> None:
+    steady = servers.runs(machine, "steady"), servers.state(machine, "steady")
+    for number, ahead in enumerate(HANDS, 1):
+        leap(machine, clock, ahead)
+        ask(machine, clock, number)
+    assert servers.starts(machine, "restarted") == 1 + len(HANDS)
+    assert (servers.runs(machine, "steady"), servers.state(machine, "steady")) == steady
+    told = servers.told(machine, "steady")
+    assert told[0] == "begin"
+    assert len(told) == 3, told
+
+
+def test_a_start_after_a_leap_ends_no_retention_before_it_has_seen_the_clock_go_for_a_while(
+    machine: Machine, clock: WallClock
+) -> None:
+    world = servers.home(machine, "buried") / "w" / "world.txt"
+    machine.down(kill=True)
+    clock.put(LEAP)
+    with clock.worn():
+        machine.up()
+    ask(machine, clock, 1)
+    settings = machine.clone / "zedops.yaml"
+    settings.write_text(settings.read_text().replace("retention: 24h", "retention: 3s"))
+    machine.push("a short memory")
+    machine.wait_for(lambda: machine.subjects()[0] == "buried: purged")
+    assert world.exists()
