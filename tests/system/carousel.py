@@ -49,10 +49,8 @@ class Carousel:
 
     def begin(self) -> None:
         """Set everybody up for what is done first."""
-        self.walker.begin()
+        self.walker.begin(str(self.orders))
         self.walker.prepare((each.verb, each.name) for each in self._riders)
-        self.machine.down()
-        self.machine.up(str(self.orders))
 
     def ask(self) -> str:
         """Do everything that is next, in one push; returns what the push said."""

@@ -28,20 +28,22 @@ def each_in_turn(walker: Walker, walks: Sequence[Walk]) -> set[Walk]:
     The next one begins while the one before still recovers.
     """
     machine, died = walker.machine, set()
-    walker.begin()
+    orders = machine.folder / "orders"
+    orders.touch()
+    walker.begin(str(orders))
     walker.prepare((each.verb, each.name) for each in walks)
-    machine.down()
     for each in walks:
-        machine.up(each.order(faults.KILL))
+        orders.write_text(each.order(faults.KILL))
         walker.do(each.verb, each.name)
         if each.verb not in BY_HAND:
             walker.push(str(each))
         with suppress(AssertionError):  # its own test tells of it
             machine.wait_for(lambda: machine.died)
             died.add(each)
+        orders.write_text("")
         machine.down(kill=True)
+        machine.up(str(orders))
         machine.pull()
-    machine.up()
     walker.push_again()
     return died
 

@@ -97,11 +97,11 @@ class Walker:
     lives: dict[str, Life] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
 
-    def begin(self) -> None:
+    def begin(self, fault: str | None = None) -> None:
         """Make the fleet and start it."""
         self.machine.policy.write_text(f"bind_roots: [{self.machine.folder}]\n")
         self.machine.init()
-        self.machine.up()
+        self.machine.up(fault)
 
     # --- before
 
