@@ -165,6 +165,14 @@ prepare_gpg() {
   need gpg gnupg && need gpg-agent gpg-agent
 }
 
+# --- a C compiler: some tests make a clock of their own
+
+prepare_compiler() {
+  # gcc alone brings no headers
+  if ! command -v cc >/dev/null && can_install; then install_packages gcc libc6-dev; fi
+  need cc gcc
+}
+
 # --- shells, in which completion is tried
 
 prepare_shells() {

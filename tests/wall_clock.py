@@ -19,12 +19,13 @@ import pytest
 
 
 def missing() -> str | None:
-    """Say what keeps clocks from being set here; None if nothing does."""
-    if shutil.which("cc") is None:
-        return "C compiler (cc)"
-    if not sysconfig.get_config_var("HAVE_SEM_CLOCKWAIT"):
-        return "Python that waits by the monotonic clock (glibc before 2.30, or musl)"
-    return None
+    """Say what keeps a clock from being made here; None if nothing does."""
+    return None if shutil.which("cc") else "C compiler (cc)"
+
+
+def is_waited_by() -> bool:
+    """Say whether this Python waits by the wall clock: then it waits for days after a leap."""
+    return not sysconfig.get_config_var("HAVE_SEM_CLOCKWAIT")
 
 
 class WallClock:
