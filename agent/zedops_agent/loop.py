@@ -26,7 +26,7 @@ from zedops.errors import (
 from zedops.wire import DesiredDocument
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
-from zedops_agent.memory import RETRY_MAX_S
+from zedops_agent.memory import left_s
 from zedops_agent.metrics import AgentMetrics, Standing
 from zedops_agent.observed import DataVolume
 from zedops_agent.policy import PolicyFile
@@ -196,8 +196,7 @@ class Agent:
             again_at = self._reconciler.settle(want)
             if again_at is None:
                 return None
-            again_s = (again_at - datetime.now(UTC)).total_seconds()
-            return max(0.0, min(again_s, RETRY_MAX_S))  # the clock may have been put back since
+            return left_s(again_at, datetime.now(UTC))
         except EngineUnreachable as error:
             self._say_gone(str(error))
             return ENGINE_RETRY_S

@@ -98,6 +98,11 @@ def began(memory: Memory, started_at: datetime, now: datetime) -> datetime:
     return started_at
 
 
+def left_s(again_at: datetime, now: datetime) -> float:
+    """Say how long to wait still: no longer than ever, though the clock was put back since."""
+    return max(0.0, min((again_at - now).total_seconds(), RETRY_MAX_S))
+
+
 def _in_reach(failure: Failure, now: datetime) -> Failure:
     """Wait no longer than was meant, though the clock was put back since."""
     latest = now + timedelta(seconds=_wait_s(failure.attempts))

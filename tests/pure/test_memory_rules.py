@@ -10,10 +10,12 @@ from tests.pure.plans import EMPTY, THERE, container, old, see, wanted
 from zedops_agent.memory import (
     CRASH_BUDGET,
     CRASH_WINDOW_S,
+    RETRY_MAX_S,
     Memory,
     Restarting,
     began,
     failed,
+    left_s,
     reached,
     remember,
 )
@@ -167,3 +169,9 @@ def test_a_process_that_began_in_the_future_is_as_old_as_it_was_seen() -> None:
 def test_a_clock_that_is_right_costs_no_memory() -> None:
     memory = remember(Memory(), WANT, see(container()), NOW)
     assert remember(memory, WANT, see(container()), later(9)) == memory
+
+
+def test_a_look_that_is_due_comes_though_the_clock_was_put_back_after_that_was_said() -> None:
+    assert left_s(later(10), later(4)) == 6
+    assert left_s(later(10), later(12)) == 0
+    assert left_s(later(10), later(-86400)) == RETRY_MAX_S
