@@ -330,7 +330,8 @@ class Walker:
 
     def _environment(self, container: str) -> str:
         try:
-            return " ".join(self.machine.api.inspect_container(container)["Config"]["Env"])
+            facts = self.machine.api.inspect_container(container)
+            return " ".join(facts["Config"]["Env"] or [])  # the one that was in the way has none
         except docker.errors.NotFound:
             return ""
 
