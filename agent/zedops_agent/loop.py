@@ -70,11 +70,11 @@ class Agent:
         self._document: DesiredDocument | None = self._store.load_desired()
         self._taking = threading.Lock()
         self._contact = Contact(host, self._store, self._held, self._start_over)
+        self._schedule = Schedule(self._work_on)
         self._reconciler = Reconciler(
             fleet, host, self._workshop, self._store, self._contact.report, self._contact.progress,
-            self._metrics,
+            self._metrics, self._schedule.cover,
         )
-        self._schedule = Schedule(self._work_on)
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._data: dict[str, tuple[tuple[DataVolume, ...], str | None]] = {}
         self._watched: set[str] = set()
@@ -293,7 +293,8 @@ class Agent:
             self._watched = set(homes.values())
             try:
                 for changed in changed_homes(set(homes), self._rewatch):
-                    self._schedule.mark({homes[each] for each in changed})
+                    for each in changed:
+                        self._schedule.mark_later(homes[each], 0.0)
             except (OSError, RuntimeError) as error:
                 log.info("cannot watch the data directories (%s); looking now and then", error)
                 self._schedule.pause(RESYNC_S)

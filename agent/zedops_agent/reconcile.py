@@ -50,8 +50,10 @@ class Reconciler:
         report: Callable[[ServerReport], None],
         progress: Callable[[Progress], None],
         metrics: AgentMetrics,
+        cover: Callable[[str], None],
     ) -> None:
         self._metrics = metrics
+        self._cover = cover
         self._fleet, self._host = fleet, host
         self._workshop = workshop
         self._store = store
@@ -83,7 +85,7 @@ class Reconciler:
                 return None
             now = datetime.now(UTC)
             before = self._store.load_memory(want.id)
-            seen = self._workshop.look(want, before.adopted)
+            seen = self._workshop.look(want, before.adopted, self._cover)
             memory = remember(before, want, seen, now)
             plan = make_plan(self._fleet, want, seen, memory, now)
             if not plan.steps and plan.lost is None and _is_there(want, seen):

@@ -7,6 +7,7 @@ somebody's hand is looked at again afterwards.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,15 @@ class Schedule:
             self._alarms[server_id] = min(at, self._alarms.get(server_id, at))
             self._wake.notify_all()
 
+    def cover(self, server_id: str) -> None:
+        """Begin a look at a server: it will see what the server was to be looked at for by now.
+
+        Most events tell of what the agent has just done itself, and looked at afterwards.
+        """
+        with self._wake:
+            if self._alarms.get(server_id, math.inf) <= time.monotonic():
+                del self._alarms[server_id]
+
     def run(self) -> None:
         """Give marked servers to free workers until `stop`."""
         while True:
@@ -48,13 +58,14 @@ class Schedule:
                 if self.stopping:
                     return
                 now = time.monotonic()
-                due = {each for each, at in self._alarms.items() if at <= now}
-                self._marked |= due
-                for each in due:
-                    del self._alarms[each]
+                # one in somebody's hand keeps its alarm: the look that is to come may answer it
+                alarms = {key: at for key, at in self._alarms.items() if key not in self._busy}
+                for each in [key for key, at in alarms.items() if at <= now]:
+                    self._marked.add(each)
+                    del self._alarms[each], alarms[each]
                 ready = self._marked - self._busy
                 if not ready:
-                    nearest = min(self._alarms.values(), default=None)
+                    nearest = min(alarms.values(), default=None)
                     self._wake.wait(None if nearest is None else max(0.0, nearest - now))
                     continue
                 self._marked -= ready

@@ -80,9 +80,12 @@ class Workshop:
         self._images: dict[str, Image] = {}
         self.survey = Survey(fleet, engine, root, self.places, policy, secrets.recipient)
 
-    def look(self, want: DesiredServer, adopted: str | None) -> Observed:
-        """Observe one server; EngineUnreachable means that nothing was seen."""
+    def look(
+        self, want: DesiredServer, adopted: str | None, begin: Callable[[str], None]
+    ) -> Observed:
+        """Observe one server, `begin` said; EngineUnreachable means that nothing was seen."""
         with self.pace.look():
+            begin(want.id)
             return self._look(want, adopted)
 
     def _look(self, want: DesiredServer, adopted: str | None) -> Observed:
