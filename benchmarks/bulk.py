@@ -3,8 +3,8 @@
     python -m benchmarks.bulk [RUNNING=50] [STOPPED=200] [ROUNDS=1]
 
 Side by side in one run: the same containers through docker-py's low-level client, by as many
-threads as the agent begins with; zedops; each docker compose that is installed. Then STOPPED
-servers with `desired: stopped`, which are created only.
+threads as the agent begins with; zedops; each docker compose that is installed; a stack, where the
+Engine is a swarm. Then STOPPED servers with `desired: stopped`, which are created only.
 """
 
 from __future__ import annotations
@@ -79,6 +79,17 @@ def composed(host: Machine, made: peers.Compose, events: Events, count: int) -> 
     return last - begun
 
 
+def stacked(host: Machine, made: peers.Stack, events: Events, count: int) -> float:
+    """Bring many services of a swarm up at once."""
+    numbers = ports(count)
+    made.write(host, {f"s{at}": {"port": numbers[at]} for at in range(count)})
+    begun = time.time()
+    made.up()
+    last = max(events.time_of(f"{made.project}_s{at}") for at in range(count))
+    made.down(host)
+    return last - begun
+
+
 @contextmanager
 def fleet() -> Iterator[Machine]:
     """Have a fleet of its own for each round, and its containers removed by several hands."""
@@ -106,6 +117,9 @@ def running(count: int, rounds: int) -> dict[str, dict[str, float]]:
             for each in peers.composes(host):
                 name = f"{each.name} up of {count}"
                 rows.setdefault(name, []).append(composed(host, each, events, count))
+            if (swarm := peers.stack(host)) is not None:
+                name = f"{swarm.name} of {count}"
+                rows.setdefault(name, []).append(stacked(host, swarm, events, count))
     found = figures.compare(rows, bare)
     found[f"slowest of {count} bare starts"] = figures.compare({"": slowest}, "")[""]
     return found

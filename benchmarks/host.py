@@ -72,11 +72,13 @@ class Events:
     def _listen(self) -> None:
         for event in self._stream:
             with self._changed:
-                self._arrived[event["Actor"]["Attributes"]["name"]] = event["timeNano"] / 1e9
+                about = event["Actor"]["Attributes"]
+                name = about.get("com.docker.swarm.service.name") or about["name"]
+                self._arrived[name] = event["timeNano"] / 1e9
                 self._changed.notify_all()
 
     def time_of(self, name: str) -> float:
-        """Wait for a container's event; returns the Engine's own time of it."""
+        """Wait for a container's (or a swarm's service's) event; returns the time it says."""
         with self._changed:
             if not self._changed.wait_for(lambda: name in self._arrived, DEADLINE_S):
                 sys.exit(f"no event for {name}")

