@@ -89,8 +89,9 @@ def watch(fleet: Machine) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Run `zedops watch` on a terminal; gives the process and the terminal's other end."""
     leader, follower = pty.openpty()
     watching = subprocess.Popen(
-        [sys.executable, "-m", "zedops", "watch", "-n", "0.5"], cwd=fleet.clone, stdin=follower,
-        stdout=follower, stderr=follower, start_new_session=True,
+        # whatever runs the tests in the background has had Ctrl-C ignored
+        ["env", "--default-signal=INT", sys.executable, "-m", "zedops", "watch", "-n", "0.5"],
+        cwd=fleet.clone, stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "40"},
     )
     os.close(follower)
