@@ -1,4 +1,4 @@
-"""Writes the reference pages, and the grammar for completion, out of the program itself.
+"""Writes the reference pages, the grammar for completion, and the schemas, out of the program.
 
     python docs/generate.py
 
@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import click
 
-from zedops.cli import cli, grammar
+from zedops.cli import cli, grammar, schema
 from zedops.schema import definition_schema, settings_schema
 from zedops.shapes import SHAPES
 
@@ -32,6 +32,13 @@ def pages() -> dict[str, str]:
         "json.md": outputs(),
         "settings.md": fields("The settings", "zedops.yaml", settings_schema()),
     }
+
+
+def schemas() -> dict[str, str]:
+    """Make what `zedops schema` prints, by file name."""
+    made = {"definition.json": definition_schema(), "settings.json": settings_schema()}
+    return {name: json.dumps(each, indent=2, ensure_ascii=False) + "\n"
+            for name, each in made.items()}
 
 
 def command_line() -> str:
@@ -146,4 +153,7 @@ if __name__ == "__main__":
     REFERENCE.mkdir(exist_ok=True)
     for name, text in pages().items():
         (REFERENCE / name).write_text(text)
+    schema.MADE.mkdir(exist_ok=True)
+    for name, text in schemas().items():
+        (schema.MADE / name).write_text(text)
     grammar.FILE.write_text(grammar.write(cli))

@@ -7,34 +7,43 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
 
-from zedops.cli import cli, grammar
+from zedops.cli import cli, grammar, schema
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 
-def _pages() -> dict[str, str]:
+def _generate() -> ModuleType:
     spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    pages: dict[str, str] = module.pages()
-    return pages
+    return module
 
 
-@pytest.mark.parametrize("name", sorted(_pages()))
+GENERATE = _generate()
+PAGES: dict[str, str] = GENERATE.pages()
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_a_reference_page_is_up_to_date(name: str) -> None:
     written = (DOCS / "reference" / name).read_text()
-    assert written == _pages()[name], "run: python docs/generate.py"
+    assert written == PAGES[name], "run: python docs/generate.py"
 
 
 def test_what_completion_knows_of_the_commands_is_up_to_date() -> None:
     assert grammar.FILE.read_text() == grammar.write(cli), "run: python docs/generate.py"
+
+
+def test_the_schemas_that_are_printed_are_those_of_the_models() -> None:
+    written = {each.name: each.read_text() for each in schema.MADE.iterdir()}
+    assert written == GENERATE.schemas(), "run: python docs/generate.py"
 
 
 def test_every_page_is_in_the_menu_and_every_link_leads_somewhere() -> None:

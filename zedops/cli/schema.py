@@ -1,17 +1,21 @@
-"""`zedops schema`: JSON Schema for editors."""
+"""`zedops schema`: JSON Schema for editors.
+
+Printed as `docs/generate.py` wrote it: to make it of the models takes three times as long.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import click
 
-from zedops.clone import Clone
-from zedops.fleet import SERVERS, SETTINGS_PATH
-from zedops.schema import definition_schema, settings_schema
+from zedops import checkout
+from zedops.layout import SERVERS, SETTINGS_PATH
 
+#: The schemas, by whose they are.
+MADE = Path(__file__).with_name("schemas")
+_DEFINITION, _SETTINGS = "definition.json", "settings.json"
 #: Where `--write` puts them; no part of the fleet itself.
 _FOLDER = "schemas"
 _LINE = "# yaml-language-server: $schema="
@@ -31,25 +35,18 @@ def schema_command(settings: bool, write: bool) -> None:
     zedops schema > /tmp/s.json; check-jsonschema --schemafile /tmp/s.json servers.d/*.yaml
     """
     if not write:
-        click.echo(_text(settings_schema() if settings else definition_schema()), nl=False)
+        click.echo((MADE / (_SETTINGS if settings else _DEFINITION)).read_text(), nl=False)
         return
-    root = Clone.checkout(Path.cwd()).root
+    root = checkout.find(Path.cwd()).path
     folder = root / _FOLDER
     folder.mkdir(exist_ok=True)
-    for name, made, file in (
-        ("definition.json", definition_schema(), f"{SERVERS}/NAME.yaml"),
-        ("settings.json", settings_schema(), SETTINGS_PATH),
-    ):
-        (folder / name).write_text(_text(made))
+    for name, file in ((_DEFINITION, f"{SERVERS}/NAME.yaml"), (_SETTINGS, SETTINGS_PATH)):
+        (folder / name).write_text((MADE / name).read_text())
         way = os.path.relpath(folder / name, (root / file).parent)
         click.echo(f"{file}: {_LINE}{way}")
 
 
 def first_line(root: Path) -> str:
     """Give what goes on top of a new definition, where the schema was written; else nothing."""
-    there = (root / _FOLDER / "definition.json").is_file()
-    return f"{_LINE}../{_FOLDER}/definition.json\n" if there else ""
-
-
-def _text(schema: object) -> str:
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    there = (root / _FOLDER / _DEFINITION).is_file()
+    return f"{_LINE}../{_FOLDER}/{_DEFINITION}\n" if there else ""
