@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
 
+from zedops.errors import ZedopsError
 from zedops.fields import Recipient, ServerId
 from zedops.model import Health
 from zedops.wire import Message
@@ -274,6 +275,7 @@ Reply = (
     PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply | CheckupReply
     | RecipientReply
 )
+R = TypeVar("R", bound=Reply)
 StreamRequest = Annotated[LogsRequest | ExecRequest, Field(discriminator="kind")]
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
@@ -294,3 +296,10 @@ def read_reply(said: object) -> Reply:
 def read_stream_request(said: object) -> StreamRequest:
     """Read what to stream from JSON's values. ValueError if it is nothing of the kind."""
     return _STREAM.validate_python(said)
+
+
+def expect(reply: Reply, expected: type[R], host: str) -> R:
+    """Take the reply that answers a question. ZedopsError where it is another one."""
+    if not isinstance(reply, expected):
+        raise ZedopsError(f"host {host} said {reply.kind}, not {expected.__name__}; this is a bug")
+    return reply

@@ -13,10 +13,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import docker
 import pytest
 
-from tests.machine import Machine
+from tests.machine import Machine, free_port
 from tests.system.servers import LOOP, begin, command
+from zedops import rows
+from zedops.cli import door, orphans, ports
+from zedops.clone import Clone
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -53,6 +57,34 @@ def test_list_show_and_history_look_back(fleet: Machine) -> None:
     said = fleet.zedops("list", "--at", "yesterday-ish", code=2).stderr
     assert "neither a commit nor a time" in said
     assert "had not begun" in fleet.zedops("list", "--at", "2001-01-01", code=2).stderr
+
+
+def test_the_manager_answers_what_a_command_would_read_without_it(
+    fleet: Machine, docker_api: docker.APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(fleet, "seen", command(LOOP), f"ports: {{game: {free_port()}/udp}}")
+    stray = docker_api.create_container(fleet.image, labels={
+        "zedops.fleet": fleet.fleet, "zedops.server.id": "0" * 26, "zedops.server.name": "stray",
+    })
+    try:
+        monkeypatch.chdir(fleet.clone)
+        Clone.find(fleet.clone).fetch()
+        taken, lost = ports.read(None), orphans.read(None)
+        assert "seen" in {each["server"] for each in taken["rows"]}
+        assert "stray" in {each["name"] for each in lost["rows"]}
+        for asked, read in (("ports", taken), ("orphans", lost)):
+            answer = door.asked({"do": asked, "host": None})
+            assert answer == {"exit": 0, **read}
+            assert door.asked({"do": asked, "host": "locall"}) is None
+    finally:
+        docker_api.remove_container(stray["Id"], force=True)
+    for back in range(3):
+        commit = fleet.git("rev-parse", f"origin/main~{back}").strip()
+        past = rows.rows(Clone.find(fleet.clone).fleet(commit), buried=True)
+        answer = door.asked({"do": "list-at", "buried": True, "at": commit})
+        assert answer == {"exit": 0, "rows": past}
+    assert door.asked({"do": "list-at", "buried": True, "at": "1" * 40}) is None
+    assert door.asked({"do": "list-at", "buried": True, "at": "HEAD"}) is None
 
 
 def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:

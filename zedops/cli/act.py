@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
 
 import click
 
@@ -17,21 +16,12 @@ from zedops.lifecycle import SETTLED
 from zedops.model import Desired, Drift, State, Status
 from zedops.settings import Settings
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _POLL_S = 0.5
 #: A remote on the network is somebody else's: ask less often.
 _POLL_FAR_S = 2.0
 _WAIT_MAX_S = 1800.0
 #: At rest, but not what was asked for, and no end either.
 _UNLIKE = {Desired.RUNNING: Status.STOPPED, Desired.STOPPED: Status.RUNNING}
-
-
-def waits(command: F) -> F:
-    """Give a command `--wait`."""
-    return click.option(
-        "--wait", is_flag=True, help="Return only when it is done; exit code 1 if it failed."
-    )(command)
 
 
 def ask(question: str, *, yes: bool) -> None:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from zedops.calls import Reply, Request, read_reply
+from zedops.calls import R, Reply, Request, expect, read_reply
 from zedops.cli import door
 from zedops.clone import Clone
-from zedops.errors import HostUnavailable, UsageError, ZedopsError
-from zedops.fleet import Fleet
-
-R = TypeVar("R", bound=Reply)
+from zedops.errors import HostUnavailable
+from zedops.looks import Ask
 
 
 def call(asker: Clone | Path, host: str, request: Request, expected: type[R]) -> R:
     """Ask a host something. HostUnavailable where nobody answers."""
-    wanted = {"do": "call", "host": host, "request": request.model_dump(mode="json")}
-    reply = read_reply(ask(asker, wanted)["reply"])
-    if not isinstance(reply, expected):
-        raise ZedopsError(f"host {host} answered {reply.kind} to {request.kind}; this is a bug")
-    return reply
+    return expect(asking(asker)(host, request), expected, host)
+
+
+def asking(asker: Clone | Path) -> Ask:
+    """Give the way to ask hosts, through the manager of a clone or of a hub's path."""
+
+    def ask_host(host: str, request: Request) -> Reply:
+        wanted = {"do": "call", "host": host, "request": request.model_dump(mode="json")}
+        return read_reply(ask(asker, wanted)["reply"])
+
+    return ask_host
 
 
 def ask(
@@ -42,14 +46,3 @@ def is_managed(asker: Clone | Path) -> bool:
     except HostUnavailable:
         return False
     return True
-
-
-def the_host(fleet: Fleet, named: str | None) -> str:
-    """Choose the host that a command is about. UsageError names those that there are."""
-    hosts = fleet.settings.hosts
-    if named is None and len(hosts) == 1:
-        return hosts[0]
-    if named not in hosts:
-        problem = "say which host with --host" if named is None else f"no host {named!r}"
-        raise UsageError(f"{problem}; the fleet has {', '.join(hosts)}")
-    return named

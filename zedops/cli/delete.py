@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from zedops.cli.act import act, ask, waits
+from zedops.cli.act import act, ask
 from zedops.cli.names import SERVER
+from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
 from zedops.quantities import format_duration
 
 
 @click.command("delete")
 @click.argument("server", type=SERVER)
-@waits
+@WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete_command(server: str, wait: bool, yes: bool) -> None:
     """Delete a server: its container is stopped and removed, its data is kept.

@@ -9,9 +9,10 @@ import click
 
 from zedops import checks, document
 from zedops.calls import InspectRequest, Shape
-from zedops.cli.act import act, ask, waits
-from zedops.cli.ask import call, the_host
+from zedops.cli.act import act, ask
+from zedops.cli.ask import call
 from zedops.cli.names import HOST
+from zedops.cli.output import WAIT
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.compose import Project, Service, read_env_file, read_services
@@ -19,6 +20,7 @@ from zedops.draft import server_name, write_draft
 from zedops.errors import HostUnavailable, InvalidInput, UsageError, ZedopsError
 from zedops.fleet import Fleet
 from zedops.layout import NAME
+from zedops.looks import the_host
 
 
 @click.command("import")
@@ -27,7 +29,7 @@ from zedops.layout import NAME
 @click.option("--service", "services", multiple=True, help="Only this service; repeat.")
 @click.option("--host", type=HOST, help="Where it runs. Default: the fleet's only host.")
 @click.option("--print", "only_print", is_flag=True, help="Show the files, commit nothing.")
-@waits
+@WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def import_command(
     source: str, name: str | None, services: tuple[str, ...], host: str | None,

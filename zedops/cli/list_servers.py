@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
+from zedops import checkout
 from zedops.cli import door
 from zedops.cli.output import AT, ago, show_json, table
 
@@ -41,13 +43,20 @@ def list_command(everything: bool, at: str | None, as_json: bool) -> None:
 
 def _rows(at: str | None, *, buried: bool) -> list[dict[str, Any]]:
     """Ask the manager, which has it all in memory; read the fleet where none is near."""
-    said = door.asked({"do": "list", "buried": buried}) if at is None else None
+    asked: dict[str, Any] = {"do": "list", "buried": buried}
+    if at is not None:
+        repository = checkout.find_clone(Path.cwd())
+        checkout.fetch(repository)
+        asked |= {"do": "list-at", "at": checkout.at(repository, at)}
+    said = door.asked(asked)
     if said is not None:
         return list(said["rows"])
     from zedops import rows
-    from zedops.cli.screen import fleet_at, here
+    from zedops.cli.screen import here
+    from zedops.clone import Clone
 
-    return rows.rows(fleet_at(here(), at), buried=buried)
+    fleet = here().fleet() if at is None else Clone.find(Path.cwd()).fleet(asked["at"])
+    return rows.rows(fleet, buried=buried)
 
 
 def _time(at: Any) -> datetime | None:

@@ -8,9 +8,10 @@ import click
 
 from zedops import document
 from zedops.calls import DataReply, DataRequest, InventoryReply, InventoryRequest
-from zedops.cli.act import act, ask, waits
+from zedops.cli.act import act, ask
 from zedops.cli.ask import call
 from zedops.cli.names import HOST, SERVER
+from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
 from zedops.clone import Clone
 from zedops.document import Document
@@ -22,7 +23,7 @@ from zedops.fleet import Fleet
 @click.command("move")
 @click.argument("server", type=SERVER)
 @click.option("--host", type=HOST, required=True, help="Where it is to run.")
-@waits
+@WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def move_command(server: str, host: str, wait: bool, yes: bool) -> None:
     """Move a server to another host. The old one lets go of it first; no data is removed there.

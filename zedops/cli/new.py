@@ -5,16 +5,17 @@ from __future__ import annotations
 import click
 
 from zedops import checks, document
-from zedops.cli.act import act, waits
-from zedops.cli.ask import the_host
+from zedops.cli.act import act
+from zedops.cli.free_ports import taken_by_others
 from zedops.cli.names import GAME, HOST
-from zedops.cli.ports import taken_by_others
+from zedops.cli.output import WAIT
 from zedops.cli.schema import first_line
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import Fleet
 from zedops.layout import NAME
+from zedops.looks import the_host
 from zedops.ports import free_set
 from zedops.preset import Preset
 from zedops.starter import ports_of, write_start
@@ -29,7 +30,7 @@ from zedops.starter import ports_of, write_start
 @click.option("-v", "--volume", "volumes", multiple=True, help="A path to keep: /data; repeat.")
 @click.option("-e", "--env", "env", multiple=True, help="KEY=VALUE; repeat.")
 @click.option("--print", "only_print", is_flag=True, help="Show the file, commit nothing.")
-@waits
+@WAIT
 def new_command(
     server: str,
     game: str | None,

@@ -21,6 +21,9 @@ COLOURS = {
 }  # fmt: skip
 #: Look back: what git said at a commit, or at a time.
 AT = click.option("--at", metavar="COMMIT|TIME", help="As it was then: 3f2a1c9, 2026-11-23T10:00.")
+WAIT = click.option(
+    "--wait", is_flag=True, help="Return only when it is done; exit code 1 if it failed."
+)
 
 
 #: A colour, as logs have them (ECMA-48, SGR); every other sequence may do harm.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from zedops import document
-from zedops.cli.act import act, ask, waits
+from zedops.cli.act import act, ask
 from zedops.cli.names import ANY_SERVER
+from zedops.cli.output import WAIT
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.document import Document
@@ -19,7 +20,7 @@ from zedops.model import Status
 @click.command("purge")
 @click.argument("server", type=ANY_SERVER)
 @click.option("--data", is_flag=True, help="Remove its data on the host, too. No way back.")
-@waits
+@WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def purge_command(server: str, data: bool, wait: bool, yes: bool) -> None:
     """Let go of a deleted server before its retention ends.

@@ -5,15 +5,16 @@ from __future__ import annotations
 import click
 
 from zedops import document
-from zedops.cli.act import act, waits
+from zedops.cli.act import act
 from zedops.cli.names import DELETED
+from zedops.cli.output import WAIT
 from zedops.cli.screen import here
 from zedops.errors import UsageError
 
 
 @click.command("restore")
 @click.argument("server", type=DELETED)
-@waits
+@WAIT
 def restore_command(server: str, wait: bool) -> None:
     """Bring a deleted server back, with its data.
 

@@ -14,11 +14,11 @@ import click
 
 from zedops import edit, sealing, source
 from zedops.calls import RecipientReply, RecipientRequest
-from zedops.cli.act import act, waits
+from zedops.cli.act import act
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import call
 from zedops.cli.names import SERVER
-from zedops.cli.output import show_json, table
+from zedops.cli.output import WAIT, show_json, table
 from zedops.cli.screen import here, one_server
 from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.cli.up import DATA_ROOT
@@ -105,7 +105,7 @@ def list_command(
 @secret_command.command("encrypt")
 @click.argument("server", type=SERVER)
 @click.argument("name")
-@waits
+@WAIT
 def encrypt_command(server: str, name: str, wait: bool) -> None:
     """Write a value into the definition, encrypted for the server's host, by a commit.
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import click
 
 from zedops import document
-from zedops.cli.act import act, waits
+from zedops.cli.act import act
 from zedops.cli.names import SERVER
+from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
 from zedops.edit import set_field
 from zedops.errors import ZedopsError
@@ -16,7 +17,7 @@ from zedops.errors import ZedopsError
 
 @click.command("start")
 @click.argument("server", type=SERVER)
-@waits
+@WAIT
 def start_command(server: str, wait: bool) -> None:
     """Start a stopped server.
 
@@ -28,7 +29,7 @@ def start_command(server: str, wait: bool) -> None:
 
 @click.command("stop")
 @click.argument("server", type=SERVER)
-@waits
+@WAIT
 def stop_command(server: str, wait: bool) -> None:
     """Stop a server gracefully and leave it stopped.
 
@@ -40,7 +41,7 @@ def stop_command(server: str, wait: bool) -> None:
 
 @click.command("restart")
 @click.argument("server", type=SERVER)
-@waits
+@WAIT
 def restart_command(server: str, wait: bool) -> None:
     """Stop and start a server once, gracefully.
 
@@ -52,7 +53,7 @@ def restart_command(server: str, wait: bool) -> None:
 
 @click.command("rebuild")
 @click.argument("server", type=SERVER)
-@waits
+@WAIT
 def rebuild_command(server: str, wait: bool) -> None:
     """Pull the newest image of a server's tag and recreate it once; its data is kept.
 
@@ -64,7 +65,7 @@ def rebuild_command(server: str, wait: bool) -> None:
 
 @click.command("retry")
 @click.argument("server", type=SERVER)
-@waits
+@WAIT
 def retry_command(server: str, wait: bool) -> None:
     """Try a failed server again as it is defined.
 

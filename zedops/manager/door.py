@@ -17,13 +17,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zedops import faults, hook, rows
+from zedops import faults, hook
 from zedops.bus import Bus, Enrolment
 from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
 from zedops.hub import FOR_MAIN, HOOKS, MAIN
-from zedops.manager import requests
+from zedops.manager import answers, requests
+from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
 from zedops.repository import NO_OBJECT
@@ -116,11 +117,8 @@ class Door:
                 self._manager.metrics.push(accepted=True)
                 self._follow(request, say)
                 return {"exit": 0}
-            case "list":
-                fleet = self._manager.as_committed()
-                return {"exit": 0, "rows": rows.rows(fleet, buried=request["buried"])}
-            case "show":
-                return self._show(request["server"])
+            case look if look in LOOKS:
+                return {"exit": 0, **answers.answer(self._manager, self._bus, request)}
             case "stream":
                 return self._stream(request, say)
             case "call":
@@ -146,13 +144,6 @@ class Door:
             self._manager.wake()
         else:
             follow(self._manager, paths, say)
-
-    def _show(self, name: str) -> dict[str, Any]:
-        fleet = self._manager.as_committed()
-        found = [each for each in (*fleet.servers(), *fleet.tombstones()) if each.name == name]
-        if not found:
-            raise ZedopsError(f"no server {name!r}")
-        return {"exit": 0, "row": rows.detail(fleet, found[0])}
 
     def _hosts(self, request: dict[str, Any]) -> dict[str, Any]:
         enrolment = self._enrolment

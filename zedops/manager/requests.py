@@ -25,6 +25,19 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
+def _is_host(value: object) -> bool:
+    """One, or none named: all of them."""
+    return value is None or _is_text(value)
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_commit(value: object) -> bool:
+    return isinstance(value, str) and _OBJECT.fullmatch(value) is not None
+
+
 def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
@@ -56,8 +69,11 @@ _ASKED: Mapping[str, Check] = {"request": lambda value: isinstance(value, dict)}
 #: What each request must have; what more it has is passed over.
 _FIELDS: Mapping[str, Mapping[str, Check]] = {
     **dict.fromkeys(("pre-receive", "proc-receive", "post-receive"), _PUSH),
-    "list": {"buried": lambda value: isinstance(value, bool)},
+    "list": {"buried": _is_bool},
+    "list-at": {"buried": _is_bool, "at": _is_commit},
     "show": {"server": _is_text},
+    "ports": {"host": _is_host},
+    "orphans": {"host": _is_host},
     "stream": _ASKED,
     "call": {**_ASKED, "host": _is_text},
     "host-add": {"host": _is_text, "ttl_s": _is_number},
