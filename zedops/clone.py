@@ -14,20 +14,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import checkout, contended, snapshot
+from zedops import checkout, contended, snapshot, working
 from zedops.checkout import REMOTE, REMOTE_MAIN
 from zedops.deletions import TRAILER
 from zedops.errors import GitFailed, RaceLost, UsageError
 from zedops.fleet import SERVERS, Fleet, tombstone_path
-from zedops.forecast import rebase
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
-from zedops.identity import succeed
 from zedops.layout import NAME
 from zedops.overlay import with_states
 from zedops.places import default_hub
-from zedops.repository import LINK_MODE, NO_OBJECT, Entry, Repository, Signature, failure
+from zedops.proposals import propose
+from zedops.repository import Repository, Signature, failure
 from zedops.settings import Settings
-from zedops.source import MAX_BYTES
 
 #: Where a clone notes the hub that follows the same upstream.
 _HUB = "zedops.hubPath"
@@ -189,14 +187,8 @@ class Clone:
         listed = self.repository.pipe(
             "ls-files", "-z", "--cached", "--others", "--exclude-standard"
         )
-        files: dict[str, bytes | Entry | None] = {}
-        for raw in listed.split(b"\0")[:-1]:
-            path = raw.decode("utf-8", "surrogateescape")
-            if (self.root / path).is_symlink():  # it may lead anywhere: refused, never followed
-                files[path] = Entry(LINK_MODE, NO_OBJECT)
-            elif (self.root / path).is_file():
-                with (self.root / path).open("rb") as file:
-                    files[path] = file.read(MAX_BYTES + 1)
+        paths = [raw.decode("utf-8", "surrogateescape") for raw in listed.split(b"\0")[:-1]]
+        files = {path: working.read(self.root, path) for path in paths}
         base = snapshot.empty(self.default_name)
         made = snapshot.apply(self.repository, "", self.default_name, base, files)
         return self._with_states(made)
@@ -206,14 +198,9 @@ class Clone:
 
         Returns the hub's fleet, that fleet with the edits, and the paths that they are in.
         """
-        hub = self.fleet()
-        try:
-            commit = self.repository.run("merge-base", "HEAD", REMOTE_MAIN)
-            base = snapshot.read(self.repository, commit, self.default_name, hub)[0]
-        except GitFailed:  # nothing was committed here yet
-            base = hub
-        made, paths = rebase(base, self.working_fleet(), hub)
-        return hub, succeed(hub, made, paths, _nobody, datetime.now(UTC)), paths
+        hub, edits = self.fleet(), working.edits(self.repository)
+        base, mine = snapshot.edited(self.repository, self.default_name, hub, edits)
+        return hub, *propose(hub, base, self._with_states(mine), datetime.now(UTC))
 
     def check_author(self) -> None:
         """Have a UsageError where git does not know who commits."""
@@ -287,11 +274,6 @@ class Clone:
 
     def _config(self, key: str) -> str:
         return checkout.setting(self.repository, key)
-
-
-def _nobody() -> str:
-    """Stand for the id that a new server will get."""
-    return "0" * 26
 
 
 def _stream(command: list[str], cwd: Path) -> None:

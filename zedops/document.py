@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 from zedops import source as yaml_source
 from zedops.errors import Problem
 from zedops.fields import looks_secret
-from zedops.layout import NAME
+from zedops.layout import MAX_BYTES, NAME
 from zedops.model import Definition, State
 from zedops.source import Mark, Path, Source, dotted
 
@@ -89,8 +89,8 @@ def parse(
     """
     if refused := not_a_file(path, mode):
         return Document(path, "", problems=refused, is_read=False)
-    if len(content) > yaml_source.MAX_BYTES:
-        fact = f"{len(content)} bytes, more than the {yaml_source.MAX_BYTES} a definition may have"
+    if len(content) > MAX_BYTES:
+        fact = f"{len(content)} bytes, more than the {MAX_BYTES} a definition may have"
         problem = Problem(path, 0, 0, "", fact, "shorten it")
         return Document(path, "", problems=(problem,), is_read=False)
     try:

@@ -21,9 +21,9 @@ from zedops.errors import GitFailed, Problem
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.hub import MAIN, Hub
 from zedops.identity import succeed, tied
+from zedops.layout import MAX_BYTES
 from zedops.merge import in_the_way, merge, take_theirs
 from zedops.repository import NO_OBJECT, Change, Entry
-from zedops.source import MAX_BYTES
 
 _PLACEHOLDER_ID = "0" * 26
 

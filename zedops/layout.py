@@ -13,6 +13,9 @@ SERVERS = "servers.d"
 TOMBSTONES = "tombstones.d"
 PRESETS = "presets.d"
 
+#: A file of this many bytes is no definition; the limit also bounds what a push can cost.
+MAX_BYTES = 256 * 1024
+
 
 class Kind(Enum):
     """What a path in a fleet repository is."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from zedops import preset
 from zedops.document import Document, not_a_file, parse
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
+from zedops.layout import MAX_BYTES
 from zedops.preset import Preset
 from zedops.repository import FILE_MODE, Change, Entry, Repository
-from zedops.source import MAX_BYTES
+from zedops.working import Edits
 
 
 def name_from(path: Path) -> str:
@@ -58,6 +59,14 @@ def read_some(repository: Repository, commit: str, default_name: str, *paths: st
     """Read the settings and a few documents; the fleet is as if there were no others."""
     entries = repository.tree(commit, SETTINGS_PATH, *paths)
     return apply(repository, commit, default_name, empty(default_name), entries)
+
+
+def edited(
+    repository: Repository, default_name: str, known: Fleet, edits: Edits
+) -> tuple[Fleet, Fleet]:
+    """Read the fleet that edits began from, from what is known, and that fleet with the edits."""
+    base = read(repository, edits.base, default_name, known)[0]
+    return base, apply(repository, "", default_name, base, edits.files)
 
 
 def apply(

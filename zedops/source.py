@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from zedops.errors import Problem
+from zedops.layout import MAX_BYTES
 
-#: A file of this many bytes is no definition; the limit also bounds what a push can cost.
-MAX_BYTES = 256 * 1024
 #: Nodes after aliases are followed: a definition has about 50, "billion laughs" has 10^9.
 MAX_NODES = 20_000
 #: Characters after aliases are followed: all of it is written out for the host.

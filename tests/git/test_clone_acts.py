@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from tests.git.people import Person
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
-from zedops import document
+from zedops import document, snapshot, working
 from zedops.clone import Clone
 from zedops.errors import GitFailed, InvalidInput, UsageError
 from zedops.hub import FOR_MAIN, MAIN, Hub
+from zedops.manager import requests
 from zedops.model import Status
+from zedops.working import Edits
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 
@@ -165,6 +168,65 @@ def test_a_fleet_is_read_as_the_hub_had_it_and_as_the_working_copy_has_it(ada: P
     assert pushed.documents.keys() == {A, B}
     assert working.documents.keys() == {A, C}
     assert working.documents[A].head == "image: edited\n"
+
+
+def _mess(ada: Person) -> None:
+    """Edit a working copy in every way that git tells apart."""
+    ada.commit({f"servers.d/{each}.yaml": f"image: {each}\n" for each in "defghijk"}, "more")
+    ada.push()
+    ada.git("fetch", "-q")
+    ada.write(A, "image: edited\n")
+    ada.commit({B: "image: committed\n"}, "mine")
+    folder = ada.folder / "servers.d"
+    (folder / "d.yaml").unlink()
+    ada.git("rm", "-q", "servers.d/e.yaml")
+    ada.git("rm", "-q", "--cached", "servers.d/f.yaml")  # there still, and new to git
+    ada.write(".gitignore", "g.yaml\nignored.yaml\n")
+    ada.git("rm", "-q", "--cached", "servers.d/g.yaml")  # there still, and passed over
+    ada.write("servers.d/ignored.yaml", "image: a\n")
+    ada.git("mv", "servers.d/h.yaml", "servers.d/moved.yaml")
+    (folder / "i.yaml").unlink()
+    (folder / "i.yaml").symlink_to("/etc/passwd")
+    (folder / "j.yaml").unlink()
+    (folder / "j.yaml").mkdir()
+    ada.write("servers.d/j.yaml/inner.yaml", "image: inner\n")
+    ada.write("servers.d/staged.yaml", "image: staged\n")
+    ada.git("add", "servers.d/staged.yaml")
+    ada.write("servers.d/staged.yaml", "image: staged and edited\n")
+    (folder / "latin.yaml").write_bytes(b"image: a\nhostname: caf\xe9\n")
+    (folder / "link.yaml").symlink_to("a.yaml")
+    ada.write("servers.d/long.yaml", "# " + "x" * (300 << 10))
+    ada.write("servers.d/ä 'x'.yaml", "image: a\n")
+    ada.write("tombstones.d/deep/t.yaml", "image: t\n")
+    ada.write("presets.d/mine.yaml", "about: mine\nimage: m\n")
+    ada.write("zedops.yaml", "name: fleet\nretention: 7d\n")
+    ada.write("notes.txt", "no part of the fleet\n")
+
+
+def test_what_git_says_is_edited_is_all_that_differs(ada: Person) -> None:
+    _mess(ada)
+    repository, name = ada.clone.repository, ada.clone.default_name
+    found = working.edits(repository)
+    said = json.dumps({"do": "validate", **found.as_json()}).encode()
+    assert Edits.from_json(requests.read(said)) == found  # the way through the manager's door
+    assert {A, B, "servers.d/latin.yaml", "servers.d/link.yaml"} < found.files.keys()
+    assert not {"servers.d/k.yaml", "notes.txt", "servers.d/ignored.yaml"} & found.files.keys()
+    base, mine = snapshot.edited(repository, name, ada.clone.fleet(), found)
+    whole = ada.clone.working_fleet()
+    assert base == ada.clone.fleet(ada.git("merge-base", "HEAD", "origin/main").strip())
+    assert dict(mine.documents) == dict(whole.documents)
+    assert (mine.settings, mine.problems) == (whole.settings, whole.problems)
+    assert mine.presets == whole.presets
+
+
+def test_edits_before_the_first_commit_of_a_clone_are_told_from_the_hubs_main(
+    ada: Person, ben: Person
+) -> None:
+    ben.git("checkout", "-q", "--orphan", "fresh")
+    ben.git("rm", "-q", "--cached", B)
+    (ben.folder / B).unlink()
+    found = working.edits(ben.clone.repository)
+    assert (found.base, found.files) == (ada.git("rev-parse", "origin/main").strip(), {B: None})
 
 
 def test_a_fleet_is_read_as_of_any_commit(ada: Person) -> None:

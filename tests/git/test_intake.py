@@ -17,7 +17,7 @@ from zedops.document import GOES_ON
 from zedops.errors import GitFailed, RaceLost
 from zedops.hub import MAIN, Hub
 from zedops.intake import Intake, Source
-from zedops.source import MAX_BYTES
+from zedops.layout import MAX_BYTES
 from zedops.upstream import TAKEN, Upstream
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"

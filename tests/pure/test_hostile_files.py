@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zedops.checks import check
 from zedops.document import parse
 from zedops.fleet import Fleet, read_settings
-from zedops.source import MAX_BYTES
+from zedops.layout import MAX_BYTES
 
 PATH = "servers.d/a.yaml"
 #: A second on a calm machine; where cores are shared the same work counts as up to twice that.

@@ -23,9 +23,10 @@ _JSON = st.recursive(
 )
 _KINDS: list[type[Message]] = [DesiredDocument, Report, Hello, Heartbeat]
 _NAMES = ["do", "updates", "options", "env", "host", "ttl_s", "request", "server", "hosts", "kind",
-          "buried", "at", "server_id", "command", "version", "epoch", "rev", "servers", "fleet"]
+          "buried", "at", "base", "files", "server_id", "command", "version", "epoch", "rev",
+          "servers", "fleet"]
 _WORDS = ["pre-receive", "proc-receive", "post-receive", "call", "stream", "host-add", "show",
-          "list", "list-at", "logs", "exec", "ports", "orphans", "ping", "inspect",
+          "list", "list-at", "plan", "logs", "exec", "ports", "orphans", "ping", "inspect",
           "refs/heads/main", "0" * 40]
 _LIKELY = st.dictionaries(
     st.sampled_from(_NAMES), st.sampled_from(_WORDS) | _JSON | st.lists(st.sampled_from(_WORDS)),

@@ -12,14 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import docker
 import pytest
 
 from tests.machine import Machine, free_port
-from tests.system.servers import LOOP, begin, command
+from tests.system.servers import LOOP, begin, command, edit, write
 from zedops import rows
-from zedops.cli import door, orphans, ports
+from zedops.cli import diff, door, orphans, plan, ports, validate
 from zedops.clone import Clone
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
@@ -85,6 +86,30 @@ def test_the_manager_answers_what_a_command_would_read_without_it(
         assert answer == {"exit": 0, "rows": past}
     assert door.asked({"do": "list-at", "buried": True, "at": "1" * 40}) is None
     assert door.asked({"do": "list-at", "buried": True, "at": "HEAD"}) is None
+
+
+def test_the_manager_says_of_edits_what_a_command_would_say_without_it(
+    fleet: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = begin(fleet, "edited", command(LOOP), f"ports: {{game: {free_port()}/udp}}")
+    asked: dict[str, Any]
+    try:
+        monkeypatch.chdir(fleet.clone)
+        write(fleet, "drafted")
+        write(fleet, "broken", "imag: b")
+        edit(fleet, path, "ports:", "env: {GREET: ben}\nports:")
+        for asked, read in (
+            ({"do": "plan", "server": None}, plan.read(None)),
+            ({"do": "plan", "server": "broken"}, plan.read("broken")),
+            ({"do": "diff"}, {"rows": diff.read()}),
+            ({"do": "validate"}, validate.read(fleet.clone)),
+        ):
+            answer = door.asked_of_edits(asked, fleet.clone)
+            assert answer == {"exit": 0, **json.loads(json.dumps(read))}
+            assert "broken" in str(answer)
+    finally:
+        fleet.git("reset", "--quiet", "--hard", "origin/main")
+        fleet.git("clean", "--quiet", "--force", "servers.d")
 
 
 def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:

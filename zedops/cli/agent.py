@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.network import SERVER_OPTIONS
 from zedops.cli.running import Running, running_options
-from zedops.cli.up import DATA_ROOT, POLICY, wait_for_end
+from zedops.cli.up import wait_for_end
 from zedops.errors import UsageError
 from zedops.places import default_data_root
 

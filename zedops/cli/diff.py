@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from zedops.cli import door
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json
-from zedops.cli.screen import here
-from zedops.document import Document
-from zedops.fleet import Fleet, Kind, kind_of
-from zedops.forecast import leaves
 from zedops.quantities import readable
 
 
@@ -27,7 +25,8 @@ def diff_command(server: str | None, as_json: bool) -> None:
     zedops diff
     zedops diff rosewood
     """
-    rows = compare(*here().proposed_fleet()[:2])
+    said = door.asked_of_edits({"do": "diff"}, Path.cwd())
+    rows = read() if said is None else said["rows"]
     rows = [row for row in rows if server in (None, row["server"])]
     if as_json:
         show_json(rows)
@@ -40,31 +39,12 @@ def diff_command(server: str | None, as_json: bool) -> None:
         click.echo("no difference")
 
 
-def compare(old: Fleet, new: Fleet) -> list[dict[str, Any]]:
-    """List the servers that differ, with the fields of those changed."""
-    rows = []
-    paths = {path for path in old.documents.keys() | new.documents.keys()
-             if kind_of(path) is Kind.SERVER}
-    for path in sorted(paths):
-        before, after = old.documents.get(path), new.documents.get(path)
-        one, other = _flat(old, before), _flat(new, after)
-        if one == other and not (after and after.problems):
-            continue
-        change = "new" if before is None else "deleted" if after is None else "changed"
-        if after is not None and after.problems:
-            change = f"cannot be read: {after.problems[0]}"
-        fields = {key: (one.get(key), other.get(key)) for key in sorted(one.keys() | other.keys())
-                  if one.get(key) != other.get(key) and change == "changed"}
-        name = (after or before or Document(path, "")).name
-        rows.append({"server": name, "path": path, "change": change, "fields": fields})
-    return rows
+def read() -> list[dict[str, Any]]:
+    """Work it out here, where no manager is near that has the fleet in memory."""
+    from zedops import proposals
+    from zedops.cli.screen import here
 
-
-def _flat(fleet: Fleet, document: Document | None) -> dict[str, Any]:
-    if document is None:
-        return {}
-    definition, _ = fleet.resolve(document)
-    return leaves(definition.model_dump(mode="json")) if definition else {}
+    return proposals.compare(*here().proposed_fleet()[:2])
 
 
 def _text(value: object) -> str:

@@ -11,8 +11,8 @@ import click
 
 from zedops.calls import CheckupReply, CheckupRequest, Finding, Verdict
 from zedops.cli.ask import call, is_managed
+from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.output import show_json
-from zedops.cli.up import DATA_ROOT, POLICY
 from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub import Hub

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from zedops import hook
-from zedops.errors import CommandFailed, HostUnavailable, ZedopsError
+from zedops.errors import CommandFailed, HostUnavailable, UsageError, ZedopsError
+
+_GONE = "the manager went away; servers go on"
 
 
 def near(where: Path) -> Path | None:
@@ -38,11 +40,33 @@ def near(where: Path) -> Path | None:
 def asked(request: dict[str, Any]) -> dict[str, Any] | None:
     """Ask the manager of the fleet that this directory is in; None where none answers here."""
     hub = near(Path.cwd())
+    return answered(hub, request) if hub is not None else None
+
+
+def asked_of_edits(
+    request: dict[str, Any], where: Path, *, fetch: bool = True
+) -> dict[str, Any] | None:
+    """Ask the manager what the edits in a working copy come to; None where none answers here."""
+    hub = near(where)
     if hub is None:
         return None
+    from zedops import checkout, working
+
+    repository = checkout.find_clone(where)
+    if fetch:
+        checkout.fetch(repository)
+    try:
+        edits = working.edits(repository)
+    except UsageError:
+        return None  # the hub has no main yet
+    return answered(hub, {**request, **edits.as_json()})
+
+
+def answered(hub: Path, request: dict[str, Any]) -> dict[str, Any] | None:
+    """Ask a hub's manager; None where it does not answer, or knows no answer."""
     try:
         answer = ask(hub, request, lambda _: None)
-    except HostUnavailable:
+    except ZedopsError:
         return None
     return answer if not answer.get("error") else None
 
@@ -63,16 +87,21 @@ def ask_hub(
 
 def ask(hub: Path, request: dict[str, Any], say: Callable[[str], object]) -> dict[str, Any]:
     """Ask something; what is said on the way goes to `say`. HostUnavailable without a manager."""
-    with opened(hub) as link, link.makefile("rwb") as stream:
-        stream.write(json.dumps(request).encode() + b"\n")
-        stream.flush()
+    asked = json.dumps(request).encode() + b"\n"
+    if len(asked) > hook.MAX_LINE:
+        raise ZedopsError(f"{len(asked)} bytes are more than the manager takes at once")
+    with opened(hub) as link, link.makefile("rb") as stream:
+        try:
+            link.sendall(asked)
+        except OSError as error:
+            raise HostUnavailable(_GONE) from error
         for line in stream:
             reply = json.loads(line)
             if "say" in reply:
                 say(reply["say"])
             if "answer" in reply:
                 return dict(reply["answer"])
-    raise HostUnavailable("the manager went away; servers go on")
+    raise HostUnavailable(_GONE)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,6 @@ from zedops.hub import CONFIG, FOR_MAIN, HOOKS, Hub
 from zedops.ports import published
 from zedops.quantities import format_duration
 from zedops.settings import Settings
-from zedops_agent.checkup import check_nats
 
 #: proc-receive hooks came with 2.29; before 2.36 `core.fsync` is not understood.
 _OLDEST_GIT, _SAFE_GIT = (2, 29), (2, 36)
@@ -161,6 +160,8 @@ def check_own_nats(hub: Hub) -> Iterator[Finding]:
         return
     port = re.search(r"^port: (\d+)$", config, re.MULTILINE)
     if port is not None:
+        from zedops_agent.checkup import check_nats
+
         yield check_nats(f"tls://localhost:{port[1]}", ca, tls_first=True)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import click
 
-from zedops.advice import advise
+from zedops.cli import door
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
-from zedops.cli.screen import here
-from zedops.forecast import Effect, foresee, judge
 
 
 @click.command("plan")
@@ -26,30 +25,26 @@ def plan_command(server: str | None, as_json: bool) -> None:
     zedops plan
     zedops plan rosewood --json
     """
-    hub, proposed, paths = here().proposed_fleet()
-    problems = judge(hub, proposed, paths)
-    rows = [each for each in foresee(hub, proposed, paths, problems)
-            if server in (None, each.server)]
-    warnings = advise(proposed, paths)
-    if server is not None:
-        shown = {each.path for each in rows}
-        problems = [each for each in problems if each.path in shown]
-        warnings = [each for each in warnings if each.path in shown]
+    asked = {"do": "plan", "server": server}
+    said = door.asked_of_edits(asked, Path.cwd()) or read(server)
     if as_json:
-        show_json({
-            "servers": [{**asdict(each), "problems": [str(one) for one in each.problems]}
-                        for each in rows],
-            "problems": [str(each) for each in problems],
-            "warnings": [str(each) for each in warnings],
-        })
+        show_json({key: said[key] for key in ("servers", "problems", "warnings")})
         return
     table(
         ["SERVER", "EFFECT", "DATA", "BECAUSE"],
-        [[each.server, each.effect, each.data or "-", "; ".join(each.because) or "-"]
-         for each in rows if each.effect is not Effect.NOTHING],
+        [[each["server"], each["effect"], each["data"] or "-", "; ".join(each["because"]) or "-"]
+         for each in said["servers"] if each["effect"] != "nothing"],
         "nothing changes",
     )
-    for problem in problems:
+    for problem in said["problems"]:
         click.echo(f"refused: {problem}")
-    for warning in warnings:
+    for warning in said["warnings"]:
         click.echo(f"warning: {warning}")
+
+
+def read(server: str | None) -> dict[str, Any]:
+    """Work it out here, where no manager is near that has the fleet in memory."""
+    from zedops import proposals
+    from zedops.cli.screen import here
+
+    return proposals.plan(*here().proposed_fleet(), server)

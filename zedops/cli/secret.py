@@ -17,11 +17,11 @@ from zedops.calls import RecipientReply, RecipientRequest
 from zedops.cli.act import act
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import call
+from zedops.cli.host_places import DATA_ROOT
 from zedops.cli.names import SERVER
 from zedops.cli.output import WAIT, show_json, table
 from zedops.cli.screen import here, one_server
 from zedops.cli.secret_files import FLEET, Place, find_place
-from zedops.cli.up import DATA_ROOT
 from zedops.clone import Clone
 from zedops.document import Document, render
 from zedops.errors import UsageError, ZedopsError

@@ -13,6 +13,7 @@ import click
 from zedops.bus import Bus, Enrolment
 from zedops.bus.local import LocalBus
 from zedops.bus.switch import Switch
+from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.names import HOST
 from zedops.cli.network import Network, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
@@ -29,22 +30,6 @@ from zedops.manager.mirror import Mirror
 from zedops.places import default_data_root
 from zedops.settings import Settings
 from zedops.vitals import new_registry
-
-DATA_ROOT = click.option(
-    "--data-root",
-    type=click.Path(path_type=Path),
-    envvar="ZEDOPS_DATA_ROOT",
-    help="Where worlds are kept. Default: /var/lib/zedops as root, else ~/.local/share/zedops.",
-)
-
-POLICY = click.option(
-    "--policy",
-    type=click.Path(path_type=Path),
-    envvar="ZEDOPS_POLICY",
-    default=Path("/etc/zedops/agent.yaml"),
-    show_default=True,
-    help="What this host allows, whatever a fleet asks for.",
-)
 
 
 @click.command("up")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
-from zedops import checks
-from zedops.advice import advise
+from zedops.cli import door
 from zedops.cli.output import show_json
-from zedops.clone import Clone
 from zedops.errors import Problem
-from zedops.fleet import SETTINGS_PATH
+
+_KINDS = {"error": "problems", "warning": "warnings"}
 
 
 @click.command("validate")
@@ -31,27 +31,29 @@ def validate_command(directory: Path, form: str, as_json: bool) -> None:
     zedops validate && git push
     zedops validate --format github          in a workflow of GitHub, Gitea or Forgejo
     """
-    fleet = Clone.checkout(directory).working_fleet()
-    presets = {each.path for each in fleet.presets.values()}
-    paths = {*fleet.documents, *presets, SETTINGS_PATH}
-    problems, warnings = checks.check(fleet, paths), advise(fleet, paths)
+    said = door.asked_of_edits({"do": "validate"}, directory, fetch=False) or read(directory)
+    found = [(kind, Problem(**each)) for kind, key in _KINDS.items() for each in said[key]]
     if as_json or form == "json":
-        show_json([{"kind": kind, **asdict(each)} for kind, found in
-                   (("error", problems), ("warning", warnings)) for each in found])
+        show_json([{"kind": kind, **asdict(each)} for kind, each in found])
     elif form == "github":
-        for kind, found in (("error", problems), ("warning", warnings)):
-            for each in found:
-                click.echo(annotation(kind, each))
+        for kind, each in found:
+            click.echo(annotation(kind, each))
     else:
-        for problem in problems:
-            click.echo(str(problem))
-        for warning in warnings:
-            click.echo(f"warning: {warning}")
-        count = sum(1 for _ in fleet.servers())
-        if not problems:
+        for kind, each in found:
+            click.echo(f"warning: {each}" if kind == "warning" else str(each))
+        count = said["count"]
+        if not said["problems"]:
             click.echo(f"{count} definition{'' if count == 1 else 's'}, no problems")
-    if problems:
+    if said["problems"]:
         raise SystemExit(1)
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """Work it out here, where no manager is near that has the fleet in memory."""
+    from zedops import proposals
+    from zedops.clone import Clone
+
+    return proposals.validate(Clone.checkout(directory).working_fleet())
 
 
 def annotation(kind: str, problem: Problem) -> str:

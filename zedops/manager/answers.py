@@ -5,37 +5,44 @@ It is in memory here; a command that reads it itself takes longer, the more the 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from zedops import looks, rows
+from zedops import looks, proposals, rows, snapshot
 from zedops.bus import Bus
 from zedops.errors import ZedopsError
 from zedops.fleet import Fleet
 from zedops.manager.loop import Manager
+from zedops.working import Edits
 
 #: The questions that are answered here.
-LOOKS = ("list", "list-at", "show", "ports", "orphans")
+LOOKS = ("list", "list-at", "show", "ports", "orphans", "plan", "diff", "validate")
 
 
 def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any]:
     """Answer a look. ZedopsError where the question makes no sense in this fleet."""
-    fleet = manager.as_committed()
     match request["do"]:
         case "list":
-            return {"rows": rows.rows(fleet, buried=request["buried"])}
+            return {"rows": rows.rows(manager.as_committed(), buried=request["buried"])}
         case "list-at":
-            past = _past(manager, fleet, request["at"])
+            past = _past(manager, manager.as_committed(), request["at"])
             return {"rows": rows.rows(past, buried=request["buried"])}
         case "show":
-            return {"row": _show(fleet, request["server"])}
+            return {"row": _show(manager.as_committed(), request["server"])}
         case "ports":
-            taken, silent = looks.taken_ports(fleet, request["host"], bus.call)
+            taken, silent = looks.taken_ports(_newest(manager), request["host"], bus.call)
             return {"rows": taken, "silent": silent}
         case "orphans":
-            found, silent = looks.orphans(fleet, request["host"], bus.call)
+            found, silent = looks.orphans(_newest(manager), request["host"], bus.call)
             return {"rows": [vars(each) for each in found], "silent": silent}
-        case other:
-            raise ZedopsError(f"unknown request {other!r}")
+        case _:
+            return _weigh(manager, _newest(manager), request)
+
+
+def _newest(manager: Manager) -> Fleet:
+    """Give the fleet as main has it, also what was pushed a moment ago and is in work still."""
+    known, head = manager.as_committed(), manager.hub.head()
+    return known if head is None else manager.hub.read(head, known)[0]
 
 
 def _past(manager: Manager, fleet: Fleet, commit: str) -> Fleet:
@@ -43,6 +50,20 @@ def _past(manager: Manager, fleet: Fleet, commit: str) -> Fleet:
     if manager.hub.repository.resolve(commit) is None:
         raise ZedopsError(f"the hub has no commit {commit}")
     return manager.hub.read(commit, fleet)[0]
+
+
+def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str, Any]:
+    """Say what edits come to that somebody has not pushed yet."""
+    edits, hub = Edits.from_json(request), manager.hub
+    if hub.repository.resolve(edits.base) is None:
+        raise ZedopsError(f"the hub has no commit {edits.base}")
+    base, mine = snapshot.edited(hub.repository, hub.default_name, fleet, edits)
+    if request["do"] == "validate":
+        return proposals.validate(mine)
+    proposed, paths = proposals.propose(fleet, base, mine, datetime.now(UTC))
+    if request["do"] == "diff":
+        return {"rows": proposals.compare(fleet, proposed)}
+    return proposals.plan(fleet, proposed, paths, request["server"])
 
 
 def _show(fleet: Fleet, name: str) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
-def _is_host(value: object) -> bool:
-    """One, or none named: all of them."""
+def _is_name(value: object) -> bool:
+    """Of a host or server; with none all of them are meant."""
     return value is None or _is_text(value)
 
 
@@ -36,6 +36,21 @@ def _is_bool(value: object) -> bool:
 
 def _is_commit(value: object) -> bool:
     return isinstance(value, str) and _OBJECT.fullmatch(value) is not None
+
+
+def _is_files(value: object) -> bool:
+    """As `working` writes them; paths are names only, and never opened."""
+    return isinstance(value, dict) and all(map(_is_content, value.values()))
+
+
+def _is_content(value: object) -> bool:
+    if not isinstance(value, str):
+        return value is None or value is True
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_texts(value: object) -> bool:
@@ -65,6 +80,7 @@ def _is_environment(value: object) -> bool:
 
 
 _PUSH: Mapping[str, Check] = {"updates": _is_updates, "options": _is_texts, "env": _is_environment}
+_EDITS: Mapping[str, Check] = {"base": _is_commit, "files": _is_files}
 _ASKED: Mapping[str, Check] = {"request": lambda value: isinstance(value, dict)}
 #: What each request must have; what more it has is passed over.
 _FIELDS: Mapping[str, Mapping[str, Check]] = {
@@ -72,8 +88,11 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
     "list": {"buried": _is_bool},
     "list-at": {"buried": _is_bool, "at": _is_commit},
     "show": {"server": _is_text},
-    "ports": {"host": _is_host},
-    "orphans": {"host": _is_host},
+    "ports": {"host": _is_name},
+    "orphans": {"host": _is_name},
+    "plan": {**_EDITS, "server": _is_name},
+    "diff": _EDITS,
+    "validate": _EDITS,
     "stream": _ASKED,
     "call": {**_ASKED, "host": _is_text},
     "host-add": {"host": _is_text, "ttl_s": _is_number},

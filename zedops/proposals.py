@@ -1,0 +1,87 @@
+"""What edits that are not pushed come to: what a push would do, change, and be told. Pure.
+
+The manager answers it at its door; where none is near, commands work it out themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from zedops import checks
+from zedops.advice import advise
+from zedops.document import Document
+from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
+from zedops.forecast import foresee, judge, leaves, rebase
+from zedops.identity import succeed
+
+
+def propose(hub: Fleet, base: Fleet, mine: Fleet, now: datetime) -> tuple[Fleet, set[str]]:
+    """Put one's own edits since `base` onto what the hub has; returns that, and their paths."""
+    made, paths = rebase(base, mine, hub)
+    return succeed(hub, made, paths, _nobody, now), paths
+
+
+def plan(hub: Fleet, proposed: Fleet, paths: set[str], server: str | None) -> dict[str, Any]:
+    """Say what a push would do to each server, or to one: what `plan --json` prints."""
+    problems = judge(hub, proposed, paths)
+    rows = [each for each in foresee(hub, proposed, paths, problems)
+            if server in (None, each.server)]
+    warnings = advise(proposed, paths)
+    if server is not None:
+        shown = {each.path for each in rows}
+        problems = [each for each in problems if each.path in shown]
+        warnings = [each for each in warnings if each.path in shown]
+    return {
+        "servers": [{**asdict(each), "problems": [str(one) for one in each.problems]}
+                    for each in rows],
+        "problems": [str(each) for each in problems],
+        "warnings": [str(each) for each in warnings],
+    }
+
+
+def compare(hub: Fleet, proposed: Fleet) -> list[dict[str, Any]]:
+    """List the servers that differ, with the fields of those changed: `diff --json`."""
+    rows = []
+    paths = {path for path in hub.documents.keys() | proposed.documents.keys()
+             if kind_of(path) is Kind.SERVER}
+    under = (hub.settings, hub.presets) == (proposed.settings, proposed.presets)
+    for path in sorted(paths):
+        before, after = hub.documents.get(path), proposed.documents.get(path)
+        if under and before is after and not (after and after.problems):
+            continue
+        one, other = _flat(hub, before), _flat(proposed, after)
+        if one == other and not (after and after.problems):
+            continue
+        change = "new" if before is None else "deleted" if after is None else "changed"
+        if after is not None and after.problems:
+            change = f"cannot be read: {after.problems[0]}"
+        fields = {key: (one.get(key), other.get(key)) for key in sorted(one.keys() | other.keys())
+                  if one.get(key) != other.get(key) and change == "changed"}
+        name = (after or before or Document(path, "")).name
+        rows.append({"server": name, "path": path, "change": change, "fields": fields})
+    return rows
+
+
+def validate(mine: Fleet) -> dict[str, Any]:
+    """Hold every file of a working copy against the rules: what `validate` shows."""
+    presets = {each.path for each in mine.presets.values()}
+    paths = {*mine.documents, *presets, SETTINGS_PATH}
+    return {
+        "problems": [asdict(each) for each in checks.check(mine, paths)],
+        "warnings": [asdict(each) for each in advise(mine, paths)],
+        "count": sum(1 for _ in mine.servers()),
+    }
+
+
+def _flat(fleet: Fleet, document: Document | None) -> dict[str, Any]:
+    if document is None:
+        return {}
+    definition, _ = fleet.resolve(document)
+    return leaves(definition.model_dump(mode="json")) if definition else {}
+
+
+def _nobody() -> str:
+    """Stand for the id that a new server will get."""
+    return "0" * 26

@@ -1,0 +1,86 @@
+"""What a person has edited and not pushed yet, as git tells it.
+
+Light: commands start with it, and leave to the manager what the edits come to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zedops.checkout import REMOTE_MAIN
+from zedops.errors import GitFailed, UsageError
+from zedops.layout import MAX_BYTES, PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES, Kind, kind_of
+from zedops.repository import LINK_MODE, NO_OBJECT, Entry, Repository
+
+#: What a file has now; None: it is not there. A link may lead anywhere: it is never followed.
+Content = bytes | Entry | None
+_LINK = Entry(LINK_MODE, NO_OBJECT)
+_PLACES = (SETTINGS_PATH, SERVERS, TOMBSTONES, PRESETS)
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Files of the working copy that differ from a commit of main."""
+
+    base: str
+    files: dict[str, Content]
+
+    def as_json(self) -> dict[str, Any]:
+        """Write them for the manager's door: text, `true` for a link, `null` for none."""
+        files = {path: _said(each) for path, each in self.files.items()}
+        return {"base": self.base, "files": files}
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Edits:
+        """Read what `as_json` wrote."""
+        return cls(said["base"], {path: _meant(each) for path, each in said["files"].items()})
+
+
+def read(root: Path, path: str) -> Content:
+    """Read a file of the working copy, one byte more than it may have at most."""
+    if (root / path).is_symlink():
+        return _LINK
+    if not (root / path).is_file():
+        return None
+    with (root / path).open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def edits(repository: Repository) -> Edits:
+    """Find what the working copy has changed, uncommitted edits included."""
+    try:
+        base = repository.run("merge-base", "HEAD", REMOTE_MAIN)
+    except GitFailed:  # nothing was committed here yet
+        base = repository.resolve(REMOTE_MAIN) or ""
+    if not base:
+        remedy = "push a first commit with zedops.yaml, or fetch"
+        raise UsageError(f"{repository.path} knows no {REMOTE_MAIN}; {remedy}")
+    said = _names(repository.pipe(
+        "diff", "--name-status", "-z", "--no-renames", "--no-relative", base, "--", *_PLACES
+    ))
+    known = dict(zip(said[1::2], said[::2], strict=True))
+    new = _names(repository.pipe(
+        "ls-files", "-z", "--others", "--exclude-standard", "--", *_PLACES
+    ))
+    files = {path: None if how == "D" and path not in new else read(repository.path, path)
+             for path, how in {**known, **dict.fromkeys(new, "A")}.items()
+             if kind_of(path) is not Kind.OTHER}
+    return Edits(base, files)
+
+
+def _names(out: bytes) -> list[str]:
+    return [each.decode("utf-8", "surrogateescape") for each in out.split(b"\0")[:-1]]
+
+
+def _said(content: Content) -> object:
+    if isinstance(content, Entry):
+        return True
+    return content if content is None else content.decode("utf-8", "surrogateescape")
+
+
+def _meant(said: object) -> Content:
+    if isinstance(said, str):
+        return said.encode("utf-8", "surrogateescape")
+    return _LINK if said is True else None
