@@ -15,6 +15,8 @@ from zedops import hook
 from zedops.errors import CommandFailed, HostUnavailable, UsageError, ZedopsError
 
 _GONE = "the manager went away; servers go on"
+#: A manager that hangs is not waited for longer by those who can do without it.
+_PATIENCE_S = 10.0
 
 
 def near(where: Path) -> Path | None:
@@ -37,10 +39,12 @@ def near(where: Path) -> Path | None:
     return hub if (hub / hook.SOCKET).exists() else None
 
 
-def asked(request: dict[str, Any]) -> dict[str, Any] | None:
+def asked(
+    request: dict[str, Any], patience_s: float | None = _PATIENCE_S
+) -> dict[str, Any] | None:
     """Ask the manager of the fleet that this directory is in; None where none answers here."""
     hub = near(Path.cwd())
-    return answered(hub, request) if hub is not None else None
+    return answered(hub, request, patience_s) if hub is not None else None
 
 
 def asked_of_edits(
@@ -62,10 +66,12 @@ def asked_of_edits(
     return answered(hub, {**request, **edits.as_json()})
 
 
-def answered(hub: Path, request: dict[str, Any]) -> dict[str, Any] | None:
-    """Ask a hub's manager; None where it does not answer, or knows no answer."""
+def answered(
+    hub: Path, request: dict[str, Any], patience_s: float | None = _PATIENCE_S
+) -> dict[str, Any] | None:
+    """Ask a hub's manager; None where it does not answer in time, or knows no answer."""
     try:
-        answer = ask(hub, request, lambda _: None)
+        answer = ask(hub, request, lambda _: None, patience_s)
     except ZedopsError:
         return None
     return answer if not answer.get("error") else None
@@ -85,23 +91,32 @@ def ask_hub(
     return answer
 
 
-def ask(hub: Path, request: dict[str, Any], say: Callable[[str], object]) -> dict[str, Any]:
+def ask(
+    hub: Path, request: dict[str, Any], say: Callable[[str], object],
+    patience_s: float | None = None,
+) -> dict[str, Any]:
     """Ask something; what is said on the way goes to `say`. HostUnavailable without a manager."""
     asked = json.dumps(request).encode() + b"\n"
     if len(asked) > hook.MAX_LINE:
         raise ZedopsError(f"{len(asked)} bytes are more than the manager takes at once")
-    with opened(hub) as link, link.makefile("rb") as stream:
-        try:
-            link.sendall(asked)
-        except OSError as error:
-            raise HostUnavailable(_GONE) from error
-        for line in stream:
+    with opened(hub) as link:
+        link.settimeout(patience_s)
+        for line in _replies(link, asked):
             reply = json.loads(line)
             if "say" in reply:
                 say(reply["say"])
             if "answer" in reply:
                 return dict(reply["answer"])
     raise HostUnavailable(_GONE)
+
+
+def _replies(link: socket.socket, asked: bytes) -> Iterator[bytes]:
+    try:
+        link.sendall(asked)
+        with link.makefile("rb") as stream:
+            yield from stream
+    except OSError as error:  # it died, or takes too long
+        raise HostUnavailable(_GONE) from error
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ def orphans_command(
         elif remove:
             orphan_acts.remove(host, remove, data=data, wait=wait, yes=yes)
         return
-    said = door.asked({"do": "orphans", "host": host}) or read(host)
+    said = door.asked({"do": "orphans", "host": host}, None) or read(host)
     tell_silent(said["silent"])
     if as_json:
         show_json(said["rows"])

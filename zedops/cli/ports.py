@@ -43,7 +43,7 @@ def ports_command(
 
 
 def _show_taken(host: str | None, *, as_json: bool) -> None:
-    said = door.asked({"do": "ports", "host": host}) or read(host)
+    said = door.asked({"do": "ports", "host": host}, None) or read(host)
     for where, why in said["silent"].items():
         click.echo(f"{where}: only the fleet's own ports are known: {why}", err=True)
     if as_json:
