@@ -15,6 +15,7 @@ from zedops.bus.nats.messages import VERSION_HEADER, pack, unpack
 from zedops.errors import VersionMismatch, ZedopsError
 from zedops.manager import requests
 from zedops.wire import DesiredDocument, Heartbeat, Hello, Message, Report
+from zedops.working import Edits
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=20),
@@ -73,6 +74,19 @@ def test_what_was_packed_is_what_is_read() -> None:
 def test_a_line_at_the_door_is_read_or_refused(line: bytes) -> None:
     with contextlib.suppress(ZedopsError):
         assert isinstance(requests.read(line)["do"], str)
+
+
+_ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=6)  # halves of pairs, too
+
+
+@given(st.dictionaries(_ANY_TEXT, st.none() | st.booleans() | _ANY_TEXT | _JSON, max_size=3))
+@example({"servers.d/a.yaml": "caf\udce9"})
+@example({"servers.d/a.yaml": "\ud800"})
+def test_edits_at_the_door_are_files_or_refused(files: dict[str, object]) -> None:
+    line = json.dumps({"do": "diff", "base": "a" * 40, "files": files}).encode()
+    with contextlib.suppress(ZedopsError):
+        request = requests.read(line)
+        assert Edits.from_json(request).files.keys() == files.keys()
 
 
 @pytest.mark.parametrize("line", [b"", b"[", b"[" * 100_000, b"7", b"null", b'"x"', b"{}",
