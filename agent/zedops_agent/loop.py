@@ -26,14 +26,17 @@ from zedops.errors import (
 from zedops.wire import DesiredDocument
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
+from zedops_agent.lookout import Lookout
 from zedops_agent.memory import left_s
 from zedops_agent.metrics import AgentMetrics, Standing
 from zedops_agent.observed import DataVolume
+from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
 from zedops_agent.schedule import Schedule
 from zedops_agent.secrets import Secrets
 from zedops_agent.store import Store
+from zedops_agent.survey import Survey
 from zedops_agent.watch import changed_homes
 from zedops_agent.work import Workshop
 
@@ -66,14 +69,20 @@ class Agent:
         policy = policy or PolicyFile()
         secrets = Secrets(root, fleet)
         secrets.prepare()
-        self._workshop = Workshop(fleet, engine, root, self._store, policy, secrets)
+        self._pace = Pace()
+        self._lookout = Lookout(fleet, engine, root, secrets, self._pace)
+        self._survey = Survey(fleet, engine, root, self._lookout.places, policy, secrets.recipient)
+        workshop = Workshop(
+            fleet, engine, root, self._store, policy, secrets, self._lookout, self._survey,
+            self._pace,
+        )
         self._document: DesiredDocument | None = self._store.load_desired()
         self._taking = threading.Lock()
         self._contact = Contact(host, self._store, self._held, self._start_over)
         self._schedule = Schedule(self._work_on)
         self._reconciler = Reconciler(
-            fleet, host, self._workshop, self._store, self._contact.report, self._contact.progress,
-            self._metrics, self._schedule.cover,
+            fleet, host, self._lookout, workshop, self._store, self._contact.report,
+            self._contact.progress, self._metrics, self._schedule.cover,
         )
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._data: dict[str, tuple[tuple[DataVolume, ...], str | None]] = {}
@@ -100,7 +109,7 @@ class Agent:
     def stop(self) -> None:
         """End the work after the step each worker is in; servers go on running."""
         self._reconciler.stopping = True
-        self._workshop.pace.end()
+        self._pace.end()
         self._schedule.stop()
         self._rewatch.set()
         self._schedule.wait()
@@ -136,7 +145,7 @@ class Agent:
     def call(self, request: Request) -> Reply:
         """Answer a question about this host."""
         document = self._document
-        return self._workshop.survey.answer(request, document, self._store.adopted)
+        return self._survey.answer(request, document, self._store.adopted)
 
     def stream(self, request: StreamRequest) -> Stream:
         """Stream a server's log, or what a command in its container says."""
@@ -207,7 +216,7 @@ class Agent:
             log.exception("working on %s failed; trying again", want.name if want else server_id)
             return ENGINE_RETRY_S
         finally:
-            if server_id not in self._watched and self._workshop.home(server_id).is_dir():
+            if server_id not in self._watched and self._lookout.home(server_id).is_dir():
                 self._rewatch.set()
 
     def _listen(self) -> None:
@@ -276,8 +285,8 @@ class Agent:
         looks = {}
         for key, want in (document.servers if document else {}).items():
             with contextlib.suppress(EngineFailed):  # where a named volume is, only it knows
-                found = self._workshop.look_at_data(want)
-                looks[key] = found, self._workshop.look_at_secrets(want)
+                found = self._lookout.look_at_data(want)
+                looks[key] = found, self._lookout.look_at_secrets(want)
         self._schedule.mark({key for key, each in looks.items() if each != self._data.get(key)})
         self._data = looks
 
@@ -288,7 +297,7 @@ class Agent:
             self._rewatch.clear()
             if self._schedule.stopping:  # asked after the clearing: it may have cleared the wake
                 return
-            homes = {self._workshop.home(each): each for each in self._ids()}
+            homes = {self._lookout.home(each): each for each in self._ids()}
             homes = {path: each for path, each in homes.items() if path.is_dir()}
             self._watched = set(homes.values())
             try:

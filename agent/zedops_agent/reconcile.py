@@ -19,6 +19,7 @@ from zedops.wire import (
     ServerReport,
 )
 from zedops_agent.engine.stopping import Stopped
+from zedops_agent.lookout import Lookout
 from zedops_agent.memory import Memory, failed, matches, reached, remember
 from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Container, Observed, Phase, Presence
@@ -45,6 +46,7 @@ class Reconciler:
         self,
         fleet: str,
         host: str,
+        lookout: Lookout,
         workshop: Workshop,
         store: Store,
         report: Callable[[ServerReport], None],
@@ -55,7 +57,7 @@ class Reconciler:
         self._metrics = metrics
         self._cover = cover
         self._fleet, self._host = fleet, host
-        self._workshop = workshop
+        self._lookout, self._workshop = lookout, workshop
         self._store = store
         self._tell, self._tell_progress = report, progress
         self._reported: dict[str, ServerReport] = {}
@@ -85,7 +87,7 @@ class Reconciler:
                 return None
             now = datetime.now(UTC)
             before = self._store.load_memory(want.id)
-            seen = self._workshop.look(want, before.adopted, self._cover)
+            seen = self._lookout.look(want, before.adopted, self._cover)
             memory = remember(before, want, seen, now)
             plan = make_plan(self._fleet, want, seen, memory, now)
             if not plan.steps and plan.lost is None and _is_there(want, seen):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -13,14 +12,14 @@ from typing import assert_never
 from zedops import faults
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.model import SecretsAs
-from zedops.wire import DesiredServer, Goal
+from zedops.wire import DesiredServer
 from zedops_agent import data, files
-from zedops_agent.adoption import differences
 from zedops_agent.container import Handed, create_arguments, uncovered
 from zedops_agent.engine import Engine
 from zedops_agent.engine.stopping import Stopped
+from zedops_agent.lookout import Lookout
 from zedops_agent.memory import Memory, Restarting, matches
-from zedops_agent.observed import Candidate, Container, DataVolume, Image, Observed
+from zedops_agent.observed import Image, Observed
 from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
 from zedops_agent.ports import conflict
@@ -66,7 +65,7 @@ class Workshop:
 
     def __init__(
         self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
-        secrets: Secrets,
+        secrets: Secrets, lookout: Lookout, survey: Survey, pace: Pace,
     ) -> None:
         self._fleet = fleet
         self._engine = engine
@@ -74,87 +73,9 @@ class Workshop:
         self._store = store
         self._policy = policy
         self._secrets = secrets
-        self._named: dict[str, Path] = {}
-        self.pace = Pace()
+        self._lookout, self._survey, self._pace = lookout, survey, pace
         #: By server: what a plan's first step saw of its image, for the steps after it.
         self._images: dict[str, Image] = {}
-        self.survey = Survey(fleet, engine, root, self.places, policy, secrets.recipient)
-
-    def look(
-        self, want: DesiredServer, adopted: str | None, begin: Callable[[str], None]
-    ) -> Observed:
-        """Observe one server, `begin` said; EngineUnreachable means that nothing was seen."""
-        with self.pace.look():
-            begin(want.id)
-            return self._look(want, adopted)
-
-    def _look(self, want: DesiredServer, adopted: str | None) -> Observed:
-        containers = [
-            self._as_adopted(each, want) if each.id == adopted else self._as_made(each, want)
-            for each in self._engine.look(self._fleet, want.id, adopted)
-        ]
-        if not containers and want.goal.ends:
-            files.forget(self._fleet, want.id)  # it may have been removed by hand
-        return Observed(
-            tuple(containers),
-            self.look_at_data(want),
-            data.look_home(self._root, want.id),
-            self._candidate(want) if adopted is None and want.definition.adopt else None,
-        )
-
-    def _as_made(self, found: Container, want: DesiredServer) -> Container:
-        """See whether a secret on this host has changed since a container was made."""
-        stale = self._secrets.is_stale(found.secrets, want.name, want.definition)
-        return replace(found, stale=stale)
-
-    def look_at_secrets(self, want: DesiredServer) -> str | None:
-        """Fingerprint a server's secrets on this host; None: cannot look."""
-        return self._secrets.fingerprint(want.name, want.definition)
-
-    def _as_adopted(self, found: Container, want: DesiredServer) -> Container:
-        """Read off an adopted container whether it is what the definition asks for."""
-        shown = self._engine.shape(found.id)
-        same = shown is not None and not differences(
-            shown[1], want.definition, self.places(want)
-        )
-        return replace(found, definition=want.hash if same else "adopted", adopted=True)
-
-    def _candidate(self, want: DesiredServer) -> Candidate:
-        shown = self._engine.shape(str(want.definition.adopt))
-        if shown is None:
-            return Candidate(None)
-        found = differences(shown[1], want.definition, self.places(want))
-        return Candidate(shown[0].id, found, shown[1].owner)
-
-    def look_at_data(self, want: DesiredServer) -> tuple[DataVolume, ...]:
-        """Observe a server's data alone; a purge is not about what is the person's own."""
-        places = self.places(want)
-        if want.goal is Goal.PURGED:
-            volumes = want.definition.volumes
-            places = {key: each for key, each in places.items() if volumes[key].source is None}
-        return data.look(places, self._of(want), want.definition)
-
-    def home(self, server_id: str) -> Path:
-        """Say where a server's volumes are."""
-        return data.home_path(self._root, server_id)
-
-    def places(self, want: DesiredServer) -> dict[str, Path | None]:
-        """Say where each volume of a server is on this host."""
-        return {
-            key: self._place(volume.source) if volume.source
-            else data.volume_path(self._root, want.id, key)
-            for key, volume in want.definition.volumes.items()
-        }
-
-    def _place(self, source: str) -> Path | None:
-        if source.startswith("/"):
-            return Path(source)
-        if source not in self._named:
-            found = self._engine.volume(source)
-            if found is None:
-                return None
-            self._named[source] = found
-        return self._named[source]
 
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
@@ -165,7 +86,7 @@ class Workshop:
         """
         engine = self._engine
         if isinstance(step, _BRINGS_UP):
-            self._policy.check(want.definition, self.places(want))
+            self._policy.check(want.definition, self._lookout.places(want))
         match step:
             case Pull():
                 self._pull(step, want, progress)
@@ -198,8 +119,8 @@ class Workshop:
                 self._forget_files(step.container, seen)
             case RemoveData():
                 self._policy.check_purge()
-                data.release(self.places(want), self._of(want), want.definition)
-                data.remove(self._root, self._of(want))
+                data.release(self._lookout.places(want), self._lookout.owner(want), want.definition)
+                data.remove(self._root, self._lookout.owner(want))
             case GiveUp():
                 self._give_up(step, want)
             case _:
@@ -210,7 +131,7 @@ class Workshop:
         found = None if step.newest else self._engine.image(step.image)
         if found is None:
             try:
-                with self.pace.pull():
+                with self._pace.pull():
                     progress(f"pulling {step.image}")
                     self._engine.pull(step.image, progress)
             except EngineUnreachable:
@@ -225,12 +146,12 @@ class Workshop:
             self._images[want.id] = found
 
     def _make_data(self, want: DesiredServer) -> None:
-        places = self.places(want)
-        data.make(self._root, places, self._of(want), want.definition, self._user(want))
+        places = self._lookout.places(want)
+        data.make(self._root, places, self._lookout.owner(want), want.definition, self._user(want))
 
     def _check_ports(self, step: CheckPorts, want: DesiredServer) -> None:
         ports = want.definition.ports.values()
-        uses = self.survey.ports(self._store.adopted, {(e.protocol, e.host) for e in ports})
+        uses = self._survey.ports(self._store.adopted, {(e.protocol, e.host) for e in ports})
         found = conflict(want.definition, uses, want.id, stopped_too=step.stopped_too)
         if found is not None:
             raise EngineFailed(found)
@@ -253,12 +174,12 @@ class Workshop:
             self._hand_files(step.container, want)
             faults.point("start.handed")
         try:
-            with self.pace.turn():
+            with self._pace.turn():
                 self._engine.start(step.container)
         except EngineFailed as error:
             if not any(words in str(error) for words in _PORT_TAKEN):
                 raise
-            uses = self.survey.ports(self._store.adopted)
+            uses = self._survey.ports(self._store.adopted)
             holder = conflict(want.definition, uses, want.id, stopped_too=False)
             raise EngineFailed(f"{error}{f'; {holder}' if holder else ''}") from error
 
@@ -273,9 +194,6 @@ class Workshop:
         faults.point("giveup.stopped")
         raise GaveUp(f"{step.cause}; last log lines: {lines or 'none'}")
 
-    def _of(self, want: DesiredServer) -> data.Owner:
-        return data.Owner(want.id, self._fleet, want.name)
-
     def _user(self, want: DesiredServer) -> str:
         if want.definition.user:
             return want.definition.user
@@ -289,11 +207,11 @@ class Workshop:
         secrets = self._handed(want)
         if secrets.place:
             files.prepare(Path(secrets.place))
-        sources = {key: str(path) for key, path in self.places(want).items()}
+        sources = {key: str(path) for key, path in self._lookout.places(want).items()}
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets
         )
-        with self.pace.turn():
+        with self._pace.turn():
             self._name(step.name, None, lambda: self._engine.create(config, host, networks))
         return uncovered(want.definition, image)
 

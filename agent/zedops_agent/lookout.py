@@ -1,0 +1,106 @@
+"""Sees one server on this host: its containers, data and secrets. Looks only, decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from zedops.wire import DesiredServer, Goal
+from zedops_agent import data, files
+from zedops_agent.adoption import differences
+from zedops_agent.engine import Engine
+from zedops_agent.observed import Candidate, Container, DataVolume, Observed
+from zedops_agent.pace import Pace
+from zedops_agent.secrets import Secrets
+
+
+class Lookout:
+    """Where one server's things are on this host, and what they show."""
+
+    def __init__(
+        self, fleet: str, engine: Engine, root: Path, secrets: Secrets, pace: Pace
+    ) -> None:
+        self._fleet, self._engine, self._root = fleet, engine, root
+        self._secrets, self._pace = secrets, pace
+        self._named: dict[str, Path] = {}
+
+    def look(
+        self, want: DesiredServer, adopted: str | None, begin: Callable[[str], None]
+    ) -> Observed:
+        """Observe one server, `begin` said; EngineUnreachable means that nothing was seen."""
+        with self._pace.look():
+            begin(want.id)
+            return self._look(want, adopted)
+
+    def _look(self, want: DesiredServer, adopted: str | None) -> Observed:
+        containers = [
+            self._as_adopted(each, want) if each.id == adopted else self._as_made(each, want)
+            for each in self._engine.look(self._fleet, want.id, adopted)
+        ]
+        if not containers and want.goal.ends:
+            files.forget(self._fleet, want.id)  # it may have been removed by hand
+        return Observed(
+            tuple(containers),
+            self.look_at_data(want),
+            data.look_home(self._root, want.id),
+            self._candidate(want) if adopted is None and want.definition.adopt else None,
+        )
+
+    def _as_made(self, found: Container, want: DesiredServer) -> Container:
+        """See whether a secret on this host has changed since a container was made."""
+        stale = self._secrets.is_stale(found.secrets, want.name, want.definition)
+        return replace(found, stale=stale)
+
+    def look_at_secrets(self, want: DesiredServer) -> str | None:
+        """Fingerprint a server's secrets on this host; None: cannot look."""
+        return self._secrets.fingerprint(want.name, want.definition)
+
+    def _as_adopted(self, found: Container, want: DesiredServer) -> Container:
+        """Read off an adopted container whether it is what the definition asks for."""
+        shown = self._engine.shape(found.id)
+        same = shown is not None and not differences(
+            shown[1], want.definition, self.places(want)
+        )
+        return replace(found, definition=want.hash if same else "adopted", adopted=True)
+
+    def _candidate(self, want: DesiredServer) -> Candidate:
+        shown = self._engine.shape(str(want.definition.adopt))
+        if shown is None:
+            return Candidate(None)
+        found = differences(shown[1], want.definition, self.places(want))
+        return Candidate(shown[0].id, found, shown[1].owner)
+
+    def look_at_data(self, want: DesiredServer) -> tuple[DataVolume, ...]:
+        """Observe a server's data alone; a purge is not about what is the person's own."""
+        places = self.places(want)
+        if want.goal is Goal.PURGED:
+            volumes = want.definition.volumes
+            places = {key: each for key, each in places.items() if volumes[key].source is None}
+        return data.look(places, self.owner(want), want.definition)
+
+    def home(self, server_id: str) -> Path:
+        """Say where a server's volumes are."""
+        return data.home_path(self._root, server_id)
+
+    def places(self, want: DesiredServer) -> dict[str, Path | None]:
+        """Say where each volume of a server is on this host."""
+        return {
+            key: self._place(volume.source) if volume.source
+            else data.volume_path(self._root, want.id, key)
+            for key, volume in want.definition.volumes.items()
+        }
+
+    def _place(self, source: str) -> Path | None:
+        if source.startswith("/"):
+            return Path(source)
+        if source not in self._named:
+            found = self._engine.volume(source)
+            if found is None:
+                return None
+            self._named[source] = found
+        return self._named[source]
+
+    def owner(self, want: DesiredServer) -> data.Owner:
+        """Say whose a server's directories are, as their markers do."""
+        return data.Owner(want.id, self._fleet, want.name)
