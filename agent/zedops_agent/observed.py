@@ -89,7 +89,8 @@ class Container:
     @property
     def unfinished(self) -> bool:
         """Say whether whoever made it did not come to give it its name: it may lack a network."""
-        return self.phase is Phase.CREATED and self.name.endswith(NEXT)
+        mine = not self.adopted  # somebody else's may be called so
+        return mine and self.phase is Phase.CREATED and self.name.endswith(NEXT)
 
     @property
     def up(self) -> bool:

@@ -203,3 +203,8 @@ def test_an_adoption_that_could_cost_data_waits_for_a_new_commit() -> None:
     assert planned(WANT, meet(MATCHING), memory) == "nothing"
     newer = WANT.model_copy(update={"hash": HASH + "er"})
     assert planned(newer, meet(MATCHING), memory).startswith("adopt theirs ")
+
+
+def test_an_adopted_container_is_whole_whatever_it_is_called() -> None:
+    called = replace(ADOPTED, name="by-hand.next", phase=Phase.CREATED)
+    assert planned(WANT, see(called), TAKEN) == "start theirs (desired: running)"
