@@ -286,7 +286,7 @@ def test_8_nothing_is_left_behind_and_nothing_grows(fleet: Machine) -> None:
             before = weight(fleet)
     assert mine(fleet, "loop")[0]["Id"].startswith(state(fleet, "loop")["container"])
     assert len(mine(fleet, "loop")) == 1
-    fleet.wait_for(lambda: all(each <= before[key] + 2 for key, each in weight(fleet).items()))
+    fleet.wait_for(lambda: all(each <= before[key] + 8 for key, each in weight(fleet).items()))
 
 
 def weight(machine: Machine) -> dict[str, int]:
