@@ -243,7 +243,8 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
     steps: list[Step] = [Pull(want.definition.image, newest, cause), MakeData(cause)]
     if any(each.publish is not Publish.NONE for each in want.definition.ports.values()):
         steps.append(CheckPorts(stopped_too=note is None, cause=cause))
-    # whole before it has the name, and beside the one that runs: what cannot be made costs nothing
+    # whole before it has the name, and beside the one that runs: what cannot be made costs nothing.
+    # The Engine starts none by itself that never ran, whatever its restart policy
     beside = previous is not None or len(want.definition.networks) > 1
     made = f"{name}{NEXT}" if beside else name
     steps.append(Create(made, cause))

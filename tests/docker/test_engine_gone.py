@@ -129,6 +129,17 @@ def test_a_shutdown_of_the_engine_is_nobodys_doing_and_is_left_alone(
     assert gone.startswith(f"the Docker Engine at {engine.url} does not answer: ")
 
 
+def half_made(host: Host, server: str) -> None:
+    """Leave what is to take the place of a server's container: the Engine must never start it."""
+    labels = host.container("rosewood")["Config"]["Labels"]
+    host.api.create_container(
+        host.image, name=f"{host.fleet}-rosewood.next", labels=labels,
+        host_config=host.api.create_host_config(
+            binds=[f"{host.world(server)}:/data"], restart_policy={"Name": "unless-stopped"},
+        ),
+    )
+
+
 def test_an_engine_that_was_killed_finds_its_servers_again(
     host: Host, engine: PrivateEngine
 ) -> None:
@@ -136,14 +147,17 @@ def test_an_engine_that_was_killed_finds_its_servers_again(
     before = host.wait_running(server)
     host.wait(server, lambda each: each.data_exists)
     begun, seen = starts(host, server), len(host.reports)
+    host.stop()  # killed itself, when it had made the next container and not stopped this one
+    half_made(host, server)
     engine.kill()
     engine.start()
+    host.start()
     host.want("rosewood", WORLD, commit="after")
     report = wait_settled(host, server, "after", seen)
     assert report.container is not None
     assert before.container is not None
     assert report.container.id == before.container.id
-    assert host.containers() == [f"{host.fleet}-rosewood"]
+    host.until(lambda: host.containers() == [f"{host.fleet}-rosewood"])
     host.until(lambda: starts(host, server) == begun + 1)
     for each in host.reports[seen:]:
         assert each.container is not None
