@@ -73,6 +73,18 @@ def clear(host: Machine) -> None:
             pool.submit(host.api.remove_container, each["Id"], force=True, v=True)
 
 
+def _service(host: Machine, world: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for what zedops would make, in the words that compose and stacks share."""
+    world.mkdir(parents=True, exist_ok=True)
+    return {
+        "image": host.image, "init": True, "stop_grace_period": "5s",
+        "volumes": [{"type": "bind", "source": str(world), "target": "/data"}],
+        "labels": {"zedops.fleet": label(host)},
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+        "environment": asked.get("env", {}),
+    }
+
+
 @dataclass(frozen=True)
 class Compose:
     """One version of docker compose, and one project of it."""
@@ -86,16 +98,10 @@ class Compose:
         """Write what is asked for: for each service its port and its variables."""
         made: dict[str, Any] = {}
         for name, asked in services.items():
-            world = self.folder / name
-            world.mkdir(parents=True, exist_ok=True)
             made[name] = {
-                "image": host.image, "container_name": f"{self.project}-{name}", "init": True,
-                "volumes": [{"type": "bind", "source": str(world), "target": "/data"}],
-                "restart": "unless-stopped", "stop_grace_period": "5s", "network_mode": "bridge",
-                "security_opt": ["no-new-privileges"],
-                "labels": {"zedops.fleet": label(host)},
-                "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
-                "environment": asked.get("env", {}),
+                **_service(host, self.folder / name, asked),
+                "container_name": f"{self.project}-{name}", "restart": "unless-stopped",
+                "network_mode": "bridge", "security_opt": ["no-new-privileges"],
                 **({"ports": [f"{asked['port']}:8080"]} if asked.get("port") else {}),
             }
         text = json.dumps({"version": "2.4", "services": made})  # JSON is YAML
@@ -124,14 +130,8 @@ class Stack:
         """Write what is asked for: for each service its port and its variables."""
         made: dict[str, Any] = {}
         for name, asked in services.items():
-            world = self.folder / name
-            world.mkdir(parents=True, exist_ok=True)
             made[name] = {
-                "image": host.image, "init": True, "stop_grace_period": "5s",
-                "volumes": [{"type": "bind", "source": str(world), "target": "/data"}],
-                "labels": {"zedops.fleet": label(host)},
-                "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
-                "environment": asked.get("env", {}),
+                **_service(host, self.folder / name, asked),
                 "ports": [{"target": 8080, "published": asked["port"], "mode": "host"}],
             }
         text = json.dumps({"version": "3.8", "services": made})  # JSON is YAML
