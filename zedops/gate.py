@@ -283,14 +283,14 @@ def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> d
 
 def main(name: str) -> int:
     """Serve a hook without a manager."""
+    call = hook.of_this_process(name)
     try:
-        request = hook.read_request(name)
+        request = call.read()
     except hook.Malformed as error:
-        hook.say(f"cannot be checked: {error}")
+        call.say(f"cannot be checked: {error}")
         return 1
     clean_environment()
-    verdict = answer(Gate(Hub(Path(os.curdir))), request, hook.say)
-    return int(hook.respond(name, request, verdict))
+    return call.respond(request, answer(Gate(Hub(Path(os.curdir))), request, call.say))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """What git runs when somebody pushes: a thin client of the manager, standard library only.
 
-Installed into the hub as one file and run with `python -IS`, and it imports next to nothing: each
-of the three hooks of a push is 13 ms that way, and 30 ms with `json` and `socket`. It passes the
-push on to the running manager as a line of JSON and is answered in lines of words; without a
-manager it starts zedops itself to check (slower, the same rules). It fails closed: what cannot be
-checked is refused. Sources: githooks(5), gitprotocol-pack(5).
+A hook is a few lines of shell, which lend git's descriptors to the running manager (see
+`manager.caller`): 3 ms. Where the manager cannot use them, this file is what they run, with
+`python -IS`, and it imports next to nothing: 13 ms, and 30 ms with `json` and `socket`. It passes
+the push on as a line of JSON and is answered in lines of words; without a manager it starts zedops
+itself to check (slower, the same rules). It fails closed: what cannot be checked is refused.
+Sources: githooks(5), gitprotocol-pack(5), git-credential-cache(1).
 """
 
 from __future__ import annotations
@@ -15,81 +16,144 @@ import sys
 
 TYPE_CHECKING = False  # importing typing would cost every push its start-up time
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any, BinaryIO
 
 SOCKET = "zedops/manager.sock"
 #: What a manager needs to see objects that are still in quarantine.
 QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
 MAX_LINE = 16 * 1024 * 1024
+NAMES = ("pre-receive", "proc-receive", "post-receive")
+#: What git's client of Unix sockets says first.
+GREETING = b"action=get\n"
+#: How a hook numbers what it lends: what git says, what git is told, what the person sees.
+DESCRIPTORS = (3, 4, 5)
+_LOST = {
+    "pre-receive": "the manager went away while checking; push again",
+    "proc-receive": "the manager went away; push again",
+    "post-receive": "taken in; the manager went away, and goes on with it when it is back",
+}
+_SCRIPT = """#!/bin/sh
+# zedops {version}
+exec 3<&0 4>&1 5>&2
+said=$(git credential-cache --socket {socket} get 2>/dev/null <<END
+hook={name}
+END
+)
+case $said in
+    "") exec {fallback} ;;
+    *exit=*) code=${{said##*exit=}} ;;
+    *) echo '{lost}' >&2; code=1 ;;
+esac
+if [ "$ZEDOPS_FAULT" = hook.{name} ]; then kill -9 $$; fi
+exit "$code"
+"""
 
 
 class Malformed(Exception):
     """What was read is not what git says to a hook. Nothing is taken in."""
 
 
-def say(text: str) -> None:
-    """Show a line to the person who pushes."""
-    # what hosts and commits say is shown, never obeyed by the terminal
-    shown = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
-    sys.stderr.write(shown + "\n")
-    sys.stderr.flush()
+class Call:
+    """One call of a hook by git: what git says there, and what it and the person are told."""
+
+    def __init__(
+        self, name: str, env: Mapping[str, str], git: BinaryIO, told: BinaryIO, person: BinaryIO
+    ) -> None:
+        self.name = name
+        self._env, self._git, self._told, self._person = env, git, told, person
+
+    def say(self, text: str) -> None:
+        """Show a line to the person who pushes."""
+        # what hosts and commits say is shown, never obeyed by the terminal
+        shown = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+        self._person.write((shown + "\n").encode("utf-8", "backslashreplace"))
+        self._person.flush()
+
+    def _read_packet(self) -> str | None:
+        """Read one pkt-line; None at a flush."""
+        prefix = self._git.read(4) or b"0000"
+        # int() takes more than digits, and a length of 1 to 3 would read on to the end
+        if len(prefix) != 4 or prefix.strip(b"0123456789abcdefABCDEF") or 0 < int(prefix, 16) < 4:
+            raise Malformed("a packet of git's begins with %r" % prefix)
+        size = int(prefix, 16)
+        if not size:
+            return None
+        raw = self._git.read(size - 4)
+        if len(raw) != size - 4:
+            raise Malformed("a packet of git's broke off")
+        return raw.decode("utf-8", "surrogateescape")
+
+    def _packets(self) -> Iterator[str]:
+        """Read pkt-lines up to a flush."""
+        while (line := self._read_packet()) is not None:
+            yield line.rstrip("\n")
+
+    def _write_packets(self, lines: Iterable[str]) -> None:
+        """Write pkt-lines and a flush."""
+        for line in lines:
+            raw = (line + "\n").encode("utf-8", "surrogateescape")
+            self._told.write(b"%04x" % (len(raw) + 4) + raw)
+        self._told.write(b"0000")
+        self._told.flush()
+
+    def read(self) -> dict[str, Any]:
+        """Read what git says of the push, ref updates and push options. Malformed if it is none."""
+        options = []
+        if self.name == "proc-receive":
+            capabilities = next(iter(list(self._packets())), "").partition("\0")[2].split()
+            self._write_packets(["version=1\0push-options"])
+            lines = list(self._packets())
+            if "push-options" in capabilities:
+                options = list(self._packets())
+        else:
+            raw = self._git.read(MAX_LINE + 1)
+            if len(raw) > MAX_LINE:
+                raise Malformed("more than %d MB of updates" % (MAX_LINE >> 20))
+            lines = raw.decode("utf-8", "surrogateescape").split("\n")
+            lines = [line for line in lines if line]
+            said = self._env.get("GIT_PUSH_OPTION_COUNT", "0")
+            if not (said.isascii() and said.isdigit() and len(said) < 5):
+                raise Malformed("GIT_PUSH_OPTION_COUNT is %r" % said)
+            count = int(said)
+            options = [self._env.get("GIT_PUSH_OPTION_%d" % each, "") for each in range(count)]
+        updates = [line.split(" ", 2) for line in lines]
+        for each in updates:
+            if len(each) != 3 or not all(part and not part.strip("0123456789abcdef")
+                                         for part in each[:2]):
+                raise Malformed("no update of a ref: %r" % " ".join(each)[:200])
+        env = {key: self._env[key] for key in QUARANTINE if key in self._env}
+        return {"do": self.name, "updates": updates, "options": options, "env": env}
+
+    def respond(self, request: dict[str, Any], answer: dict[str, Any] | None) -> int:
+        """Tell git the verdict; returns the exit code."""
+        if self.name == "proc-receive":
+            why = _LOST[self.name] if answer is None else "zedops failed; push again"
+            everything = {ref: why for _, _, ref in request["updates"]}
+            refused = (answer or {}).get("refused", everything)
+            verdicts = [
+                "ng %s %s" % (ref, refused[ref]) if ref in refused else "ok " + ref
+                for _, _, ref in request["updates"]
+            ]
+            self._write_packets(verdicts)
+            return 0
+        if answer is None and self.name == "pre-receive":
+            self.say(_LOST[self.name])
+            return 1
+        return int((answer or {}).get("exit", 0))
 
 
-def read_packet() -> str | None:
-    """Read one pkt-line; None at a flush."""
-    prefix = sys.stdin.buffer.read(4) or b"0000"
-    # int() takes more than digits, and a length of 1 to 3 would read on to the end
-    if len(prefix) != 4 or prefix.strip(b"0123456789abcdefABCDEF") or 0 < int(prefix, 16) < 4:
-        raise Malformed("a packet of git's begins with %r" % prefix)
-    size = int(prefix, 16)
-    if not size:
-        return None
-    raw = sys.stdin.buffer.read(size - 4)
-    if len(raw) != size - 4:
-        raise Malformed("a packet of git's broke off")
-    return raw.decode("utf-8", "surrogateescape")
+def script(name: str, version: str, fallback: str) -> str:
+    """Write a hook; `fallback` is a command for the shell, which runs this module."""
+    return _SCRIPT.format(
+        name=name, version=version, socket=SOCKET, lost=_LOST[name], fallback=fallback
+    )
 
 
-def write_packets(lines: Iterable[str]) -> None:
-    """Write pkt-lines and a flush."""
-    for line in lines:
-        raw = (line + "\n").encode("utf-8", "surrogateescape")
-        sys.stdout.buffer.write(b"%04x" % (len(raw) + 4) + raw)
-    sys.stdout.buffer.write(b"0000")
-    sys.stdout.buffer.flush()
-
-
-def packets() -> Iterator[str]:
-    """Read pkt-lines up to a flush."""
-    while (line := read_packet()) is not None:
-        yield line.rstrip("\n")
-
-
-def read_request(name: str) -> dict[str, Any]:
-    """Read what git says of the push: ref updates and push options."""
-    options = []
-    if name == "proc-receive":
-        capabilities = next(iter(list(packets())), "").partition("\0")[2].split()
-        write_packets(["version=1\0push-options"])
-        lines = list(packets())
-        if "push-options" in capabilities:
-            options = list(packets())
-    else:
-        lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")
-        lines = [line for line in lines if line]
-        said = os.environ.get("GIT_PUSH_OPTION_COUNT", "0")
-        if not (said.isascii() and said.isdigit() and len(said) < 5):
-            raise Malformed("GIT_PUSH_OPTION_COUNT is %r" % said)
-        count = int(said)
-        options = [os.environ.get("GIT_PUSH_OPTION_%d" % each, "") for each in range(count)]
-    updates = [line.split(" ", 2) for line in lines]
-    for each in updates:
-        if len(each) != 3 or not all(part and not part.strip("0123456789abcdef")
-                                     for part in each[:2]):
-            raise Malformed("no update of a ref: %r" % " ".join(each)[:200])
-    env = {key: os.environ[key] for key in QUARANTINE if key in os.environ}
-    return {"do": name, "updates": updates, "options": options, "env": env}
+def of_this_process(name: str) -> Call:
+    """Serve the hook that this process is."""
+    streams = (sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
+    return Call(name, os.environ, *streams)
 
 
 def connect() -> _socket.socket | None:
@@ -124,7 +188,9 @@ def lines_of(link: _socket.socket) -> Iterator[str]:
             yield line.decode("utf-8", "replace")
 
 
-def ask(link: _socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
+def ask(
+    link: _socket.socket, request: dict[str, Any], say: Callable[[str], None]
+) -> dict[str, Any] | None:
     """Pass a request on, show what comes back; returns the answer, None if it was cut off.
 
     Lines are `say TEXT`, then `refused REF REASON` for each ref that is, then `exit CODE`.
@@ -148,41 +214,24 @@ def ask(link: _socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def respond(name: str, request: dict[str, Any], answer: dict[str, Any] | None) -> int:
-    """Tell git the verdict; returns the exit code."""
-    if name == "proc-receive":
-        lost = "the manager went away; push again"
-        everything = {ref: lost for _, _, ref in request["updates"]}
-        refused = everything if answer is None else answer.get("refused", everything)
-        verdicts = [
-            "ng %s %s" % (ref, refused[ref]) if ref in refused else "ok " + ref
-            for _, _, ref in request["updates"]
-        ]
-        write_packets(verdicts)
-        return 0
-    if answer is None and name == "pre-receive":
-        say("the manager went away while checking; push again")
-        return 1
-    return int((answer or {}).get("exit", 0))
-
-
 def main(name: str) -> int:
     """Serve one hook call."""
+    call = of_this_process(name)
     link = connect()
     if link is None:
         if name == "post-receive":
-            say("taken in; no manager is running, `zedops up` makes it happen")
+            call.say("taken in; no manager is running, `zedops up` makes it happen")
             return 0
         os.execv(sys.executable, [sys.executable, "-m", "zedops.gate", name])  # noqa: S606
     try:
-        request = read_request(name)
+        request = call.read()
     except Malformed as error:
-        say("cannot be checked: %s" % error)
+        call.say("cannot be checked: %s" % error)
         return 1
-    verdict = ask(link, request)
+    verdict = ask(link, request, call.say)
     if os.environ.get("ZEDOPS_FAULT") == "hook." + name:  # `faults`, which is not here to import
         os.kill(os.getpid(), 9)
-    return respond(name, request, verdict)
+    return call.respond(request, verdict)
 
 
 if __name__ == "__main__":

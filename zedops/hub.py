@@ -44,7 +44,6 @@ CONFIG = {
     "core.useReplaceRefs": "false",
     "zedops.hub": "true",
 }
-HOOKS = ("pre-receive", "proc-receive", "post-receive")
 _HOOK_MODULE = "zedops_hook"
 _RUN = "%s; sys.exit(hook.main('%s'))"
 
@@ -102,9 +101,9 @@ class Hub:
         with contextlib.suppress(OSError, py_compile.PyCompileError):
             py_compile.compile(str(module), doraise=True)
         begin = f"import sys; sys.path.insert(0, {str(folder)!r}); import {_HOOK_MODULE} as hook"
-        for name in HOOKS:
-            line = f"exec {_quoted(sys.executable)} -IS -c {_quoted(_RUN % (begin, name))}"
-            _write(folder / name, f"#!/bin/sh\n# zedops {__version__}\n{line}\n", 0o755)
+        for name in hook.NAMES:
+            command = f"{_quoted(sys.executable)} -IS -c {_quoted(_RUN % (begin, name))}"
+            _write(folder / name, hook.script(name, __version__, command), 0o755)
         (folder / "zedops-hook.py").unlink(missing_ok=True)  # what earlier versions ran
 
     @cached_property

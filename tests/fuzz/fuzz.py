@@ -102,16 +102,14 @@ def door(raw: bytes) -> None:
 
 def packet(raw: bytes) -> None:
     """Read what git says to a hook."""
-    sys.stdin, sys.stdout = io.TextIOWrapper(io.BytesIO(raw)), io.TextIOWrapper(io.BytesIO())
     with contextlib.suppress(hook.Malformed):
-        hook.read_request("proc-receive")
+        hook.Call("proc-receive", {}, io.BytesIO(raw), io.BytesIO(), io.BytesIO()).read()
 
 
 def pushed(raw: bytes) -> None:
     """Read which refs a push moves."""
-    sys.stdin = io.TextIOWrapper(io.BytesIO(raw))
     with contextlib.suppress(hook.Malformed):
-        hook.read_request("pre-receive")
+        hook.Call("pre-receive", {}, io.BytesIO(raw), io.BytesIO(), io.BytesIO()).read()
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

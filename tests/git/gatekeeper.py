@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,29 @@ from typing import Any
 from zedops import hook
 from zedops.gate import Gate, answer
 from zedops.hub import Hub
-from zedops.manager import requests
+from zedops.manager import caller, requests
 from zedops.manager.door import in_words
 
 
 @contextmanager
-def gatekeeper(hub: Hub) -> Iterator[None]:
-    """Keep a hub's gate for as long as it lasts; what comes after a push is nobody's."""
+def gatekeeper(hub: Hub, *, lend: bool = True) -> Iterator[None]:
+    """Keep a hub's gate for as long as it lasts; what comes after a push is nobody's.
+
+    Hooks lend it their descriptors, or ask in words, as those of another machine's container do.
+    """
     gate = Gate(hub)
+
+    def decide(request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+        return {"exit": 0} if request["do"] == "post-receive" else answer(gate, request, say)
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            request = requests.read(self.rfile.readline(hook.MAX_LINE))
-            verdict: dict[str, Any] = {"exit": 0}
-            if request["do"] != "post-receive":
-                verdict = answer(gate, request, lambda text: self._reply({"say": text}))
-            self._reply({"answer": verdict})
+            line = self.rfile.readline(hook.MAX_LINE)
+            if lend and line == hook.GREETING:
+                caller.serve(self, decide)
+            elif line != hook.GREETING:
+                verdict = decide(requests.read(line), lambda text: self._reply({"say": text}))
+                self._reply({"answer": verdict})
 
         def _reply(self, message: dict[str, Any]) -> None:
             self.wfile.write(in_words(message))

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import __version__
+from zedops import __version__, hook
 from zedops.calls import Finding, PortsReply, PortsRequest
 from zedops.cli.ask import call
 from zedops.clone import Clone
 from zedops.damage import MEND
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
-from zedops.hub import CONFIG, FOR_MAIN, HOOKS, Hub
+from zedops.hub import CONFIG, FOR_MAIN, Hub
 from zedops.ports import published
 from zedops.quantities import format_duration
 from zedops.settings import Settings
@@ -82,7 +82,7 @@ def check_hub(hub: Hub) -> Iterator[Finding]:
     wrong = [key for key, value in CONFIG.items() if _config(hub, key) != value]
     if wrong:
         yield Finding.wrong("hub", f"its configuration lacks {', '.join(wrong)}", remedy)
-    hooks = [name for name in HOOKS if not os.access(hub.path / "hooks" / name, os.X_OK)]
+    hooks = [name for name in hook.NAMES if not os.access(hub.path / "hooks" / name, os.X_OK)]
     if hooks:
         fact = f"{', '.join(hooks)} cannot be run: pushes are unchecked"
         yield Finding.wrong("hooks", fact, remedy)
@@ -119,7 +119,7 @@ def _config(hub: Hub, key: str) -> str:
 
 
 def _hooks(hub: Hub, remedy: str) -> Finding:
-    text = (hub.path / "hooks" / HOOKS[0]).read_text()
+    text = (hub.path / "hooks" / hook.NAMES[0]).read_text()
     interpreter = re.search(r"exec '([^']+)'", text)
     if interpreter is None or not os.access(interpreter[1], os.X_OK):
         named = interpreter[1] if interpreter else "no interpreter"

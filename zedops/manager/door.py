@@ -22,8 +22,8 @@ from zedops.bus import Bus, Enrolment
 from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
-from zedops.hub import FOR_MAIN, HOOKS, MAIN
-from zedops.manager import answers, requests
+from zedops.hub import FOR_MAIN, MAIN
+from zedops.manager import answers, caller, requests
 from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
@@ -85,9 +85,12 @@ class Door:
                 line = handler.rfile.readline(hook.MAX_LINE)
                 if not line:
                     return  # somebody only looked whether anybody is there
-                request = requests.read(line)
-                write = in_words if request["do"] in HOOKS else _in_json
-                reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
+                if line != hook.GREETING:
+                    request = requests.read(line)
+                    write = in_words if request["do"] in hook.NAMES else _in_json
+                    reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
+                elif not caller.serve(handler, self._answer):
+                    return
                 faults.point("door.answered")
             except (BrokenPipeError, ConnectionResetError):
                 raise

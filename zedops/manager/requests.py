@@ -84,7 +84,7 @@ _EDITS: Mapping[str, Check] = {"base": _is_commit, "files": _is_files}
 _ASKED: Mapping[str, Check] = {"request": lambda value: isinstance(value, dict)}
 #: What each request must have; what more it has is passed over.
 _FIELDS: Mapping[str, Mapping[str, Check]] = {
-    **dict.fromkeys(("pre-receive", "proc-receive", "post-receive"), _PUSH),
+    **dict.fromkeys(hook.NAMES, _PUSH),
     "list": {"buried": _is_bool},
     "list-at": {"buried": _is_bool, "at": _is_commit},
     "show": {"server": _is_text},
@@ -107,8 +107,13 @@ def read(line: bytes) -> dict[str, Any]:
         said = json.loads(line)
     except (ValueError, RecursionError):
         raise ZedopsError("that is no request: not one line of JSON") from None
+    return check(said)
+
+
+def check(said: object) -> dict[str, Any]:
+    """See that something is a request; returns it. ZedopsError says what is wrong with it."""
     name = said.get("do") if isinstance(said, dict) else None
-    if not isinstance(name, str) or name not in _FIELDS:
+    if not isinstance(said, dict) or not isinstance(name, str) or name not in _FIELDS:
         raise ZedopsError(f"unknown request {str(name)[:40]!r}")
     wrong = [key for key, check in _FIELDS[name].items() if not check(said.get(key))]
     if wrong:

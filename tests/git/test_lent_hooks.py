@@ -1,0 +1,124 @@
+"""Hooks lend the manager what they have of git, or ask in words: told the same either way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socketserver
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.git.gatekeeper import gatekeeper
+from tests.git.people import Person
+from zedops import hook
+from zedops.hub import Hub
+
+A = "servers.d/a.yaml"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    return Hub.create(tmp_path / "fleet.git")
+
+
+@pytest.fixture
+def ada(hub: Hub, tmp_path: Path) -> Person:
+    ada = Person(hub, tmp_path / "ada", "Ada")
+    ada.commit({A: "image: a\n"})
+    ada.push()
+    return ada
+
+
+def without_python(hub: Hub) -> None:
+    """Leave hooks only the way on which they lend what they have."""
+    (hub.path / "hooks" / "zedops_hook.py").unlink()
+    shutil.rmtree(hub.path / "hooks" / "__pycache__")
+
+
+@contextmanager
+def doorkeeper(hub: Hub, said: bytes) -> Iterator[None]:
+    """Answer whoever knocks with these bytes, and hang up."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.read()
+            self.wfile.write(said)
+
+    folder = os.open(hub.runtime, os.O_RDONLY)
+    place = f"/proc/self/fd/{folder}/{hook.SOCKET.rpartition('/')[2]}"
+    with socketserver.ThreadingUnixStreamServer(place, Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+            Path(place).unlink()
+            os.close(folder)
+
+
+@pytest.mark.parametrize("lend", [True, False])
+def test_a_push_is_told_the_same_either_way(hub: Hub, ada: Person, *, lend: bool) -> None:
+    head = hub.head()
+    if lend:
+        without_python(hub)
+    with gatekeeper(hub, lend=lend):
+        ada.commit({A: "imag: b\n", "servers.d/ü\x07.yaml": "image: b\n"})
+        said = ada.push(fails=True)
+        assert "servers.d/a.yaml:1:1: imag: unknown key" in said
+        assert "refused: " in said
+        assert "\x07" not in said
+        ada.git("reset", "--hard", "HEAD~")
+        pushed = ada.commit({A: "image: b\n"})
+        said = ada.push("-o", "dry-run", fails=True)
+        assert "dry run: nothing was changed" in said
+        assert hub.head() == head
+        ada.push()
+        assert hub.head() == pushed
+        ada.commit({A: "image: c\n"})
+        ada.push("origin", "HEAD:refs/for/else", fails=True)
+    assert hub.head() == pushed
+
+
+@pytest.mark.parametrize("name", ["pre-receive", "proc-receive"])
+def test_a_manager_that_dies_with_what_it_was_lent_fails_the_push_closed(
+    hub: Hub, ada: Person, name: str
+) -> None:
+    head = hub.head()
+    without_python(hub)
+    ada.commit({A: "image: b\n"})
+    if name == "proc-receive":
+        (hub.path / "hooks" / "pre-receive").write_text("#!/bin/sh\n")
+    with doorkeeper(hub, b"served "):
+        said = ada.push(fails=True)
+    assert "the manager went away" in said
+    assert hub.head() == head
+
+
+def test_what_is_no_pipe_is_left_alone(hub: Hub, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    seen.write_text("before\n")
+    with gatekeeper(hub), seen.open("a") as file:
+        done = subprocess.run(
+            [hub.path / "hooks" / "pre-receive"], cwd=hub.path, input=b"nonsense\n",
+            stdout=subprocess.PIPE, stderr=file, check=False, timeout=60,
+        )
+    assert done.returncode == 1
+    assert seen.read_text().startswith("before\ncannot be checked: ")
+
+
+def test_too_much_is_not_read(hub: Hub) -> None:
+    line = b"%040d %040d refs/heads/main\n" % (0, 0)
+    with gatekeeper(hub):
+        done = subprocess.run(
+            [hub.path / "hooks" / "pre-receive"], cwd=hub.path, capture_output=True, check=False,
+            input=line * (hook.MAX_LINE // len(line) + 2), timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"cannot be checked: more than 16 MB of updates\n"

@@ -1,0 +1,105 @@
+"""A hook that asks at the door lends its descriptors, and the manager talks to git in its place.
+
+To start Python for each hook was a third of a push. So a hook runs `git credential-cache`, which is
+a client of Unix sockets that every git has: it passes on what it is given, shows what comes back,
+and holds git's descriptors meanwhile, which are opened anew here (proc(5), `/proc/PID/fd`). Pipes
+only: what is something else, or of a process that cannot be seen from here (another container's,
+another user's), is not taken, and the hook asks in words.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from socketserver import StreamRequestHandler
+from typing import Any, BinaryIO, cast
+
+from zedops import hook
+from zedops.errors import ZedopsError
+from zedops.manager import requests
+
+_CREDENTIALS = struct.Struct("3i")
+
+
+log = logging.getLogger(__name__)
+
+Answer = Callable[[dict[str, Any], Callable[[str], None]], dict[str, Any]]
+
+
+def serve(handler: StreamRequestHandler, answer: Answer) -> bool:
+    """Talk to git in a hook's place, and tell the hook how to end; False where that cannot be."""
+    with _call_of(handler.connection, cast("BinaryIO", handler.rfile)) as call:
+        if call is None:
+            return False
+        handler.wfile.write(b"served ")  # from here on nobody else can read what git says
+        handler.wfile.flush()
+        code = _answer(call, answer)
+    handler.wfile.write(b"exit=%d\n" % code)
+    handler.wfile.flush()
+    return True
+
+
+def _answer(call: hook.Call, answer: Answer) -> int:
+    try:
+        request = requests.check(call.read())
+    except (hook.Malformed, ZedopsError) as error:
+        call.say(f"cannot be checked: {error}")
+        return 1
+    try:
+        return call.respond(request, answer(request, call.say))
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except ZedopsError as error:
+        call.say(str(error))
+    except Exception as error:
+        log.exception("a push failed")
+        call.say(f"zedops failed: {error!r}; see the manager's log")
+    return call.respond(request, {"exit": 1})
+
+
+@contextmanager
+def _call_of(link: socket.socket, said: BinaryIO) -> Iterator[hook.Call | None]:
+    """Read which hook asks, after its greeting, and open what it lends; None if that cannot be."""
+    name = _name_in(said)
+    peer = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    process = Path("/proc", str(_CREDENTIALS.unpack(peer)[0]))
+    lent = [process / "fd" / str(number) for number in hook.DESCRIPTORS]
+    call = None
+    with ExitStack() as opened:
+        try:
+            if name is not None and all(each.is_fifo() for each in lent):
+                git, told, person = (
+                    opened.enter_context(_open(pipe, mode))
+                    for pipe, mode in zip(lent, ("rb", "wb", "wb"), strict=True)
+                )
+                call = hook.Call(name, _environment(process), git, told, person)
+        except OSError:
+            call = None
+        # it waits for its answer, so it is still the process that asked, unless it hung up
+        poll = select.poll()
+        poll.register(link, 0)
+        yield None if poll.poll(0) else call
+
+
+def _name_in(said: BinaryIO) -> str | None:
+    """Read the rest of what the client passes on: words of its own, then what the hook says."""
+    lines = said.read(4096).decode("ascii", "replace").splitlines()
+    names = [name for name in hook.NAMES if f"hook={name}" in lines]
+    return names[0] if names else None
+
+
+def _open(pipe: Path, mode: str) -> BinaryIO:
+    """Open a pipe anew. OSError where it may not be."""
+    number = os.open(pipe, os.O_RDONLY if mode == "rb" else os.O_WRONLY)
+    return cast("BinaryIO", os.fdopen(number, mode))
+
+
+def _environment(process: Path) -> dict[str, str]:
+    pairs = os.fsdecode((process / "environ").read_bytes()).split("\0")
+    return {key: value for key, found, value in (each.partition("=") for each in pairs) if found}
