@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from zedops.wire import DesiredServer, Goal
 from zedops_agent import data, files
 from zedops_agent.adoption import differences
 from zedops_agent.engine import Engine
+from zedops_agent.listing import Listing
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed
 from zedops_agent.pace import Pace
 from zedops_agent.secrets import Secrets
@@ -24,20 +26,37 @@ class Lookout:
         self._fleet, self._engine, self._root = fleet, engine, root
         self._secrets, self._pace = secrets, pace
         self._named: dict[str, Path] = {}
+        self._listing = Listing(partial(engine.listed, fleet), partial(engine.all_listed, fleet))
 
     def look(
-        self, want: DesiredServer, adopted: str | None, begin: Callable[[str], None]
+        self, want: DesiredServer, adopted: str | None, begin: Callable[[str], None],
+        since: float, before: Observed | None = None,
     ) -> Observed:
-        """Observe one server, `begin` said; EngineUnreachable means that nothing was seen."""
+        """Observe one server, `begin` said; EngineUnreachable means that nothing was seen.
+
+        Containers are listed as they were at `since` (monotonic) or later; after a look `before`
+        not at all: those that it saw, and that were made or told of after it.
+        """
         with self._pace.look():
             begin(want.id)
-            return self._look(want, adopted)
+            if before is None:
+                known = self._listing.of(want.id, since)
+            else:
+                known = [each.id for each in before.containers] + self._listing.known(want.id)
+            return self._look(want, adopted, known)
 
-    def _look(self, want: DesiredServer, adopted: str | None) -> Observed:
+    def tell(self, server_id: str, container: str, *, gone: bool = False) -> None:
+        """Take note that a container is a server's, or that it is gone for good."""
+        self._listing.tell(server_id, container, gone=gone)
+
+    def _look(self, want: DesiredServer, adopted: str | None, known: list[str]) -> Observed:
+        ids = [*known, *([adopted] if adopted else [])]
         containers = [
             self._as_adopted(each, want) if each.id == adopted else self._as_made(each, want)
-            for each in self._engine.look(self._fleet, want.id, adopted)
+            for each in self._engine.inspect(ids)
         ]
+        for gone in set(ids).difference(each.id for each in containers):
+            self._listing.tell(want.id, gone, gone=True)
         if not containers and want.goal.ends:
             files.forget(self._fleet, want.id)  # it may have been removed by hand
         return Observed(

@@ -194,15 +194,15 @@ class Agent:
 
     # --- threads
 
-    def _work_on(self, server_id: str) -> float | None:
-        """Settle one server; returns after how many seconds to look again, if at all."""
+    def _work_on(self, server_id: str, since: float) -> float | None:
+        """Settle one server, marked at `since`; returns in how many seconds to look again."""
         document = self._document
         want = document.servers.get(server_id) if document else None
         try:
             if want is None:
                 self._reconciler.forget(server_id)
                 return None
-            again_at = self._reconciler.settle(want)
+            again_at = self._reconciler.settle(want, since)
             if again_at is None:
                 return None
             return left_s(again_at, datetime.now(UTC))
@@ -229,6 +229,7 @@ class Agent:
                 self._mark_all()
                 for event in events:
                     since_ns = event.at_ns
+                    self._lookout.tell(event.server_id, event.container, gone=event.is_gone)
                     # an end is often the first half of something: a removal, a restart by hand
                     delay_s = END_DEBOUNCE_S if event.is_end else 0.0
                     self._schedule.mark_later(event.server_id, delay_s)

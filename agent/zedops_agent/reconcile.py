@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from zedops import faults
 from zedops.document import one_line
@@ -39,6 +41,13 @@ _NOT_KEPT_PAUSE_S = 10.0
 _DISRUPTIVE = (StopContainer, Start)
 
 
+class _Done(NamedTuple):
+    """How far a plan came: what to say of it, and whether every step was done and is known."""
+
+    note: str | None = None
+    whole: bool = False
+
+
 class Reconciler:
     """Works on one server at a time; several threads may each have one in hand."""
 
@@ -71,23 +80,28 @@ class Reconciler:
         """Report everything anew, to a manager that may have missed something."""
         self._reported.clear()
 
-    def settle(self, want: DesiredServer) -> datetime | None:
-        """Work on a server until its plan is empty. Returns when to look again, if ever."""
+    def settle(self, want: DesiredServer, since: float) -> datetime | None:
+        """Work on a server until its plan is empty. Returns when to look again, if ever.
+
+        What it finds is of `since` (monotonic) or later.
+        """
         with faults.work_on(want.name):
             try:
-                return self._settle(want)
+                return self._settle(want, since)
             except NotKept as error:
                 log.warning("%s: %s", want.name, error, extra={"server": want.name})
                 return datetime.now(UTC) + timedelta(seconds=_NOT_KEPT_PAUSE_S)
 
-    def _settle(self, want: DesiredServer) -> datetime | None:
-        note: str | None = None
+    def _settle(self, want: DesiredServer, since: float) -> datetime | None:
+        done, seen = _Done(), None
         for _ in range(_ROUNDS):
             if self.stopping:
                 return None
             now = datetime.now(UTC)
             before = self._store.load_memory(want.id)
-            seen = self._lookout.look(want, before.adopted, self._cover)
+            if not done.whole or want.goal.ends:  # what ends for good is listed each time
+                seen = None
+            seen = self._lookout.look(want, before.adopted, self._cover, since, seen)
             memory = remember(before, want, seen, now)
             plan = make_plan(self._fleet, want, seen, memory, now)
             if not plan.steps and plan.lost is None and _is_there(want, seen):
@@ -102,15 +116,15 @@ class Reconciler:
             at_work = Activity.OTHER if plan.steps else None
             # first the facts as they were found, then what is being done about them
             for activity in dict.fromkeys((at_work, _activity(plan, want))):
-                self._report(want, seen, memory, plan, plan.note or note, activity)
+                self._report(want, seen, memory, plan, plan.note or done.note, activity)
             if not plan.steps:
                 return plan.again_at
-            note = self._do(plan, want, seen) or plan.note
+            done, since = self._do(plan, want, seen), time.monotonic()
         return datetime.now(UTC) + timedelta(seconds=_ROUNDS_PAUSE_S)
 
-    def _do(self, plan: Plan, want: DesiredServer, seen: Observed) -> str | None:
-        """Do a plan's steps; a failure ends it and is remembered. Returns what to say."""
-        note = None
+    def _do(self, plan: Plan, want: DesiredServer, seen: Observed) -> _Done:
+        """Do a plan's steps; a failure ends it and is remembered."""
+        note = plan.note
         replaces = any(not matches(each, want) for each in seen.containers)
         disrupted = False
         for step in plan.steps:
@@ -126,16 +140,16 @@ class Reconciler:
                 raise
             except LookOutdated as error:
                 log.info("%s: looking again: %s", want.name, error)
-                return None
+                return _Done(plan.note)
             except (EngineFailed, DataAtRisk) as error:
                 retry = not disrupted and not isinstance(error, GaveUp | DataAtRisk)
                 self._remember_failure(want, step, str(error), retry=retry)
-                return None
+                return _Done(plan.note)
             if isinstance(told, str):
-                note = "; ".join(each for each in (note or plan.note, told) if each)
+                note = "; ".join(each for each in (note, told) if each)
             elif told is not None and (told.killed or want.goal is not Goal.RUNNING):
                 note = _how_it_stopped(told)
-        return note
+        return _Done(note, whole=True)
 
     def _remember_failure(self, want: DesiredServer, step: Step, text: str, *, retry: bool) -> None:
         kind, text = type(step).__name__, one_line(text)  # it may hold a container's last words

@@ -150,8 +150,10 @@ class Workshop:
         data.make(self._root, places, self._lookout.owner(want), want.definition, self._user(want))
 
     def _check_ports(self, step: CheckPorts, want: DesiredServer) -> None:
-        ports = want.definition.ports.values()
-        uses = self._survey.ports(self._store.adopted, {(e.protocol, e.host) for e in ports})
+        ports = {(each.protocol, each.host) for each in want.definition.ports.values()}
+        if self._survey.are_free(ports, want.id, self._store.adopted):
+            return
+        uses = self._survey.ports(self._store.adopted)
         found = conflict(want.definition, uses, want.id, stopped_too=step.stopped_too)
         if found is not None:
             raise EngineFailed(found)
@@ -211,8 +213,9 @@ class Workshop:
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets
         )
+        made = partial(self._lookout.tell, want.id)
         with self._pace.turn():
-            self._name(step.name, None, lambda: self._engine.create(config, host, networks))
+            self._name(step.name, None, lambda: self._engine.create(config, host, networks, made))
         return uncovered(want.definition, image)
 
     def _name(self, name: str, container: str | None, act: Callable[[], object]) -> None:

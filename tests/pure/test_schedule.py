@@ -19,7 +19,7 @@ def running(work: Callable[[Schedule, str], None]) -> Iterator[tuple[Schedule, S
     """Run a schedule; gives it, and whom it had in hand."""
     done: SimpleQueue[str] = SimpleQueue()
 
-    def settle(server_id: str) -> None:
+    def settle(server_id: str, _since: float) -> None:
         work(schedule, server_id)
         done.put(server_id)
 

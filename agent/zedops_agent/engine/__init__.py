@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from zedops_agent import facts
 from zedops_agent.engine import stats, stopping, streams, users
 from zedops_agent.engine.connection import Connection, translated
 from zedops_agent.engine.events import Subscription
+from zedops_agent.engine.joint import Joint
 from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME, Ceilings, Container, Image
 
 #: How long after a start the Engine may take to show the ports.
@@ -60,6 +62,7 @@ class Engine:
     def __init__(self, url: str | None = None) -> None:
         self.connection = Connection(url)
         self._api = self.connection.api
+        self._images = cache(lambda reference: Joint(partial(self._image, reference)))
         self._subscription: Subscription | None = None
         self._closed = False
         self._bindings: dict[str, tuple[facts.Binding, ...]] = {}
@@ -97,18 +100,37 @@ class Engine:
         return {key: frozenset(each) for key, each in found.items()}
 
     @translated
-    def look(
-        self, fleet: str, server_id: str, adopted: str | None = None
-    ) -> tuple[Container, ...]:
-        """Look at every container of one server: those with its label, and an adopted one.
+    def look(self, fleet: str, server_id: str, adopted: str | None) -> tuple[Container, ...]:
+        """Look at every container of one server: those with its label, and an adopted one."""
+        return self.inspect([*self.listed(fleet, server_id), *([adopted] if adopted else [])])
+
+    @translated
+    def listed(self, fleet: str, server_id: str) -> list[str]:
+        """List the containers with a server's label: the Engine goes through all there are."""
+        return [each["Id"] for each in self._labelled(fleet, f"{SERVER_ID}={server_id}")]
+
+    @translated
+    def all_listed(self, fleet: str) -> dict[str, list[str]]:
+        """List the containers with the fleet's label by server, in one call."""
+        found: dict[str, list[str]] = {}
+        for each in self._labelled(fleet):
+            found.setdefault(each["Labels"].get(SERVER_ID, ""), []).append(each["Id"])
+        return found
+
+    def _labelled(self, fleet: str, *labels: str) -> list[Mapping[str, Any]]:
+        filters = {"label": [f"{FLEET}={fleet}", *labels]}
+        found: list[Mapping[str, Any]] = self._api.containers(all=True, filters=filters)
+        return found
+
+    @translated
+    def inspect(self, containers: Iterable[str]) -> tuple[Container, ...]:
+        """Look at containers; those that are not there are left out.
 
         One that does not run counts only if the Engine is not about to go, which ends them all.
         """
-        labels = [f"{FLEET}={fleet}", f"{SERVER_ID}={server_id}"]
-        listed = [each["Id"] for each in self._api.containers(all=True, filters={"label": labels})]
         found = []
-        for each in dict.fromkeys([*listed, *([adopted] if adopted else [])]):
-            with suppress(docker.errors.NotFound):  # gone between the two calls
+        for each in dict.fromkeys(containers):
+            with suppress(docker.errors.NotFound):  # gone since it was listed
                 found.append(facts.container(self._api.inspect_container(each)))
         if not all(each.running for each in found):
             self.connection.knock()
@@ -202,6 +224,9 @@ class Engine:
     @translated
     def image(self, reference: str) -> Image | None:
         """Look at an image on this host; None if it is not here."""
+        return self._images(reference)()
+
+    def _image(self, reference: str) -> Image | None:
         try:
             found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
@@ -223,8 +248,11 @@ class Engine:
                 progress(f"pulling {reference} {100 * done // total} % of {total >> 20} MiB")
 
     @translated
-    def create(self, config: dict[str, Any], host: dict[str, Any], networks: list[str]) -> str:
-        """Create a container. `config` and `host` are docker-py's arguments; returns its id.
+    def create(
+        self, config: dict[str, Any], host: dict[str, Any], networks: list[str],
+        tell: Callable[[str], None],
+    ) -> None:
+        """Create a container. `config` and `host` are docker-py's arguments; its id is told.
 
         A network that is not there would only be met at its start, with the one before it stopped.
         """
@@ -234,10 +262,10 @@ class Engine:
         host_config = self._api.create_host_config(**host)
         made = self._api.create_container(**config, host_config=host_config)["Id"]
         self._bindings[made] = facts.bindings({"HostConfig": host_config})
+        tell(made)
         faults.point("create.made")
         for network in networks:
             self._api.connect_container_to_network(made, network)
-        return str(made)
 
     @translated
     def start(self, container: str) -> None:

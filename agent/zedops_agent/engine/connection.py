@@ -7,8 +7,6 @@ was faster, or EngineUnreachable where nothing could be seen.
 from __future__ import annotations
 
 import functools
-import threading
-import time
 from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPException
@@ -22,6 +20,7 @@ import urllib3.exceptions
 from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection
 
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
+from zedops_agent.engine.joint import Joint
 
 _TIMEOUT_S = 120
 #: As many connections as may be in use at once are kept: most wait for a stop or a start.
@@ -51,7 +50,7 @@ class Connection:
     """docker-py's low-level client of one Engine. Safe to use from several threads."""
 
     def __init__(self, url: str | None = None) -> None:
-        self._knocking, self._knocked = threading.Lock(), 0.0
+        self._knock_for_all = Joint(self._knock)
         kwargs = docker.utils.kwargs_from_env() if url is None else {"base_url": url}
         self._url = kwargs.get("base_url", "unix:///var/run/docker.sock")
         self._connect = functools.partial(docker.APIClient, **kwargs)
@@ -76,15 +75,9 @@ class Connection:
         """See that the Engine takes new connections; EngineUnreachable if it does not.
 
         One that shuts down closes its door first and then ends every container, while it still
-        answers on the connections that it has: what is seen there is nobody's doing. Whoever asks
-        while somebody knocks waits for the next knock, which is for all of them.
+        answers on the connections that it has: what is seen there is nobody's doing.
         """
-        asked = time.monotonic()
-        with self._knocking:
-            if self._knocked <= asked:
-                begun = time.monotonic()
-                self._knock()
-                self._knocked = begun
+        self._knock_for_all()
 
     def _knock(self) -> None:
         try:

@@ -27,6 +27,7 @@ class Event:
     """Something happened to a server's container at a time (ns since 1970)."""
 
     server_id: str
+    container: str
     action: str
     at_ns: int
 
@@ -34,6 +35,11 @@ class Event:
     def is_end(self) -> bool:
         """Say whether a process ended."""
         return self.action == "die"
+
+    @property
+    def is_gone(self) -> bool:
+        """Say whether the container is there no more."""
+        return self.action == "destroy"
 
 
 class Subscription:
@@ -63,7 +69,7 @@ class Subscription:
                 mine = labels.get(SERVER_ID, "") if labels.get(FLEET) == self._fleet else None
                 server_id = self._adopted().get(raw["Actor"]["ID"], mine)
                 if server_id is not None:
-                    yield Event(server_id, raw["Action"], int(raw["timeNano"]))
+                    yield Event(server_id, raw["Actor"]["ID"], raw["Action"], int(raw["timeNano"]))
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise self._connection.gone(error) from error
         finally:
