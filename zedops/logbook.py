@@ -41,7 +41,6 @@ def open_logbook(*, verbose: bool, wanted: Format | None = None) -> None:
         news_handler.setFormatter(_PlainNews())
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     news = logging.getLogger(NEWS)
     news.handlers, news.propagate = [news_handler], False
     news.setLevel(logging.INFO)

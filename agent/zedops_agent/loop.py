@@ -16,6 +16,7 @@ from typing import assert_never
 
 from zedops.bus import Link, Stream
 from zedops.calls import ExecRequest, LogsRequest, Reply, Request, StreamRequest
+from zedops.directories import Directories
 from zedops.errors import (
     EngineFailed,
     EngineUnreachable,
@@ -37,7 +38,6 @@ from zedops_agent.schedule import Schedule
 from zedops_agent.secrets import Secrets
 from zedops_agent.store import Store
 from zedops_agent.survey import Survey
-from zedops_agent.watch import changed_homes
 from zedops_agent.work import Workshop
 
 log = logging.getLogger(__name__)
@@ -49,8 +49,6 @@ RESYNC_S = 60.0
 DATA_LOOK_S = 10.0
 DATA_LOOK_SHARE = 0.002
 END_DEBOUNCE_S = 0.03
-#: Directories that are made one after the other are watched together.
-_GATHER_S = 0.5
 #: Waits before asking an Engine that did not answer again.
 ENGINE_RETRY_S = 2.0
 
@@ -86,8 +84,8 @@ class Agent:
         )
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._data: dict[str, tuple[tuple[DataVolume, ...], str | None]] = {}
-        self._watched: set[str] = set()
-        self._rewatch = threading.Event()
+        self._homes: Directories | None = None
+        self._unwatched = ""
         self._saying = threading.Lock()
         self._engine_gone = False
         self._threads: list[threading.Thread] = []
@@ -98,8 +96,13 @@ class Agent:
         self._metrics.look = self.standing
         loops = {
             "dispatch": self._schedule.run, "listen": self._listen, "tick": self._tick,
-            "watch": self._watch_data, "contact": self._contact.run,
+            "contact": self._contact.run,
         }
+        try:
+            self._homes = Directories()
+            loops["watch"] = self._watch_data
+        except OSError as error:
+            self._say_unwatched(error)
         for name, loop in loops.items():
             thread = threading.Thread(target=loop, name=name, daemon=True)
             thread.start()
@@ -111,8 +114,9 @@ class Agent:
         self._reconciler.stopping = True
         self._pace.end()
         self._schedule.stop()
-        self._rewatch.set()
         self._schedule.wait()
+        if self._homes is not None:
+            self._homes.close()
         self._contact.stop()
         self._engine.close()
         for thread in self._threads:
@@ -216,8 +220,7 @@ class Agent:
             log.exception("working on %s failed; trying again", want.name if want else server_id)
             return ENGINE_RETRY_S
         finally:
-            if server_id not in self._watched and self._lookout.home(server_id).is_dir():
-                self._rewatch.set()
+            self._watch_home(server_id)
 
     def _listen(self) -> None:
         """Wake on the Engine's events; after every silence look at everything."""
@@ -291,20 +294,23 @@ class Agent:
         self._schedule.mark({key for key, each in looks.items() if each != self._data.get(key)})
         self._data = looks
 
+    def _watch_home(self, server_id: str) -> None:
+        """Watch the directory above a server's volumes, which no world is written to."""
+        try:
+            if self._homes is not None:
+                self._homes.add(self._lookout.home(server_id))
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # nothing was made yet, or all of it went
+        except OSError as error:
+            self._say_unwatched(error)
+
+    def _say_unwatched(self, error: OSError) -> None:
+        if self._unwatched != str(error):
+            self._unwatched = str(error)
+            log.info("cannot watch the data directories (%s); looking now and then", error)
+
     def _watch_data(self) -> None:
         """Wake when a data directory comes or goes; the regular look covers what this misses."""
-        while not self._schedule.stopping:
-            self._schedule.pause(_GATHER_S)
-            self._rewatch.clear()
-            if self._schedule.stopping:  # asked after the clearing: it may have cleared the wake
-                return
-            homes = {self._lookout.home(each): each for each in self._ids()}
-            homes = {path: each for path, each in homes.items() if path.is_dir()}
-            self._watched = set(homes.values())
-            try:
-                for changed in changed_homes(set(homes), self._rewatch):
-                    for each in changed:
-                        self._schedule.mark_later(homes[each], 0.0)
-            except (OSError, RuntimeError) as error:
-                log.info("cannot watch the data directories (%s); looking now and then", error)
-                self._schedule.pause(RESYNC_S)
+        while self._homes is not None and (changed := self._homes.wait()) is not None:
+            for home in changed:
+                self._schedule.mark_later(home.name, END_DEBOUNCE_S)

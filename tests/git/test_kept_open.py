@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from zedops.directories import MOVED_TO, Directories
 from zedops.errors import GitFailed
 from zedops.hub import MAIN, Hub
-from zedops.manager.moves import Moves
 from zedops.repository import NO_OBJECT, Repository, Signature
 from zedops.trailers import EMAIL
 
@@ -98,17 +97,11 @@ def test_many_may_ask_at_once(hub: Hub) -> None:
     assert [each and each.id for each in found] == commits * 10
 
 
-def test_a_moved_ref_is_told_and_an_end_ends_the_wait(hub: Hub) -> None:
-    moves = Moves(hub.path / "refs" / "heads")
+def test_a_moved_ref_is_told(hub: Hub) -> None:
+    folder = hub.path / "refs" / "heads"
+    moves = Directories(folder, events=MOVED_TO)
     root = commit(hub, ADA, {A: b"1"})
     hub.repository.move_ref(MAIN, root, NO_OBJECT)
-    assert moves.wait()
-    ended = threading.Timer(0.05, moves.close)
-    ended.start()
-    assert not moves.wait()
-    ended.join()
-
-
-def test_a_directory_that_is_not_there_cannot_be_watched(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        Moves(tmp_path / "none")
+    assert moves.wait() == {folder}
+    moves.close()
+    assert moves.wait() is None

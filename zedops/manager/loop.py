@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from zedops import faults, remembered
 from zedops.bus import Bus
+from zedops.directories import MOVED_TO, Directories
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
@@ -24,7 +25,6 @@ from zedops.manager.housekeeping import Housekeeping
 from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
-from zedops.manager.moves import Moves
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
@@ -72,7 +72,7 @@ class Manager:
         #: A commit that was taken in; hosts hear of it before it is written down as seen.
         self._unseen: str | None = None
         self._last_commit = self._next_look = 0.0
-        self._moves: Moves | None = None
+        self._moves: Directories | None = None
         self._house = Housekeeping(hub.repository)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -93,7 +93,7 @@ class Manager:
         folder = self.hub.path / "refs" / "heads"
         loops: list[Callable[[], None]] = [self._run]
         try:
-            self._moves = Moves(folder)
+            self._moves = Directories(folder, events=MOVED_TO)
             loops.append(self._watch)
         except OSError as error:
             log.warning("cannot watch %s (%s); looking every %s s instead", folder, error, POLL_S)
