@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from zedops import faults
@@ -31,12 +31,12 @@ _SHARED = 0o777
 
 def home_path(root: Path, server_id: str) -> Path:
     """Say where a server's own volumes live on the host."""
-    return root / "servers" / server_id
+    return root.joinpath("servers", server_id)
 
 
 def volume_path(root: Path, server_id: str, key: str) -> Path:
     """Say where a volume lives on the host."""
-    return home_path(root, server_id) / key
+    return root.joinpath("servers", server_id, key)  # in one go: asked for at every look
 
 
 @dataclass(frozen=True)
@@ -55,42 +55,54 @@ Places = Mapping[str, Path | None]
 def look(places: Places, owner: Owner, definition: Definition) -> tuple[DataVolume, ...]:
     """Look at every declared data volume; one directory entry each, whatever their size."""
     return tuple(
-        replace(_look_at(places[key], key, owner), own_place=volume.source is None)
+        _look_at(places[key], key, owner, own_place=volume.source is None)
         for key, volume in definition.volumes.items()
         if volume.kind is VolumeKind.DATA and key in places
     )
 
 
-def _look_at(path: Path | None, key: str, owner: Owner) -> DataVolume:
+def _look_at(
+    path: Path | None, key: str, owner: Owner, *, own_place: bool = True
+) -> DataVolume:
     marker = content = Presence.ABSENT
     if path is None:
-        return DataVolume(key, marker, content)
+        return DataVolume(key, marker, content, own_place)
+    place = str(path)
     try:
-        with os.scandir(path) as entries:
+        with os.scandir(place) as entries:
             for entry in entries:
                 if entry.name == MARKER:
-                    marker = _read_marker(path / MARKER, owner)
+                    marker = _read_marker(f"{place}/{MARKER}", owner)
                 else:
                     content = Presence.PRESENT
                 if Presence.ABSENT not in (marker, content):
                     break
     except (FileNotFoundError, NotADirectoryError):
-        return DataVolume(key, Presence.ABSENT, Presence.ABSENT)
+        marker = content = Presence.ABSENT
     except OSError:
-        return DataVolume(key, Presence.UNKNOWN, Presence.UNKNOWN)
-    return DataVolume(key, marker, content)
+        marker = content = Presence.UNKNOWN
+    return DataVolume(key, marker, content, own_place)
 
 
-def _read_marker(path: Path, owner: Owner) -> Presence:
+def _read_marker(path: str, owner: Owner) -> Presence:
     """Read whose a directory is. A marker put back by hand may leave the fleet out."""
     try:
-        said = json.loads(path.read_text())
+        said = json.loads(_beginning(path))
         same = said.get("id") == owner.id and said.get("fleet", owner.fleet) == owner.fleet
     except OSError:
         return Presence.UNKNOWN
     except (ValueError, AttributeError):
         return Presence.FOREIGN
     return Presence.PRESENT if same else Presence.FOREIGN
+
+
+def _beginning(path: str) -> bytes:
+    """Read a small file with three calls: a file object takes twice as long."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 1 << 16)
+    finally:
+        os.close(descriptor)
 
 
 def belongings(root: Path, fleet: str) -> list[Belonging]:

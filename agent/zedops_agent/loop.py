@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 #: Full comparison with the Engine, in case an event was missed.
 RESYNC_S = 60.0
 #: A data directory that is gone and was not seen to go is seen after this; later with so many
-#: servers (a thousand) that looking would take more than this part of a core.
+#: servers (five hundred) that looking would take more than this part of a core.
 DATA_LOOK_S = 10.0
 DATA_LOOK_SHARE = 0.002
 END_DEBOUNCE_S = 0.03
@@ -284,7 +284,7 @@ class Agent:
         self._schedule.mark(differing)
 
     def _look_at_data(self) -> None:
-        """No event tells that a directory went, or a secret changed: 0.1 ms each to look."""
+        """No event tells that a directory went, or a secret changed: 0.04 ms each to look."""
         document = self._document
         looks = {}
         for key, want in (document.servers if document else {}).items():
