@@ -11,16 +11,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
 
-from zedops.fields import Name, ServerId
+from zedops.fields import Lean, Name, ServerId
 from zedops.model import Definition, Drift
 
 #: Raised when an older peer could misread a message; a transport refuses any other, saying so.
 VERSION = 1
 
 
-class Message(BaseModel):
+class Message(Lean):
     """Frozen, and strict about unknown keys within one version."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -62,7 +62,7 @@ class DesiredDocument(Message):
     host: Name
     epoch: int
     rev: int
-    servers: dict[ServerId, DesiredServer] = {}
+    servers: dict[ServerId, DesiredServer] = Field(default={})
 
     @property
     def stamp(self) -> tuple[int, int]:
