@@ -52,8 +52,8 @@ class Document:
     definition: Definition | None = None
     state: State | None = None
     problems: tuple[Problem, ...] = ()
-    #: The head as YAML's values, before defaults; what is laid over them in `resolve`.
-    data: Any = field(default=None, compare=False, repr=False)
+    #: `data` as JSON: values would be a quarter of a fleet's memory, and are asked for seldom.
+    written: str = field(default="null", compare=False, repr=False)
     #: False where the text was not read (a link, too many bytes): nothing may be written over it.
     is_read: bool = True
 
@@ -66,6 +66,11 @@ class Document:
     def id(self) -> str | None:
         """Identify the server across renames, once zedops has seen it."""
         return self.state.id if self.state else None
+
+    @property
+    def data(self) -> Any:
+        """Give the head as YAML's values, before defaults; what is laid over them in `resolve`."""
+        return json.loads(self.written)
 
     @property
     def source(self) -> Source:
@@ -114,8 +119,9 @@ def parse(
         problems += [problem for problem in found if problem.field not in reported]
     state, found = _read_state(path, tail, tail_line)
     problems += found
+    written = json.dumps(source.data, ensure_ascii=False, separators=(",", ":"))
     return Document(
-        path, head, None if problems else definition, state, _few(path, problems), source.data,
+        path, head, None if problems else definition, state, _few(path, problems), written,
     )
 
 

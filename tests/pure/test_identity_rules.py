@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -289,10 +289,11 @@ class World:
     def finish_deletions(self) -> None:
         """Let the hosts remove the containers of deleted servers."""
         done: dict[str, Document | None] = {
-            each.path: Document(each.path, each.head, each.definition, each.state.model_copy(
-                update={"status": Status.DELETED}), each.problems, each.source)
+            each.path: replace(
+                each, state=each.state.model_copy(update={"status": Status.DELETED})
+            )
             for each in self.fleet.tombstones() if each.state
-        }  # fmt: skip
+        }
         self.fleet = self.fleet.with_documents(done)
 
     def check(self) -> None:
