@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -14,7 +15,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     PlainSerializer,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 
 from zedops.layout import NAME
@@ -32,6 +35,8 @@ _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 #: A command on one line; to split it takes time that grows faster than the line.
 _MAX_LINE = 32 * 1024
 _SOURCE = re.compile(r"/[^\0]*|[A-Za-z0-9][A-Za-z0-9_.-]*")
+#: So many different ones of a kind are remembered, none as long as this, and then all forgotten.
+_MOST_KEPT, _LONG = 4096, 500
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 
 
@@ -128,6 +133,26 @@ Recipient = Annotated[
     str, _matching(_RECIPIENT, "an age recipient; `zedops secret recipients` writes them")
 ]
 Text = Annotated[str, AfterValidator(no_nul)]
+#: Text that thousands have the same of: kept once.
+Common = Annotated[str, AfterValidator(lambda value: sys.intern(str(value)))]
+
+def once() -> WrapValidator:
+    """Make one model of what is written the same way, for thousands of servers."""
+    made: dict[str, object] = {}
+
+    def check(value: object, make: ValidatorFunctionWrapHandler) -> object:
+        # its text tells 1 from True and from "1"
+        written = repr(value) if type(value) in (str, int, dict) else ""
+        if (known := made.get(written)) is not None:
+            return known
+        found = make(value)
+        if 0 < len(written) < _LONG:
+            if len(made) >= _MOST_KEPT:
+                made.clear()
+            made[written] = found
+        return found
+
+    return WrapValidator(check)
 
 
 def _utc(at: datetime) -> datetime:

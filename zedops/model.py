@@ -25,6 +25,7 @@ from pydantic import (
 
 from zedops.fields import (
     Bytes,
+    Common,
     EnvKey,
     Image,
     Key,
@@ -37,6 +38,7 @@ from zedops.fields import (
     Text,
     Utc,
     no_nul,
+    once,
     one_of,
     probe,
     shell_lines,
@@ -218,15 +220,15 @@ class Definition(Model):
     command: Annotated[tuple[Text, ...] | None, BeforeValidator(words)] = Field(
         default=None, strict=False
     )
-    ports: dict[Key, Port] = Field(default={})
+    ports: dict[Key, Annotated[Port, once()]] = Field(default={})
     env: dict[EnvKey, Text] = Field(default={})
     secrets: Annotated[Secrets, AfterValidator(lambda secrets: secrets or ())] = ()
     secrets_as: Annotated[SecretsAs, one_of(SecretsAs)] = SecretsAs.ENV
-    volumes: dict[Key, Volume] = Field(default={})
-    limits: Limits = Limits()
-    stop: Stop = Stop()
+    volumes: dict[Key, Annotated[Volume, once()]] = Field(default={})
+    limits: Annotated[Limits, once()] = Limits()
+    stop: Annotated[Stop, once()] = Stop()
     #: None, written `image`: the image's own check, if it has one.
-    health: Annotated[Health | None, BeforeValidator(_own_or_image)] = None
+    health: Annotated[Annotated[Health, once()] | None, BeforeValidator(_own_or_image)] = None
     restart: Text | None = None
     rebuild: Text | None = None
     #: A container of the host, by name or id, that is taken over as it is if it matches.
@@ -316,10 +318,10 @@ class State(Model):
     #: Data that was seen is not there: nothing is started until it is back or purged.
     data_lost: bool = False
     deleted_at: Utc | None = None
-    host: str | None = None
+    host: Common | None = None
     container: str | None = None
-    image: str | None = None
-    commit: str | None = None
+    image: Common | None = None
+    commit: Common | None = None
     since: Utc | None = None
     message: str | None = None
 

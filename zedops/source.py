@@ -250,7 +250,7 @@ class _Builder:
 
 
 def _scalar(node: yaml.ScalarNode, *, verbatim: bool) -> Any:
-    text: str = node.value
+    text = sys.intern(node.value)  # image, paths, the same words in thousands of files
     tag = node.tag.removeprefix(_TAG)
     if tag == "null":
         return None
