@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from zedops import heap
 from zedops.errors import UsageError
 from zedops.logbook import Format, open_logbook
 
@@ -30,7 +31,8 @@ class Running:
     metrics: tuple[str, int] | None
 
     def prepare(self) -> None:
-        """Begin to log."""
+        """Begin to log, before any thread begins."""
+        heap.share()
         open_logbook(verbose=self.verbose, wanted=self.log_format)
 
     @contextlib.contextmanager
