@@ -84,8 +84,10 @@ class Directories:
         return changed
 
     def close(self) -> None:
-        """End the wait, from any thread."""
-        os.eventfd_write(self._closed, 1)
+        """End the wait, from any thread; safe to repeat."""
+        with self._lock:
+            if self._events >= 0:
+                os.eventfd_write(self._closed, 1)
 
     def _release(self) -> None:
         for each in (self._events, self._closed):
