@@ -25,8 +25,8 @@ FEWEST, MOST = 4, 16
 FIRST = max(FEWEST, min(2 * (os.cpu_count() or 1), 8))
 #: One that took longer than `SLOW_S` was one too many at once; below `QUICK_S` there is room.
 QUICK_S, SLOW_S = 0.75, 2.0
-#: So many look at once: the Engine lets nobody inspect a container that it starts or ends, and those
-#: must not hold up the others. Starts wait so long for looks.
+#: So many look at once: the Engine lets nobody inspect a container that it starts or ends, and
+#: those must not hold up the others. Starts wait so long for looks.
 LOOKS, PULLS = 32, 4
 PATIENCE_S = 1.0
 
