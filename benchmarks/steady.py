@@ -101,6 +101,7 @@ def live(host: Machine, activity: int, names: list[str]) -> list[Sample]:
         done += told + 1
         if done >= activity * len(found) / _SAMPLES:
             found.append(look(process, done))
+            print(*(f"{value:.0f} {name}" for name, value in vars(found[-1]).items()), flush=True)
     host.wait_for(lambda: settled(host, names), 300)
     found.append(look(process, done))
     return found
