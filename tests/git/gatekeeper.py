@@ -40,9 +40,16 @@ def gatekeeper(hub: Hub, *, lend: bool = True) -> Iterator[None]:
         def _reply(self, message: dict[str, Any]) -> None:
             self.wfile.write(in_words(message))
 
+    with opened(hub, Handler):
+        yield
+
+
+@contextmanager
+def opened(hub: Hub, handler: type[socketserver.StreamRequestHandler]) -> Iterator[None]:
+    """Have whoever knocks at a hub's door handled."""
     folder = os.open(hub.runtime, os.O_RDONLY)  # a socket's path may have 107 bytes at most
     place = f"/proc/self/fd/{folder}/{hook.SOCKET.rpartition('/')[2]}"
-    with socketserver.ThreadingUnixStreamServer(place, Handler) as server:
+    with socketserver.ThreadingUnixStreamServer(place, handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socketserver
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.git.gatekeeper import gatekeeper
+from tests.git.gatekeeper import gatekeeper, opened
 from tests.git.people import Person
 from zedops import hook
 from zedops.hub import Hub
@@ -40,27 +36,12 @@ def without_python(hub: Hub) -> None:
     shutil.rmtree(hub.path / "hooks" / "__pycache__")
 
 
-@contextmanager
-def doorkeeper(hub: Hub, said: bytes) -> Iterator[None]:
-    """Answer whoever knocks with these bytes, and hang up."""
+class DyingManager(socketserver.StreamRequestHandler):
+    """Takes what a hook lends, and dies."""
 
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.rfile.read()
-            self.wfile.write(said)
-
-    folder = os.open(hub.runtime, os.O_RDONLY)
-    place = f"/proc/self/fd/{folder}/{hook.SOCKET.rpartition('/')[2]}"
-    with socketserver.ThreadingUnixStreamServer(place, Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
-            Path(place).unlink()
-            os.close(folder)
+    def handle(self) -> None:
+        self.rfile.read()
+        self.wfile.write(b"served ")
 
 
 @pytest.mark.parametrize("lend", [True, False])
@@ -95,7 +76,7 @@ def test_a_manager_that_dies_with_what_it_was_lent_fails_the_push_closed(
     ada.commit({A: "image: b\n"})
     if name == "proc-receive":
         (hub.path / "hooks" / "pre-receive").write_text("#!/bin/sh\n")
-    with doorkeeper(hub, b"served "):
+    with opened(hub, DyingManager):
         said = ada.push(fails=True)
     assert "the manager went away" in said
     assert hub.head() == head

@@ -2,13 +2,13 @@
 
 docker-py's low-level client, because the high-level one inspects every container it lists (500
 containers: 1,113 ms against 73 ms). One method, one thing seen or done; holds no decisions. How it
-is reached and what its errors mean is `connection`, what it tells by itself `events`, the one way
-to stop a container `stopping`, what a container says `streams`, how busy it is `stats`.
+is reached and what its errors mean is `connection`, who has which ports `claims`, what it tells by
+itself `events`, the one way to stop a container `stopping`, what a container says `streams`, how
+busy it is `stats`.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -26,6 +26,7 @@ from zedops.errors import EngineFailed
 from zedops.model import Stop
 from zedops_agent import facts
 from zedops_agent.engine import stats, stopping, streams, users
+from zedops_agent.engine.claims import Bound, Claims
 from zedops_agent.engine.connection import Connection, translated
 from zedops_agent.engine.events import Subscription
 from zedops_agent.engine.joint import Joint
@@ -33,17 +34,6 @@ from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME, Ceilings, Conta
 
 #: How long after a start the Engine may take to show the ports.
 _PORTS_S = 2.0
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A container's claim to host ports; one that does not run has it, too."""
-
-    container: str
-    name: str
-    running: bool
-    server_id: str | None
-    ports: tuple[facts.Binding, ...]
 
 
 @dataclass(frozen=True)
@@ -65,10 +55,7 @@ class Engine:
         self._images = cache(lambda reference: Joint(partial(self._image, reference)))
         self._subscription: Subscription | None = None
         self._closed = False
-        self._bindings: dict[str, tuple[facts.Binding, ...]] = {}
-        self._claiming = threading.Lock()
-        #: How long the newest list of claims took, when it began, and what it was.
-        self._claimed: tuple[float, float, list[Bound]] = (0.0, 0.0, [])
+        self._claims = Claims(self._api)
 
     @translated
     def version(self) -> str:
@@ -186,40 +173,8 @@ class Engine:
 
     @translated
     def claims(self, fleet: str, within_s: float = 0.0) -> list[Bound]:
-        """List who is to have which host ports; what a container was given never changes.
-
-        Within so many seconds the same list may do again, where it took a tenth of that: a thousand
-        servers that are made at once would otherwise list each other a thousand times.
-        """
-        with self._claiming:
-            took_s, at, found = self._claimed
-            if time.monotonic() - at > min(within_s, 10 * took_s):
-                begun = time.monotonic()
-                found = self._claims(fleet)
-                self._claimed = time.monotonic() - begun, begun, found
-        return found
-
-    def _claims(self, fleet: str) -> list[Bound]:
-        """List them. The Engine lets nobody inspect a container that starts: ours are known."""
-        before = list(self._bindings)
-        listed = {each["Id"]: each for each in self._api.containers(all=True)}
-        for gone in [key for key in before if key not in listed]:
-            self._bindings.pop(gone, None)
-        found = []
-        for key, each in listed.items():
-            bindings = self._bindings.get(key)
-            if bindings is None:
-                try:
-                    bindings = facts.bindings(self._api.inspect_container(key))
-                except docker.errors.NotFound:
-                    continue
-                self._bindings[key] = bindings
-            name = each["Names"][0].removeprefix("/")
-            running = each["State"] not in ("exited", "created", "dead")
-            mine = each["Labels"].get(FLEET) == fleet
-            owner = each["Labels"].get(SERVER_ID) if mine else None
-            found.append(Bound(key, name, running, owner, bindings))
-        return found
+        """List who is to have which host ports; `within_s` old may do, see `claims`."""
+        return self._claims.listed(fleet, within_s)
 
     @translated
     def image(self, reference: str) -> Image | None:
@@ -261,7 +216,7 @@ class Engine:
                 self._api.inspect_network(each)
         host_config = self._api.create_host_config(**host)
         made = self._api.create_container(**config, host_config=host_config)["Id"]
-        self._bindings[made] = facts.bindings({"HostConfig": host_config})
+        self._claims.note(made, host_config)
         tell(made)
         faults.point("create.made")
         for network in networks:

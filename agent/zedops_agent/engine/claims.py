@@ -1,0 +1,77 @@
+"""Who is to have which of a host's ports: containers, those that do not run, too."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import docker.errors
+
+from zedops_agent import facts
+from zedops_agent.observed import FLEET, SERVER_ID
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A container's claim to host ports; one that does not run has it, too."""
+
+    container: str
+    name: str
+    running: bool
+    server_id: str | None
+    ports: tuple[facts.Binding, ...]
+
+
+class Claims:
+    """Knows what each container was given, which never changes. Safe from several threads."""
+
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
+        self._bindings: dict[str, tuple[facts.Binding, ...]] = {}
+        self._listing = threading.Lock()
+        #: How long the newest list took, when it began, and what it was.
+        self._listed: tuple[float, float, list[Bound]] = (0.0, 0.0, [])
+
+    def note(self, container: str, host_config: Mapping[str, Any]) -> None:
+        """Take note of what a container was made with."""
+        self._bindings[container] = facts.bindings({"HostConfig": host_config})
+
+    def listed(self, fleet: str, within_s: float) -> list[Bound]:
+        """List every container's claims.
+
+        Within so many seconds the same list may do again, where it took a tenth of that: a thousand
+        servers that are made at once would otherwise list each other a thousand times.
+        """
+        with self._listing:
+            took_s, at, found = self._listed
+            if time.monotonic() - at > min(within_s, 10 * took_s):
+                begun = time.monotonic()
+                found = self._list(fleet)
+                self._listed = time.monotonic() - begun, begun, found
+        return found
+
+    def _list(self, fleet: str) -> list[Bound]:
+        """List them. The Engine lets nobody inspect a container that starts: ours are known."""
+        before = list(self._bindings)
+        listed = {each["Id"]: each for each in self._api.containers(all=True)}
+        for gone in [key for key in before if key not in listed]:
+            self._bindings.pop(gone, None)
+        found = []
+        for key, each in listed.items():
+            bindings = self._bindings.get(key)
+            if bindings is None:
+                try:
+                    bindings = facts.bindings(self._api.inspect_container(key))
+                except docker.errors.NotFound:
+                    continue
+                self._bindings[key] = bindings
+            name = each["Names"][0].removeprefix("/")
+            running = each["State"] not in ("exited", "created", "dead")
+            mine = each["Labels"].get(FLEET) == fleet
+            owner = each["Labels"].get(SERVER_ID) if mine else None
+            found.append(Bound(key, name, running, owner, bindings))
+        return found
