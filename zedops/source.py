@@ -173,7 +173,7 @@ class _Builder:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._nodes = self._characters = 0
-        self._is_full = False
+        self._is_full = self._is_deep = False
         self._open: set[int] = set()
 
     def build(self, node: yaml.Node, path: Path) -> Any:
@@ -189,6 +189,12 @@ class _Builder:
             return None
         if id(node) in self._open:
             self._complain(path, "refers to itself", "remove the alias")
+            return None
+        if len(self._open) > MAX_DEPTH:
+            if not self._is_deep:
+                fact = f"nested deeper than {MAX_DEPTH} levels through its anchors"
+                self._complain(path, fact, "flatten it")
+            self._is_deep = True
             return None
         self._open.add(id(node))
         try:

@@ -324,3 +324,12 @@ def test_any_data_in_any_field_is_read_without_raising(fields: dict[str, str]) -
     text = "".join(f'"{key}": {value}\n' for key, value in fields.items())
     document = parse(PATH, text.encode())
     assert (document.definition is None) == bool(document.problems)
+
+
+def test_anchors_that_nest_each_other_are_cut_off() -> None:
+    """What is written is shallow; what it comes to is three hundred levels deep."""
+    lines = ["k0: &a0 1"]
+    lines += [f"k{at}: &a{at} {'[' * 28}*a{at - 1}{']' * 28}" for at in range(1, 12)]
+    problems = said("\n".join(lines) + "\n")
+    deep = "nested deeper than 30 levels through its anchors; flatten it"
+    assert any(deep in problem for problem in problems)
