@@ -39,7 +39,7 @@ exec 3<&0 4>&1 5>&2
 said=$(git credential-cache --socket {socket} get 2>/dev/null <<END
 hook={name}
 END
-)
+) || [ $? -le 128 ] || said=lost
 case $said in
     "") exec {fallback} ;;
     *exit=*) code=${{said##*exit=}} ;;
@@ -118,6 +118,8 @@ class Call:
             count = int(said)
             options = [self._env.get("GIT_PUSH_OPTION_%d" % each, "") for each in range(count)]
         updates = [line.split(" ", 2) for line in lines]
+        if not updates:  # git asks about nothing never: somebody else has read what it said
+            raise Malformed("git named no ref")
         for each in updates:
             if len(each) != 3 or not all(part and not part.strip("0123456789abcdef")
                                          for part in each[:2]):

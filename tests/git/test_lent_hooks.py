@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
+import signal
+import socket
 import socketserver
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,7 @@ from zedops import hook
 from zedops.hub import Hub
 
 A = "servers.d/a.yaml"
+DEADLINE_MS = 20_000
 
 
 @pytest.fixture
@@ -42,6 +48,20 @@ class DyingManager(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.rfile.read()
         self.wfile.write(b"served ")
+
+
+class Murderer(socketserver.StreamRequestHandler):
+    """Reads what git says, and kills the client that lent it before it could tell the hook so."""
+
+    def handle(self) -> None:
+        self.rfile.read()
+        peer = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        pid = int.from_bytes(peer[:4], sys.byteorder)
+        Path(f"/proc/{pid}/fd/3").read_bytes()
+        os.kill(pid, signal.SIGKILL)
+        gone = select.poll()
+        gone.register(self.connection, 0)
+        assert gone.poll(DEADLINE_MS)
 
 
 @pytest.mark.parametrize("lend", [True, False])
@@ -80,6 +100,25 @@ def test_a_manager_that_dies_with_what_it_was_lent_fails_the_push_closed(
         said = ada.push(fails=True)
     assert "the manager went away" in said
     assert hub.head() == head
+
+
+def test_a_push_of_which_nobody_can_read_any_more_is_not_taken_in(hub: Hub, ada: Person) -> None:
+    head = hub.head()
+    ada.commit({A: "imag: b\n"})
+    with opened(hub, Murderer):
+        said = ada.push("origin", "HEAD:refs/heads/main", fails=True)
+    assert "the manager went away while checking" in said
+    assert hub.head() == head
+
+
+@pytest.mark.parametrize("name", ["pre-receive", "post-receive"])
+def test_a_hook_that_is_told_of_no_ref_fails_closed(hub: Hub, name: str) -> None:
+    with gatekeeper(hub):
+        done = subprocess.run(
+            [hub.path / "hooks" / name], cwd=hub.path, input=b"", capture_output=True,
+            check=False, timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (1, b"cannot be checked: git named no ref\n")
 
 
 def test_what_is_no_pipe_is_left_alone(hub: Hub, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import logging
 import os
 import select
 import socket
+import stat
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -68,15 +69,14 @@ def _call_of(link: socket.socket, said: BinaryIO) -> Iterator[hook.Call | None]:
     """Read which hook asks, after its greeting, and open what it lends; None if that cannot be."""
     name = _name_in(said)
     peer = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    process = Path("/proc", str(_CREDENTIALS.unpack(peer)[0]))
-    lent = [process / "fd" / str(number) for number in hook.DESCRIPTORS]
-    call = None
+    pid, user, _ = _CREDENTIALS.unpack(peer)
+    process, call = Path("/proc", str(pid)), None
     with ExitStack() as opened:
         try:
-            if name is not None and all(each.is_fifo() for each in lent):
+            if name is not None and user in (os.geteuid(), 0):
                 git, told, person = (
-                    opened.enter_context(_open(pipe, mode))
-                    for pipe, mode in zip(lent, ("rb", "wb", "wb"), strict=True)
+                    opened.enter_context(_pipe(process / "fd" / str(number), mode))
+                    for number, mode in zip(hook.DESCRIPTORS, ("rb", "wb", "wb"), strict=True)
                 )
                 call = hook.Call(name, _environment(process), git, told, person)
         except OSError:
@@ -94,9 +94,16 @@ def _name_in(said: BinaryIO) -> str | None:
     return names[0] if names else None
 
 
-def _open(pipe: Path, mode: str) -> BinaryIO:
-    """Open a pipe anew. OSError where it may not be."""
-    number = os.open(pipe, os.O_RDONLY if mode == "rb" else os.O_WRONLY)
+def _pipe(path: Path, mode: str) -> BinaryIO:
+    """Open a pipe anew. OSError where it is none, or may not be; what is none is not opened."""
+    held = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISFIFO(os.fstat(held).st_mode):
+            raise OSError(f"{path} is no pipe")
+        way = os.O_RDONLY if mode == "rb" else os.O_WRONLY
+        number = os.open(f"/proc/self/fd/{held}", way | os.O_CLOEXEC)
+    finally:
+        os.close(held)
     return cast("BinaryIO", os.fdopen(number, mode))
 
 
