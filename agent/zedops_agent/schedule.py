@@ -84,6 +84,8 @@ class Schedule:
         finally:
             with self._wake:
                 self._busy.discard(server_id)
+                if server_id in self._marked:  # what it has done itself is to be seen, too
+                    self._marked[server_id] = time.monotonic()
                 if again_s is not None:
                     self.mark_later(server_id, again_s)
                 self._wake.notify_all()

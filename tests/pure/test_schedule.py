@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -82,3 +83,28 @@ def test_a_new_document_is_never_answered_by_a_look_for_the_old_one() -> None:
     with running(work) as (schedule, done):
         schedule.mark({"rosewood"})
         assert [done.get(timeout=DEADLINE_S) for _ in range(2)] == ["rosewood"] * 2
+
+
+def test_one_that_was_marked_while_it_was_in_hand_is_looked_at_as_it_is_after_that() -> None:
+    ended: list[float] = []
+    since: list[float] = []
+
+    def settle(server_id: str, marked_at: float) -> None:
+        since.append(marked_at)
+        if len(since) == 1:
+            schedule.mark({server_id})
+        ended.append(time.monotonic())
+        done.put(server_id)
+
+    done: SimpleQueue[str] = SimpleQueue()
+    schedule = Schedule(settle)
+    thread = threading.Thread(target=schedule.run)
+    thread.start()
+    try:
+        schedule.mark({"rosewood"})
+        assert [done.get(timeout=DEADLINE_S) for _ in range(2)] == ["rosewood"] * 2
+    finally:
+        schedule.stop()
+        thread.join()
+        schedule.wait()
+    assert since[1] >= ended[0]

@@ -86,7 +86,7 @@ class Metrics:
     def settle(self, ledger: Ledger, now_s: float) -> None:
         """Take note that a turn ended: see who came to rest meanwhile."""
         self._turned_at = now_s
-        if not ledger.journal.empty:  # none is at rest before the commit that says so
+        if not ledger.journal.empty:  # hardly any is at rest before the commit that says so
             return
         for key, begun in list(self._begun.items()):
             held = ledger.server(key)

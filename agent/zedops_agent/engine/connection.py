@@ -24,7 +24,7 @@ from zedops_agent.engine.joint import Joint
 
 _TIMEOUT_S = 120
 #: As many connections as may be in use at once are kept: most wait for a stop or a start.
-_POOL = 160
+_POOL = 320
 #: An Engine that is there answers a new connection within this time, a busy one too.
 _KNOCK_S = 10
 #: What the Engine says of a container that somebody else is removing.
