@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from zedops_agent.joint import Joint
+
 
 @dataclass
 class _Roll:
@@ -36,7 +38,7 @@ class Listing:
         self, one: Callable[[str], list[str]], everyone: Callable[[], Mapping[str, list[str]]]
     ) -> None:
         self._one, self._everyone = one, everyone
-        self._lock, self._listing = threading.Lock(), threading.Lock()
+        self._lock, self._renewed = threading.Lock(), Joint(self._renew)
         self._roll, self._coming = _Roll(), _Roll()
         self._inside = 0
 
@@ -54,16 +56,17 @@ class Listing:
                 self._inside -= 1
 
     def _of_all(self, server_id: str, since: float) -> list[str]:
-        with self._listing:
-            if self._roll.begun < since:
-                with self._lock:
-                    self._coming = _Roll(time.monotonic())
-                found = self._everyone()
-                with self._lock:
-                    for each, containers in found.items():
-                        self._coming.add(each, containers)
-                    self._roll = self._coming
-            return self.known(server_id)
+        self._renewed(since)
+        return self.known(server_id)
+
+    def _renew(self) -> None:
+        with self._lock:
+            self._coming = _Roll(time.monotonic())
+        found = self._everyone()
+        with self._lock:
+            for each, containers in found.items():
+                self._coming.add(each, containers)
+            self._roll = self._coming
 
     def known(self, server_id: str) -> list[str]:
         """Name a server's containers that the newest list for all had, or that were told since."""

@@ -29,7 +29,7 @@ from zedops_agent.engine import stats, stopping, streams, users
 from zedops_agent.engine.claims import Bound, Claims
 from zedops_agent.engine.connection import Connection, translated
 from zedops_agent.engine.events import Subscription
-from zedops_agent.engine.joint import Joint
+from zedops_agent.joint import Joint
 from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME, Ceilings, Container, Image
 
 #: How long after a start the Engine may take to show the ports.

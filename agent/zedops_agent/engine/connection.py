@@ -20,7 +20,7 @@ import urllib3.exceptions
 from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection
 
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
-from zedops_agent.engine.joint import Joint
+from zedops_agent.joint import Joint
 
 _TIMEOUT_S = 120
 #: As many connections as may be in use at once are kept: most wait for a stop or a start.
