@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zedops import heap, logbook
+from zedops import logbook
 from zedops.ending import Ending
 from zedops.errors import UsageError, ZedopsError
 from zedops_agent.engine import Engine
@@ -78,7 +78,6 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("/var/lib/zedops"))
     parser.add_argument("--policy", type=Path, default=DEFAULT_PATH)
     arguments = parser.parse_args()
-    heap.share()
     logbook.open_logbook(verbose=True)
     end = Ending()
     for number in (signal.SIGINT, signal.SIGTERM):

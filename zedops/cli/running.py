@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zedops import heap
 from zedops.errors import UsageError
 from zedops.logbook import Format, open_logbook
 
@@ -31,8 +30,7 @@ class Running:
     metrics: tuple[str, int] | None
 
     def prepare(self) -> None:
-        """Begin to log, before any thread begins."""
-        heap.share()
+        """Begin to log."""
         open_logbook(verbose=self.verbose, wanted=self.log_format)
 
     @contextlib.contextmanager
