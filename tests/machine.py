@@ -53,6 +53,19 @@ class Machine:
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr, self.said())
         return done
 
+    def check_hub(self) -> None:
+        """See that the hub is whole.
+
+        git looks through its folders one after the other: what is written meanwhile may be met
+        without what it refers to, once. What is lost is lost the next time, too.
+        """
+        for _ in range(3):
+            done = subprocess.run(["git", "fsck", "--strict"], cwd=self.hub, capture_output=True,
+                                  text=True, check=False)
+            if done.returncode == 0:
+                return
+        raise AssertionError(done.stdout + done.stderr)
+
     def git(self, *arguments: str, cwd: Path | None = None, code: int | None = 0) -> str:
         """Run git in the clone; returns what it said on both streams."""
         done = subprocess.run(

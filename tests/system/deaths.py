@@ -88,6 +88,6 @@ def check_history(machine: Machine) -> None:
 
 def ids_in_history(machine: Machine) -> set[str]:
     """List the ids that zedops ever wrote about, from a repository that is whole."""
-    machine.git("fsck", "--strict", cwd=machine.hub)
+    machine.check_hub()
     said = machine.git("log", "--format=%B", "--author=zedops", "main", cwd=machine.hub)
     return {line.split()[-1] for line in said.splitlines() if line.startswith("Zedops-Server")}

@@ -66,7 +66,7 @@ def test_a_damaged_hub_refuses_says_so_and_is_mended_from_a_clone(
     if damage == "corrupt":
         file.unlink()
     fleet.git("fetch", "--refetch", str(fleet.clone), "main", cwd=fleet.hub)
-    fleet.git("fsck", "--strict", cwd=fleet.hub)
+    fleet.check_hub()
     fleet.git("push")
     fleet.wait_for(lambda: f"GREET=somebody{number}" in str(fleet.container("rosewood")))
     wait_status(fleet, "rosewood", "running")

@@ -97,7 +97,7 @@ def test_a_hub_that_cannot_be_written_is_said_once_and_servers_go_on(
     assert "running" in machine.git("push")
     machine.wait_for(lambda: "GREET=eve" in str(machine.container("rosewood")))
     wait_status(machine, "rosewood", "running")
-    machine.git("fsck", "--strict", cwd=machine.hub)
+    machine.check_hub()
     assert machine.log.read_text().count(trouble) == 1
     assert "Traceback" not in machine.log.read_text()
 
