@@ -136,6 +136,7 @@ Text = Annotated[str, AfterValidator(no_nul)]
 #: Text that thousands have the same of: kept once.
 Common = Annotated[str, AfterValidator(lambda value: sys.intern(str(value)))]
 
+
 def once() -> WrapValidator:
     """Make one model of what is written the same way, for thousands of servers."""
     made: dict[str, object] = {}

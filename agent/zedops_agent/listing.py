@@ -27,6 +27,9 @@ class _Roll:
     def add(self, server_id: str, containers: Iterable[str]) -> None:
         self.ids.setdefault(server_id, {}).update(dict.fromkeys(containers))
 
+    def of(self, server_id: str) -> list[str]:
+        return list(self.ids.get(server_id, ()))
+
 
 class Listing:
     """Knows containers by server. Safe to use from several threads.
@@ -46,7 +49,7 @@ class Listing:
         """List a server's containers as they were at `since` (monotonic) or later."""
         with self._lock:
             if self._roll.begun >= since:
-                return list(self._roll.ids.get(server_id, ()))
+                return self._roll.of(server_id)
             self._inside += 1
             alone = self._inside == 1
         try:
@@ -71,7 +74,7 @@ class Listing:
     def known(self, server_id: str) -> list[str]:
         """Name a server's containers that the newest list for all had, or that were told since."""
         with self._lock:
-            return list(self._roll.ids.get(server_id, ()))
+            return self._roll.of(server_id)
 
     def tell(self, server_id: str, container: str, *, gone: bool = False) -> None:
         """Take note that a container is a server's, or that it is gone for good."""

@@ -50,6 +50,12 @@ class Person:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD").strip()
 
+    def begin(self, files: dict[str, str | None]) -> None:
+        """Push a fleet's first commit, and know where main is."""
+        self.commit(files, "begin")
+        self.push()
+        self.git("fetch", "-q")
+
     def push(self, *arguments: str, fails: bool = False) -> str:
         """Push as configured, or with arguments."""
         return self.git("push", *arguments, fails=fails)

@@ -25,9 +25,7 @@ A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 def ada(hub: Hub, tmp_path: Path) -> Person:
     """Give Ada a clone, with a fleet of two servers pushed."""
     ada = Person(hub, tmp_path / "ada", "Ada")
-    ada.commit({"zedops.yaml": "name: fleet\n", A: "image: a\n", B: "image: b\n"}, "begin")
-    ada.push()
-    ada.git("fetch", "-q")
+    ada.begin({"zedops.yaml": "name: fleet\n", A: "image: a\n", B: "image: b\n"})
     return ada
 
 

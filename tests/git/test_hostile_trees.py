@@ -25,9 +25,7 @@ SUBMODULE = 0o160000
 @pytest.fixture
 def eve(hub: Hub, tmp_path: Path) -> Person:
     eve = Person(hub, tmp_path / "eve", "Eve")
-    eve.commit({"zedops.yaml": "name: fleet\n", A: "image: a\n"}, "begin")
-    eve.push()
-    eve.git("fetch", "-q")
+    eve.begin({"zedops.yaml": "name: fleet\n", A: "image: a\n"})
     return eve
 
 

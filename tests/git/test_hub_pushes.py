@@ -28,9 +28,7 @@ def hub(tmp_path: Path) -> Hub:
 def ada(hub: Hub, tmp_path: Path) -> Person:
     """Give Ada a clone, with a fleet of one server pushed."""
     ada = Person(hub, tmp_path / "ada", "Ada")
-    ada.commit({"zedops.yaml": "name: fleet\n", A: "image: a\n"}, "begin")
-    ada.push()
-    ada.git("fetch", "-q")
+    ada.begin({"zedops.yaml": "name: fleet\n", A: "image: a\n"})
     ada.git("branch", "-q", "--set-upstream-to=origin/main")
     return ada
 

@@ -31,8 +31,7 @@ def hub(tmp_path: Path) -> Hub:
 @pytest.fixture
 def ada(hub: Hub, tmp_path: Path) -> Person:
     ada = Person(hub, tmp_path / "ada", "Ada")
-    ada.commit({A: "image: a\n"})
-    ada.push()
+    ada.begin({A: "image: a\n"})
     return ada
 
 

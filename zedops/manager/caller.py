@@ -25,8 +25,8 @@ from zedops import hook
 from zedops.errors import ZedopsError
 from zedops.manager import requests
 
+#: Process, user and group of whoever connected (unix(7), `SO_PEERCRED`).
 _CREDENTIALS = struct.Struct("3i")
-
 
 log = logging.getLogger(__name__)
 

@@ -115,7 +115,7 @@ def check(said: object) -> dict[str, Any]:
     name = said.get("do") if isinstance(said, dict) else None
     if not isinstance(said, dict) or not isinstance(name, str) or name not in _FIELDS:
         raise ZedopsError(f"unknown request {str(name)[:40]!r}")
-    wrong = [key for key, check in _FIELDS[name].items() if not check(said.get(key))]
+    wrong = [key for key, fits in _FIELDS[name].items() if not fits(said.get(key))]
     if wrong:
         raise ZedopsError(f"the request {name!r} cannot be used: {', '.join(wrong)}")
     return dict(said)
