@@ -97,6 +97,14 @@ def wait_status(machine: Machine, name: str, status: str) -> dict[str, Any]:
     return state(machine, name)
 
 
+def wait_begun(machine: Machine, name: str) -> None:
+    """Wait until git says that a server runs and has data: there is nothing more to tell of it."""
+    machine.wait_for(
+        lambda: (facts := state(machine, name)).get("status") == "running"
+        and facts.get("data_exists")
+    )
+
+
 def home(machine: Machine, name: str) -> Path:
     """Say where a server's volumes are."""
     server_id: str = state(machine, name)["id"]

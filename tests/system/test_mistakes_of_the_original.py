@@ -354,7 +354,7 @@ def test_10_what_fails_for_a_moment_heals_without_anybodys_doing(
         fleet.wait_for(lambda: starts(fleet, "patient") == 3)  # healed, and not to be told
         before = waits()
     fleet.wait_for(lambda: len(told(fleet, "patient")) > before)
-    assert told(fleet, "patient")[-1].endswith("→ running")
+    fleet.wait_for(lambda: told(fleet, "patient")[-1].endswith("→ running"))
     assert fleet.state("patient")["status"] == "running"
 
 

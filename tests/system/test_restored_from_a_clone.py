@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.machine import Machine, became, free_port
-from tests.system.servers import begin, edit, state, wait_status
+from tests.system.servers import begin, edit, state, wait_begun, wait_status
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -26,7 +26,7 @@ def test_a_clone_alone_brings_the_manager_back_and_servers_run_on_untouched(
     machine.pull()
     begin(machine, "muldraugh")
     machine.zedops("delete", "muldraugh", "--yes", "--wait")
-    machine.wait_for(lambda: state(machine, "rosewood").get("data_exists"))
+    wait_begun(machine, "rosewood")
     before, facts = machine.container("rosewood"), state(machine, "rosewood")
     grave, world = state(machine, "muldraugh"), machine.world("rosewood")
     backup = machine.folder / "backup"
