@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks import figures
-from zedops import document
+from zedops import document, state_block
 from zedops.hub import MAIN, Hub
 from zedops.ids import new_id
 from zedops.model import State, Status
@@ -72,7 +72,7 @@ class Writer:
     def _text(self, path: str, status: Status) -> bytes:
         head = document.parse(path, self._heads[path].encode()).head
         digest = f"{random.getrandbits(48):012x}"
-        return document.render(head, State(
+        return state_block.render(head, State(
             id=self._ids[path], status=status, data_exists=True, host="attic", container=digest,
             image=f"sha256:{'a' * 64}", commit="4af7e43",
             since=_BEGUN + timedelta(seconds=self._count),

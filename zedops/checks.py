@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from zedops.document import MAX_PROBLEMS, Document, stem
+from zedops.document import Document, stem
 from zedops.errors import Problem
 from zedops.fleet import (
     SETTINGS_PATH,
@@ -22,6 +22,7 @@ from zedops.fleet import (
     tombstone_path,
 )
 from zedops.ports import free_ports, ports_in_use, published, taken_on
+from zedops.validation import MAX_PROBLEMS
 
 
 def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from zedops import document as documents
 from zedops import source as yaml_source
+from zedops import validation
 from zedops.document import Document
 from zedops.errors import Problem
 from zedops.layout import (
@@ -135,7 +135,7 @@ def read_settings(content: bytes, default_name: str) -> tuple[Settings, tuple[Pr
     source = yaml_source.read(SETTINGS_PATH, content)
     if isinstance(source.data, dict):
         source.data.setdefault("name", default_name)
-    settings, problems = documents.validate(Settings, source)
+    settings, problems = validation.validate(Settings, source)
     if source.data is not None and not isinstance(source.data, dict):
         problems = [source.problem((), "not a mapping", "write `name: …` and other keys")]
     if settings and settings.defaults:
@@ -147,7 +147,7 @@ def _default_problems(source: Source, settings: Settings) -> list[Problem]:
     """Check `defaults:` as the part of a definition that it is."""
     inner = {path[1:]: mark for path, mark in source.marks.items() if path[:1] == ("defaults",)}
     part = Source(source.path, {"image": "any", **settings.defaults}, inner)
-    found = documents.validate(Definition, part)[1]
+    found = validation.validate(Definition, part)[1]
     return [replace(each, field=f"defaults.{each.field}") for each in found]
 
 

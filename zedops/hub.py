@@ -17,11 +17,12 @@ from pathlib import Path
 
 from zedops import __version__, faults, hook, snapshot
 from zedops.deletions import TRAILER
-from zedops.document import Document, parse, split
+from zedops.document import Document, parse
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.repository import IMPORTS, NO_OBJECT, Change, Repository, Signature
 from zedops.settings import Settings
+from zedops.state_block import split
 from zedops.trailers import EMAIL
 
 MAIN = "refs/heads/main"

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
-from zedops import document, faults, snapshot
+from zedops import document, faults, snapshot, state_block
 from zedops.access import NOT_ALLOWED
 from zedops.admission import Admission, as_known
 from zedops.deletions import PASSED_OVER, hold_back
-from zedops.document import GOES_ON
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.hub import MAIN, Hub
@@ -24,6 +23,7 @@ from zedops.identity import succeed, tied
 from zedops.layout import MAX_BYTES
 from zedops.merge import in_the_way, merge, take_theirs
 from zedops.repository import NO_OBJECT, Change, Entry
+from zedops.state_block import GOES_ON
 
 _PLACEHOLDER_ID = "0" * 26
 
@@ -211,6 +211,6 @@ def _with_tied(
 
 def _with_message(each: document.Document, problem: Problem) -> bytes:
     if each.state is None:
-        return document.render(each.head, None)
-    text = document.one_line(f"{problem} {GOES_ON}")
-    return document.render(each.head, each.state.model_copy(update={"message": text}))
+        return state_block.render(each.head, None)
+    text = state_block.one_line(f"{problem} {GOES_ON}")
+    return state_block.render(each.head, each.state.model_copy(update={"message": text}))

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from zedops.document import format_time, one_line
 from zedops.errors import ZedopsError
 from zedops.model import State, Status
+from zedops.state_block import format_time, one_line
 from zedops.wire import Activity, Goal, ServerReport
 
 _S = Status

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from zedops import document
+from zedops import document, state_block
 from zedops.errors import Problem
 from zedops.fleet import Kind, kind_of
 
@@ -113,7 +113,7 @@ def _head(content: bytes | None) -> bytes | None:
     """Cut off the state block; works on bytes that are no text, too."""
     if content is None:
         return None
-    return document.split(content.decode("utf-8", "surrogateescape"))[0].encode(
+    return state_block.split(content.decode("utf-8", "surrogateescape"))[0].encode(
         "utf-8", "surrogateescape"
     )
 
@@ -124,4 +124,4 @@ def _joined(head: bytes | None, ours: bytes) -> bytes:
     text = (head or b"").decode("utf-8", "surrogateescape")
     if state is None:
         return head or b""
-    return document.render(text, state)
+    return state_block.render(text, state)

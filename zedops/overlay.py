@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from zedops import document
+from zedops import state_block
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, kind_of
 
@@ -28,4 +28,4 @@ def with_states(definitions: Fleet, states: Fleet) -> Fleet:
 def without_state(content: bytes) -> bytes:
     """Cut a file down to its definition, byte for byte."""
     text = content.decode("utf-8", "surrogateescape")
-    return document.split(text)[0].encode("utf-8", "surrogateescape")
+    return state_block.split(text)[0].encode("utf-8", "surrogateescape")

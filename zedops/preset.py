@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import Field
 
-from zedops import document as documents
 from zedops import source as yaml_source
+from zedops import validation
 from zedops.errors import Problem
 from zedops.fields import Bytes, EnvKey, Key, Model, Seconds, Text
 from zedops.model import Definition
@@ -76,7 +76,7 @@ def parse(path: str, content: bytes) -> Preset:
             remedy = "write it into the definitions"
             problems.append(source.problem((key,), "is one server's own", remedy))
     part = replace(source, data={"image": "any", **data})
-    problems += documents.validate(Definition, part)[1]
+    problems += validation.validate(Definition, part)[1]
     about, found = _about(source)
     problems += found
     return Preset(path, data, about, tuple(sorted(set(problems))), source)
@@ -88,13 +88,13 @@ def _about(source: Source) -> tuple[About, list[Problem]]:
     if not isinstance(part.data, dict):
         fact = "must be a mapping of keys to values"
         return About(), [source.problem((ABOUT,), fact, "write e.g. `title: …` below it")]
-    about, problems = documents.validate(About, part)
+    about, problems = validation.validate(About, part)
     return about or About(), [replace(each, field=f"{ABOUT}.{each.field}") for each in problems]
 
 
 def _name_problems(path: str) -> list[Problem]:
     name = PurePosixPath(path).stem
-    if documents.validate(_Named, Source(path, {"name": name}))[0] is not None:
+    if validation.validate(_Named, Source(path, {"name": name}))[0] is not None:
         return []
     remedy = "rename it: lower-case letters, digits, '-' and '_'"
     return [Problem(path, 0, 0, "", f"{name!r} cannot be a preset's name", remedy)]

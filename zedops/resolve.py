@@ -14,12 +14,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zedops.document import MAX_PROBLEMS, Document
+from zedops.document import Document
 from zedops.errors import Problem
 from zedops.model import Definition
 from zedops.preset import Preset
 from zedops.settings import Settings
 from zedops.source import Path
+from zedops.validation import MAX_PROBLEMS
 
 #: Among so many ports the one that was meant is looked for: all of 5,000 would take minutes.
 _LIKELY = 50

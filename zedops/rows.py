@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from zedops import document
+from zedops import state_block
 from zedops.document import Document
 from zedops.fleet import Fleet
 from zedops.ports import published
@@ -34,7 +34,7 @@ def facts(fleet: Fleet, each: Document) -> dict[str, Any]:
 
 
 def _time(at: datetime | None) -> str | None:
-    return document.format_time(at) if at else None
+    return state_block.format_time(at) if at else None
 
 
 def rows(fleet: Fleet, *, buried: bool) -> list[dict[str, Any]]:
@@ -49,5 +49,5 @@ def detail(fleet: Fleet, each: Document) -> dict[str, Any]:
     return {
         **facts(fleet, each),
         "definition": made.model_dump(mode="json") if made else None,
-        "text": document.render(each.head, each.state).decode("utf-8", "replace"),
+        "text": state_block.render(each.head, each.state).decode("utf-8", "replace"),
     }

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from zedops import faults
-from zedops.document import one_line
 from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable, LookOutdated, NotKept
 from zedops.quantities import format_duration
+from zedops.state_block import one_line
 from zedops.wire import (
     Activity,
     ContainerFacts,

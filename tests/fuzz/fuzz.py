@@ -22,11 +22,12 @@ with atheris.instrument_imports(include=["zedops"]):
     from zedops.bus.nats.tokens import Token
     from zedops.calls import read_reply, read_request, read_stream_request
     from zedops.checks import check
-    from zedops.document import parse, render
+    from zedops.document import parse
     from zedops.errors import ZedopsError
     from zedops.fleet import Fleet, read_settings
     from zedops.manager import requests
     from zedops.merge import merge
+    from zedops.state_block import render
     from zedops.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
 
 PATH = "servers.d/a.yaml"

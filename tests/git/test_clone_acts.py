@@ -10,7 +10,7 @@ import pytest
 from tests.git.people import Person
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
-from zedops import document, snapshot, working
+from zedops import snapshot, state_block, working
 from zedops.clone import Clone
 from zedops.errors import GitFailed, InvalidInput, UsageError
 from zedops.hub import FOR_MAIN, MAIN, Hub
@@ -132,9 +132,9 @@ def test_an_act_on_another_branch_leaves_it_there(hub: Hub, ada: Person) -> None
 def test_an_act_keeps_the_state_that_the_hub_wrote_meanwhile(hub: Hub, ada: Person) -> None:
     parent = hub.head()
     assert parent is not None
-    hub.commit(parent, {A: document.render("image: a\n", running(1))}, "zedops: a\n")
+    hub.commit(parent, {A: state_block.render("image: a\n", running(1))}, "zedops: a\n")
     ada.clone.act({A: b"image: b\n"}, "a: b")
-    assert at(hub, A) == document.render("image: b\n", running(1)).decode()
+    assert at(hub, A) == state_block.render("image: b\n", running(1)).decode()
 
 
 def test_an_act_that_is_refused_changes_nothing_anywhere(
@@ -249,7 +249,7 @@ def elsewhere(tmp_path: Path) -> tuple[Remote, Clone, Path]:
     (other / "servers.d").mkdir()
     (other / "zedops.yaml").write_text("name: fleet\n")
     for name in ("a", "b"):
-        text = document.render(f"image: {name}\n{MORE}user: x\n", running(ord(name)))
+        text = state_block.render(f"image: {name}\n{MORE}user: x\n", running(ord(name)))
         (other / f"servers.d/{name}.yaml").write_bytes(text)
     push_all(other)
     return Remote(path, str(path)), Clone.make(str(path), tmp_path / "mine"), other
@@ -267,10 +267,11 @@ def test_an_act_that_is_behind_is_made_anew_on_what_others_pushed(
 ) -> None:
     remote, mine, other = elsewhere
     mine.fetch()
-    newer = document.render(f"image: a\n{MORE}user: y\n", running(ord("a"), status=Status.STOPPED))
+    stopped = running(ord("a"), status=Status.STOPPED)
+    newer = state_block.render(f"image: a\n{MORE}user: y\n", stopped)
     (other / A).write_bytes(newer)
     push_all(other)
-    edit = document.render(f"image: new\n{MORE}user: x\n", running(ord("a")))
+    edit = state_block.render(f"image: new\n{MORE}user: x\n", running(ord("a")))
     made = mine.act({A: edit}, "a: new image", ("allow-delete=a",))
     assert remote.git("rev-parse", "main").strip() == made
     assert remote.show(A).encode() == newer.replace(b"image: a", b"image: new")
@@ -299,13 +300,13 @@ def test_where_states_have_a_branch_acts_leave_no_state_on_main(
     push_all(other)
     grave = "tombstones.d/c.yaml"
     (other / "tombstones.d").mkdir()
-    (other / grave).write_bytes(document.render("image: c\n", running(3)))
+    (other / grave).write_bytes(state_block.render("image: c\n", running(3)))
     git(other, "add", "--all")
     git(other, "commit", "--quiet", "-m", "states")
     git(other, "push", "--quiet", "origin", "HEAD:states")
     mine.fetch()
     assert {A, B, grave} == mine.fleet().documents.keys()
-    mine.act({A: document.render("image: new\n", running(ord("a")))}, "a: new image")
+    mine.act({A: state_block.render("image: new\n", running(ord("a")))}, "a: new image")
     assert remote.show(A) == "image: new\n"
     main = remote.git("rev-parse", "main")
     mine.act({grave: None}, "c: purge")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.git.people import Person
 from tests.pure.fleets import running
-from zedops import document, hook
+from zedops import hook, state_block
 from zedops.errors import RaceLost, UsageError
 from zedops.hub import MAIN, SEEN, Hub
 from zedops.model import State, Status
@@ -49,7 +49,7 @@ def report(hub: Hub, path: str, head: str, state: State) -> None:
     """Commit a state as a manager does."""
     parent = hub.head()
     assert parent is not None
-    hub.commit(parent, {path: document.render(head, state)}, "zedops: state\n")
+    hub.commit(parent, {path: state_block.render(head, state)}, "zedops: state\n")
 
 
 # --- the hub itself
@@ -211,7 +211,7 @@ def test_a_push_that_is_behind_is_merged_with_what_happened_meanwhile(
     report(hub, A, "image: a\n", running(1))
     mine = ada.commit({A: "image: b\n", "README.md": "hello\n"}, "better")
     ada.push()
-    assert at(hub, A) == document.render("image: b\n", running(1)).decode()
+    assert at(hub, A) == state_block.render("image: b\n", running(1)).decode()
     assert at(hub, "README.md") == "hello\n"
     shown = hub.repository.run("log", "-1", "--format=%an|%cn|%s|%P", MAIN)
     assert shown.startswith("Ada|zedops|Merge: better|")
@@ -267,7 +267,7 @@ def test_a_rename_is_taken_in_although_the_state_moved_on(hub: Hub, ada: Person)
     ada.commit({}, "rename")
     ada.push()
     assert at(hub, A) is None
-    assert at(hub, B) == document.render("image: a\n", running(1)).decode()
+    assert at(hub, B) == state_block.render("image: a\n", running(1)).decode()
 
 
 def test_pushing_again_what_is_there_already_changes_nothing(hub: Hub, ada: Person) -> None:

@@ -12,12 +12,12 @@ import pytest
 
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
-from zedops import document
-from zedops.document import GOES_ON
+from zedops import document, state_block
 from zedops.errors import GitFailed, RaceLost
 from zedops.hub import MAIN, Hub
 from zedops.intake import Intake, Source
 from zedops.layout import MAX_BYTES
+from zedops.state_block import GOES_ON
 from zedops.upstream import TAKEN, Upstream
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
@@ -62,7 +62,7 @@ class Pair:
         head = self.hub.head()
         assert head is not None
         files: dict[str, bytes | None] = {
-            path: document.render(document.split(self.at(path))[0], running(number))
+            path: state_block.render(state_block.split(self.at(path))[0], running(number))
             for number, path in enumerate(paths, 1)
         }
         return self.hub.commit(head, files, "a: running\n\nZedops-Server: a 01\n")
@@ -102,13 +102,13 @@ def test_what_only_the_upstream_has_is_taken_as_it_is(pair: Pair) -> None:
 
 def test_both_sides_are_merged_by_document_and_pushed_without_force(pair: Pair) -> None:
     pair.report(B)
-    state = pair.at(B).partition(document.MARKER)[2]
+    state = pair.at(B).partition(state_block.MARKER)[2]
     edited = (pair.person / B).read_text().replace("image: b", "image: new")
     commit = pair.push({B: edited, "servers.d/d.yaml": "image: d\n"})
     with pytest.raises(RaceLost):
         pair.send()
     assert pair.take() == ""
-    assert pair.at(B) == VOLUMES.format("new") + "\n" + document.MARKER + state
+    assert pair.at(B) == VOLUMES.format("new") + "\n" + state_block.MARKER + state
     assert pair.at("servers.d/d.yaml") == "image: d\n"
     pair.send()
     assert pair.hub.repository.run("rev-parse", "main^2") == commit
@@ -121,7 +121,7 @@ def test_both_sides_are_merged_by_document_and_pushed_without_force(pair: Pair) 
 def test_a_conflict_is_settled_in_the_persons_favour(pair: Pair) -> None:
     head = pair.hub.head()
     assert head is not None
-    other = document.render(VOLUMES.format("other"), running(1))
+    other = state_block.render(VOLUMES.format("other"), running(1))
     pair.hub.commit(head, {A: other}, "a head of its own\n")
     pair.push({A: (pair.person / A).read_text().replace("image: a", "image: mine")})
     assert pair.take() == ""

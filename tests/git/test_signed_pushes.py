@@ -15,13 +15,13 @@ from tests.git.test_hub_pushes import at
 from tests.git.test_intake import Pair
 from tests.pure.fleets import running
 from tests.remotes import git as plain_git
-from zedops import document
+from zedops import state_block
 from zedops.access import OPENPGP_KEYS, SSH_KEYS
-from zedops.document import GOES_ON
 from zedops.errors import GitFailed
 from zedops.hub import Hub
 from zedops.intake import Source
 from zedops.model import Status
+from zedops.state_block import GOES_ON
 
 MINE, YOURS, NEW = "servers.d/mc-one.yaml", "servers.d/pz.yaml", "servers.d/mc-new.yaml"
 RULES = """name: fleet
@@ -70,7 +70,7 @@ def report(hub: Hub) -> None:
     head = hub.head()
     assert head is not None
     files: dict[str, bytes | None] = {
-        path: document.render(document.split(at(hub, path) or "")[0], running(number))
+        path: state_block.render(state_block.split(at(hub, path) or "")[0], running(number))
         for number, path in enumerate((MINE, YOURS), 1)
     }
     hub.commit(head, files, "states\n")
@@ -128,10 +128,10 @@ def test_what_somebody_may_not_do_is_refused_with_whom_to_ask(hub: Hub, ben: Per
 
 def test_the_id_of_another_server_takes_nothing_from_it(hub: Hub, ben: Person) -> None:
     theirs = at(hub, YOURS)
-    ben.commit({MINE: document.render("image: mine\n", running(2)).decode()})
+    ben.commit({MINE: state_block.render("image: mine\n", running(2)).decode()})
     ben.push()
     assert at(hub, YOURS) == theirs
-    ben.commit({MINE: document.render("image: mine\n", running(2)).decode(), YOURS: None})
+    ben.commit({MINE: state_block.render("image: mine\n", running(2)).decode(), YOURS: None})
     assert "ben@example.org may not" in ben.push(fails=True)
     assert at(hub, YOURS) == theirs
 
@@ -289,7 +289,7 @@ def test_a_deleted_server_is_restored_by_who_may_change_it(
     assert head is not None
     deleted = running(2, status=Status.DELETED, deleted_at=running(2).since)
     grave = "tombstones.d/pz.yaml"
-    hub.commit(head, {YOURS: None, grave: document.render("image: b\n", deleted)}, "deleted\n")
+    hub.commit(head, {YOURS: None, grave: state_block.render("image: b\n", deleted)}, "deleted\n")
     ben.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
     ben.commit({NEW: text})
     said = ben.push(fails=True)
@@ -297,18 +297,18 @@ def test_a_deleted_server_is_restored_by_who_may_change_it(
     ben.commit({grave: None})
     assert f"{NEW}: ben@example.org may not take over {grave}" in ben.push(fails=True)
     ben.git("reset", "-q", "--hard", "origin/main")
-    ben.commit({"tombstones.d/pz-2.yaml": document.render("image: b\n", running(7)).decode()})
+    ben.commit({"tombstones.d/pz-2.yaml": state_block.render("image: b\n", running(7)).decode()})
     assert "tombstones.d/pz-2.yaml: ben@example.org may not delete it" in ben.push(fails=True)
 
 
 def test_no_states_are_edited_to_make_other_servers_of_them(hub: Hub, ben: Person) -> None:
     text = ben.read(YOURS)
-    for other in (document.split(text)[0], text.replace(running(2).id, running(99).id)):
+    for other in (state_block.split(text)[0], text.replace(running(2).id, running(99).id)):
         ben.commit({YOURS: other})
         assert f"{YOURS}: ben@example.org may not change it" in ben.push(fails=True)
     ben.git("reset", "-q", "--hard", "origin/main")
     # without its state a server is the same one, also before a manager has put it back
-    ben.commit({MINE: document.split(ben.read(MINE))[0]})
+    ben.commit({MINE: state_block.split(ben.read(MINE))[0]})
     ben.push()
     ben.commit({MINE: None})
     assert f"{MINE}: ben@example.org may not delete it" in ben.push(fails=True)

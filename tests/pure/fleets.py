@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from zedops import document
+from zedops import document, state_block
 from zedops.document import Document
 from zedops.fleet import Fleet
 from zedops.model import State, Status
@@ -46,7 +46,7 @@ def running(number: int, **facts: object) -> State:
 
 def doc(path: str, head: str = "image: a\n", state: State | None = None) -> Document:
     """Read a file as git would hand it over."""
-    return document.parse(path, document.render(head, state))
+    return document.parse(path, state_block.render(head, state))
 
 
 def fleet_of(*documents: Document, settings: Settings | None = None) -> Fleet:

@@ -9,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import server_id
-from zedops.document import MARKER, format_time, parse, render, split
+from zedops.document import parse
 from zedops.model import State, Status
+from zedops.state_block import MARKER, format_time, render, split
 
 PATH = "servers.d/rosewood.yaml"
 STATE = State(id=server_id(7), status=Status.RUNNING, data_exists=True, container="123456789012")

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running, server_id
 from zedops.checks import check
-from zedops.document import Document, render
+from zedops.document import Document
 from zedops.fleet import Fleet
 from zedops.identity import succeed
 from zedops.lifecycle import bury
 from zedops.model import State, Status
+from zedops.state_block import render
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 GRAVE = "tombstones.d/a.yaml"

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, as_pushed, fleet_of
-from zedops import document
+from zedops import document, state_block
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.manager.ledger import Ledger
 from zedops.model import State, Status
@@ -113,7 +113,7 @@ def act(world: World, what: Act, name: str) -> None:  # noqa: C901
             text = "image: [" if what == "break" else TEXTS[int(what[-1])]
             if grave not in world.git:
                 state = document.parse(path, world.git.get(path, b"")).state
-                world.push({path: document.render(text, state)})
+                world.push({path: state_block.render(text, state)})
                 world.written[name] = text if text.endswith("\n") else text + "\n"
         case "remove":
             if path in world.git:

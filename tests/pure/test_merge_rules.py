@@ -7,9 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import running
-from zedops.document import parse, render
+from zedops.document import parse
 from zedops.merge import merge
 from zedops.model import Status
+from zedops.state_block import render
 
 A = "servers.d/a.yaml"
 RUNS, STOPS = running(1), running(1, status=Status.STOPPED, message="by hand")

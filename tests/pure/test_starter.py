@@ -6,7 +6,7 @@ import pytest
 
 from tests.pure.fleets import doc
 from tests.pure.test_presets import fleet_with, resolved
-from zedops import document, preset
+from zedops import preset, state_block
 from zedops.checks import check
 from zedops.fleet import preset_path
 from zedops.model import Publish
@@ -70,7 +70,7 @@ def test_what_is_written_has_no_problems_and_leads_to_the_ports_that_were_free(n
     ports = free_for(made, *taken)
     text = write_start("a", made, ports, image=image)
     fleet = fleet_with(other, doc("servers.d/a.yaml", text))
-    assert document.split(text)[0] == text
+    assert state_block.split(text)[0] == text
     assert check(fleet, fleet.documents) == []
     got = {key: each for key, each in resolved(fleet).ports.items()
            if each.publish is not Publish.NONE}

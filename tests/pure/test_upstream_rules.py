@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import doc, fleet_of, running
 from zedops import credentials, forge
-from zedops.document import MARKER
 from zedops.errors import Problem, UsageError
 from zedops.hub import is_own
 from zedops.manager.webhook import is_genuine
@@ -21,6 +20,7 @@ from zedops.merge import take_theirs
 from zedops.overlay import with_states, without_state
 from zedops.pace import Pace
 from zedops.settings import Settings
+from zedops.state_block import MARKER
 from zedops.trailers import EMAIL
 from zedops.upstream import checked_url
 
@@ -216,9 +216,9 @@ def test_main_and_the_branch_of_states_are_seen_as_one_fleet() -> None:
 
 @given(st.sampled_from(["image: a\n", "# é\r\nimage: a\r\n", "image: a", ""]))
 def test_a_definition_without_its_state_is_what_the_person_wrote(head: str) -> None:
-    from zedops import document
+    from zedops import state_block
 
-    whole = document.render(head, running(1))
+    whole = state_block.render(head, running(1))
     assert without_state(whole).decode().rstrip("\r\n") == head.rstrip("\r\n")
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.pure.fleets import running
 from tests.pure.test_hostile_files import MOST_BYTES, MOST_S, PATH, everything
-from zedops import document
+from zedops import document, state_block
 from zedops.fleet import read_settings
 from zedops.source import load
 
@@ -150,9 +150,9 @@ def test_the_bytes_of_every_file_are_left_alone_where_its_state_is_written() -> 
     for name, text in files():
         for raw in (text.encode(), f"image: a\n{text}".encode()):
             before = document.parse(PATH, raw)
-            written = document.render(before.head, state)
+            written = state_block.render(before.head, state)
             after = document.parse(PATH, written)
             assert written.startswith(raw), name
             assert after.state == state, name
             assert (after.definition, after.problems) == (before.definition, before.problems), name
-            assert document.render(after.head, state) == written, name
+            assert state_block.render(after.head, state) == written, name

@@ -9,12 +9,13 @@ import click
 
 from zedops.cli.ask import is_managed
 from zedops.clone import Clone
-from zedops.document import GOES_ON, Document
+from zedops.document import Document
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.fleet import Fleet
 from zedops.lifecycle import SETTLED
 from zedops.model import Desired, Drift, State, Status
 from zedops.settings import Settings
+from zedops.state_block import GOES_ON
 
 _POLL_S = 0.5
 #: A remote on the network is somebody else's: ask less often.

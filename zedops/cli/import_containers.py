@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zedops import checks, document
+from zedops import checks, document, state_block
 from zedops.calls import InspectRequest, Shape
 from zedops.cli.act import act, ask
 from zedops.cli.ask import call
@@ -122,7 +122,7 @@ def _draft(name: str, shape: Shape, host: str | None, *, running: bool) -> str:
 def _push(
     clone: Clone, fleet: Fleet, texts: dict[str, str], *, wait: bool, yes: bool
 ) -> None:
-    files = {f"servers.d/{name}.yaml": document.render(text, None)
+    files = {f"servers.d/{name}.yaml": state_block.render(text, None)
              for name, text in texts.items()}
     if taken := [path for path in files if path in fleet.documents]:
         raise UsageError(f"{', '.join(taken)} exists already; choose another name with --name")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from zedops import document
+from zedops import document, state_block
 from zedops.calls import DataReply, DataRequest, InventoryReply, InventoryRequest
 from zedops.cli.act import act, ask
 from zedops.cli.ask import call
@@ -51,12 +51,12 @@ def move_command(server: str, host: str, wait: bool, yes: bool) -> None:
         click.echo(_arrival(clone, each, host))
         ask(f"Let {server} leave {old}, without its data?", yes=yes)
         made = _set(made, "moved_from", old or "")
-    act(clone, {each.path: document.render(made.head, each.state)}, f"{server}: move to {host}",
+    act(clone, {each.path: state_block.render(made.head, each.state)}, f"{server}: move to {host}",
         server, wait=wait)
 
 
 def _set(each: Document, key: str, value: str) -> Document:
-    return document.parse(each.path, document.render(set_field(each, key, value), each.state))
+    return document.parse(each.path, state_block.render(set_field(each, key, value), each.state))
 
 
 def _arrival(clone: Clone, each: Document, host: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zedops import checks, document
+from zedops import checks, document, state_block
 from zedops.cli.act import act
 from zedops.cli.free_ports import taken_by_others
 from zedops.cli.names import GAME, HOST
@@ -64,7 +64,7 @@ def new_command(
     else:
         text = _definition(image or "", host, ports, volumes, env)
     path = f"servers.d/{server}.yaml"
-    content = document.render((first_line(clone.root) if clone else "") + text, None)
+    content = state_block.render((first_line(clone.root) if clone else "") + text, None)
     if only_print or clone is None:
         click.echo(content.decode(), nl=False)
         return

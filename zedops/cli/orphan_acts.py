@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zedops import document, looks
+from zedops import document, looks, state_block
 from zedops.calls import InspectRequest, Shape
 from zedops.cli.act import act, ask
 from zedops.cli.ask import asking, call
@@ -48,7 +48,7 @@ def adopt(host: str | None, named: str, name: str | None, *, wait: bool, yes: bo
     text = before.head if before else _from_container(clone, fleet, orphan)
     click.echo(f"# {path}\n{text}")
     ask(f"Bring {name} back on {orphan.host}?", yes=yes)
-    act(clone, {path: document.render(text, state)}, f"{name}: adopt", name, wait=wait)
+    act(clone, {path: state_block.render(text, state)}, f"{name}: adopt", name, wait=wait)
 
 
 def _check_left(fleet: Fleet, orphan: Orphan) -> None:
@@ -112,5 +112,5 @@ def remove(host: str | None, named: str, *, data: bool, wait: bool, yes: bool) -
     what = f"{orphan.name} AND ITS DATA" if data else f"the container of {orphan.name}"
     way_back = "This cannot be undone." if data else "Its data stays."
     ask(f"Remove {what} on {orphan.host}? {way_back}", yes=yes)
-    content = document.render("\n".join(lines) + "\n", State(id=orphan.id, host=orphan.host))
+    content = state_block.render("\n".join(lines) + "\n", State(id=orphan.id, host=orphan.host))
     act(clone, {tombstone_path(name): content}, f"{name}: remove an orphan", name, wait=wait)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zedops import document
+from zedops import state_block
 from zedops.cli.act import act, ask
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import WAIT
@@ -57,6 +57,6 @@ def _purge_data(clone: Clone, each: Document, *, wait: bool) -> None:
     """Ask the host for it in the tombstone; one that still lives is deleted by the same commit."""
     grave = tombstone_path(each.name)
     files: dict[str, bytes | None] = {each.path: None} if each.path != grave else {}
-    files[grave] = document.render(set_field(each, "purge", "data"), each.state)
+    files[grave] = state_block.render(set_field(each, "purge", "data"), each.state)
     option = (f"allow-delete={each.name}",)
     act(clone, files, f"{each.name}: purge with its data", each.name, wait=wait, options=option)

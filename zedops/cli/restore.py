@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zedops import document
+from zedops import state_block
 from zedops.cli.act import act
 from zedops.cli.names import DELETED
 from zedops.cli.output import WAIT
@@ -29,6 +29,6 @@ def restore_command(server: str, wait: bool) -> None:
         raise UsageError(f"no deleted server {server!r}; deleted and still kept: {names}")
     files = {
         grave.path: None,
-        f"servers.d/{server}.yaml": document.render(grave.head, grave.state),
+        f"servers.d/{server}.yaml": state_block.render(grave.head, grave.state),
     }
     act(clone, files, f"{server}: restore", server, wait=wait)

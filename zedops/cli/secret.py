@@ -23,11 +23,12 @@ from zedops.cli.output import WAIT, show_json, table
 from zedops.cli.screen import here, one_server
 from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.clone import Clone
-from zedops.document import Document, render
+from zedops.document import Document
 from zedops.errors import UsageError, ZedopsError
 from zedops.fields import ENV_KEY
 from zedops.fleet import SETTINGS_PATH, Fleet
 from zedops.layout import NAME
+from zedops.state_block import render
 
 #: Longer ones fit in no environment (execve(2): 128 KiB a string), and in no definition.
 _MAX_BYTES = 64 * 1024

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from zedops import document
+from zedops import state_block
 from zedops.cli.act import act
 from zedops.cli.names import SERVER
 from zedops.cli.output import WAIT
@@ -87,5 +87,5 @@ def _set(server: str, key: str, value: str, verb: str, *, wait: bool) -> None:
     if str(getattr(each.definition, key)) == value:
         click.echo(f"{server} is to be {value} already")
         return
-    content = document.render(set_field(each, key, value), each.state)
+    content = state_block.render(set_field(each, key, value), each.state)
     act(clone, {each.path: content}, f"{server}: {verb}", server, wait=wait)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from zedops import audit, document
+from zedops import audit, state_block
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.lifecycle import SETTLED
@@ -118,7 +118,7 @@ class Journal:
             each = fleet.documents.get(path)
             if each is not None and not each.is_read and kind_of(path) is Kind.SERVER:
                 continue  # a state could not be written below it: their file stays as it is
-            files[path] = document.render(each.head, each.state) if each else None
+            files[path] = state_block.render(each.head, each.state) if each else None
         if not self._entries:
             held = [each for path in files if (each := fleet.documents.get(path)) and each.problems]
             return files, audit.write_held([each.name for each in held])

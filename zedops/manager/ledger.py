@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from zedops import document, edit
+from zedops import document, edit, state_block
 from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
@@ -242,7 +242,7 @@ class Ledger:
             if not self.fleet.settings.purge_data:
                 self._purge(grave, state)
             elif grave.definition is not None:
-                content = document.render(edit.set_field(grave, "purge", "data"), state)
+                content = state_block.render(edit.set_field(grave, "purge", "data"), state)
                 self.fleet = self.fleet.with_documents(
                     {grave.path: replace(document.parse(grave.path, content), state=state)}
                 )
@@ -341,11 +341,11 @@ def _is_gone(report: ServerReport) -> bool:
 
 def _problem(problems: Sequence[Problem]) -> str | None:
     """Say in one line what is wrong with a file, and that it costs nothing."""
-    return document.one_line(f"{problems[0]} {document.GOES_ON}") if problems else None
+    return state_block.one_line(f"{problems[0]} {state_block.GOES_ON}") if problems else None
 
 
 def _is_problem(message: str | None) -> bool:
-    return bool(message) and str(message).endswith(document.GOES_ON)
+    return bool(message) and str(message).endswith(state_block.GOES_ON)
 
 
 def _same_wish(one: DesiredServer, other: DesiredServer) -> bool:

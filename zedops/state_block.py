@@ -1,0 +1,142 @@
+"""The state block of a server's file: zedops' half, from the marker line to the end. Pure.
+
+It is written as a whole, in the file's own line ends, and read however a person left it. One blank
+line before it belongs to neither half, and keeps git merges of the two clean.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from zedops import source
+from zedops.errors import Problem
+from zedops.model import State
+
+MARKER = "# --- state: written by zedops; edits below this line are overwritten"
+_MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILINE)
+#: How the state of a file that is not followed ends.
+GOES_ON = "(the last good definition goes on)"
+
+
+def split(text: str) -> tuple[str, str, int]:
+    """Cut a text into head, tail (from the marker on, may be empty) and the tail's first line."""
+    if match := _MARKER_LINE.search(text):
+        start = match.start()
+    elif match := re.search(r"^state:[ \t\r]*$", text, re.MULTILINE):
+        start = match.start()  # the marker was deleted; the block is still ours
+    else:
+        return text, "", 0
+    head = text[:start]
+    line = head.count("\n") + 1
+    for blank in ("\n\r\n", "\n\n"):
+        if head.endswith(blank):
+            head = head[: len(head) - len(blank) + 1]
+            break
+    return head, text[start:], line
+
+
+def render(head: str, state: State | None) -> bytes:
+    """Write a file: the user's head as it is, then zedops' block in the head's own line ends."""
+    if head and not head.endswith("\n"):
+        head += "\r\n" if "\r\n" in head else "\n"
+    newline = "\r\n" if "\r\n" in head else "\n"
+    lines = [*([""] if head else []), MARKER, *(_state_lines(state) if state else [])]
+    return (head + "".join(line + newline for line in lines)).encode("utf-8", "surrogateescape")
+
+
+def _state_lines(state: State) -> Iterable[str]:
+    yield "state:"
+    for key in State.model_fields:
+        yield f"  {key}: {_scalar(getattr(state, key))}"
+
+
+def _scalar(value: object) -> str:
+    """Write one value. All text is quoted: a container id of digits must stay text."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return f'"{format_time(value)}"'
+    return json.dumps(one_line(str(value)), ensure_ascii=False)
+
+
+def one_line(text: str) -> str:
+    """Put text as a state block holds it: one line, nothing that does not print."""
+    printable = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    return " ".join(printable.split())
+
+
+def format_time(at: datetime) -> str:
+    """Write a UTC time to the second: `2026-11-23T08:12:20Z`."""
+    return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def _as_written(tail: str) -> State | None:
+    """Read a state block that is as `render` writes it, without YAML: most are, and it is slow."""
+    lines = tail.rstrip("\n").replace("\r\n", "\n").split("\n")
+    if lines[:2] != [MARKER, "state:"] or len(lines) != 2 + len(State.model_fields):
+        return None
+    values = {}
+    for key, line in zip(State.model_fields, lines[2:], strict=True):
+        start, text = f"  {key}: ", line[len(key) + 4 :]
+        if not line.startswith(start) or text[:1] not in ('"', "n", "t", "f"):
+            return None
+        try:
+            values[key] = json.loads(text)
+        except ValueError:
+            return None
+    try:
+        return State.model_validate(values, strict=False)
+    except ValidationError:
+        return None
+
+
+def read(path: str, tail: str, first_line: int) -> tuple[State | None, list[Problem]]:
+    """Read a tail that begins at a line of its file; what a person wrote into it is a problem."""
+    if not tail:
+        return None, []
+    if (written := _as_written(tail)) is not None:
+        return written, []
+    block = source.load(path, tail)
+    remedy = f"move it above line {first_line}"
+    if block.problems or not isinstance(block.data, dict):
+        line = first_line + (block.problems[0].line - 1 if block.problems else 0)
+        fact = "the state block cannot be read"
+        remedy = f"delete everything from line {first_line} on; zedops writes it anew"
+        return None, [Problem(path, line, 1, "state", fact, remedy)]
+    problems = []
+    for key in block.data:
+        mark = block.mark((key,))
+        if key != "state":
+            fact = "stands below the state marker, where it would be overwritten"
+            line = first_line + mark.line - 1
+            problems.append(Problem(path, line, mark.column, str(key), fact, remedy))
+    return _salvaged(block.data.get("state")), problems
+
+
+def _salvaged(values: object) -> State | None:
+    """Read what can be read of a state; None without an id.
+
+    A newer zedops, or a person, may have written more or something else. A server whose id was
+    lost for that would be another server, with an empty world.
+    """
+    if not isinstance(values, dict):
+        return None
+    good: dict[str, object] = {}
+    for key in State.model_fields:
+        if key in values:
+            one = {"id": values.get("id"), key: values[key]}
+            try:
+                good[key] = getattr(State.model_validate(one, strict=False), key)
+            except ValidationError:
+                if key == "id":
+                    return None
+                if key == "data_exists":
+                    good[key] = True  # could not be read, which is not: there is none
+    return State.model_validate(good) if "id" in good else None

@@ -1,0 +1,108 @@
+"""Data against a model: what pydantic finds, in plain words and at its place in the text. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from zedops.errors import Problem
+from zedops.fields import looks_secret
+from zedops.source import Path, Source, dotted
+
+#: So many problems of one file are told; to look for the remedy of each takes time.
+MAX_PROBLEMS = 100
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validate(model: type[M], source: Source) -> tuple[M | None, list[Problem]]:
+    """Check data against a model; every problem with its place."""
+    if not isinstance(source.data, dict):
+        return None, []
+    try:
+        return model.model_validate(source.data), []
+    except ValidationError as error:
+        few = error.errors(include_url=False, include_context=False)[: MAX_PROBLEMS + 1]
+        return None, [_translate(model, source, each) for each in few]
+
+
+def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> Problem:
+    written: Path = ()
+    unwritten: Path = ()
+    for part in error["loc"]:
+        if (*written, part) in source.marks:
+            written = (*written, part)
+        elif part != "[key]":
+            unwritten = (*unwritten, part)
+    mark = source.mark(written)
+    kind, message = error["type"], error["msg"]
+    remedy = ""
+    if kind == "missing":
+        written = (*written, *unwritten)
+        message, remedy = "is required", "add it"
+    elif kind == "extra_forbidden":
+        known = _known_keys(model, written[:-1])
+        close = difflib.get_close_matches(str(written[-1])[:100], known, n=1)
+        message = "unknown key"
+        remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    elif kind == "value_error":
+        message, _, remedy = _shortened(message.removeprefix("Value error, ")).partition("; ")
+    else:
+        message = _PLAIN_WORDS.get(kind, message[:1].lower() + message[1:])
+        if not isinstance(error["input"], dict) and not _is_secret(written):
+            message = f"{_shown(error['input'])}: {message}"
+    return Problem(source.path, mark.line, mark.column, dotted(written), message, remedy)
+
+
+def _is_secret(path: Path) -> bool:
+    """Say whether what stands at a path may be a secret, which no message repeats."""
+    return path[:1] == ("secrets",) or any(looks_secret(str(part)) for part in path)
+
+
+def _shortened(message: str) -> str:
+    """Cut out the middle, which is a value that is too long to show."""
+    return message if len(message) <= 400 else f"{message[:100]}…{message[-200:]}"
+
+
+def _shown(value: object) -> str:
+    """Show the beginning of a value; of a list, which anchors may make huge, its first ones."""
+
+    def cut(each: object) -> object:
+        if isinstance(each, str):
+            return each[:60]
+        return "…" if isinstance(each, list | dict) else each
+
+    shown = [cut(each) for each in value[:10]] if isinstance(value, list) else cut(value)
+    return json.dumps(shown, default=str, ensure_ascii=False)[:60]
+
+
+_PLAIN_WORDS = {
+    "string_type": "must be text; put it in quotes",
+    "dict_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "model_type": "must be a mapping of keys to values",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "string_pattern_mismatch": "has characters that are not allowed here",
+}
+
+
+def _known_keys(model: type[BaseModel], path: Path) -> list[str]:
+    current: object = model
+    for part in path:
+        fields = getattr(current, "model_fields", {})
+        if part in fields:
+            found = _models_in(fields[part].annotation)
+            current = found[0] if found else None
+    return sorted(getattr(current, "model_fields", {}))
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    arguments = getattr(annotation, "__args__", ())
+    return [model for argument in arguments for model in _models_in(argument)]
