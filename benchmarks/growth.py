@@ -23,8 +23,8 @@ from zedops import document, state_block
 from zedops.hub import MAIN, Hub
 from zedops.ids import new_id
 from zedops.model import State, Status
+from zedops.objects import Signature
 from zedops.packing import Packer, look
-from zedops.repository import Signature
 from zedops.trailers import EMAIL
 
 _BATCH = 100

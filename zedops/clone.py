@@ -21,11 +21,13 @@ from zedops.errors import GitFailed, RaceLost, UsageError
 from zedops.fleet import SERVERS, Fleet, tombstone_path
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.layout import NAME
+from zedops.objects import Signature
 from zedops.overlay import with_states
 from zedops.places import default_hub
 from zedops.proposals import propose
-from zedops.repository import Repository, Signature, failure
+from zedops.repository import Repository
 from zedops.settings import Settings
+from zedops.trouble import failure
 
 #: Where a clone notes the hub that follows the same upstream.
 _HUB = "zedops.hubPath"

@@ -15,8 +15,10 @@ from pathlib import Path
 from zedops.errors import InvalidInput, RaceLost
 from zedops.fleet import Kind, kind_of
 from zedops.merge import merge
+from zedops.objects import Entry
 from zedops.overlay import without_state
-from zedops.repository import Entry, Repository, failure
+from zedops.repository import Repository
+from zedops.trouble import failure
 
 Files = Mapping[str, bytes | None]
 

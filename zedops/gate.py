@@ -26,7 +26,8 @@ from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.identity import succeed
 from zedops.merge import folders, in_the_way, merge
-from zedops.repository import NO_OBJECT, Change, Entry, Repository, Signature, clean_environment
+from zedops.objects import NO_OBJECT, Change, Entry, Signature
+from zedops.repository import Repository, clean_environment
 
 _ATTEMPTS = 50
 #: A file that both sides changed may be this large; all of it is held in memory.

@@ -20,7 +20,8 @@ from zedops.deletions import TRAILER
 from zedops.document import Document, parse
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
-from zedops.repository import IMPORTS, NO_OBJECT, Change, Repository, Signature
+from zedops.objects import NO_OBJECT, Change, Signature
+from zedops.repository import IMPORTS, Repository
 from zedops.settings import Settings
 from zedops.state_block import split
 from zedops.trailers import EMAIL

@@ -22,7 +22,7 @@ from zedops.hub import MAIN, Hub
 from zedops.identity import succeed, tied
 from zedops.layout import MAX_BYTES
 from zedops.merge import in_the_way, merge, take_theirs
-from zedops.repository import NO_OBJECT, Change, Entry
+from zedops.objects import NO_OBJECT, Change, Entry
 from zedops.state_block import GOES_ON
 
 _PLACEHOLDER_ID = "0" * 26

@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from zedops.repository import failure
+from zedops.trouble import failure
 
 #: With more files or packs than this it is time.
 LOOSE, PACKS = 3000, 30

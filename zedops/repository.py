@@ -12,16 +12,13 @@ import os
 import subprocess
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from zedops import damage, faults, loose
+from zedops import faults, loose, trouble
 from zedops.batch import Batch
-from zedops.errors import GitFailed, RaceLost
+from zedops.errors import GitFailed
+from zedops.objects import NO_OBJECT, Change, Commit, Entry, Signature, import_stream, raw_changes
 
-NO_OBJECT = "0" * 40
-FILE_MODE = 0o100644
-LINK_MODE = 0o120000
 #: Where commits are made before any branch knows them.
 IMPORTS = "refs/zedops/import"
 #: Where the objects of a push are until it is taken in (git-receive-pack(1)).
@@ -29,56 +26,6 @@ QUARANTINE = "GIT_OBJECT_DIRECTORY"
 _TYPES = (b"blob", b"tree", b"commit", b"tag")
 #: As many blobs at most are asked of a process that runs already; more have one of their own.
 _FEW = 20
-#: What git says when a ref moved or is being moved by somebody else, here or on a remote.
-_RACE_WORDS = (
-    "cannot lock ref", "but expected", "reference already exists", "Unable to create",
-    "fetch first", "non-fast-forward", "failed to update ref", "Not updating",
-    "incorrect old value",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file in a tree: git's mode and the blob's id."""
-
-    mode: int
-    blob: str
-
-    @property
-    def is_file(self) -> bool:
-        """Tell a file with content of its own from a link or a submodule."""
-        return self.mode & 0o170000 == 0o100000
-
-
-@dataclass(frozen=True)
-class Change:
-    """A path that differs between two commits; None means it is not there."""
-
-    path: str
-    before: Entry | None
-    after: Entry | None
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A commit, and what it changes of its first parent."""
-
-    id: str
-    email: str  #: the committer's
-    parents: tuple[str, ...]
-    changes: list[Change]
-
-
-@dataclass(frozen=True)
-class Signature:
-    """Who commits, and when (UTC seconds)."""
-
-    name: str
-    email: str
-    at_s: int
-
-    def __str__(self) -> str:
-        return f"{self.name} <{self.email}> {self.at_s} +0000"
 
 
 def clean_environment() -> None:
@@ -161,15 +108,15 @@ class Repository:
 
         What the command left behind is removed.
         """
-        for name in damage.left_behind(said):
+        for name in trouble.left_behind(said):
             with contextlib.suppress(OSError):
                 (self.path / name).unlink()
-        if (found := damage.of_disk(self.path, arguments[0], said)) is not None:
+        if (found := trouble.of_disk(self.path, arguments[0], said)) is not None:
             return found
-        lost = damage.is_told(said) or (damage.NOT_THERE in said and any(
+        lost = trouble.is_told(said) or (trouble.NOT_THERE in said and any(
             len(each) == len(NO_OBJECT) and not self._has(f"{each}^{{tree}}") for each in arguments
         ))
-        plain = failure(arguments, said)
+        plain = trouble.failure(arguments, said)
         return self.damaged(plain) if lost else plain
 
     def _has(self, name: str) -> bool:
@@ -181,7 +128,7 @@ class Repository:
 
     def damaged(self, fact: object) -> GitFailed:
         """Make the error for lacking what should be here."""
-        return damage.of_objects(self.path, fact)
+        return trouble.of_objects(self.path, fact)
 
     def resolve(self, revision: str) -> str | None:
         """Find the commit behind a ref or an abbreviated id; None if there is none."""
@@ -207,7 +154,7 @@ class Repository:
         if step is not None and step.parents[:1] == (before,):
             return step.changes
         out = self.pipe("diff-tree", "-r", "-z", "--raw", "--no-renames", before, after)
-        return _changes(out.split(b"\0")[:-1])
+        return raw_changes(out.split(b"\0")[:-1])
 
     def steps(self, pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         """Name the files that differ between pairs of commits, by the second of each pair."""
@@ -233,7 +180,7 @@ class Repository:
         if not out:
             raise self.damaged(f"commit {commit} cannot be read")
         found, email, parents, *fields = out.split(b"\0")
-        changes, others = _changes(fields), tuple(parents.decode().split())
+        changes, others = raw_changes(fields), tuple(parents.decode().split())
         if len(others) > 1 and out.count(found + b"\0" + email) != len(others):
             return None  # a merge that equals one parent is shown against the others alone
         return Commit(found.decode(), email.decode(errors="replace"), others, changes)
@@ -325,7 +272,7 @@ class Repository:
         No branch moves; that is `move_ref`'s. Returns the new commit's id.
         """
         ref = f"{IMPORTS}/{uuid.uuid4().hex}"
-        stream = _stream(ref, parents, files, message, author, committer)
+        stream = import_stream(ref, parents, files, message, author, committer)
         out = self.pipe("fast-import", "--quiet", "--force", "--date-format=raw", "--done",
                         stdin=stream)
         faults.point("git.imported")
@@ -357,66 +304,3 @@ class Repository:
                 return self.pipe("merge-file", "-p", "-q", *names)
             except GitFailed:
                 return None
-
-
-def failure(arguments: tuple[str, ...], said: str) -> GitFailed:
-    """Make the error for a git command that failed."""
-    lines = [line for line in said.strip().splitlines() if line.strip()]
-    words = "; ".join(lines[-3:]) or "no reason given"
-    kind = RaceLost if any(word in said for word in _RACE_WORDS) else GitFailed
-    return kind(f"git {arguments[0]}: {words}")
-
-
-def _changes(fields: list[bytes]) -> list[Change]:
-    """Read raw differences, up to those against a merge's second parent."""
-    found = []
-    for meta, path in zip(fields[::2], fields[1::2], strict=False):
-        if not meta.lstrip(b"\n").startswith(b":"):
-            break
-        old_mode, new_mode, old_blob, new_blob, _ = meta.lstrip(b"\n:").split()
-        found.append(Change(
-            path.decode("utf-8", "surrogateescape"),
-            _entry(old_mode, old_blob),
-            _entry(new_mode, new_blob),
-        ))
-    return found
-
-
-def _entry(mode: bytes, blob: bytes) -> Entry | None:
-    return None if int(mode, 8) == 0 else Entry(int(mode, 8), blob.decode())
-
-
-def _stream(
-    ref: str,
-    parents: list[str],
-    files: Mapping[str, bytes | Entry | None],
-    message: str,
-    author: Signature,
-    committer: Signature,
-) -> bytes:
-    """Write a fast-import stream (git-fast-import(1))."""
-    text = message.encode()
-    parts = [f"commit {ref}\nmark :1\nauthor {author}\ncommitter {committer}\n".encode()]
-    parts.append(b"data %d\n%s\n" % (len(text), text))
-    for index, parent in enumerate(parents):
-        parts.append(f"{'merge' if index else 'from'} {parent}\n".encode())
-    # removals first: a folder may take a removed file's place, and the other way round
-    for path, content in sorted(files.items(), key=lambda item: item[1] is not None):
-        quoted = _quote(path)
-        match content:
-            case None:
-                parts.append(b"D %s\n" % quoted)
-            case Entry():
-                parts.append(b"M %o %s %s\n" % (content.mode, content.blob.encode(), quoted))
-            case _:
-                parts.append(b"M %o inline %s\n" % (FILE_MODE, quoted))
-                parts.append(b"data %d\n%s\n" % (len(content), content))
-    # the ref that fast-import insists on is taken back before it is ever written
-    end = f"get-mark :1\nreset {ref}\nfrom {NO_OBJECT}\n\ndone\n"
-    return b"".join([*parts, end.encode()])
-
-
-def _quote(path: str) -> bytes:
-    raw = path.encode("utf-8", "surrogateescape")
-    escaped = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-    return b'"' + escaped + b'"'

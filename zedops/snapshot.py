@@ -11,8 +11,9 @@ from zedops import preset
 from zedops.document import Document, not_a_file, parse
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
 from zedops.layout import MAX_BYTES
+from zedops.objects import FILE_MODE, Change, Entry
 from zedops.preset import Preset
-from zedops.repository import FILE_MODE, Change, Entry, Repository
+from zedops.repository import Repository
 from zedops.working import Edits
 
 

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 from zedops import credentials
 from zedops.errors import GitFailed, UsageError
-from zedops.repository import Repository, failure
+from zedops.repository import Repository
+from zedops.trouble import failure
 
 #: What was fetched last, by branch; what of it main contains is `TAKEN`.
 _FETCHED = "refs/zedops/fetched/"

@@ -12,7 +12,8 @@ from typing import Any
 from zedops.checkout import REMOTE_MAIN
 from zedops.errors import GitFailed, UsageError
 from zedops.layout import MAX_BYTES, PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES, Kind, kind_of
-from zedops.repository import LINK_MODE, NO_OBJECT, Entry, Repository
+from zedops.objects import LINK_MODE, NO_OBJECT, Entry
+from zedops.repository import Repository
 
 #: What a file has now; None: it is not there. A link may lead anywhere: it is never followed.
 Content = bytes | Entry | None

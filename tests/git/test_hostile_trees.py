@@ -15,7 +15,7 @@ from zedops import snapshot
 from zedops.checks import check
 from zedops.clone import Clone
 from zedops.hub import MAIN, Hub
-from zedops.repository import FILE_MODE, LINK_MODE, Entry, Signature
+from zedops.objects import FILE_MODE, LINK_MODE, Entry, Signature
 
 A, B = "servers.d/a.yaml", "servers.d/b.yaml"
 WHO = Signature("Eve", "eve@example.org", 1)

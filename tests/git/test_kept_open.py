@@ -12,7 +12,8 @@ import pytest
 from zedops.directories import MOVED_TO, Directories
 from zedops.errors import GitFailed
 from zedops.hub import MAIN, Hub
-from zedops.repository import NO_OBJECT, Repository, Signature
+from zedops.objects import NO_OBJECT, Signature
+from zedops.repository import Repository
 from zedops.trailers import EMAIL
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)

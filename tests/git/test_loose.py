@@ -9,7 +9,7 @@ import pytest
 
 from zedops import loose
 from zedops.hub import Hub
-from zedops.repository import NO_OBJECT, Signature
+from zedops.objects import NO_OBJECT, Signature
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 MOST = 1000

@@ -13,8 +13,8 @@ from tests.git.people import Person
 from zedops.bus.local import LocalBus
 from zedops.hub import MAIN, Hub
 from zedops.manager.loop import Manager
+from zedops.objects import NO_OBJECT, Signature
 from zedops.packing import LOOSE, PACKS, Packer, Standing, look
-from zedops.repository import NO_OBJECT, Signature
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 A = "servers.d/a.yaml"

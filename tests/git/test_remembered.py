@@ -12,7 +12,7 @@ from zedops.bus.local import LocalBus
 from zedops.fleet import Fleet
 from zedops.hub import MAIN, SEEN, Hub
 from zedops.manager.loop import Manager
-from zedops.repository import NO_OBJECT, Signature
+from zedops.objects import NO_OBJECT, Signature
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 TEXT = b"image: x:1\nports:\n  game: %d/udp\nenv:\n  A: one\n"

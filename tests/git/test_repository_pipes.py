@@ -11,14 +11,8 @@ from pathlib import Path
 import pytest
 
 from zedops.errors import GitFailed, RaceLost
-from zedops.repository import (
-    NO_OBJECT,
-    Change,
-    Entry,
-    Repository,
-    Signature,
-    clean_environment,
-)
+from zedops.objects import NO_OBJECT, Change, Entry, Signature
+from zedops.repository import Repository, clean_environment
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 ZED = Signature("zedops", "zedops@localhost", 1_700_000_001)

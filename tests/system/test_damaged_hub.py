@@ -11,7 +11,7 @@ import pytest
 
 from tests.machine import Machine
 from tests.system.servers import begin, edit, runs, wait_status
-from zedops.damage import MEND
+from zedops.trouble import MEND
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.system, pytest.mark.timeout(120),

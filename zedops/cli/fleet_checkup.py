@@ -15,13 +15,13 @@ from zedops import __version__, hook
 from zedops.calls import Finding, PortsReply, PortsRequest
 from zedops.cli.ask import call
 from zedops.clone import Clone
-from zedops.damage import MEND
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import CONFIG, FOR_MAIN, Hub
 from zedops.ports import published
 from zedops.quantities import format_duration
 from zedops.settings import Settings
+from zedops.trouble import MEND
 
 #: proc-receive hooks came with 2.29; before 2.36 `core.fsync` is not understood.
 _OLDEST_GIT, _SAFE_GIT = (2, 29), (2, 36)

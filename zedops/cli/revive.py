@@ -9,7 +9,8 @@ from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet import SETTINGS_PATH, read_settings
 from zedops.hub import MAIN, SEEN, Hub
-from zedops.repository import NO_OBJECT, Repository
+from zedops.objects import NO_OBJECT
+from zedops.repository import Repository
 
 #: A clone that was fetched knows the hub's main better than its own; a mirror has only that.
 _KNOWN = ("refs/remotes/origin/main", MAIN)

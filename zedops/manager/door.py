@@ -27,7 +27,7 @@ from zedops.manager import answers, caller, requests
 from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
-from zedops.repository import NO_OBJECT
+from zedops.objects import NO_OBJECT
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from zedops.errors import GitFailed, Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.hub import Hub
 from zedops.manager.ledger import Ledger
-from zedops.repository import NO_OBJECT, Change
+from zedops.objects import NO_OBJECT, Change
 from zedops.settings import Settings
 from zedops.verdict import Held, judge, suspects
 

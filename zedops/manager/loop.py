@@ -28,8 +28,8 @@ from zedops.manager.metrics import Metrics
 from zedops.manager.presence import Presence
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
+from zedops.objects import Change
 from zedops.quantities import format_duration
-from zedops.repository import Change
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)

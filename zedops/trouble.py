@@ -1,12 +1,18 @@
-"""What git says when a disk takes or gives nothing more, and the way out for a person. Pure."""
+"""What git says when it fails: who was faster, a full disk, damage, and the way out. Pure."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from zedops.errors import GitFailed
+from zedops.errors import GitFailed, RaceLost
 
+#: What git says when a ref moved or is being moved by somebody else, here or on a remote.
+_RACE_WORDS = (
+    "cannot lock ref", "but expected", "reference already exists", "Unable to create",
+    "fetch first", "non-fast-forward", "failed to update ref", "Not updating",
+    "incorrect old value",
+)  # fmt: skip
 #: What git says of a disk that takes nothing more → the fact, and the way out.
 _FULL = ("no space left on the disk of", "make room there")
 _DISK_WORDS = {
@@ -23,6 +29,14 @@ NOT_THERE = "not a tree object"
 MEND = ("there `git fsck` names what is missing, and which corrupt file to remove; "
         "`git fetch --refetch CLONE main` brings it back from any clone")
 _LEFT = re.compile(r"\b(objects/pack/tmp_pack_\w+|fast_import_crash_\d+)\b")
+
+
+def failure(arguments: tuple[str, ...], said: str) -> GitFailed:
+    """Make the error for a git command that failed."""
+    lines = [line for line in said.strip().splitlines() if line.strip()]
+    words = "; ".join(lines[-3:]) or "no reason given"
+    kind = RaceLost if any(word in said for word in _RACE_WORDS) else GitFailed
+    return kind(f"git {arguments[0]}: {words}")
 
 
 def of_disk(path: Path, command: str, said: str) -> GitFailed | None:
