@@ -28,6 +28,21 @@ def test_what_is_at_rest_or_went_wrong_is_told_at_once_and_a_start_when_it_has_e
     assert journal.wait_s(1, quiet=True) == QUIET_S
 
 
+def test_a_commit_is_due_from_when_there_was_something_to_tell_and_at_once_if_hosts_wait() -> None:
+    journal = Journal()
+    assert journal.due(10) is None
+    note(journal, Status.RUNNING, Status.STOPPED)
+    assert journal.due(10) == 10 + QUIET_S
+    note(journal, Status.RUNNING, Status.STOPPED, number=2)
+    assert journal.due(10.04) == 10 + QUIET_S
+    journal.clear(10.05)
+    assert journal.due(10.1) is None
+    note(journal, Status.RUNNING, Status.STOPPED)
+    assert journal.due(10.5) == 10.5 + BUSY_S  # another one, soon after the last
+    journal.add(doc(A, state=running(1)), Status.STOPPED, urgent=True)
+    assert journal.due(10.6) == 10.6
+
+
 def test_a_flapping_server_does_not_flood_the_history_nor_hold_up_the_others() -> None:
     journal = Journal()
     for second in range(6):

@@ -32,7 +32,7 @@ def ledger_after(*texts: str) -> Ledger:
     ledger.advance(replace(first, commit="1" * 40), first.documents, {}, NOW)
     ledger.committed("1" * 40, 0)
     for text in texts[1:]:
-        ledger.stale.clear()
+        ledger.assigned.stale.clear()
         pushed = replace(ledger.fleet, presets=fleet_with(text).presets)
         ledger.advance(pushed, {MINE}, {MINE: "newer"}, NOW)
     return ledger
@@ -46,13 +46,13 @@ def asked(ledger: Ledger, host: str = "local") -> dict[str, tuple[str, str]]:
 
 def test_a_changed_preset_is_handed_out_to_the_servers_that_it_changes() -> None:
     ledger = ledger_after("image: one\n", "image: two\n")
-    assert ledger.stale == {"local"}
+    assert ledger.assigned.stale == {"local"}
     assert asked(ledger) == {"a": ("two", "newer"), "b": ("own", "3f2a1c9")}
     assert asked(ledger, "cellar") == {"c": ("x", "3f2a1c9")}
 
 
 def test_a_comment_in_a_preset_is_handed_to_nobody() -> None:
-    assert ledger_after("image: one\n", "# why\nimage: one\n").stale == set()
+    assert ledger_after("image: one\n", "# why\nimage: one\n").assigned.stale == set()
 
 
 def test_with_a_broken_preset_the_last_good_definition_goes_on_and_its_file_says_so() -> None:

@@ -256,7 +256,7 @@ def test_a_server_leaves_its_old_host_before_the_new_one_gets_it() -> None:
     assert [(host, want.goal) for host, want in world.wanted()] == [("local", Goal.DELETED)]
     act(world, "is gone", "rosewood")
     assert [(host, want.goal) for host, want in world.wanted()] == [("attic", Goal.RUNNING)]
-    assert world.ledger.stale == {"local", "attic"}
+    assert world.ledger.assigned.stale == {"local", "attic"}
 
 
 def test_a_world_that_shows_while_its_server_leaves_keeps_it_where_it_is() -> None:

@@ -167,7 +167,7 @@ class Door:
     def _stream(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
         wanted = _read(read_stream_request, request["request"])
         with self._manager.changed:
-            host = self._manager.ledger.host(wanted.server_id)
+            host = self._manager.ledger.assigned.host(wanted.server_id)
         if host is None:
             raise ZedopsError("no host has this server; `zedops list` shows what is known")
         decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -82,7 +82,7 @@ def _look(manager: Manager, each: Followed, begun: float) -> str | None:
     if not each.statuses or each.statuses[-1] is not status:
         each.statuses.append(status)
     if not manager.ledger.at_rest(each.id):
-        host = manager.ledger.host(each.id)
+        host = manager.ledger.assigned.host(each.id)
         each.done = host is not None and manager.is_silent(host)
         waits = f"{each.name} {status}: it waits for host {host!r}, which does not answer"
         return waits if each.done else None

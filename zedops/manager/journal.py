@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +15,8 @@ from zedops.model import State, Status
 #: A quiet fleet's change is committed after this; the next one soon after it waits longer, and
 #: what is not at rest yet (creating) waits for its end, so that one start is one commit.
 QUIET_S, BUSY_S, UNSETTLED_S = 0.05, 0.2, 1.0
+#: A fleet is quiet so long after a commit.
+CALM_S = 1.0
 #: A server in so many commits within the window waits longer for the next.
 FLAPPING_COMMITS, FLAPPING_WINDOW_S, FLAPPING_S = 6, 60.0, 10.0
 #: With news of more servers than this the next commit waits as if nothing were at rest: a host or
@@ -45,6 +48,9 @@ class Journal:
     _told_of: dict[str, str | None] = field(default_factory=dict)
     #: Hosts wait for the next commit.
     urgent: bool = False
+    #: When what is not committed was first seen, and when the last commit was made.
+    _since: float | None = None
+    _cleared: float = -math.inf
 
     def touch(self, path: str) -> None:
         """Note that a file must be written, or removed."""
@@ -82,8 +88,18 @@ class Journal:
         """Say whether git knows everything."""
         return not self._files
 
+    def due(self, now_s: float) -> float | None:
+        """Say when to commit, None for not at all; times are of a monotonic clock."""
+        if self.empty:
+            self._since = None
+            return None
+        if self._since is None:
+            self._since = now_s
+        quiet = now_s - self._cleared > CALM_S
+        return now_s if self.urgent else self._since + self.wait_s(now_s, quiet=quiet)
+
     def wait_s(self, now_s: float, *, quiet: bool) -> float:
-        """Say how long what is not committed waits for more; times are of a monotonic clock.
+        """Say how long what is not committed waits for more.
 
         At rest, or something went wrong: people want to know. A server whose news came again and
         again is not let flood the history: what it does is told together.
@@ -139,3 +155,4 @@ class Journal:
         self._entries.clear()
         self._files.clear()
         self.urgent = False
+        self._since, self._cleared = None, at_s

@@ -18,6 +18,7 @@ from zedops.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, pr
 from zedops.identity import decide
 from zedops.ids import new_id
 from zedops.lifecycle import SETTLED, fold, lose, move
+from zedops.manager.assignments import Assignments
 from zedops.manager.journal import Journal
 from zedops.model import State, Status
 from zedops.settings import Settings
@@ -40,18 +41,13 @@ class _Answer(NamedTuple):
 class Ledger:
     """The manager's knowledge. Not thread-safe: the loop holds one lock around it."""
 
-    host_epoch: int = 0
     fleet: Fleet = field(default_factory=Fleet)
     #: The newest fleet of which git has everything.
     told: Fleet = field(default_factory=Fleet)
     _paths: dict[str, str] = field(default_factory=dict)
     _desired: dict[str, DesiredServer] = field(default_factory=dict)
-    _hosts: dict[str, str] = field(default_factory=dict)
-    _by_host: dict[str, dict[str, None]] = field(default_factory=dict)
-    _revs: dict[str, int] = field(default_factory=dict)
+    assigned: Assignments = field(default_factory=Assignments)
     journal: Journal = field(default_factory=Journal)
-    #: Hosts whose documents changed; the loop tells them and empties this.
-    stale: set[str] = field(default_factory=set)
     _answers: dict[str, _Answer] = field(default_factory=dict)
 
     # --- commits come in
@@ -136,7 +132,7 @@ class Ledger:
         want = desired_server(self.fleet, each, commit or told or self.fleet.commit[:7], like)
         if want is None and (each.problems or kind_of(each.path) is Kind.SERVER):
             want = self._last_good(before, each)
-        host, known = self.fleet.place(each)[0], self._hosts.get(server_id)
+        host, known = self.fleet.place(each)[0], self.assigned.host(server_id)
         tries_again = state.status is Status.FAILED and commit is not None
         same = want is not None and before is not None and _same_wish(want, before)
         if want and same and host in (known, None) and not tries_again:
@@ -148,28 +144,13 @@ class Ledger:
         elif self._desired.pop(server_id, None) is None:
             return
         if host is not None:
-            self._settle_on(server_id, host)
-        self._touch_hosts(known, host)
+            self.assigned.assign(server_id, host)
+        self.assigned.touch(known, host)
 
     def _forget(self, server_id: str) -> None:
         self._paths.pop(server_id, None)
         self._desired.pop(server_id, None)
-        self._touch_hosts(self._settle_on(server_id, None))
-
-    def _settle_on(self, server_id: str, host: str | None) -> str | None:
-        """Note whose a server is; returns whose it was."""
-        known = self._hosts.pop(server_id, None)
-        if known is not None:
-            self._by_host[known].pop(server_id, None)
-        if host is not None:
-            self._hosts[server_id] = host
-            self._by_host.setdefault(host, {})[server_id] = None
-        return known
-
-    def _touch_hosts(self, *hosts: str | None) -> None:
-        for host in {each for each in hosts if each}:
-            self._revs[host] = self._revs.get(host, 0) + 1
-            self.stale.add(host)
+        self.assigned.touch(self.assigned.assign(server_id, None))
 
     def _last_good(self, before: DesiredServer | None, each: Document) -> DesiredServer | None:
         if before is None or kind_of(each.path) is Kind.SERVER:
@@ -182,7 +163,9 @@ class Ledger:
         """Take what a host says of one server; of another host's servers it may say nothing."""
         path, want = self._paths.get(report.id), self._desired.get(report.id)
         held = self.fleet.documents.get(path or "")
-        if want is None or held is None or held.state is None or self._hosts[report.id] != host:
+        if want is None or held is None or held.state is None:
+            return
+        if self.assigned.host(report.id) != host:
             return
         failed, busy = report.failure is not None, report.activity is not None
         self._answers[report.id] = _Answer(report.about, report.goal, busy, failed)
@@ -257,7 +240,7 @@ class Ledger:
 
     def lose(self, host: str, at: datetime) -> None:
         """Take note that a host does not answer."""
-        for server_id in list(self._by_host.get(host, ())):
+        for server_id in self.assigned.servers(host):
             held = self.server(server_id)
             if held is None or held.state is None:
                 continue
@@ -286,16 +269,12 @@ class Ledger:
 
     def document(self, host: str) -> DesiredDocument:
         """Make a host's whole document."""
-        epoch, rev = self.stamp(host)
-        ids = self._by_host.get(host, ())
+        epoch, rev = self.assigned.stamp(host)
+        ids = self.assigned.servers(host)
         servers = {each: self._desired[each] for each in ids if each in self._desired}
         return DesiredDocument(
             fleet=self.fleet.settings.name, host=host, epoch=epoch, rev=rev, servers=servers
         )
-
-    def stamp(self, host: str) -> tuple[int, int]:
-        """Say which document a host is to hold: it changes whenever what is asked for does."""
-        return self.host_epoch, self._revs.setdefault(host, 1)
 
     def server(self, server_id: str) -> Document | None:
         """Find a server's document by id."""
@@ -319,14 +298,6 @@ class Ledger:
             return True
         wished = Status.RUNNING if want.goal is Goal.RUNNING else Status.STOPPED
         return status in (wished, Status.MISSING) and not want.goal.ends
-
-    def hosts(self) -> set[str]:
-        """Name the hosts that were handed servers."""
-        return {host for host, ids in self._by_host.items() if ids}
-
-    def host(self, server_id: str) -> str | None:
-        """Name the host that a server was handed to."""
-        return self._hosts.get(server_id)
 
     @property
     def settings(self) -> Settings:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from zedops import faults, remembered
+from zedops import faults
 from zedops.bus import Bus
 from zedops.directories import MOVED_TO, Directories
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
@@ -26,9 +26,9 @@ from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
 from zedops.manager.presence import Presence
+from zedops.manager.start import read_first
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
-from zedops.objects import Change
 from zedops.quantities import format_duration
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 #: Looks at main's ref this often, should the file watch miss a move.
 POLL_S = 1.0
 RETRY_S = 1.0
-#: With so many files read anew at a start, the next one is to find them read.
-_WORTH_KEEPING = 500
 
 
 class Manager:
@@ -68,10 +66,9 @@ class Manager:
         self._presence = Presence()
         self._wakes = self._handled = 0
         self._clock = Clock()
-        self._dirty_since: float | None = None
         #: A commit that was taken in; hosts hear of it before it is written down as seen.
         self._unseen: str | None = None
-        self._last_commit = self._next_look = 0.0
+        self._next_look = 0.0
         self._moves: Directories | None = None
         self._house = Housekeeping(hub.repository)
         self._stopping = threading.Event()
@@ -83,7 +80,7 @@ class Manager:
         """Take the hub over, load the fleet, and begin; `warm` is a fleet read before."""
         self._term = Term(self.hub, self._lease)
         self.hub.repository.keep_open()
-        self.ledger.host_epoch = self._term.epoch
+        self.ledger.assigned.epoch = self._term.epoch
         seen = self.hub.seen()
         if seen is not None:
             self._take_in(seen, warm)
@@ -206,7 +203,7 @@ class Manager:
             self._presence.hear(heartbeat.host, time.monotonic())
             handed = self._handed.get(heartbeat.host)
             if handed is None or not self.ledger.journal.urgent:
-                epoch, rev = self.ledger.stamp(heartbeat.host)
+                epoch, rev = self.ledger.assigned.stamp(heartbeat.host)
             else:
                 epoch, rev = handed.stamp
             back = self._presence.is_lost(heartbeat.host)
@@ -256,8 +253,9 @@ class Manager:
                 self._stopping.wait(RETRY_S)
 
     def _idle_s(self) -> float:
-        due = self._due()
-        return POLL_S if due is None else max(0.0, min(POLL_S, due - time.monotonic()))
+        now = time.monotonic()
+        due = self.ledger.journal.due(now)
+        return POLL_S if due is None else max(0.0, min(POLL_S, due - now))
 
     def _turn(self) -> None:
         with self.changed:
@@ -271,14 +269,14 @@ class Manager:
                 self._look_around()
             if self.ledger.journal.urgent:
                 self._commit()
-            documents = [self._document(host) for host in sorted(self.ledger.stale)]
-            self.ledger.stale.clear()
+            documents = [self._document(host) for host in sorted(self.ledger.assigned.stale)]
+            self.ledger.assigned.stale.clear()
         for document in documents:
             self._bus.publish(document)
             faults.point("manager.published")
         with self.changed:
-            due = self._due()
-            if due is not None and time.monotonic() >= due:
+            due = self.ledger.journal.due(now := time.monotonic())
+            if due is not None and now >= due:
                 self._commit()
             self._handled = ticket
             self.metrics.settle(self.ledger, time.monotonic())
@@ -290,7 +288,8 @@ class Manager:
     def _take_in(self, head: str, warm: Fleet | None = None) -> None:
         before = self.ledger.fleet.commit
         self._house.wake()
-        fleet, changes = self._read(head, warm)
+        known = warm or self.ledger.fleet
+        fleet, changes = self.hub.read(head, known) if known.commit else read_first(self.hub, head)
         if before:
             commits = self.hub.authors(before, head)
         else:
@@ -302,30 +301,15 @@ class Manager:
         else:
             self.judge.take_in(self.ledger, fleet, changes, commits, now)
         # what hosts have yet to answer is not seen: the state that answers it names its commit
-        is_told = self.ledger.journal.empty and not self.ledger.stale
+        is_told = self.ledger.journal.empty and not self.ledger.assigned.stale
         self._unseen = head if is_told else None
-
-    def _read(self, head: str, warm: Fleet | None) -> tuple[Fleet, list[Change]]:
-        """Read main, at a start from what an earlier one kept."""
-        if self.ledger.fleet.commit or warm is not None:
-            return self.hub.read(head, warm or self.ledger.fleet)
-        kept = remembered.load(self.hub.runtime)
-        try:
-            fleet, changes = self.hub.read(head, kept)
-        except GitFailed:  # that history is not there any more
-            fleet, changes = self.hub.read(head)
-        if len(changes) > _WORTH_KEEPING:
-            threading.Thread(
-                target=remembered.save, args=(self.hub.runtime, fleet), name="keep", daemon=True
-            ).start()
-        return fleet, changes
 
     def _look_around(self) -> None:
         """See what the clock alone brings about."""
         self._look_at_clock(datetime.now(UTC), _awake_s())
         if self.ending:
             return
-        for host in self._presence.miss(self.ledger.hosts(), time.monotonic()):
+        for host in self._presence.miss(self.ledger.assigned.hosts(), time.monotonic()):
             log.warning("host %s does not answer", host, extra={"host": host})
             self.ledger.lose(host, datetime.now(UTC))
             self.notify(host_lost(host))
@@ -343,23 +327,10 @@ class Manager:
         if self._clock.is_steady(awake_s, retention_s):
             self.ledger.sweep(now)
 
-    def _due(self) -> float | None:
-        if self.ledger.journal.empty:
-            self._dirty_since = None
-            return None
-        now = time.monotonic()
-        if self._dirty_since is None:
-            self._dirty_since = now
-        if self.ledger.journal.urgent:
-            return now
-        quiet = now - self._last_commit > 1.0
-        return self._dirty_since + self.ledger.journal.wait_s(now, quiet=quiet)
-
     def _commit(self) -> None:
         files, message = self.ledger.journal.files(self.ledger.fleet)
         commit = self.hub.commit(self.ledger.fleet.commit, files, message)
-        self._dirty_since, self._last_commit = None, time.monotonic()
-        self.ledger.committed(commit, self._last_commit)
+        self.ledger.committed(commit, time.monotonic())
         self._unseen = None
         self.metrics.commits.inc()
         self._house.wake()

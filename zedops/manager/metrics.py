@@ -135,7 +135,7 @@ def _look(manager: Manager, converging: int) -> Iterator[Metric]:
     with manager.changed:
         ledger = manager.ledger
         settings = ledger.settings
-        hosts = sorted({*settings.hosts, *ledger.hosts()})
+        hosts = sorted({*settings.hosts, *ledger.assigned.hosts()})
         quiet = {host: manager.quiet_s(host) for host in hosts}
         lost = {host for host in hosts if quiet[host] is None or manager.is_silent(host)}
         waiting = len(ledger.journal)
