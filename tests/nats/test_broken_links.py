@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -24,7 +25,7 @@ from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.server import NatsServer
 from zedops.calls import LogsRequest, PingRequest
 from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
-from zedops.wire import Heartbeat, Hello, Report
+from zedops.wire import Heartbeat, Hello, Progress, Report
 
 pytestmark = pytest.mark.nats
 
@@ -59,6 +60,38 @@ def test_a_break_is_told_by_zedops_alone(
         wait_for(lambda: agent.greeted > 1)
     assert "unexpected EOF" in caplog.text
     assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_server_that_hangs_leaves_nothing_behind(
+    server: NatsServer, authority: Authority, caplog: pytest.LogCaptureFixture, goes_on: bool
+) -> None:
+    agent = AgentEnd()
+    pid = server.pid
+    assert pid is not None
+    with new_link(server, authority, "attic", agent) as link:
+        wait_for(lambda: agent.greeted)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            fill(link)
+            if goes_on:
+                wait_for(lambda: not link.wait_up(0))
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        if goes_on:
+            wait_for(lambda: link.wait_up(0))
+            gc.collect()  # it would be told of a task that was forgotten while it waits
+            assert [each for each in caplog.records if each.name == "asyncio"] == []
+    gc.collect()
+    assert [each for each in caplog.records if each.name == "asyncio"] == []
+
+
+def fill(link: NatsLink) -> None:
+    """Say more than a connection takes whose other end reads nothing."""
+    with contextlib.suppress(HostUnavailable):
+        for _ in range(100):
+            text = os.urandom(250_000).hex()  # messages are packed
+            link.progress(Progress(host="attic", id=server_id(1), text=text))
 
 
 def has_stopped(pid: int) -> bool:

@@ -14,7 +14,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -147,15 +147,15 @@ class Connection:
         except FutureTimeout as error:
             future.cancel()
             raise HostUnavailable(f"{self.where} does not answer") from error
+        except CancelledError as error:
+            raise HostUnavailable("the connection was closed") from error
 
     # --- in the loop
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._keep_up())
-        finally:
-            self._loop.close()
+        # ends every task with it
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._keep_up())
 
     async def _keep_up(self) -> None:
         while not self._ending:
@@ -178,9 +178,6 @@ class Connection:
             if not self._ending:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._broken.wait(), RETRY_S)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _connect(self, client: Client) -> None:
         async def noted(error: Exception) -> None:
@@ -218,8 +215,11 @@ class Connection:
         if client.is_connected:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.close(), _CLOSE_S)
-        # what was refused or cut off nats-py leaves to the garbage collector
-        transport: Any = client._transport
+        # what was refused, cut off or hangs nats-py leaves to the garbage collector
+        left: Any = client
+        for subscription in left._subs.values():
+            subscription._stop_processing()
+        transport = left._transport
         for writer in (transport._io_writer, transport._bare_io_writer) if transport else ():
             if writer is not None:
                 writer.transport.abort()
