@@ -8,7 +8,14 @@ that has passed; going backwards only makes everything wait longer, which costs 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from zedops.manager.ledger import Ledger
+from zedops.quantities import format_duration
+
+log = logging.getLogger(__name__)
 
 #: So far may wall and monotonic clock drift apart between two readings.
 TOLERANCE_S = 60.0
@@ -35,3 +42,19 @@ class Clock:
     def is_steady(self, monotonic_s: float, retention_s: float) -> bool:
         """Say whether there was neither a leap nor a start for a while."""
         return monotonic_s - self._steady_since >= min(STEADY_S, retention_s)
+
+
+def end_retentions(clock: Clock, ledger: Ledger, now: datetime, awake_s: float) -> None:
+    """End what has been deleted for long enough, if the clock can be trusted with that.
+
+    `awake_s` is of a clock that nobody sets.
+    """
+    if leapt_s := clock.leapt_s(now.timestamp(), awake_s):
+        way, far = ("forward", leapt_s) if leapt_s > 0 else ("back", -leapt_s)
+        log.warning(
+            "the clock leapt %s by %s: that ends nobody's retention", way, format_duration(far)
+        )
+        if leapt_s > 0:
+            ledger.put_off(timedelta(seconds=round(leapt_s)))
+    if clock.is_steady(awake_s, ledger.settings.retention):
+        ledger.sweep(now)

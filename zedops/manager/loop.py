@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from zedops import faults
 from zedops.bus import Bus
@@ -20,7 +20,7 @@ from zedops.directories import MOVED_TO, Directories
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
-from zedops.manager.clock import Clock
+from zedops.manager.clock import Clock, end_retentions
 from zedops.manager.housekeeping import Housekeeping
 from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
@@ -29,7 +29,6 @@ from zedops.manager.presence import Presence
 from zedops.manager.start import read_first
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
-from zedops.quantities import format_duration
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
@@ -306,26 +305,13 @@ class Manager:
 
     def _look_around(self) -> None:
         """See what the clock alone brings about."""
-        self._look_at_clock(datetime.now(UTC), _awake_s())
+        end_retentions(self._clock, self.ledger, datetime.now(UTC), _awake_s())
         if self.ending:
             return
         for host in self._presence.miss(self.ledger.assigned.hosts(), time.monotonic()):
             log.warning("host %s does not answer", host, extra={"host": host})
             self.ledger.lose(host, datetime.now(UTC))
             self.notify(host_lost(host))
-
-    def _look_at_clock(self, now: datetime, awake_s: float) -> None:
-        """End what has been deleted for long enough, if the clock can be trusted with that."""
-        retention_s = self.ledger.fleet.settings.retention
-        if leapt_s := self._clock.leapt_s(now.timestamp(), awake_s):
-            way, far = ("forward", leapt_s) if leapt_s > 0 else ("back", -leapt_s)
-            log.warning(
-                "the clock leapt %s by %s: that ends nobody's retention", way, format_duration(far)
-            )
-            if leapt_s > 0:
-                self.ledger.put_off(timedelta(seconds=round(leapt_s)))
-        if self._clock.is_steady(awake_s, retention_s):
-            self.ledger.sweep(now)
 
     def _commit(self) -> None:
         files, message = self.ledger.journal.files(self.ledger.fleet)
