@@ -70,7 +70,7 @@ class Connection:
         self._asked: set[asyncio.Task[Msg]] = set()
         self._up = threading.Event()
         self._said: set[str] = set()
-        self._ending = False
+        self._asking, self._ending = threading.Lock(), False
         #: Why there is no connection, in the library's words.
         self.trouble = ""
         self._loop = asyncio.new_event_loop()
@@ -132,16 +132,18 @@ class Connection:
 
     def close(self) -> None:
         """End the connection and its thread."""
-        self._ending = True
+        with self._asking:
+            self._ending = True
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._break)
         self._thread.join(timeout=CONNECT_S)
 
     def _wait(self, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
-        if self._ending:
-            work.close()
-            raise HostUnavailable("the connection was closed")
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._asking:  # what the loop has by then is begun, and so is ended with it
+            if self._ending:
+                work.close()
+                raise HostUnavailable("the connection was closed")
+            future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(timeout_s + CONNECT_S)
         except FutureTimeout as error:
