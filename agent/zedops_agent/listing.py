@@ -44,6 +44,8 @@ class Listing:
         self._lock, self._renewed = threading.Lock(), Joint(self._renew)
         self._roll, self._coming = _Roll(), _Roll()
         self._inside = 0
+        #: Made here, and the Engine has not told of it yet.
+        self._made: set[str] = set()
 
     def of(self, server_id: str, since: float) -> list[str]:
         """List a server's containers as they were at `since` (monotonic) or later."""
@@ -75,6 +77,23 @@ class Listing:
         """Name a server's containers that the newest list for all had, or that were told since."""
         with self._lock:
             return self._roll.of(server_id)
+
+    def made(self, server_id: str, container: str) -> None:
+        """Take note of a container that was made here just now, and will be looked at."""
+        self._made.add(container)
+        self.tell(server_id, container)
+
+    def hear(self, server_id: str, container: str, *, new: bool, gone: bool) -> bool:
+        """Take note of what the Engine tells of a container; say whether that may be news.
+
+        That one was made is none to who made it, and looks at it afterwards anyway: told late, as a
+        busy Engine does, it would have every new server looked at twice.
+        """
+        self.tell(server_id, container, gone=gone)
+        known = container in self._made
+        if new or gone:
+            self._made.discard(container)
+        return not (new and known)
 
     def tell(self, server_id: str, container: str, *, gone: bool = False) -> None:
         """Take note that a container is a server's, or that it is gone for good."""

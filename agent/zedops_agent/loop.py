@@ -30,7 +30,6 @@ from zedops_agent.engine import Engine
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import left_s
 from zedops_agent.metrics import AgentMetrics, Standing
-from zedops_agent.observed import DataVolume
 from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
@@ -83,7 +82,6 @@ class Agent:
             self._contact.progress, self._metrics, self._schedule.cover,
         )
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
-        self._data: dict[str, tuple[tuple[DataVolume, ...], str | None]] = {}
         self._homes: Directories | None = None
         self._unwatched = ""
         self._saying = threading.Lock()
@@ -205,6 +203,7 @@ class Agent:
         try:
             if want is None:
                 self._reconciler.forget(server_id)
+                self._lookout.forget(server_id)
                 return None
             again_at = self._reconciler.settle(want, since)
             if again_at is None:
@@ -232,10 +231,10 @@ class Agent:
                 self._mark_all()
                 for event in events:
                     since_ns = event.at_ns
-                    self._lookout.tell(event.server_id, event.container, gone=event.is_gone)
-                    # an end is often the first half of something: a removal, a restart by hand
-                    delay_s = END_DEBOUNCE_S if event.is_end else 0.0
-                    self._schedule.mark_later(event.server_id, delay_s)
+                    if self._lookout.hear(event):
+                        # an end is often the first half of something: a removal, a restart by hand
+                        delay_s = END_DEBOUNCE_S if event.is_end else 0.0
+                        self._schedule.mark_later(event.server_id, delay_s)
                     if self._schedule.stopping:
                         return
             except EngineFailed as error:
@@ -284,15 +283,13 @@ class Agent:
         self._schedule.mark(differing)
 
     def _look_at_data(self) -> None:
-        """No event tells that a directory went, or a secret changed: 0.04 ms each to look."""
-        document = self._document
-        looks = {}
+        """Look at what no event tells of: that a directory went, or a secret changed."""
+        document, changed = self._document, set()
         for key, want in (document.servers if document else {}).items():
             with contextlib.suppress(EngineFailed):  # where a named volume is, only it knows
-                found = self._lookout.look_at_data(want)
-                looks[key] = found, self._lookout.look_at_secrets(want)
-        self._schedule.mark({key for key, each in looks.items() if each != self._data.get(key)})
-        self._data = looks
+                if self._lookout.has_changed(want):
+                    changed.add(key)
+        self._schedule.mark_idle(changed)
 
     def _watch_home(self, server_id: str) -> None:
         """Watch the directory above a server's volumes, which no world is written to."""

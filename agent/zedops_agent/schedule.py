@@ -30,7 +30,9 @@ class Schedule:
         self._wake = threading.Condition()
         self._marked: dict[str, float] = {}
         self._busy: set[str] = set()
+        #: When to look at a server; for those in somebody's hand, once they are put down.
         self._alarms: dict[str, float] = {}
+        self._after: dict[str, float] = {}
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="server")
         self.stopping = False
 
@@ -40,11 +42,18 @@ class Schedule:
             self._marked |= dict.fromkeys(ids, time.monotonic())
             self._wake.notify_all()
 
+    def mark_idle(self, ids: set[str]) -> None:
+        """Have those looked at that are in nobody's hand; who has one looks until it rests."""
+        with self._wake:
+            self.mark(ids - self._busy)
+
     def mark_later(self, server_id: str, delay_s: float) -> None:
         """Have a server looked at then, unless that is to be sooner anyway."""
         with self._wake:
             at = time.monotonic() + delay_s
-            self._alarms[server_id] = min(at, self._alarms.get(server_id, at))
+            # the look that is to come of one in somebody's hand may answer it
+            alarms = self._after if server_id in self._busy else self._alarms
+            alarms[server_id] = min(at, alarms.get(server_id, at))
             self._wake.notify_all()
 
     def cover(self, server_id: str) -> None:
@@ -53,8 +62,8 @@ class Schedule:
         Most events tell of what the agent has just done itself, and looked at afterwards.
         """
         with self._wake:
-            if self._alarms.get(server_id, math.inf) <= time.monotonic():
-                del self._alarms[server_id]
+            if self._after.get(server_id, math.inf) <= time.monotonic():
+                del self._after[server_id]
 
     def run(self) -> None:
         """Give marked servers to free workers until `stop`."""
@@ -63,18 +72,18 @@ class Schedule:
                 if self.stopping:
                     return
                 now = time.monotonic()
-                # one in somebody's hand keeps its alarm: the look that is to come may answer it
-                alarms = {key: at for key, at in self._alarms.items() if key not in self._busy}
-                for each in [key for key, at in alarms.items() if at <= now]:
+                for each in [key for key, at in self._alarms.items() if at <= now]:
                     self._marked[each] = now
-                    del self._alarms[each], alarms[each]
+                    del self._alarms[each]
                 ready = self._marked.keys() - self._busy
                 if not ready:
-                    nearest = min(alarms.values(), default=None)
+                    nearest = min(self._alarms.values(), default=None)
                     self._wake.wait(None if nearest is None else max(0.0, nearest - now))
                     continue
                 self._busy |= ready
                 for each in ready:  # not outside the lock: the pool may be shut down there
+                    if each in self._alarms:
+                        self._after[each] = self._alarms.pop(each)
                     self._pool.submit(self._hand_out, each, self._marked.pop(each))
 
     def _hand_out(self, server_id: str, since: float) -> None:
@@ -84,6 +93,8 @@ class Schedule:
         finally:
             with self._wake:
                 self._busy.discard(server_id)
+                if server_id in self._after:
+                    self._alarms[server_id] = self._after.pop(server_id)
                 if server_id in self._marked:  # what it has done itself is to be seen, too
                     self._marked[server_id] = time.monotonic()
                 if again_s is not None:

@@ -107,7 +107,7 @@ class Secrets:
 
     def is_stale(self, made_with: str, server: str, definition: Definition) -> bool:
         """Say whether a value is another one than when a container was made; unknown is no."""
-        if not made_with.startswith(f"{self._key_id()}:"):
+        if not made_with or not made_with.startswith(f"{self._key_id()}:"):
             return False  # made before there was such a label, or with a key that is lost
         now = self.fingerprint(server, definition)
         return bool(now) and now != made_with

@@ -123,16 +123,17 @@ class Survey:
         35 ms with 200 processes.
         """
         bound = set(wanted)
-        for each in self._engine.claims(self._fleet, _CLAIMS_S):
-            ports = {(protocol, host) for _, host, _, protocol in each.ports} & set(wanted)
-            if ports and adopted.get(each.container, each.server_id) != server_id:
-                return False
-            if each.running:
-                bound -= ports
+        claims = self._engine.claims(self._fleet, _CLAIMS_S)
+        for port in wanted:
+            for each in claims.by_port.get(port, ()):
+                if adopted.get(each.container, each.server_id) != server_id:
+                    return False
+                if each.running:
+                    bound.discard(port)
         return not sockets.any_at(bound)
 
     def _claimed(self, adopted: Mapping[str, str]) -> Iterator[PortUse]:
-        for each in self._engine.claims(self._fleet):
+        for each in self._engine.claims(self._fleet).all:
             holder = f"container {each.name!r}{'' if each.running else ' (stopped)'}"
             server_id = adopted.get(each.container, each.server_id)
             for address, host, _, protocol in each.ports:

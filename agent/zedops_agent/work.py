@@ -48,6 +48,8 @@ from zedops_agent.survey import Survey
 _LAST_LINES = 3
 #: What registries say to whom they do not know; some hide what is private as what is not there.
 _UNKNOWN = ("unauthorized", "no basic auth", "authentication required", "access denied", "denied:")
+#: An image that was there so short a time ago is there: hundreds may be made of it at once.
+_IMAGE_S = 0.2
 #: What the Engine says where somebody else has a name, or a port.
 _NAME_TAKEN = "is already in use by container"
 _PORT_TAKEN = ("port is already allocated", "address already in use")
@@ -128,7 +130,7 @@ class Workshop:
         return None
 
     def _pull(self, step: Pull, want: DesiredServer, progress: Callable[[str], None]) -> None:
-        found = None if step.newest else self._engine.image(step.image)
+        found = None if step.newest else self._engine.image(step.image, _IMAGE_S)
         if found is None:
             try:
                 with self._pace.pull():
@@ -213,7 +215,7 @@ class Workshop:
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets
         )
-        made = partial(self._lookout.tell, want.id)
+        made = partial(self._lookout.made, want.id)
         with self._pace.turn():
             self._name(step.name, None, lambda: self._engine.create(config, host, networks, made))
         return uncovered(want.definition, image)

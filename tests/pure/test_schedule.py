@@ -57,6 +57,18 @@ def test_an_event_before_a_look_is_answered_by_it_and_one_after_it_is_not(
     assert told.count("rosewood") == looks
 
 
+def test_who_is_in_somebodys_hand_is_not_marked_with_those_that_are_idle() -> None:
+    def work(schedule: Schedule, server_id: str) -> None:
+        schedule.mark_idle({"rosewood", "muldraugh"} if server_id == "rosewood" else set())
+
+    with running(work) as (schedule, done):
+        schedule.mark({"rosewood"})
+        assert [done.get(timeout=DEADLINE_S) for _ in range(2)] == ["rosewood", "muldraugh"]
+        schedule.mark({"westpoint"})
+        assert done.get(timeout=DEADLINE_S) == "westpoint"
+        assert done.empty()
+
+
 def test_an_end_that_is_looked_at_after_a_while_is_not_answered_by_a_look_before() -> None:
     told: list[str] = []
 

@@ -26,11 +26,19 @@ from zedops.errors import EngineFailed
 from zedops.model import Stop
 from zedops_agent import facts
 from zedops_agent.engine import stats, stopping, streams, users
-from zedops_agent.engine.claims import Bound, Claims
+from zedops_agent.engine.claims import Claimed, Claims
 from zedops_agent.engine.connection import Connection, translated
 from zedops_agent.engine.events import Subscription
 from zedops_agent.joint import Joint
-from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME, Ceilings, Container, Image
+from zedops_agent.observed import (
+    FLEET,
+    SERVER_ID,
+    SERVER_NAME,
+    Ceilings,
+    Container,
+    Image,
+    Phase,
+)
 
 #: How long after a start the Engine may take to show the ports.
 _PORTS_S = 2.0
@@ -113,13 +121,13 @@ class Engine:
     def inspect(self, containers: Iterable[str]) -> tuple[Container, ...]:
         """Look at containers; those that are not there are left out.
 
-        One that does not run counts only if the Engine is not about to go, which ends them all.
+        One that ended counts only if the Engine is not about to go, which ends them all.
         """
         found = []
         for each in dict.fromkeys(containers):
             with suppress(docker.errors.NotFound):  # gone since it was listed
                 found.append(facts.container(self._api.inspect_container(each)))
-        if not all(each.running for each in found):
+        if not all(each.running or each.phase is Phase.CREATED for each in found):
             self.connection.knock()
         return tuple(found)
 
@@ -172,14 +180,14 @@ class Engine:
         ]
 
     @translated
-    def claims(self, fleet: str, within_s: float = 0.0) -> list[Bound]:
+    def claims(self, fleet: str, within_s: float = 0.0) -> Claimed:
         """List who is to have which host ports; `within_s` old may do, see `claims`."""
         return self._claims.listed(fleet, within_s)
 
     @translated
-    def image(self, reference: str) -> Image | None:
-        """Look at an image on this host; None if it is not here."""
-        return self._images(reference)()
+    def image(self, reference: str, within_s: float = 0.0) -> Image | None:
+        """Look at an image on this host; None if it is not here. `within_s` old may do."""
+        return self._images(reference)(time.monotonic() - within_s)
 
     def _image(self, reference: str) -> Image | None:
         try:

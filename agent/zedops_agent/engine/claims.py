@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import docker
@@ -26,6 +26,14 @@ class Bound:
     ports: tuple[facts.Binding, ...]
 
 
+@dataclass(frozen=True)
+class Claimed:
+    """Every container's claims, and by protocol and port: one is looked for a thousand times."""
+
+    all: tuple[Bound, ...] = ()
+    by_port: Mapping[tuple[str, int], list[Bound]] = field(default_factory=dict)
+
+
 class Claims:
     """Knows what each container was given, which never changes. Safe from several threads."""
 
@@ -34,13 +42,13 @@ class Claims:
         self._bindings: dict[str, tuple[facts.Binding, ...]] = {}
         self._listing = threading.Lock()
         #: How long the newest list took, when it began, and what it was.
-        self._listed: tuple[float, float, list[Bound]] = (0.0, 0.0, [])
+        self._listed: tuple[float, float, Claimed] = (0.0, 0.0, Claimed())
 
     def note(self, container: str, host_config: Mapping[str, Any]) -> None:
         """Take note of what a container was made with."""
         self._bindings[container] = facts.bindings({"HostConfig": host_config})
 
-    def listed(self, fleet: str, within_s: float) -> list[Bound]:
+    def listed(self, fleet: str, within_s: float) -> Claimed:
         """List every container's claims.
 
         Within so many seconds the same list may do again, where it took a tenth of that: a thousand
@@ -50,7 +58,7 @@ class Claims:
             took_s, at, found = self._listed
             if time.monotonic() - at > min(within_s, 10 * took_s):
                 begun = time.monotonic()
-                found = self._list(fleet)
+                found = _by_port(self._list(fleet))
                 self._listed = time.monotonic() - begun, begun, found
         return found
 
@@ -75,3 +83,11 @@ class Claims:
             owner = each["Labels"].get(SERVER_ID) if mine else None
             found.append(Bound(key, name, running, owner, bindings))
         return found
+
+
+def _by_port(every: list[Bound]) -> Claimed:
+    found: dict[tuple[str, int], list[Bound]] = {}
+    for each in every:
+        for _, host, _, protocol in each.ports:
+            found.setdefault((protocol, host), []).append(each)
+    return Claimed(tuple(every), found)

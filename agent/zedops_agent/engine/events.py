@@ -32,6 +32,11 @@ class Event:
     at_ns: int
 
     @property
+    def is_new(self) -> bool:
+        """Say whether the container was made."""
+        return self.action == "create"
+
+    @property
     def is_end(self) -> bool:
         """Say whether a process ended."""
         return self.action == "die"
