@@ -23,10 +23,16 @@ def write(machine: Machine, name: str, *lines: str, image: str | None = None) ->
 
 
 def begin(machine: Machine, name: str, *lines: str, image: str | None = None) -> Path:
-    """Push a new server and wait until it runs; returns its file, with its state."""
+    """Push a new server and wait until it runs; returns its file, with its state.
+
+    The usual one writes into its world when it begins. Whether that is told with its start or by
+    a commit of its own is a matter of milliseconds: nobody shall meet that commit later.
+    """
     path = write(machine, name, *lines, image=image)
     said = machine.push(f"{name}: begin")
     assert became(said, name, "running"), said
+    if not any(each.startswith(("command:", "volumes:")) for each in lines):
+        wait_begun(machine, name)
     machine.pull()
     return path
 

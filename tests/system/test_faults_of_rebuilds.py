@@ -55,7 +55,7 @@ def living(
         path.write_text(path.read_text().replace(image, tag))
         made.up()
         made.push("begin")
-        made.wait_for(lambda: has_data(made, "rebuilt"))
+        made.wait_for(lambda: settled(made, "running", "rebuilt") and has_data(made, "rebuilt"))
         made.pull()
         made.down()
         yield made

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.machine import Machine, became, free_port
+from tests.system.servers import wait_begun
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -20,6 +21,7 @@ def running(machine: Machine) -> tuple[Machine, int]:
     machine.define("rosewood", port, GREET="ada")
     said = machine.push("rosewood: begin")
     assert became(said, "rosewood", "running")
+    wait_begun(machine, "rosewood")  # no commit of zedops' own comes any more
     machine.pull()
     return machine, port
 

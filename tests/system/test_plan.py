@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from tests.machine import Machine, became
-from tests.system.servers import add, begin, edit, home, runs, state, write
+from tests.system.servers import add, begin, edit, home, runs, state, wait_begun, write
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -46,6 +46,7 @@ def test_a_plan_comes_true(fleet: Machine) -> None:
     assert said.index("remote: plan: plan-new: create") < said.index("remote: plan-new creating")
     assert runs(fleet, "plan-kept") == before["plan-kept"]
     assert runs(fleet, "plan-made") != before["plan-made"]
+    wait_begun(fleet, "plan-new")  # the tests after this one look whether main stands still
     fleet.pull()
     assert "nothing changes" in fleet.zedops("plan").stdout
 
