@@ -43,7 +43,7 @@ def test_a_plan_comes_true(fleet: Machine) -> None:
                  "plan-made: recreate (env.GREET: unset → ben), data kept",
                  "plan-gone: delete, data kept for 24 h", "plan-new: create"):
         assert f"remote: plan: {line}" in said, said
-    assert said.index("remote: plan: plan-new: create") < said.index("remote: plan-new creating")
+    assert became(said.partition("remote: plan: plan-new: create")[2], "plan-new", "running")
     assert runs(fleet, "plan-kept") == before["plan-kept"]
     assert runs(fleet, "plan-made") != before["plan-made"]
     wait_begun(fleet, "plan-new")  # the tests after this one look whether main stands still
