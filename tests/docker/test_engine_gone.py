@@ -118,7 +118,7 @@ def test_a_shutdown_of_the_engine_is_nobodys_doing_and_is_left_alone(
     assert before.container is not None
     assert report.container.id == before.container.id
     assert host.containers() == [f"{host.fleet}-rosewood", f"{host.fleet}-slow"]
-    assert starts(host, server) == begun + 1
+    host.wait_started(server, begun + 1)
     for each in host.reports[seen:]:
         assert each.container is not None
         assert each.container.running

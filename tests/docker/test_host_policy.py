@@ -63,7 +63,7 @@ def test_a_policy_that_was_tightened_starts_nothing_that_it_forbids(host: Host) 
 
 def test_data_is_not_removed_where_its_owner_keeps_it(host: Host) -> None:
     server = host.want("rosewood", WORLD)
-    host.wait_running(server)
+    host.wait_started(server, 1)
     host.policy.write_text("purge: false\n")
     host.want("rosewood", WORLD, goal=Goal.PURGED)
     failed = host.wait(server, lambda each: each.failure)

@@ -133,7 +133,7 @@ def test_a_value_that_cannot_be_read_takes_nothing_down(host: Host) -> None:
     assert "secret ADMIN is not set" in str(report.failure)
     facts = host.container("rosewood")
     assert (facts["Id"], facts["State"]["Running"]) == (first, True)
-    assert (host.world(server) / "world.txt").read_text().count("started") == 1
+    host.wait_started(server, 1)
 
 
 @pytest.mark.parametrize("user", ["", "user: '1234'\n"])

@@ -118,6 +118,15 @@ def home(machine: Machine, name: str) -> Path:
 
 
 def starts(machine: Machine, name: str) -> int:
-    """Count how often a server of the usual image began in its world."""
+    """Count how often a server of the usual image began in its world; it writes that down late.
+
+    The Engine says that it runs before its first line was read.
+    """
     path = home(machine, name) / "w" / "world.txt"
     return path.read_text().count("started") if path.exists() else 0
+
+
+def wait_starts(machine: Machine, name: str, count: int) -> None:
+    """Wait until a server has begun so often, and see that it has not begun more often."""
+    machine.wait_for(lambda: starts(machine, name) >= count)
+    assert starts(machine, name) == count

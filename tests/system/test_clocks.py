@@ -101,7 +101,7 @@ def ask(machine: Machine, clock: WallClock, number: int) -> None:
             lambda name=name: head.startswith(servers.state(machine, name)["commit"])  # type: ignore[misc]
         )
         servers.wait_status(machine, name, "running")
-    assert servers.starts(machine, "restarted") == starts + 1
+    servers.wait_starts(machine, "restarted", starts + 1)
     since = datetime.fromisoformat(servers.state(machine, "changed")["since"])
     assert begun <= since <= clock.now()
     assert servers.state(machine, "buried").get("status") == "deleted", machine.said()

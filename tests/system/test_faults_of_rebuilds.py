@@ -109,6 +109,8 @@ def test_a_rebuild_survives_a_kill_at(fault: str, machine: Machine, tag: str) ->
     assert container["Image"] == newer
     machine.wait_for(lambda: state_of(machine, "rebuilt").container == container["Id"][:12])
     machine.wait_for(lambda: settled(machine, "running", "rebuilt"))
+    # it writes that down a moment after it runs
+    machine.wait_for(lambda: world_of(machine, server_id) != world)
     assert world_of(machine, server_id) == world + "started greeting ada\n"
     if fault == "step.Remove":  # the previous container goes when this one has proven itself
         machine.wait_for(lambda: len(containers_of(machine, server_id)) == 1)

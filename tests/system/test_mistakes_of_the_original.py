@@ -28,6 +28,7 @@ from tests.system.servers import (
     starts,
     state,
     told,
+    wait_starts,
     wait_status,
     write,
 )
@@ -274,7 +275,7 @@ def test_8_a_rebuild_takes_the_new_images_defaults_and_a_bad_one_is_undone(
     fleet.wait_for(lambda: is_running(fleet, "rebuilt"))
     assert runs(fleet, "rebuilt")[0] == second["Id"]
     assert [each["Id"] for each in mine(fleet, "rebuilt")] == [second["Id"]]
-    assert starts(fleet, "rebuilt") == 3
+    wait_starts(fleet, "rebuilt", 3)
     fleet.zedops("delete", "rebuilt", "--yes", "--wait")
 
 
