@@ -208,10 +208,15 @@ class Many(Machine):
 
     def nats_pid(self) -> int:
         """Find the nats-server that the manager runs."""
-        children = Path(f"/proc/{self.pid}/task").glob("*/children")
-        pids = [int(pid) for each in children for pid in each.read_text().split()]
-        names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids}
-        return next(pid for pid, name in names.items() if name == "nats-server")
+        children: list[str] = []
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # that thread has ended since
+                children += (task / "children").read_text().split()
+        for pid in children:
+            with contextlib.suppress(OSError):  # that one was git, and is done
+                if Path(f"/proc/{pid}/comm").read_text() == "nats-server\n":
+                    return int(pid)
+        raise AssertionError(f"the manager runs no nats-server\n{self.said()}")
 
     def said(self) -> str:
         """What everybody said, for messages."""

@@ -332,7 +332,14 @@ def test_9_a_secret_is_in_nothing_that_anybody_else_reads(fleet: Machine) -> Non
     assert not [each for each in shown if canary in each]
     files = [each for each in fleet.folder.rglob("*") if each.is_file() and each != secret]
     assert fleet.log in files
-    assert not [each for each in files if canary.encode() in each.read_bytes()]
+    assert not [each for each in files if canary.encode() in content(each)]
+
+
+def content(file: Path) -> bytes:
+    """Read a file; what git or zedops took away since it was listed is empty."""
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_bytes()
+    return b""
 
 
 def test_10_what_fails_for_a_moment_heals_without_anybodys_doing(
