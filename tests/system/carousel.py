@@ -103,6 +103,14 @@ class Carousel:
         self.machine.down(kill=True)
         self.machine.up(str(self.orders))
 
+    def bystander(self) -> str:
+        """Find a container that runs and may be stopped: a rename is to find it as it was."""
+        to_stay = {each.name for each in self._riders if each.verb == "rename"}
+        return next(
+            str(each["Id"]) for each in self.machine.containers()
+            if each["State"] == "running" and each["Labels"]["zedops.server.name"] not in to_stay
+        )
+
     # --- what it survives
 
     def survive_kill(self, point: str) -> None:

@@ -96,8 +96,7 @@ def test_an_agent_without_a_manager_survives_a_kill_at(point: str, carousel: Car
     assert isinstance(machine, Apart)
     machine.down_manager()
     with carousel.met(point):
-        stopped = next(each for each in machine.containers() if each["State"] == "running")
-        machine.api.stop(stopped["Id"], timeout=5)
+        machine.api.stop(carousel.bystander(), timeout=5)
         machine.wait_for(lambda: machine.died)
     carousel.come_back()
     carousel.ask()

@@ -18,6 +18,7 @@ import docker
 
 from tests.machine import Machine
 from tests.system.deaths import Life, documents, ids_in_history
+from tests.system.servers import is_running
 from zedops.document import Document
 
 #: For each verb the points that the work on its server passes.
@@ -131,6 +132,8 @@ class Walker:
     def note(self, name: str) -> None:
         """Take note of a server as it runs now, and put something into its world."""
         self.ids[name] = str(self.documents()[name].id)
+        # git may say so of the container before this one, which is in its place and not started
+        self.machine.wait_for(lambda: is_running(self.machine, name))
         self.lives[name] = Life.of(self.machine, f"{self.machine.fleet}-{name}")
         self._kept(name).write_text(self.ids[name])
 
@@ -320,13 +323,18 @@ class Walker:
                 facts = machine.api.inspect_container(container)
                 assert facts["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
             case "restart" | "start":
-                after = Life.of(machine, container)
-                assert after.container == self.lives[name].container
-                assert after.started_at > self.lives[name].started_at
+                before = self.lives[name]
+                # of one that is restarted git says "running" all along
+                machine.wait_for(lambda: self._started_at(container) > before.started_at)
+                assert Life.of(machine, container).container == before.container
             case "adopt":
                 assert Life.of(machine, self._by_hand(name)) == self.lives[name]
                 secret = machine.data_root / "secrets" / machine.fleet / name / "WORD"
                 assert secret.read_text() == f"{SECRET}\n"
+
+    def _started_at(self, container: str) -> str:
+        at: str = self.machine.api.inspect_container(container)["State"]["StartedAt"]
+        return at
 
     def _environment(self, container: str) -> str:
         try:
@@ -356,7 +364,8 @@ class Walker:
 
 def quiet_port() -> int:
     """Find a port that nobody has, nor will have by chance for a connection of theirs (ip(7))."""
-    for port in random.sample(range(20_000, 32_000), 100):
+    # not what every test has that begins with the same seed (pytest-randomly)
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("", port))
             return port
