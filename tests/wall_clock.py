@@ -49,10 +49,11 @@ class WallClock:
             yield
 
     def put(self, ahead: timedelta) -> None:
-        """Put it so far ahead of the real one, or behind it."""
-        self.ahead = ahead
+        """Put it so far ahead of the real one, or behind it, to the second."""
+        seconds = round(ahead.total_seconds())
+        self.ahead = timedelta(seconds=seconds)  # what it shows, not what was asked for
         with self._file.open("r+b") as file:
-            file.write(struct.pack("q", round(ahead.total_seconds())))
+            file.write(struct.pack("q", seconds))
 
     def now(self) -> datetime:
         """Read it, to the second."""

@@ -34,8 +34,9 @@ SLOW = (
     "command: [/bin/busybox, sh, -c, \"trap '/bin/busybox sleep 2; exit 0' TERM; "
     "while :; do /bin/busybox sleep 1 & wait $!; done\"]\n"
 )
-#: An Engine that is back is made use of after this time at the latest.
-RECOVERY_S = ENGINE_RETRY_S + 3
+#: An Engine that is back is made use of after this time at the latest, busy as it is then: with
+#: the next try, that is, and not when everything is looked at anyway (`RESYNC_S`).
+RECOVERY_S = ENGINE_RETRY_S + 10
 
 
 @pytest.fixture(scope="module")

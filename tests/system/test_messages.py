@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,7 +55,7 @@ def messenger() -> Iterator[Callable[[Fleet], Messenger]]:
         each.close()
 
 
-Start = Callable[[Fleet], Messenger]
+Start = Callable[..., Messenger]
 
 
 def failed(name: str) -> Notice:
@@ -65,7 +66,8 @@ def failed(name: str) -> Notice:
 def test_what_happens_together_is_one_message_and_the_next_keeps_its_distance(
     listener: Listener, messenger: Start
 ) -> None:
-    made = messenger(fleet(listener.url))
+    # long enough to tell everything, whoever else wants the processor
+    made = messenger(fleet(listener.url), replace(QUICK, gather_s=1.0))
     for each in range(30):
         made.tell(failed(f"s{each}"))
     wait_for(lambda: listener.heard)
@@ -90,7 +92,7 @@ def test_only_what_was_asked_for_is_told(listener: Listener, messenger: Start) -
 
 def test_a_target_that_hangs_holds_nobody_up(listener: Listener, messenger: Start) -> None:
     listener.go_on.clear()
-    made = messenger(fleet(listener.url))
+    made = messenger(fleet(f"{listener.url}?rto=60"))  # Apprise waits 4 s, or as long as this says
     made.tell(failed("first"))
     wait_for(lambda: listener.tries)
     for each in range(10_000):
@@ -98,6 +100,7 @@ def test_a_target_that_hangs_holds_nobody_up(listener: Listener, messenger: Star
     assert listener.tries == 1, "the first one hangs still"
     made.close()
     assert listener.tries == 1
+    listener.go_on.set()
 
 
 def test_one_that_refuses_is_tried_again_and_its_url_is_in_no_log(
