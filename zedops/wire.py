@@ -101,7 +101,7 @@ class ServerReport(Message):
     note: str | None = None  #: one line worth keeping: recovered, stopped by hand
     about: str  #: the definition's commit this is about
     goal: Goal | None = None  #: what was to be brought about
-    applied: bool = False  #: the container was made from that definition
+    applied: bool = False  #: that definition is what the host has, and nothing is left to do
 
 
 class Report(Message):

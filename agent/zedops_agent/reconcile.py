@@ -211,7 +211,7 @@ def make_report(
         note=plan.lost or note,
         about=want.commit,
         goal=want.goal,
-        applied=is_current and memory.failure is None and plan.refused is None,
+        applied=is_current and activity is None and memory.failure is None and not plan.refused,
     )
 
 

@@ -202,6 +202,8 @@ def test_a_restart_is_done_exactly_once(host: Host) -> None:
     host.want("rosewood", f"{WORLD}restart: monday\n", commit="c-restart")
     host.wait(server, lambda each: each.about == "c-restart" and each.activity is None
               and each.container and each.container.running, seen)
+    asked = [each.applied for each in host.reports[seen:] if each.about == "c-restart"]
+    assert (asked[0], asked[-1]) == (False, True)  # who waits for it is not told before it is done
     host.stop()
     seen = len(host.reports)
     host.start()
