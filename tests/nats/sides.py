@@ -36,9 +36,10 @@ class Chunks(Iterator[bytes]):
     def __init__(self, count: int | None, size: int = 1000, fails: bool = False) -> None:
         self._count, self._size, self._fails = count, size, fails
         self.taken = 0
-        self.aborted = threading.Event()
+        self.asked, self.aborted = threading.Event(), threading.Event()
 
     def __next__(self) -> bytes:
+        self.asked.set()
         if self.taken == self._count:
             if self._fails:
                 raise CommandFailed("it ended with code 3")

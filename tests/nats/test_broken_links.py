@@ -86,6 +86,23 @@ def test_a_server_that_hangs_leaves_nothing_behind(
     assert [each for each in caplog.records if each.name == "asyncio"] == []
 
 
+def test_a_manager_may_begin_while_its_server_hangs(
+    server: NatsServer, authority: Authority
+) -> None:
+    manager, pid = ManagerEnd(document()), server.pid
+    assert pid is not None
+    with manager_bus(server, authority) as bus:
+        wait_for(lambda: bus.connection.wait_up(0))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            bus.serve(manager)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        with new_link(server, authority, "attic", AgentEnd()) as link:
+            wait_for(lambda: link.wait_up(0) and bus.connection.wait_up(0))
+            assert link.sync(Hello(host="attic")) == document()
+
+
 def fill(link: NatsLink) -> None:
     """Say more than a connection takes whose other end reads nothing."""
     with contextlib.suppress(HostUnavailable):
@@ -290,7 +307,8 @@ def test_a_host_that_vanishes_ends_the_stream_with_an_error(
 ) -> None:
     monkeypatch.setattr(streams, "GRANT_S", 0.5)
     with manager_bus(server, authority) as bus:
-        with new_link(server, authority, "attic", AgentEnd(source=Chunks(0))):
+        agent = AgentEnd(source=Chunks(0))
+        with new_link(server, authority, "attic", agent):
             stream = bus.stream("attic", LogsRequest(server_id=server_id(1), follow=True))
             ended: list[Exception] = []
 
@@ -302,7 +320,7 @@ def test_a_host_that_vanishes_ends_the_stream_with_an_error(
 
             reading = threading.Thread(target=read)
             reading.start()
-            wait_for(lambda: bus.connection.wait_up(0))
+            wait_for(agent.source.asked.is_set)
             assert server.pid is not None
             os.kill(server.pid, signal.SIGKILL)
         wait_for(lambda: ended, 30)

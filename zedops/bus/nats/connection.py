@@ -36,6 +36,8 @@ RETRY_S = 1.0
 #: A peer that went away without a word is noticed within the sum of these.
 PING_S, PONG_S = 4.0, 5
 _CLOSE_S = 2.0
+#: What a connection that breaks, or hangs, is told by.
+_BROKEN = (OSError, nats.errors.Error, TimeoutError)
 
 Handler = Callable[[Msg], Awaitable[None]]
 
@@ -171,7 +173,7 @@ class Connection:
                 await self._settle(client)
                 self._said_up()
                 await self._watch(client)
-            except (OSError, nats.errors.Error, TimeoutError, ssl.SSLError) as error:
+            except _BROKEN as error:
                 self._note(error)
             finally:
                 self._client = None
@@ -221,6 +223,8 @@ class Connection:
         left: Any = client
         for subscription in left._subs.values():
             subscription._stop_processing()
+        if left._reading_task is not None:
+            left._reading_task.add_done_callback(_take_error)
         transport = left._transport
         for writer in (transport._io_writer, transport._bare_io_writer) if transport else ():
             if writer is not None:
@@ -274,7 +278,7 @@ class Connection:
             raise HostUnavailable(f"the connection to {self.where} broke") from error
         except nats.errors.NoRespondersError as error:
             raise HostUnavailable("nobody is there to answer") from error
-        except (OSError, nats.errors.Error, TimeoutError) as error:
+        except _BROKEN as error:
             words = str(error) or type(error).__name__
             raise HostUnavailable(f"no answer: {words}") from error
 
@@ -283,15 +287,16 @@ class Connection:
     ) -> None:
         try:
             await self._live().publish(subject, raw, headers={**HEADERS, **(headers or {})})
-        except (OSError, nats.errors.Error, TimeoutError) as error:
+        except _BROKEN as error:
             raise HostUnavailable(f"cannot send: {error}") from error
 
     async def _serve(self, subject: str, handler: Handler) -> None:
         await self._unserve(subject)
         self._handlers[subject] = handler
         if self._client is not None and self._client.is_connected:
-            await self._subscribe(self._client, subject, handler)
-            await self._settle(self._client)
+            with contextlib.suppress(*_BROKEN):  # the next one is made with it
+                await self._subscribe(self._client, subject, handler)
+                await self._settle(self._client)
 
     async def _settle(self, client: Client) -> None:
         """Return once the server knows of every subscription made before.
@@ -309,4 +314,11 @@ class Connection:
         self._handlers.pop(subject, None)
         subscription = self._subscribed.pop(subject, None)
         if subscription is not None:
-            await subscription.unsubscribe()
+            with contextlib.suppress(*_BROKEN):
+                await subscription.unsubscribe()
+
+
+def _take_error(task: asyncio.Task[Any]) -> None:
+    """Take what a task of nats-py's fails with as it ends a connection that is broken anyway."""
+    if not task.cancelled():
+        task.exception()
