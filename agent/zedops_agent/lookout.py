@@ -54,6 +54,8 @@ class Lookout:
 
     def hear(self, event: Event) -> bool:
         """Take note of what the Engine tells; say whether a look may show anything new."""
+        if event.is_gone:
+            self._engine.forget(event.container)
         return self._listing.hear(
             event.server_id, event.container, new=event.is_new, gone=event.is_gone
         )

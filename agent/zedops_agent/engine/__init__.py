@@ -184,6 +184,10 @@ class Engine:
         """List who is to have which host ports; `within_s` old may do, see `claims`."""
         return self._claims.listed(fleet, within_s)
 
+    def forget(self, container: str) -> None:
+        """Let go of what is known of a container that is gone for good."""
+        self._claims.forget(container)
+
     @translated
     def image(self, reference: str, within_s: float = 0.0) -> Image | None:
         """Look at an image on this host; None if it is not here. `within_s` old may do."""

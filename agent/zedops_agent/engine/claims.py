@@ -48,6 +48,10 @@ class Claims:
         """Take note of what a container was made with."""
         self._bindings[container] = facts.bindings({"HostConfig": host_config})
 
+    def forget(self, container: str) -> None:
+        """Let go of one that is gone: where no server has ports, no list ever tells."""
+        self._bindings.pop(container, None)
+
     def listed(self, fleet: str, within_s: float) -> Claimed:
         """List every container's claims.
 
