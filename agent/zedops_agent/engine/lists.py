@@ -1,0 +1,58 @@
+"""Which containers there are, without looking into any; the Engine goes through all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zedops.calls import Belonging
+from zedops_agent.engine.connection import Connection
+from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME
+
+
+def labelled(connection: Connection, fleet: str, *labels: str) -> list[Mapping[str, Any]]:
+    """List the containers with the fleet's label, and more labels."""
+    filters = {"label": [f"{FLEET}={fleet}", *labels]}
+    found: list[Mapping[str, Any]] = connection.api.containers(all=True, filters=filters)
+    return found
+
+
+def of_server(connection: Connection, fleet: str, server_id: str) -> list[str]:
+    """List the ids of one server's containers."""
+    return [each["Id"] for each in labelled(connection, fleet, f"{SERVER_ID}={server_id}")]
+
+
+def by_server(connection: Connection, fleet: str) -> dict[str, list[str]]:
+    """List the ids of every server's containers."""
+    found: dict[str, list[str]] = {}
+    for each in labelled(connection, fleet):
+        found.setdefault(each["Labels"].get(SERVER_ID, ""), []).append(each["Id"])
+    return found
+
+
+def summary(
+    connection: Connection, fleet: str, adopted: Mapping[str, str]
+) -> dict[str, frozenset[tuple[str, str, str]]]:
+    """List a fleet's containers, adopted ones too: server id → {(container, state, name)}."""
+    found: dict[str, set[tuple[str, str, str]]] = {}
+    for each in connection.api.containers(all=True):
+        labels = each["Labels"]
+        mine = labels.get(SERVER_ID, "") if labels.get(FLEET) == fleet else None
+        key = adopted.get(each["Id"], mine)
+        if key is not None:
+            found.setdefault(key, set()).add((each["Id"], each["State"], each["Names"][0]))
+    return {key: frozenset(each) for key, each in found.items()}
+
+
+def belongings(connection: Connection, fleet: str) -> list[Belonging]:
+    """List every container that carries the fleet's label, whoever knows of it."""
+    return [
+        Belonging(
+            server_id=each["Labels"].get(SERVER_ID, ""),
+            server_name=each["Labels"].get(SERVER_NAME, ""),
+            container=each["Names"][0].removeprefix("/"),
+            running=each["State"] == "running",
+            image=each["Image"],
+        )
+        for each in labelled(connection, fleet)
+    ]
