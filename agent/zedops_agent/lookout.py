@@ -15,7 +15,7 @@ from zedops_agent.engine.events import Event
 from zedops_agent.listing import Listing
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed
 from zedops_agent.pace import Pace
-from zedops_agent.secrets import Secrets
+from zedops_agent.secrets import Secrets, is_stale
 
 
 class Lookout:
@@ -61,10 +61,11 @@ class Lookout:
         )
 
     def _look(self, want: DesiredServer, adopted: str | None, known: list[str]) -> Observed:
-        secrets = self.look_at_secrets(want)  # before they are compared with the containers'
+        secrets = self.look_at_secrets(want)
         ids = [*known, *([adopted] if adopted else [])]
         containers = [
-            self._as_adopted(each, want) if each.id == adopted else self._as_made(each, want)
+            self._as_adopted(each, want) if each.id == adopted
+            else replace(each, stale=is_stale(each.secrets, secrets))
             for each in self._engine.inspect(ids)
         ]
         for gone in set(ids).difference(each.id for each in containers):
@@ -88,11 +89,6 @@ class Lookout:
     def forget(self, server_id: str) -> None:
         """Let go of a server that is no longer this host's."""
         self._shown.pop(server_id, None)
-
-    def _as_made(self, found: Container, want: DesiredServer) -> Container:
-        """See whether a secret on this host has changed since a container was made."""
-        stale = self._secrets.is_stale(found.secrets, want.name, want.definition)
-        return replace(found, stale=stale)
 
     def look_at_secrets(self, want: DesiredServer) -> str | None:
         """Fingerprint a server's secrets on this host; None: cannot look."""

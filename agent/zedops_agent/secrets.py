@@ -105,13 +105,6 @@ class Secrets:
             return None
         return f"{self._key_id()}:{digest.hexdigest()[:20]}"
 
-    def is_stale(self, made_with: str, server: str, definition: Definition) -> bool:
-        """Say whether a value is another one than when a container was made; unknown is no."""
-        if not made_with or not made_with.startswith(f"{self._key_id()}:"):
-            return False  # made before there was such a label, or with a key that is lost
-        now = self.fingerprint(server, definition)
-        return bool(now) and now != made_with
-
     def _key_id(self) -> str:
         return hashlib.sha256(self.recipient().encode()).hexdigest()[:8]
 
@@ -151,6 +144,18 @@ class Secrets:
         """List what is set: (server, name)."""
         found = self._values.glob("*/*")
         return sorted((each.parent.name, each.name) for each in found if each.suffix != ".new")
+
+
+def is_stale(made_with: str, now: str | None) -> bool:
+    """Say whether values are other ones than when a container was made; unknown is no.
+
+    Both are fingerprints. One made before there was such a label, or with a key that is lost, tells
+    nothing.
+    """
+    if not now or now == made_with:
+        return False
+    key, colon, _ = now.partition(":")
+    return made_with.startswith(f"{key}{colon}")
 
 
 def write_private(path: Path, text: str) -> None:
