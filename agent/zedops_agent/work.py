@@ -58,6 +58,7 @@ _PORT_TAKEN = ("port is already allocated", "address already in use")
 class GaveUp(EngineFailed):
     """A server that keeps crashing was stopped; trying again by itself would not help."""
 
+
 #: Steps that end with a container that runs: never past the host's policy, whoever asked for them.
 _BRINGS_UP = (MakeData, Adopt, Create, Start, Restart, Update)
 

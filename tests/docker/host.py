@@ -182,18 +182,18 @@ class Host:
         """Say where a server's world is."""
         return self.root / "servers" / server_id / "world"
 
+    def starts(self, server_id: str) -> int:
+        """Count how often a server began in its world."""
+        world = self.world(server_id) / "world.txt"
+        return world.read_text().count("started") if world.exists() else 0
+
     def wait_started(self, server_id: str, times: int) -> None:
         """Wait until a server has begun so often in its world, and no more often.
 
         It writes that down a moment after it runs.
         """
-        world = self.world(server_id) / "world.txt"
-
-        def begun() -> int:
-            return world.read_text().count("started") if world.exists() else 0
-
-        self.until(lambda: begun() >= times)
-        assert begun() == times
+        self.until(lambda: self.starts(server_id) >= times)
+        assert self.starts(server_id) == times
 
     def tear_down(self) -> None:
         """Leave nothing behind."""

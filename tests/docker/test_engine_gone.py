@@ -84,11 +84,6 @@ def wait_settled(host: Host, server: str, commit: str, after: int) -> ServerRepo
     )
 
 
-def starts(host: Host, server: str) -> int:
-    """Count how often a server began in this world."""
-    return (host.world(server) / "world.txt").read_text().count("started")
-
-
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """List what the agent complained about."""
     return [
@@ -108,10 +103,10 @@ def test_a_shutdown_of_the_engine_is_nobodys_doing_and_is_left_alone(
     # healed once by hand: the connection over which it would be started again is open now
     host.api.stop(f"{host.fleet}-rosewood", timeout=5)
     host.wait_running(server, seen)
-    host.until(lambda: starts(host, server) == 2)  # it writes that down a moment after it runs
-    begun, seen = starts(host, server), len(host.reports)
+    host.until(lambda: host.starts(server) == 2)  # it writes that down a moment after it runs
+    begun, seen = host.starts(server), len(host.reports)
     engine.stop()
-    assert starts(host, server) == begun
+    assert host.starts(server) == begun
     engine.start()
     host.want("rosewood", WORLD, commit="after")
     report = wait_settled(host, server, "after", seen)
@@ -147,7 +142,7 @@ def test_an_engine_that_was_killed_finds_its_servers_again(
     server = host.want("rosewood", WORLD)
     before = host.wait_running(server)
     host.wait(server, lambda each: each.data_exists)
-    begun, seen = starts(host, server), len(host.reports)
+    begun, seen = host.starts(server), len(host.reports)
     host.stop()  # killed itself, when it had made the next container and not stopped this one
     half_made(host, server)
     engine.kill()
@@ -159,7 +154,7 @@ def test_an_engine_that_was_killed_finds_its_servers_again(
     assert before.container is not None
     assert report.container.id == before.container.id
     host.until(lambda: host.containers() == [f"{host.fleet}-rosewood"])
-    host.until(lambda: starts(host, server) == begun + 1)
+    host.until(lambda: host.starts(server) == begun + 1)
     for each in host.reports[seen:]:
         assert each.container is not None
         assert (each.failure, each.data_exists, each.data_lost) == (None, True, False)
@@ -265,7 +260,7 @@ def test_what_happened_while_agent_and_engine_were_away_is_found_at_the_start(
     report = host.wait_running(lost, seen)
     assert str(report.note).startswith("recovered: ")
     assert report.data_exists
-    host.until(lambda: starts(host, lost) == 2)
+    host.until(lambda: host.starts(lost) == 2)
     host.wait_running(stopped, seen)
     host.wait(ended, lambda each: each.container is None and each.activity is None, seen)
     assert host.containers() == [f"{host.fleet}-lost", f"{host.fleet}-stopped"]

@@ -1,4 +1,4 @@
-"""Whether the wall clock can be trusted with ending a retention. Pure: readings are passed in.
+"""Whether the wall clock can be trusted with ending a retention. Has none: readings are passed in.
 
 A clock that leaps (a wrong date set by hand, an NTP correction, a machine that was frozen) may be
 as wrong after as before, and nobody who has just begun knows which way it leapt meanwhile. What
