@@ -270,22 +270,32 @@ def _edited(text: str, edit: str) -> str:
 
 
 class _Watch(threading.Thread):
-    """Sees when a ref's file says something else, to the millisecond."""
+    """Sees when a ref's file says something else, to the millisecond.
+
+    What counts is the last moment at which it had not moved: seen late, on a busy machine, a move
+    would seem to come after what it led to.
+    """
 
     def __init__(self, ref: Path, before: str) -> None:
         super().__init__(daemon=True)
-        self._ref, self._before, self._at = ref, before, 0.0
+        self._ref, self._before, self._stood_at = ref, before, time.monotonic()
         self.start()
 
     def run(self) -> None:
         """Look."""
-        wait_for(lambda: self._ref.read_text().strip() != self._before, "main moves")
-        self._at = time.monotonic()
+        wait_for(self._has_moved, "main moves")
+
+    def _has_moved(self) -> bool:
+        looked_at = time.monotonic()
+        if self._ref.read_text().strip() != self._before:
+            return True
+        self._stood_at = looked_at
+        return False
 
     def moved(self) -> float:
-        """Wait until it has moved; returns when that was seen."""
+        """Wait until it has moved; returns when it was last seen not to have."""
         self.join()
-        return self._at
+        return self._stood_at
 
 
 class Crowd:

@@ -20,5 +20,5 @@ def test_the_benchmark_of_many_hosts_measures_everything() -> None:
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert len(figures) == 22
-    assert all(figure >= 0 for figure in figures.values())
+    assert {what: figure for what, figure in figures.items() if figure < 0} == {}
     assert figures["restart of the manager: every agent current"] > 0

@@ -22,4 +22,4 @@ def test_the_benchmark_of_sizes_measures_everything(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "size.json").read_text())["figures"]
     assert figures.keys() == {"10"}
-    assert all(each > 0 for size in figures.values() for each in size.values())
+    assert {what: each for what, each in figures["10"].items() if each <= 0} == {}
