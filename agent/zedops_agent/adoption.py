@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zedops.calls import Shape
-from zedops.model import Definition, Publish, SecretsAs
+from zedops.model import Definition, SecretsAs
+from zedops_agent.ports import bindings
 
 
 def differences(
@@ -33,7 +34,7 @@ def _differences(
     if command != shape.command:
         yield "command"
     yield from _env(shape, definition)
-    if _ports(definition) != set(shape.ports):
+    if bindings(definition) != set(shape.ports):
         yield "ports"
     yield from _volumes(shape, definition, places)
     for field in ("user", "hostname", "health"):
@@ -54,15 +55,6 @@ def _env(shape: Shape, definition: Definition) -> Iterator[str]:
         # a value that looks like a secret is not shown here; only its name can be compared
         if value is not None and name in definition.env and definition.env[name] != value:
             yield f"env.{name}"
-
-
-def _ports(definition: Definition) -> set[tuple[str, int, int, str]]:
-    return {
-        ("127.0.0.1" if port.publish is Publish.LOOPBACK else "", port.host, port.container,
-         port.protocol)
-        for port in definition.ports.values()
-        if port.publish is not Publish.NONE
-    }
 
 
 def _volumes(

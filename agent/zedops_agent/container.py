@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from zedops.model import SECRETS_PATH, Definition, Health, Profile, Publish, SecretsAs, Volume
+from zedops.model import SECRETS_PATH, Definition, Health, Profile, SecretsAs, Volume
 from zedops.wire import DesiredServer
-from zedops_agent import observed
+from zedops_agent import observed, ports
 from zedops_agent.observed import Ceilings
 
 #: Entrypoints that are an init of their own; s6's `/init` insists on being process 1.
@@ -132,13 +132,10 @@ def _mount(volume: Volume, place: str) -> dict[str, Any]:
 
 def _bindings(definition: Definition) -> dict[str, list[tuple[str, int]]]:
     """Say which host ports lead where; one container port may have several."""
-    bindings: dict[str, list[tuple[str, int]]] = {}
-    for port in definition.ports.values():
-        if port.publish is not Publish.NONE:
-            address = "127.0.0.1" if port.publish is Publish.LOOPBACK else ""
-            inside = f"{port.container}/{port.protocol}"
-            bindings.setdefault(inside, []).append((address, port.host))
-    return bindings
+    found: dict[str, list[tuple[str, int]]] = {}
+    for address, host, inside, protocol in sorted(ports.bindings(definition)):
+        found.setdefault(f"{inside}/{protocol}", []).append((address, host))
+    return found
 
 
 def _lockdown(definition: Definition) -> dict[str, Any]:

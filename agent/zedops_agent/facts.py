@@ -7,7 +7,7 @@ container shows its ports in `HostConfig.PortBindings` alone; mounts are read fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,14 +20,12 @@ from zedops_agent.observed import (
     REBUILD,
     SECRET_NAMES,
     SECRETS,
+    Binding,
     Ceilings,
     Container,
     Image,
     Phase,
 )
-
-#: (address, host port, container port, protocol)
-Binding = tuple[str, int, int, str]
 
 #: Labels that only other tools' bookkeeping needs.
 _TOOLS = ("com.docker.", "zedops.", "org.opencontainers.", "desktop.docker.", "io.portainer.")
@@ -59,6 +57,7 @@ def container(facts: Mapping[str, Any]) -> Container:
             host.get("PidsLimit") or 0,
             host["RestartPolicy"]["Name"],
         ),
+        bound=frozenset(_bindings(facts["NetworkSettings"].get("Ports"))),
     )
 
 
@@ -85,15 +84,17 @@ def time(text: str) -> datetime | None:
 
 def bindings(facts: Mapping[str, Any]) -> tuple[Binding, ...]:
     """Read which host ports a container is to have, running or not. 0: the Engine chooses."""
-    found = []
-    for inside, places in ((facts["HostConfig"].get("PortBindings")) or {}).items():
+    return tuple(sorted(_bindings(facts["HostConfig"].get("PortBindings"))))
+
+
+def _bindings(ports: Mapping[str, Any] | None) -> Iterator[Binding]:
+    for inside, places in (ports or {}).items():
         number, _, protocol = inside.partition("/")
         for place in places or []:
             host = int(place.get("HostPort") or 0)
             address = place.get("HostIp") or ""
             address = "" if address == _EVERYWHERE else address
-            found.append((address, host, int(number), protocol or "tcp"))
-    return tuple(sorted(found))
+            yield address, host, int(number), protocol or "tcp"
 
 
 def shape(

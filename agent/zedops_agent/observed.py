@@ -19,6 +19,10 @@ SECRETS, SECRET_NAMES = "zedops.secrets", "zedops.secrets.names"
 NEXT = ".next"
 
 
+#: A host port of a container: (address, host port, container port, protocol); "": every address.
+Binding = tuple[str, int, int, str]
+
+
 class Phase(StrEnum):
     """The Engine's own word for what a container does (API: State.Status)."""
 
@@ -80,6 +84,7 @@ class Container:
     secrets: str = ""  #: fingerprint of the host's secrets it was made with, empty if none
     secrets_at: str = ""  #: the host's directory in which its secrets are files, empty if none
     stale: bool = False  #: one of those secrets has changed since
+    bound: frozenset[Binding] = frozenset()  #: the host ports that it has now
 
     @property
     def running(self) -> bool:

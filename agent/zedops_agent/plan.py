@@ -16,11 +16,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from zedops.model import Drift, Publish
+from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.guard import lost_world
 from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory, matches
 from zedops_agent.observed import NEXT, Candidate, Container, Observed, Phase, Presence
+from zedops_agent.ports import bindings
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,
@@ -241,7 +242,8 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
         cause = "the container was gone"
         note = "recovered: the container was gone and was made anew from the definition"
     steps: list[Step] = [Pull(want.definition.image, newest, cause), MakeData(cause)]
-    if any(each.publish is not Publish.NONE for each in want.definition.ports.values()):
+    # what a container has while it runs nobody else can take
+    if bindings(want.definition) - (previous.bound if previous else frozenset()):
         steps.append(CheckPorts(stopped_too=note is None, cause=cause))
     # whole before it has the name, and beside the one that runs: what cannot be made costs nothing.
     # The Engine starts none by itself that never ran, whatever its restart policy

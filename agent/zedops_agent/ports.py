@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zedops.calls import PortUse
-from zedops.model import Definition, Publish
+from zedops.model import Definition, Port, Publish
+from zedops_agent.observed import Binding
 
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 _FIRST, _LAST = 1024, 65535
+
+
+def address(port: Port) -> str:
+    """Say at which of the host's addresses a port is published; "": at every one."""
+    return "127.0.0.1" if port.publish is Publish.LOOPBACK else ""
+
+
+def bindings(definition: Definition) -> frozenset[Binding]:
+    """Say which host ports a definition asks for."""
+    return frozenset(
+        (address(port), port.host, port.container, port.protocol)
+        for port in definition.ports.values()
+        if port.publish is not Publish.NONE
+    )
 
 
 def conflict(
@@ -24,11 +39,10 @@ def conflict(
     for key, port in definition.ports.items():
         if port.publish is Publish.NONE:
             continue
-        address = "127.0.0.1" if port.publish is Publish.LOOPBACK else ""
         for use in taken.get((port.protocol, port.host), []):
             if use.server_id == server_id or not (use.active or stopped_too):
                 continue
-            if _meet(address, use.address):
+            if _meet(address(port), use.address):
                 own = {(each.protocol, each.host) for each in definition.ports.values()}
                 free = _next_free(port.protocol, port.host, taken.keys() | own)
                 fact = f"ports.{key}: host port {port.host}/{port.protocol} is taken by"

@@ -75,6 +75,19 @@ def test_a_port_that_is_only_wanted_by_a_stopped_container_does_not_stop_a_recov
         host.api.start(other)
 
 
+def test_a_server_that_has_its_port_is_changed_whoever_wants_that_port_besides(
+    host: Host, stranger: tuple[str, int]
+) -> None:
+    _, port = stranger
+    text = f"ports: {{web: '{port}:8080'}}\n"
+    host.wait_running(host.want("rosewood", text, created=True))
+    before = host.container("rosewood")["Id"]
+    changed = host.want("rosewood", f"{text}env: {{GREET: eve}}\n", commit="edit")
+    host.wait(changed, lambda each: each.about == "edit" and each.applied)
+    assert host.container("rosewood")["Id"] != before
+    assert "GREET=eve" in host.container("rosewood")["Config"]["Env"]
+
+
 def test_two_servers_swap_their_names(host: Host) -> None:
     one, two = host.want("rosewood"), host.want("muldraugh")
     host.wait_running(one)

@@ -43,6 +43,20 @@ def test_not_even_what_is_left_over_goes_before_the_ports_were_checked() -> None
     assert planned(WANT, see(old(), older)).splitlines()[3] == "remove older (superseded)"
 
 
+def test_ports_that_the_server_has_already_are_not_asked_for_again() -> None:
+    has = old(bound=frozenset({("", 8080, 80, "tcp"), ("::", 8080, 80, "tcp")}))
+    assert "check ports" not in planned(WANT, see(has))
+
+
+@pytest.mark.parametrize(
+    "bound", [("127.0.0.1", 8080, 80, "tcp"), ("", 8080, 80, "udp"), ("", 8081, 80, "tcp")]
+)
+def test_a_port_that_differs_from_what_the_server_has_is_checked(
+    bound: tuple[str, int, int, str]
+) -> None:
+    assert "check ports" in planned(WANT, see(old(bound=frozenset({bound}))))
+
+
 def test_a_new_server_leaves_alone_what_a_stopped_container_will_want_back() -> None:
     assert "check ports, stopped ones too (new server)" in planned(WANT, see(), Memory())
 

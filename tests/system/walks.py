@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -159,7 +160,7 @@ class Walker:
             case "create":
                 self._define(name)
             case "update":
-                self._edit(name, lambda text: text.replace("GREET: ada", "GREET: eve"))
+                self._edit(name, _updated)
             case "stop":
                 self._edit(name, lambda text: f"desired: stopped\n{text}")
             case "start":
@@ -360,6 +361,12 @@ class Walker:
         by_hand = {"name": self._by_hand("")}
         for each in self.machine.api.containers(all=True, filters=by_hand):
             self.machine.api.remove_container(each["Id"], force=True, v=True)
+
+
+def _updated(text: str) -> str:
+    """Change a variable, and the port of a server that has one: it has the same one already."""
+    text = text.replace("GREET: ada", "GREET: eve")
+    return re.sub(r'"\d+:8080"', lambda _: f'"{quiet_port()}:8080"', text)
 
 
 def quiet_port() -> int:

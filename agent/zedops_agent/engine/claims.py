@@ -12,7 +12,7 @@ import docker
 import docker.errors
 
 from zedops_agent import facts
-from zedops_agent.observed import FLEET, SERVER_ID
+from zedops_agent.observed import FLEET, SERVER_ID, Binding
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Bound:
     name: str
     running: bool
     server_id: str | None
-    ports: tuple[facts.Binding, ...]
+    ports: tuple[Binding, ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Claims:
 
     def __init__(self, api: docker.APIClient) -> None:
         self._api = api
-        self._bindings: dict[str, tuple[facts.Binding, ...]] = {}
+        self._bindings: dict[str, tuple[Binding, ...]] = {}
         self._listing = threading.Lock()
         #: How long the newest list took, when it began, and what it was.
         self._listed: tuple[float, float, Claimed] = (0.0, 0.0, Claimed())
