@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -54,10 +53,7 @@ def pushed(host: Machine, events: Events, count: int, *, running: bool) -> float
     """Push many servers at once; returns the seconds from its begin until the last."""
     numbers = ports(count)
     for at in range(count):
-        path = host.define(f"s{at}", numbers[at])
-        if not running:
-            file = host.clone / path
-            file.write_text(f"desired: stopped\n{file.read_text()}")
+        host.define(f"s{at}", numbers[at], desired=None if running else "stopped")
     host.git("add", "--all")
     host.git("commit", "--quiet", "-m", "begin")
     begun = time.time()
@@ -137,7 +133,7 @@ def stopped(count: int, rounds: int) -> dict[str, dict[str, float]]:
     return figures.compare(rows, bare)
 
 
-def main(run: int = 50, stop: int = 200, rounds: int = 1) -> None:
+def main(run: int, stop: int, rounds: int) -> None:
     """Measure, print, write."""
     print(f"load average before {os.getloadavg()[0]:.1f}")
     found = running(run, rounds) if run else {}
@@ -147,4 +143,4 @@ def main(run: int = 50, stop: int = 200, rounds: int = 1) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*figures.numbers(__doc__, running=50, stopped=200, rounds=1))

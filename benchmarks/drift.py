@@ -20,9 +20,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from benchmarks import peers
-from benchmarks.figures import write
-from benchmarks.host import Events, machine, percentiles, wait_ref
+from benchmarks import figures, git, peers
+from benchmarks.host import Events, machine, percentiles
 from tests.machine import Machine
 from zedops_agent.pace import FIRST, LOOKS
 
@@ -50,7 +49,7 @@ def one(host: Machine, name: str, hand: Callable[[str], None]) -> float:
     before = ref.read_text()
     hand(name)
     done = time.time()
-    return wait_ref(ref, before) - done
+    return git.wait_moved(ref, before) - done
 
 
 def storm(host: Machine, names: list[str], events: Events) -> list[float]:
@@ -111,12 +110,7 @@ def calm(host: Machine, names: list[str]) -> None:
         return all(row["status"] == "running" for row in rows if row["name"] in names)
 
     host.wait_for(running, 180)
-    ref = host.hub / "refs/heads/main"
-    said, since = ref.read_text(), time.monotonic()
-    while time.monotonic() - since < 0.7:  # nothing on its way any more
-        if ref.read_text() != said:
-            said, since = ref.read_text(), time.monotonic()
-        time.sleep(0.01)
+    git.wait_still(host.hub / "refs/heads/main", 0.7)
 
 
 def main(rounds: int, count: int) -> None:
@@ -152,11 +146,10 @@ def main(rounds: int, count: int) -> None:
         results[f"{count} killed at once, bare: to the inspection"] = percentiles(
             bare_storm(host, count)
         )
-    for what, figures in results.items():
-        print(f"{what:40}" + "".join(f"  {key} {value:8.1f}" for key, value in figures.items()))
-    write("drift", results)
+    for what, row in results.items():
+        print(f"{what:40}" + "".join(f"  {key} {value:8.1f}" for key, value in row.items()))
+    figures.write("drift", results)
 
 
 if __name__ == "__main__":
-    numbers = [int(each) for each in sys.argv[1:]]
-    main(*(numbers + [25, 50][len(numbers) :]))
+    main(*figures.numbers(__doc__, rounds=25, storm=50))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -29,7 +32,7 @@ def compare(rows: Mapping[str, Sequence[float]], floor: str) -> dict[str, dict[s
     found = {}
     for name, values in rows.items():
         ordered = sorted(values)
-        ratios = [one / other for one, other in zip(values, rows[floor], strict=False)]
+        ratios = [one / other for one, other in zip(values, rows[floor], strict=True)]
         found[name] = {
             "median_ms": round(middle_ms(values), 1),
             "p90_ms": round(ordered[int(0.9 * (len(ordered) - 1))] * 1e3, 1),
@@ -47,19 +50,40 @@ def show(rows: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def write(name: str, figures: Mapping[str, Any]) -> None:
-    """Keep figures with the machine and the moment; the last line printed is the same JSON."""
-    python = platform.python_version()
+    """Keep figures with how they came about; the last line printed is the same JSON."""
     record = {
         "benchmark": name,
+        "arguments": sys.argv[1:],
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {python}",
+        "machine": f"{os.cpu_count()} cores, {platform.platform()}",
+        "with": f"Python {platform.python_version()}, {_version('git', '--version')},"
+                f" Docker Engine {_version('docker', 'version', '-f', '{{.Server.Version}}')}",
         "load": [round(each, 1) for each in os.getloadavg()],
         "figures": figures,
     }
     folder = Path(os.environ.get(PLACE, "benchmark-results"))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
+    # what was asked for is in the name: ten servers are not to replace a thousand
+    file = "-".join([name, *(each.strip("-") for each in sys.argv[1:])])
+    (folder / f"{file}.json").write_text(json.dumps(record, indent=2) + "\n")
     print(json.dumps(figures))
+
+
+def _version(*command: str) -> str:
+    """Ask a program which one it is; nothing is said of one that is not there."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "(none)"
+
+
+def numbers(doc: str | None, **defaults: int) -> list[int]:
+    """Read a benchmark's arguments: numbers in this order, each of which may be left out."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    for name, default in defaults.items():
+        parser.add_argument(name.upper(), type=int, nargs="?", default=default,
+                            help=f"(default: {default})")
+    return list(vars(parser.parse_args()).values())
 
 
 def timed(begun: float) -> float:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import statistics
 import sys
 import tarfile
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,10 +17,9 @@ from pathlib import Path
 import docker
 import docker.utils
 
+from benchmarks.git import DEADLINE_S, isolate
 from tests.machine import Machine
 
-#: The longest that anything here may take.
-DEADLINE_S = 300.0
 #: Writes its world, then does nothing and ends at once when told to: what is measured is everything
 #: around it.
 _IDLE = ["/bin/busybox", "sh", "-c", """\
@@ -34,8 +31,6 @@ if [ -d /data ]; then echo begun > /data/world.txt; fi
 @contextlib.contextmanager
 def machine(*, start: bool = True) -> Iterator[Machine]:
     """Set up a fleet with `zedops up` running (or not yet), on the Engine that answers."""
-    for key in [key for key in os.environ if key.startswith("GIT_")]:
-        del os.environ[key]
     api = docker.APIClient(version="auto", timeout=60, **docker.utils.kwargs_from_env())
     image = f"zedops-bench-{uuid.uuid4().hex[:8]}"
     packed = io.BytesIO()
@@ -45,9 +40,7 @@ def machine(*, start: bool = True) -> Iterator[Machine]:
         packed.getvalue(), repository=image, tag="1", changes=[f"CMD {json.dumps(_IDLE)}"]
     )
     with tempfile.TemporaryDirectory(prefix="zedops-bench-") as folder:
-        config = Path(folder) / "gitconfig"
-        config.write_text("[user]\n\tname = Bench\n\temail = bench@example.org\n")
-        os.environ["GIT_CONFIG_GLOBAL"] = str(config)
+        isolate(Path(folder))
         made = Machine(Path(folder), api, f"{image}:1")
         try:
             made.init()
@@ -85,13 +78,6 @@ class Events:
             return self._arrived.pop(name)
 
 
-def wait_ref(path: Path, before: str) -> float:
-    """Wait until a ref's file says something else; returns when that was seen."""
-    while path.read_text() == before:
-        time.sleep(0.001)
-    return time.time()
-
-
 def percentiles(values: Sequence[float]) -> dict[str, float]:
     """Median, 99th percentile, the slowest, in milliseconds, and how many there were."""
     ordered = sorted(values)
@@ -99,15 +85,5 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
         "p50_ms": round(statistics.median(ordered) * 1e3, 1),
         "p99_ms": round(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))] * 1e3, 1),
         "max_ms": round(ordered[-1] * 1e3, 1),
-        "n": len(ordered),
-    }
-
-
-def summary(values: Sequence[float]) -> dict[str, float]:
-    """Median, 90th percentile and number, in milliseconds."""
-    ordered = sorted(values)
-    return {
-        "median_ms": round(statistics.median(ordered) * 1e3, 1),
-        "p90_ms": round(ordered[int(0.9 * (len(ordered) - 1))] * 1e3, 1),
         "n": len(ordered),
     }

@@ -13,7 +13,6 @@ import collections
 import json
 import os
 import re
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,8 +64,7 @@ def begin(host: Machine, servers: int) -> None:
     """Have servers that are only created, and wait until git says so."""
     numbers = ports(servers)
     for at in range(servers):
-        path = host.clone / host.define(f"s{at}", numbers[at])
-        path.write_text(f"desired: stopped\n{path.read_text()}")
+        host.define(f"s{at}", numbers[at], desired="stopped")
     host.git("add", "--all")
     host.git("commit", "--quiet", "-m", "begin")
     host.git("push", "--quiet", "-o", "no-wait")
@@ -121,4 +119,4 @@ def main(servers: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(*([int(each) for each in sys.argv[1:]] + [100, 60][len(sys.argv) - 1 :]))
+    main(*figures.numbers(__doc__, servers=100, seconds=60))

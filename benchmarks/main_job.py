@@ -1,6 +1,6 @@
 """How much zedops adds to what Docker itself takes: push → start, and removal → state commit.
 
-    python -m benchmarks.main_job [ROUNDS]
+    python -m benchmarks.main_job [ROUNDS=20]
 
 Interleaved in one run: a new server pushed through zedops, and the same container created and
 started through the bare API. Ratios are what counts; absolute times depend on the machine.
@@ -9,34 +9,25 @@ started through the bare API. Ratios are what counts; absolute times depend on t
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 
-from docker.types import LogConfig, Mount
-
-from benchmarks.figures import write
-from benchmarks.host import Events, machine, summary, wait_ref
+from benchmarks import figures, git, peers
+from benchmarks.host import Events, machine
 from tests.machine import Machine, free_port
+
+FLOOR = "create + start through the bare API"
+PUSH = "begin of git push → start event"
+END = "end of git push → start event"
+REMOVED = "end of docker rm -f → state commit"
 
 
 def bare_start(host: Machine, events: Events, name: str, port: int) -> float:
     """Create and start the same container through the API; returns seconds to its start event."""
     begun = time.time()
-    world = host.folder / name
-    world.mkdir()
-    config = host.api.create_host_config(
-        mounts=[Mount(type="bind", source=str(world), target="/data")],
-        port_bindings={"8080/tcp": port}, restart_policy={"Name": "unless-stopped"},
-        pids_limit=512, init=True, security_opt=["no-new-privileges"],
-        log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
-    )
-    made = host.api.create_container(
-        host.image, name=name, host_config=config, ports=[(8080, "tcp")],
-        labels={"zedops.fleet": host.fleet},
-    )
-    host.api.start(made["Id"])
+    made = peers.create(host, name, port=port)
+    host.api.start(made)
     took = events.time_of(name) - begun
-    host.api.remove_container(made["Id"], force=True)
+    host.api.remove_container(made, force=True)
     return took
 
 
@@ -63,37 +54,29 @@ def removed_to_commit(host: Machine, name: str) -> float:
     before = ref.read_text()
     host.api.remove_container(f"{host.fleet}-{name}", force=True)
     removed = time.time()
-    took = wait_ref(ref, before) - removed
+    took = git.wait_moved(ref, before) - removed
     host.wait_for(lambda: host.state(name).get("status") == "running")
     return took
 
 
 def main(rounds: int) -> None:
-    """Measure and print; the last line is JSON."""
-    floor, from_begin, from_end, drift = [], [], [], []
+    """Measure, print, write."""
+    rows: dict[str, list[float]] = {name: [] for name in (FLOOR, PUSH, END, REMOVED)}
     with machine() as host:
         events = Events(host.api, "start")
         bare_start(host, events, f"{host.fleet}-warm", free_port())
-        for count in range(rounds):
-            floor.append(bare_start(host, events, f"{host.fleet}-bare{count}", free_port()))
-            begin, end = pushed_start(host, events, f"s{count}", free_port())
-            from_begin.append(begin)
-            from_end.append(end)
-            drift.append(removed_to_commit(host, f"s{count}"))
-            host.zedops("delete", f"s{count}", "--yes")
-    results = {
-        "create + start through the bare API": summary(floor),
-        "begin of git push → start event": summary(from_begin),
-        "end of git push → start event": summary(from_end),
-        "docker rm -f → state commit": summary(drift),
-    }
-    base = results["create + start through the bare API"]["median_ms"]
-    for what, figures in results.items():
-        ratio = figures["median_ms"] / base
-        middle, slow = figures["median_ms"], figures["p90_ms"]
-        print(f"{what:40} {middle:8.1f} ms  p90 {slow:8.1f}  × {ratio:.2f}")
-    write("main_job", results)
+        for at in range(rounds):
+            name = f"s{at}"
+            rows[FLOOR].append(bare_start(host, events, f"{host.fleet}-bare{at}", free_port()))
+            begin, end = pushed_start(host, events, name, free_port())
+            rows[PUSH].append(begin)
+            rows[END].append(end)
+            rows[REMOVED].append(removed_to_commit(host, name))
+            host.zedops("delete", name, "--yes")
+    found = figures.compare(rows, FLOOR)
+    figures.show(found)
+    figures.write("main_job", found)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    main(*figures.numbers(__doc__, rounds=20))

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.crowd import Crowd, Figures, Site
+from benchmarks.crowd import Crowd
 from benchmarks.figures import write
 from benchmarks.host import percentiles
+from benchmarks.site import Figures, Site
 
 
 def begin(site: Site, figures: Figures) -> Crowd:

@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 
 from benchmarks import figures
-from benchmarks.crowd import Crowd, Figures, Site
+from benchmarks.crowd import Crowd
+from benchmarks.site import Figures, Site
 from zedops.hub import MAIN, Hub
 
 _TOGETHER = 1000

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import statistics
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +54,7 @@ def look(process: psutil.Process, activity: int) -> Sample:
 def edit(host: Machine, names: list[str], token: int) -> None:
     """Edit servers and push."""
     for name in names:
-        path = host.clone / host.define(name, EDIT=str(token))
-        path.write_text(f"desired: stopped\n{path.read_text()}")
+        host.define(name, desired="stopped", EDIT=str(token))
     host.git("add", "--all")
     host.git("commit", "--quiet", "-m", f"edit {token}")
     host.git("push", "--quiet", "-o", "no-wait")
@@ -129,4 +127,4 @@ def main(activity: int, servers: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*([int(each) for each in sys.argv[1:]] + [500, 20][len(sys.argv) - 1 :]))
+    main(*figures.numbers(__doc__, activity=500, servers=20))

@@ -131,9 +131,12 @@ class Machine:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
-    def define(self, name: str, port: int | None = None, **env: str) -> str:
+    def define(
+        self, name: str, port: int | None = None, *, desired: str | None = None, **env: str
+    ) -> str:
         """Write a definition with a world; returns its path."""
-        lines = [f"image: {self.image}", "volumes:", "  world: /data", "stop: {grace: 5s}"]
+        lines = [f"desired: {desired}"] if desired else []
+        lines += [f"image: {self.image}", "volumes:", "  world: /data", "stop: {grace: 5s}"]
         if port is not None:
             lines += ["ports:", f'  web: "{port}:8080"']
         if env:
