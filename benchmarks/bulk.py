@@ -2,24 +2,89 @@
 
     python -m benchmarks.bulk [RUNNING=50] [STOPPED=200] [ROUNDS=1]
 
-Side by side in one run: the same containers through docker-py's low-level client, by as many
-threads as the agent begins with; zedops; each docker compose that is installed; a stack, where the
+Side by side in one run, each on an Engine that has none of the others' containers, in another
+order each round: the same containers through docker-py's low-level client, as many at once as the
+agent's own rule allows (`pace`); zedops; each docker compose that is installed; a stack, where the
 Engine is a swarm. Then STOPPED servers with `desired: stopped`, which are created only.
+
+Where servers run, all reach the Engine through one relay, which times each start: how long the
+slowest took, from the request to its answer, is what somebody may have waited for a single server.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from benchmarks import figures, peers
 from benchmarks.host import Events, machine
 from tests.machine import Machine
-from zedops_agent.pace import FIRST as WORKERS
+from tests.relay import Relay
+from zedops_agent.pace import MOST, Pace
+
+_SOCKET = "/var/run/docker.sock"
+_START = re.compile(rb"POST (/v[0-9.]+)?/containers/[^/]+/start[ ?]")
+
+#: Brings so many about; returns the seconds from its begin to the last one's event.
+Contestant = Callable[[], float]
+
+
+class Starts(Relay):
+    """A relay that knows how long each start took, in seconds."""
+
+    def __init__(self, target: str, place: Path) -> None:
+        self._asked: dict[int, float] = {}
+        self.took: list[float] = []
+        super().__init__(target, place)
+
+    def heard(self, said: bytes, line: int) -> None:
+        """See a start asked for."""
+        if _START.match(said):
+            self._asked[line] = time.monotonic()
+
+    def answered(self, line: int) -> None:
+        """See it answered."""
+        asked = self._asked.pop(line, None)
+        if asked is not None:
+            self.took.append(figures.timed(asked))
+
+
+@contextmanager
+def relayed(*, wanted: bool) -> Iterator[list[float]]:
+    """Have everything that is begun here reach the Engine through one relay; what starts took.
+
+    Without one where nothing is started: what it adds to a creation could be seen.
+    """
+    if not wanted:
+        yield []
+        return
+    with tempfile.TemporaryDirectory(prefix="zedops-bench-") as folder:
+        relay = Starts(_SOCKET, Path(folder) / "engine.sock")
+        os.environ["DOCKER_HOST"] = f"unix://{folder}/engine.sock"
+        try:
+            yield relay.took
+        finally:
+            del os.environ["DOCKER_HOST"]
+            relay.close()
+
+
+@contextmanager
+def fleet(*, start: bool = True) -> Iterator[Machine]:
+    """Have a fleet of its own for each round, and its containers removed by several hands."""
+    with machine(start=start) as host:
+        try:
+            yield host
+        finally:
+            host.down()
+            peers.remove_all(host)
+            peers.clear(host)
 
 
 def ports(count: int) -> list[int]:
@@ -28,29 +93,31 @@ def ports(count: int) -> list[int]:
     return list(range(first, first + count))
 
 
-def floor(host: Machine, events: Events, count: int, *, running: bool) -> tuple[float, float]:
-    """Create (and start) through the API; returns seconds until the last, and of the slowest."""
-    name, numbers = f"{host.fleet}-floor", ports(count)
-    slowest = 0.0
+def last(events: Events, names: Iterator[str]) -> float:
+    """Wait for everybody's event; returns the time of the last one."""
+    return max(events.time_of(name) for name in names)
+
+
+def bare(host: Machine, events: Events, count: int, *, running: bool) -> float:
+    """Create (and start) through the API, paced as the agent paces itself."""
+    name, numbers, pace = f"{host.fleet}-floor", ports(count), Pace()
 
     def one(at: int) -> None:
-        nonlocal slowest
-        begun = time.monotonic()
-        made = peers.create(host, f"{name}{at}", port=numbers[at])
+        with pace.turn():
+            made = peers.create(host, f"{name}{at}", port=numbers[at])
         if running:
-            host.api.start(made)
-        slowest = max(slowest, figures.timed(begun))
+            with pace.turn():
+                host.api.start(made)
 
     begun = time.time()
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(MOST) as pool:
         list(pool.map(one, range(count)))
-    last = max(events.time_of(f"{name}{at}") for at in range(count))
-    peers.clear(host)
-    return last - begun, slowest
+    return last(events, (f"{name}{at}" for at in range(count))) - begun
 
 
 def pushed(host: Machine, events: Events, count: int, *, running: bool) -> float:
-    """Push many servers at once; returns the seconds from its begin until the last."""
+    """Push many servers at once."""
+    host.up()
     numbers = ports(count)
     for at in range(count):
         host.define(f"s{at}", numbers[at], desired=None if running else "stopped")
@@ -58,7 +125,10 @@ def pushed(host: Machine, events: Events, count: int, *, running: bool) -> float
     host.git("commit", "--quiet", "-m", "begin")
     begun = time.time()
     host.git("push", "--quiet", "-o", "no-wait")
-    return max(events.time_of(f"{host.fleet}-s{at}") for at in range(count)) - begun
+    took = last(events, (f"{host.fleet}-s{at}" for at in range(count))) - begun
+    host.down()
+    peers.remove_all(host)
+    return took
 
 
 def composed(host: Machine, made: peers.Compose, events: Events, count: int) -> float:
@@ -70,9 +140,7 @@ def composed(host: Machine, made: peers.Compose, events: Events, count: int) -> 
     made.write(host, services)
     begun = time.time()
     made.up()
-    last = max(events.time_of(f"{made.project}-s{at}") for at in range(count))
-    peers.clear(host)
-    return last - begun
+    return last(events, (f"{made.project}-s{at}" for at in range(count))) - begun
 
 
 def stacked(host: Machine, made: peers.Stack, events: Events, count: int) -> float:
@@ -81,63 +149,60 @@ def stacked(host: Machine, made: peers.Stack, events: Events, count: int) -> flo
     made.write(host, {f"s{at}": {"port": numbers[at]} for at in range(count)})
     begun = time.time()
     made.up()
-    last = max(events.time_of(f"{made.project}_s{at}") for at in range(count))
+    took = last(events, (f"{made.project}_s{at}" for at in range(count))) - begun
     made.down(host)
-    return last - begun
+    return took
 
 
-@contextmanager
-def fleet() -> Iterator[Machine]:
-    """Have a fleet of its own for each round, and its containers removed by several hands."""
-    with machine() as host:
-        try:
-            yield host
-        finally:
-            host.down()
-            peers.remove_all(host)
-            peers.clear(host)
-
-
-def running(count: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Measure servers that are to run."""
-    bare, zedops = f"{count} × create + start, {WORKERS} at once", f"push of {count} servers"
-    rows: dict[str, list[float]] = {bare: [], zedops: []}
-    slowest = []
-    for _ in range(rounds):
-        with fleet() as host:
-            events = Events(host.api, "start")
-            took, slow = floor(host, events, count, running=True)
-            rows[bare].append(took)
-            slowest.append(slow)
-            rows[zedops].append(pushed(host, events, count, running=True))
-            for each in peers.composes(host):
-                name = f"{each.name} up of {count}"
-                rows.setdefault(name, []).append(composed(host, each, events, count))
-            if (swarm := peers.stack(host)) is not None:
-                name = f"{swarm.name} of {count}"
-                rows.setdefault(name, []).append(stacked(host, swarm, events, count))
-    found = figures.compare(rows, bare)
-    found[f"slowest of {count} bare starts"] = figures.compare({"": slowest}, "")[""]
+def contestants(
+    host: Machine, events: Events, count: int, *, running: bool
+) -> dict[str, Contestant]:
+    """Name everybody who is measured; the floor comes first."""
+    kind = "" if running else " stopped"
+    found: dict[str, Contestant] = {
+        f"{count}{kind} through the bare API": lambda: bare(host, events, count, running=running),
+        f"push of {count}{kind} servers": lambda: pushed(host, events, count, running=running),
+    }
+    if running:
+        for each in peers.composes(host):
+            found[f"{each.name} up of {count}"] = (
+                lambda each=each: composed(host, each, events, count)  # type: ignore[misc]
+            )
+        if (swarm := peers.stack(host)) is not None:
+            found[f"{swarm.name} of {count}"] = lambda: stacked(host, swarm, events, count)
     return found
 
 
-def stopped(count: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Measure servers that are only created."""
-    bare, zedops = f"{count} × create, {WORKERS} at once", f"push of {count} stopped servers"
-    rows: dict[str, list[float]] = {bare: [], zedops: []}
-    for _ in range(rounds):
-        with fleet() as host:
-            events = Events(host.api, "create")
-            rows[bare].append(floor(host, events, count, running=False)[0])
-            rows[zedops].append(pushed(host, events, count, running=False))
-    return figures.compare(rows, bare)
+def measure(count: int, rounds: int, *, running: bool) -> dict[str, dict[str, float]]:
+    """Let everybody have a turn in each round."""
+    rows: dict[str, list[float]] = {}
+    slowest: dict[str, list[float]] = {}
+    for number in range(rounds):
+        with relayed(wanted=running) as starts, fleet(start=False) as host:
+            events = Events(host.api, "start" if running else "create")
+            bare(host, events, 1, running=True)  # whatever is done only once
+            everybody = contestants(host, events, count, running=running)
+            for name in everybody:
+                rows.setdefault(name, [])
+            names = list(everybody)
+            for name in names[number % len(names):] + names[: number % len(names)]:
+                peers.clear(host)
+                starts.clear()
+                rows[name].append(everybody[name]())
+                slowest.setdefault(f"{name}: slowest start", []).append(max(starts, default=0.0))
+    floor = next(iter(rows))
+    found = figures.compare(rows, floor)
+    if running:  # a swarm starts its containers itself
+        seen = {name: each for name, each in slowest.items() if all(each)}
+        found |= figures.compare(seen, f"{floor}: slowest start")
+    return found
 
 
-def main(run: int, stop: int, rounds: int) -> None:
+def main(running: int, stopped: int, rounds: int) -> None:
     """Measure, print, write."""
     print(f"load average before {os.getloadavg()[0]:.1f}")
-    found = running(run, rounds) if run else {}
-    found |= stopped(stop, rounds) if stop else {}
+    found = measure(running, rounds, running=True) if running else {}
+    found |= measure(stopped, rounds, running=False) if stopped else {}
     figures.show(found)
     figures.write("bulk", found)
 

@@ -37,7 +37,7 @@ class Counter(Relay):
         self.asked: collections.Counter[str] = collections.Counter()
         super().__init__(target, place)
 
-    def heard(self, said: bytes) -> None:
+    def heard(self, said: bytes, line: int) -> None:  # noqa: ARG002 - any of them
         """Count the requests in what passes."""
         for method, path in _REQUEST.findall(said):
             kind = re.sub(r"^/v[0-9.]+|[0-9a-f]{64}", "", path.decode().partition("?")[0])

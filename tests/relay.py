@@ -60,8 +60,11 @@ class Relay:
         with self._trouble(refusing=request):
             yield
 
-    def heard(self, said: bytes) -> None:
-        """See what passes on its way to the service."""
+    def heard(self, said: bytes, line: int) -> None:
+        """See what passes on its way to the service; each connection has a number."""
+
+    def answered(self, line: int) -> None:
+        """See that something came back."""
 
     def wait_met(self, count: int) -> None:
         """Wait until so many callers have met what is wrong now."""
@@ -117,7 +120,7 @@ class Relay:
                 return
             service.connect(self._target)
             self._open |= {caller, service}
-            back = threading.Thread(target=_pump, args=[service, caller], daemon=True)
+            back = threading.Thread(target=self._pass_back, args=[service, caller], daemon=True)
             back.start()
             with contextlib.suppress(OSError):
                 self._pass_on(caller, service)
@@ -129,7 +132,7 @@ class Relay:
     def _pass_on(self, caller: socket.socket, service: socket.socket) -> None:
         while said := caller.recv(1 << 16):
             first = said.split(b"\r\n", 1)[0]
-            self.heard(said)
+            self.heard(said, caller.fileno())
             if self._holding is not None and self._holding in first:
                 self._meet()
                 with self._changed:
@@ -140,9 +143,10 @@ class Relay:
             else:
                 service.sendall(said)
 
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while said := source.recv(1 << 16):
-            target.sendall(said)
-        target.shutdown(socket.SHUT_WR)
+    def _pass_back(self, service: socket.socket, caller: socket.socket) -> None:
+        line = caller.fileno()
+        with contextlib.suppress(OSError):
+            while said := service.recv(1 << 16):
+                self.answered(line)
+                caller.sendall(said)
+            caller.shutdown(socket.SHUT_WR)
