@@ -130,8 +130,10 @@ class Agent:
     async def _sync(self) -> None:
         epoch, rev = self._stamp
         hello = {"host": self._host, "epoch": epoch, "rev": rev, "zedops": "benchmark"}
-        self._take(await self._ask(subjects.SYNC, hello))
+        changed = self._take(await self._ask(subjects.SYNC, hello))
         self._say("synced")
+        if epoch:  # an edit that was met this way was not pushed here
+            self._say_edits(changed, time.monotonic())
         await self._report(set(self._servers))
         self._say("current")
 
@@ -165,9 +167,7 @@ class Agent:
         if changed:
             self._unsaid |= changed.keys()
             self._wake.set()
-            self._say("told", arrived, edits={
-                each["name"]: each["definition"]["env"].get("EDIT") for each in changed.values()
-            })
+            self._say_edits(changed, arrived)
 
     async def _ignore(self, _: Msg) -> None:
         """No benchmark asks this."""
@@ -182,6 +182,10 @@ class Agent:
             key: each for key, each in self._servers.items()
             if key not in before or before[key]["commit"] != each["commit"]
         }
+
+    def _say_edits(self, changed: dict[str, dict[str, Any]], at: float) -> None:
+        edits = {each["name"]: each["definition"]["env"].get("EDIT") for each in changed.values()}
+        self._say("told", at, edits=edits)
 
     def _say(self, what: str, at: float | None = None, **more: object) -> None:
         now = time.monotonic() if at is None else at

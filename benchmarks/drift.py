@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks import figures, git, peers
-from benchmarks.host import Events, machine, percentiles
+from benchmarks.host import Events, events, machine, percentiles
 from tests.machine import Machine
 from zedops_agent.pace import FIRST, LOOKS
 
@@ -73,8 +73,7 @@ def bare_storm(host: Machine, count: int) -> list[float]:
     ids = [peers.create(host, f"{host.fleet}-bare{at}", restart="no") for at in range(count)]
     with ThreadPoolExecutor(FIRST) as pool:
         list(pool.map(host.api.start, ids))
-    stream = host.api.events(filters={"event": "die", "label": f"zedops.fleet={peers.label(host)}"},
-                             decode=True)
+    stream: Any = events(host.api, "die", label=f"zedops.fleet={peers.label(host)}")
 
     def inspect(event: dict[str, Any]) -> float:
         while host.api.inspect_container(event["id"])["State"]["Running"]:

@@ -10,9 +10,11 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.utils
@@ -53,11 +55,19 @@ def machine(*, start: bool = True) -> Iterator[Machine]:
             api.close()
 
 
+def events(api: docker.APIClient, event: str, **filters: str) -> Iterator[dict[str, Any]]:
+    """Listen to events of one kind from now on; the Engine may answer before it listens itself."""
+    wanted = {"type": "container", "event": event, **filters}
+    since: Any = f"{time.time():.9f}"  # it takes text, which the stubs do not know
+    stream: Iterator[dict[str, Any]] = api.events(since=since, filters=wanted, decode=True)
+    return stream
+
+
 class Events:
-    """The Engine's events of one kind, with the moment each one arrived here."""
+    """The Engine's events of one kind from now on, with the moment each one tells."""
 
     def __init__(self, api: docker.APIClient, event: str) -> None:
-        self._stream = api.events(filters={"type": "container", "event": event}, decode=True)
+        self._stream = events(api, event)
         self._arrived: dict[str, float] = {}
         self._changed = threading.Condition()
         threading.Thread(target=self._listen, daemon=True).start()

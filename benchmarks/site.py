@@ -18,7 +18,7 @@ from tests.machine import free_port
 from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Credentials, Role
-from zedops.errors import GitFailed
+from zedops.errors import GitFailed, RaceLost
 from zedops.hub import MAIN, Hub
 from zedops.objects import Signature
 
@@ -65,7 +65,7 @@ class Site:
         self.port = free_port()
         #: How long the pre-receive hook of the newest push took.
         self.pre_receive_s = 0.0
-        self._moved = self._begin()
+        self._begin()
 
     def name(self, at: int) -> str:
         """Name the server that is changed the `at`-th time: each on another host."""
@@ -74,7 +74,7 @@ class Site:
     def _path(self, name: str) -> str:
         return f"servers.d/{name.partition('-')[0]}/{name}.yaml"
 
-    def _begin(self) -> str:
+    def _begin(self) -> None:
         hosts = ", ".join(self.hosts)
         settings = f"name: crowd\nhosts: [{hosts}]\n"
         files: dict[str, bytes | None] = {"zedops.yaml": settings.encode()}
@@ -86,7 +86,6 @@ class Site:
         who = Signature("Bench", "bench@example.org", int(time.time()))
         commit = self.hub.repository.write_commit([], files, "Begin\n", who, who)
         self.hub.repository.run("update-ref", MAIN, commit)
-        return commit
 
     def credentials(self) -> tuple[str, dict[str, str]]:
         """Let every host in; returns the authority's certificate and the hosts' credentials."""
@@ -189,20 +188,24 @@ class Site:
 
     def settle(self) -> None:
         """Wait until main has stood still for as long as the manager may wait with a commit."""
-        self._moved = git.wait_still(self._ref, 0.5)
+        git.wait_still(self._ref, 0.5)
 
     def commit_edit(self, at: int) -> float:
-        """Change a server by a commit of this process; returns when main had moved."""
+        """Change a server by a commit of this process; returns when main moved."""
         path, repository = self._path(self.name(at)), self.hub.repository
-        entry = repository.tree(self._moved, path)[path]
-        text = repository.blobs([entry.blob])[entry.blob]
         who = Signature("Bench", "bench@example.org", int(time.time()))
-        new = repository.write_commit(
-            [self._moved], {path: _edited(text.decode(), f"c{at}").encode()}, "Edit\n", who, who
-        )
-        watch = git.Watch(self._ref, self._moved)
-        repository.move_ref(MAIN, new, self._moved)
-        return watch.moved()
+        while True:
+            held = self._ref.read_text().strip()
+            entry = repository.tree(held, path)[path]
+            text = repository.blobs([entry.blob])[entry.blob].decode()
+            files: dict[str, bytes | None] = {path: _edited(text, f"c{at}").encode()}
+            new = repository.write_commit([held], files, "Edit\n", who, who)
+            watch = git.Watch(self._ref, held)
+            try:
+                repository.move_ref(MAIN, new, held)
+            except RaceLost:  # a state that was late: on top of that, then
+                continue
+            return watch.moved()
 
     def push_edit(self, at: int) -> tuple[float, float]:
         """Change a server as a person does; returns when main moved, and when the push began."""
