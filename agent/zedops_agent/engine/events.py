@@ -7,6 +7,7 @@ after each subscription.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ class Event:
 class Subscription:
     """One stream of events; nothing after it was made is missed.
 
-    `since_ns` asks for what happened after that moment as well. `adopted` says which containers
+    `since_ns` asks for what happened after that moment as well; without it this one's beginning
+    counts, because the Engine answers before it listens itself. `adopted` says which containers
     without the fleet's label are whose: the Engine's filters cannot.
     """
 
@@ -62,7 +64,8 @@ class Subscription:
         adopted: Callable[[], Mapping[str, str]],
     ) -> None:
         self._connection, self._fleet, self._adopted = connection, fleet, adopted
-        since = None if since_ns is None else f"{since_ns // 10**9}.{since_ns % 10**9 + 1:09d}"
+        seconds, ns = divmod(time.time_ns() if since_ns is None else since_ns + 1, 10**9)
+        since = f"{seconds}.{ns:09d}"
         filters: dict[str, Any] = {"type": "container", "event": _TELLING}
         api: Any = connection.api  # takes `since` as text, too, which the stubs do not know
         self._stream = api.events(since=since, filters=filters, decode=True)
