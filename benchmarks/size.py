@@ -16,12 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import figures
+from benchmarks import figures, git
 from benchmarks.crowd import Crowd
 from benchmarks.site import Figures, Site
-from zedops.hub import MAIN, Hub
+from zedops import remembered
+from zedops.bus.nats import messages
+from zedops.hub import Hub
+from zedops.manager.ledger import Ledger
+from zedops.wire import ContainerFacts, Report, ServerReport
 
 _TOGETHER = 1000
 _LOOKS = 5
@@ -63,43 +68,96 @@ def looks(site: Site) -> Figures:
 
 
 def commits(site: Site) -> Figures:
-    """Write one commit of many states, as the manager does, in a copy of the hub."""
+    """Commit what hosts say of many servers at once, as the manager does, in a copy of the hub.
+
+    From the reports as they come off the bus until main has moved. What is left out is what the
+    manager waits for more to come (`journal.UNSETTLED_S` at most), because that is no work.
+    """
     copy = site.folder / "copy.git"
     shutil.copytree(site.hub.path, copy, ignore=shutil.ignore_patterns("zedops"))
-    hub, times = Hub(copy), list[float]()
-    head = hub.repository.resolve(MAIN) or ""
-    entries = hub.repository.tree(head, "servers.d")
-    paths = list(entries)[:_TOGETHER]
-    texts = hub.repository.blobs(entries[path].blob for path in paths)
+    hub, ledger, whole, in_git = Hub(copy), Ledger(), list[float](), list[float]()
+    fleet, _ = hub.read(hub.head() or "")
+    ledger.advance(fleet, fleet.documents, {}, datetime.now(UTC))
+    assert ledger.journal.empty
     for at in range(_LOOKS):
-        files: dict[str, bytes | None] = {
-            path: texts[entries[path].blob].replace(b"since: ", b"since: #%d " % at)
-            for path in paths
-        }
+        reports = _reports(ledger, site.hosts, running=at % 2 == 1)
         begun = time.monotonic()
-        head = hub.commit(head, files, f"{len(files)} servers\n")
-        times.append(figures.timed(begun))
+        for raw in reports:
+            report = messages.unpack(raw, messages.HEADERS, Report.model_validate, "a host")
+            for each in report.servers:
+                ledger.take(each, report.host)
+        files, message = ledger.journal.files(ledger.fleet)
+        assert len(files) == min(_TOGETHER, len(fleet.documents))
+        made = time.monotonic()
+        ledger.committed(hub.commit(ledger.fleet.commit, files, message), time.monotonic())
+        whole.append(figures.timed(begun))
+        in_git.append(figures.timed(made))
     shutil.rmtree(copy)
-    return {f"one commit of up to {_TOGETHER} states, ms": figures.middle_ms(times)}
+    return {
+        f"reports of up to {_TOGETHER} servers → one commit, ms": figures.middle_ms(whole),
+        "git's part of it, ms": figures.middle_ms(in_git),
+    }
+
+
+def _reports(ledger: Ledger, hosts: list[str], *, running: bool) -> list[bytes]:
+    """Write what hosts say when many of their servers have just ended, or begun again."""
+    found, left = list[bytes](), _TOGETHER
+    for host in hosts:
+        servers = list(ledger.document(host).servers.values())[:left]
+        left -= len(servers)
+        said = tuple(
+            ServerReport(
+                id=each.id, at=datetime.now(UTC), data_exists=True, about=each.commit,
+                goal=each.goal, applied=running, container=ContainerFacts(
+                    id=each.id.lower() * 2, running=running, image=f"sha256:{'5' * 64}",
+                    exit_code=None if running else 137,
+                ),
+            )
+            for each in servers
+        )
+        if said:
+            found.append(messages.pack(Report(host=host, servers=said)))
+    return found
 
 
 def restarts(site: Site, crowd: Crowd) -> Figures:
-    """Kill the manager and start it: with every agent knocking, and with none."""
-    killed = site.kill_manager()
+    """Kill the manager and start it: with every agent knocking, then with none.
+
+    A manager keeps a large fleet as it read it, for the next one (`manager.start`); after an
+    upgrade and on another machine that is not there. The cold start comes first: it keeps the
+    fleet as it is now. A small fleet is not kept, and both are the same.
+    """
+    kept = site.hub.runtime / remembered.NAME
+    keeps, found = kept.exists(), Figures()
+    for measured in (_knocked, _alone):
+        for how, without in (("cold start", [kept]), ("start with what was kept", [])):
+            site.kill_manager()
+            for each in without:
+                each.unlink(missing_ok=True)
+            found |= {f"{how}, {what}": each for what, each in measured(site, crowd).items()}
+            git.wait_for(lambda: kept.exists() == keeps, "the fleet is kept")
+    return found
+
+
+def _knocked(site: Site, crowd: Crowd) -> Figures:
+    """Start the manager while every agent wants its document."""
     begun = time.monotonic()
     ready = site.start_manager()
-    current = crowd.all_did("current", killed) - (begun - killed)
+    current = crowd.all_did("current", begun)
     site.settle()
-    memory = site.manager.memory_info().rss / 1e6
-    crowd.stop()
-    site.kill_manager()
-    alone = site.start_manager()
     return {
-        "start, agents knocking: the manager is ready, s": ready,
-        "start, agents knocking: every document handed out, s": max(ready, current),
-        "start without agents, s": alone,
-        "the same, CPU s": sum(site.manager.cpu_times()[:2]),
-        "manager's memory after a start, MB": memory,
+        "agents knocking: ready, s": ready,
+        "agents knocking: every document handed out, s": max(ready, current),
+        "manager's memory then, MB": site.manager.memory_info().rss / 1e6,
+    }
+
+
+def _alone(site: Site, crowd: Crowd) -> Figures:
+    """Start the manager where no agent is."""
+    crowd.stop()
+    return {
+        "without agents: ready, s": site.start_manager(),
+        "without agents: CPU s": sum(site.manager.cpu_times()[:2]),
     }
 
 
@@ -124,11 +182,11 @@ def measure(servers: int, count: int) -> Figures:
 def main(sizes: list[int], count: int) -> None:
     """Measure, print, write."""
     found = {servers: measure(servers, count) for servers in sizes}
-    print(f"{'':58}" + "".join(f"{servers:>11}" for servers in sizes) + "  last / first")
+    print(f"{'':72}" + "".join(f"{servers:>11}" for servers in sizes) + "  last / first")
     for what in found[sizes[0]]:
         row = [each[what] for each in found.values()]
         ratio = row[-1] / row[0] if row[0] else float("inf")
-        print(f"{what:58}" + "".join(f"{each:11.1f}" for each in row) + f"  × {ratio:.2f}")
+        print(f"{what:72}" + "".join(f"{each:11.1f}" for each in row) + f"  × {ratio:.2f}")
     figures.write("size", {str(servers): each for servers, each in found.items()})
 
 
