@@ -50,7 +50,7 @@ _BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 _IMAGE, _COMMIT = f"sha256:{'a' * 64}", "4af7e43"
 #: So often the hub rests and is repacked, each time after so many more commits at most, one file
 #: each object.
-_TURNS, _MORE = 3, 1000
+_TURNS, _MORE = 3, 500
 #: Pushes a turn while the hub rests; while it is repacked there are as many as it takes.
 _PUSHES = 20
 
@@ -147,6 +147,7 @@ class Person:
         self._head = self._clone.resolve(MAIN) or ""
         (folder / "no-hooks").mkdir()
         hub.repository.run("config", "core.hooksPath", str(folder / "no-hooks"))
+        self.push()  # the first makes the branch, and takes several times as long
 
     def push(self) -> float:
         """Push one more; returns the seconds of `git push`."""
