@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from zedops import document, state_block
+from zedops import state_block
 from zedops.errors import Problem
 from zedops.fleet import Kind, kind_of
 
@@ -120,7 +120,8 @@ def _head(content: bytes | None) -> bytes | None:
 
 def _joined(head: bytes | None, ours: bytes) -> bytes:
     """Put the hub's own state block under a head."""
-    state = document.parse("servers.d/any.yaml", ours).state
+    _, tail, line = state_block.split(ours.decode("utf-8", "surrogateescape"))
+    state, _ = state_block.read("", tail, line)
     text = (head or b"").decode("utf-8", "surrogateescape")
     if state is None:
         return head or b""
