@@ -1,6 +1,6 @@
 """What a command costs before it does anything: user CPU and wall time, by median.
 
-    python -m benchmarks.startup [ROUNDS] [SERVERS …]
+    python -m benchmarks.startup [ROUNDS=15] [SERVERS=10 1000 …]
 
 Every read, in a clone of a fleet whose manager runs without a host, beside what everybody knows:
 an empty Python, git, the docker command. Rounds are interleaved, so that load is shared by all.
@@ -8,6 +8,7 @@ an empty Python, git, the docker command. Rounds are interleaved, so that load i
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import resource
@@ -18,8 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from benchmarks import figures
 
 _PROGRAM = str(Path(sys.executable).with_name("zedops"))
 _BESIDE = [[sys.executable, "-c", "pass"], ["git", "--version"], ["docker", "version"]]
@@ -31,14 +34,16 @@ _READS = [
 _DEADLINE_S = 120.0
 
 
-def main() -> None:
-    """Print a table for each size of fleet."""
-    rounds, *sizes = [int(each) for each in sys.argv[1:]] or [15]
-    for size in sizes or [10, 1000]:
+def main(rounds: int, sizes: Sequence[int]) -> None:
+    """Print a table for each size of fleet, and write all of them."""
+    found = {}
+    for size in sizes:
         with tempfile.TemporaryDirectory() as folder, fleet(Path(folder), size) as clone:
             print(f"\n{size} servers, median of {rounds}, load average {os.getloadavg()[0]:.1f}\n")
-            print("| | CPU | wall | against `python -c pass` (CPU) |\n| --- | --- | --- | --- |")
-            show(measure(commands(), rounds, clone))
+            rows = medians(measure(commands(), rounds, clone))
+        show(rows)
+        found[f"{size} servers"] = rows
+    figures.write("startup", found)
 
 
 def commands() -> dict[str, list[str]]:
@@ -68,14 +73,26 @@ def measure(
     return took
 
 
-def show(took: dict[str, list[tuple[float, float]]]) -> None:
-    """Print the medians."""
-    empty = 0.0
+def medians(took: dict[str, list[tuple[float, float]]]) -> dict[str, dict[str, float]]:
+    """Make a row of each: milliseconds of CPU and of wall, and the CPU against an empty Python's."""
+    found: dict[str, dict[str, float]] = {}
+    empty = statistics.median(cpu for cpu, _ in next(iter(took.values())))
     for name, pairs in took.items():
         cpu, wall = (statistics.median(each) for each in zip(*pairs, strict=True))
-        empty = empty or cpu
+        found[name] = {
+            "cpu_ms": round(cpu * 1e3, 1), "wall_ms": round(wall * 1e3, 1),
+            "ratio": round(cpu / empty, 2), "n": len(pairs),
+        }
+    return found
+
+
+def show(rows: dict[str, dict[str, float]]) -> None:
+    """Print rows of `medians`."""
+    print("| | CPU | wall | against `python -c pass` (CPU) |\n| --- | --- | --- | --- |")
+    for name, each in rows.items():
         label = name if name.startswith("TAB") else f"`{name}`"
-        print(f"| {label} | {cpu * 1000:.0f} ms | {wall * 1000:.0f} ms | × {cpu / empty:.1f} |")
+        cpu, wall, ratio = each["cpu_ms"], each["wall_ms"], each["ratio"]
+        print(f"| {label} | {cpu:.0f} ms | {wall:.0f} ms | × {ratio:.1f} |")
 
 
 @contextlib.contextmanager
@@ -118,5 +135,14 @@ def wait_known(clone: Path, size: int, manager: subprocess.Popen[bytes]) -> None
     raise SystemExit(f"the manager has not taken {size} servers up")
 
 
+def _arguments() -> tuple[int, list[int]]:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("ROUNDS", type=int, nargs="?", default=15, help="(default: 15)")
+    parser.add_argument("SERVERS", type=int, nargs="*", default=[10, 1000],
+                        help="sizes of fleets (default: 10 1000)")
+    asked = parser.parse_args()
+    return asked.ROUNDS, asked.SERVERS
+
+
 if __name__ == "__main__":
-    main()
+    main(*_arguments())
