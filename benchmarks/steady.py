@@ -2,19 +2,24 @@
 
     python -m benchmarks.steady [ACTIVITY=500] [SERVERS=20]
 
-ACTIVITY counts pushes and transitions of servers, as the commits tell them. Each round a person
-edits five servers and pushes, and somebody removes five other containers behind zedops' back; the
-servers are `desired: stopped`, so that the Engine has to make and to remove containers and nothing
-else. Fifty times or so the process of `zedops up` is looked at: memory, open files, threads,
-children.
+ACTIVITY counts pushes and transitions of servers, as the commits tell them. In each round a person
+edits five servers, purges the oldest with its data and adds one under a name that never was, all in
+one push, and somebody removes five other containers behind zedops' back. One server in seven runs,
+a container that does nothing; the others are `desired: stopped`, so that the Engine has to make and
+to remove containers and little else. Fifty times or so the process of `zedops up` is looked at:
+memory, open files, threads, children.
+
+Covered is what could be kept of servers that came and went: files, ids, tombstones, containers, data
+directories. Not covered: NATS and more hosts than one (manager and agent are one process here),
+pulls of images, ports, secrets, an upstream, retentions that end by the clock.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +31,11 @@ from benchmarks.bulk import fleet
 from tests.machine import Machine
 
 _EACH = 5
+#: One server in so many runs.
+_RUNS = 7
+#: After so many rounds nothing is to be left to do; before the first new server is the oldest one.
+_SETTLES = 5
+_DEADLINE_S = 300
 _SAMPLES = 50
 _TRAILER = "%(trailers:key=Zedops-Transition,valueonly)"
 
@@ -51,13 +61,53 @@ def look(process: psutil.Process, activity: int) -> Sample:
         )
 
 
-def edit(host: Machine, names: list[str], token: int) -> None:
-    """Edit servers and push."""
+class Servers:
+    """The names of those that are to be there, the oldest first; each has a number of its own."""
+
+    def __init__(self, count: int) -> None:
+        self.names = [f"s{at}" for at in range(count)]
+        self._made, self._at = count, 0
+
+    def replace(self) -> tuple[str, str]:
+        """Let the oldest go and a new one come; returns both names."""
+        self.names.append(f"s{self._made}")
+        self._made += 1
+        return self.names.pop(0), self.names[-1]
+
+    def following(self, count: int) -> list[str]:
+        """Name the next ones in turn, so that each has its share."""
+        self._at += count
+        return [self.names[at % len(self.names)] for at in range(self._at - count, self._at)]
+
+
+def define(host: Machine, name: str, edit: int) -> None:
+    """Write a server's file; no two servers' are the same, or one would be the other, renamed."""
+    runs = int(name[1:]) % _RUNS == 0
+    host.define(name, desired=None if runs else "stopped", NAME=name, EDIT=str(edit))
+
+
+def begin(host: Machine, names: Sequence[str]) -> None:
+    """Have the first servers."""
     for name in names:
-        host.define(name, desired="stopped", EDIT=str(token))
+        define(host, name, -1)
     host.git("add", "--all")
-    host.git("commit", "--quiet", "-m", f"edit {token}")
+    host.git("commit", "--quiet", "-m", "begin")
     host.git("push", "--quiet", "-o", "no-wait")
+    host.wait_for(lambda: settled(host, names), _DEADLINE_S)
+    host.pull()
+
+
+def change(host: Machine, servers: Servers, number: int) -> None:
+    """Replace a server, edit others, push."""
+    gone, new = servers.replace()
+    path = host.clone / f"servers.d/{gone}.yaml"
+    host.write(f"tombstones.d/{gone}.yaml", f"purge: data\n{path.read_text()}")
+    path.unlink()
+    for name in {new, *servers.following(_EACH)}:
+        define(host, name, number)
+    host.git("add", "--all")
+    host.git("commit", "--quiet", "-m", f"round {number}")
+    host.git("push", "--quiet", "-o", "no-wait", "-o", f"allow-delete={gone}")
 
 
 def remove(host: Machine, names: list[str]) -> None:
@@ -74,33 +124,35 @@ def transitions(hub: Path, host: Machine, since: str) -> tuple[str, int]:
     return head, len([line for line in said.splitlines() if line])
 
 
-def settled(host: Machine, names: list[str]) -> bool:
-    """Say whether every server has the one container that it is to have."""
-    there = [each["Names"][0] for each in host.containers()]
-    return sorted(there) == sorted(f"/{host.fleet}-{name}" for name in names)
+def settled(host: Machine, names: Sequence[str]) -> bool:
+    """Say whether every server has the one container that it is to have, and no other has any."""
+    there = {each["Names"][0]: each["State"] for each in host.containers()}
+    if there.keys() != {f"/{host.fleet}-{name}" for name in names}:
+        return False
+    running = [name for name, state in there.items() if state == "running"]
+    graves = host.git("ls-tree", "main", "tombstones.d/", cwd=host.hub)
+    return len(running) == sum(int(name[1:]) % _RUNS == 0 for name in names) and not graves
 
 
-def live(host: Machine, activity: int, names: list[str]) -> list[Sample]:
+def live(host: Machine, activity: int, servers: Servers) -> list[Sample]:
     """Be active, and look now and then."""
     process = psutil.Process(host.pid)
-    edit(host, names, -1)
-    host.wait_for(lambda: settled(host, names), 300)
-    host.pull()
+    begin(host, servers.names)
     head, done, rounds = host.git("rev-parse", "main", cwd=host.hub).strip(), 0, 0
-    found, following = [look(process, 0)], itertools.cycle(names)
+    found = [look(process, 0)]
     while done < activity:
-        edit(host, [next(following) for _ in range(_EACH)], rounds)
-        remove(host, [next(following) for _ in range(_EACH)])
+        change(host, servers, rounds)
+        remove(host, servers.following(_EACH))
         rounds += 1
-        if rounds % 20 == 0:
-            host.wait_for(lambda: settled(host, names), 300)
+        if rounds % _SETTLES == 0:
+            host.wait_for(lambda: settled(host, servers.names), _DEADLINE_S)
         host.pull()
         head, told = transitions(host.hub, host, head)
         done += told + 1
         if done >= activity * len(found) / _SAMPLES:
             found.append(look(process, done))
             print(*(f"{value:.0f} {name}" for name, value in vars(found[-1]).items()), flush=True)
-    host.wait_for(lambda: settled(host, names), 300)
+    host.wait_for(lambda: settled(host, servers.names), _DEADLINE_S)
     found.append(look(process, done))
     return found
 
@@ -109,7 +161,7 @@ def main(activity: int, servers: int) -> None:
     """Measure, print, write."""
     with fleet() as host:
         begun = time.monotonic()
-        samples = live(host, activity, [f"s{at}" for at in range(servers)])
+        samples = live(host, activity, Servers(servers))
         took = figures.timed(begun)
     found: dict[str, float] = {"activity": samples[-1].activity, "seconds": round(took, 1)}
     third = max(1, len(samples) // 3)
