@@ -74,7 +74,7 @@ def measure(
 
 
 def medians(took: dict[str, list[tuple[float, float]]]) -> dict[str, dict[str, float]]:
-    """Make a row of each: milliseconds of CPU and of wall, and the CPU against an empty Python's."""
+    """Make a row of each: ms of CPU and of wall, and the CPU against the first one's."""
     found: dict[str, dict[str, float]] = {}
     empty = statistics.median(cpu for cpu, _ in next(iter(took.values())))
     for name, pairs in took.items():

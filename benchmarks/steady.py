@@ -9,9 +9,9 @@ a container that does nothing; the others are `desired: stopped`, so that the En
 to remove containers and little else. Fifty times or so the process of `zedops up` is looked at:
 memory, open files, threads, children.
 
-Covered is what could be kept of servers that came and went: files, ids, tombstones, containers, data
-directories. Not covered: NATS and more hosts than one (manager and agent are one process here),
-pulls of images, ports, secrets, an upstream, retentions that end by the clock.
+Covered is what could be kept of servers that came and went: files, ids, tombstones, containers,
+data directories. Not covered: NATS and more hosts than one (manager and agent are one process
+here), pulls of images, ports, secrets, an upstream, retentions that end by the clock.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from tests.machine import Machine
 _EACH = 5
 #: One server in so many runs.
 _RUNS = 7
-#: After so many rounds nothing is to be left to do; before the first new server is the oldest one.
-_SETTLES = 5
+#: After so many rounds nothing is to be left to do.
+_SETTLES = 10
 _DEADLINE_S = 300
 _SAMPLES = 50
 _TRAILER = "%(trailers:key=Zedops-Transition,valueonly)"
@@ -80,10 +80,14 @@ class Servers:
         return [self.names[at % len(self.names)] for at in range(self._at - count, self._at)]
 
 
+def runs(name: str) -> bool:
+    """Say whether a server is to run."""
+    return int(name[1:]) % _RUNS == 0
+
+
 def define(host: Machine, name: str, edit: int) -> None:
     """Write a server's file; no two servers' are the same, or one would be the other, renamed."""
-    runs = int(name[1:]) % _RUNS == 0
-    host.define(name, desired=None if runs else "stopped", NAME=name, EDIT=str(edit))
+    host.define(name, desired=None if runs(name) else "stopped", NAME=name, EDIT=str(edit))
 
 
 def begin(host: Machine, names: Sequence[str]) -> None:
@@ -125,13 +129,23 @@ def transitions(hub: Path, host: Machine, since: str) -> tuple[str, int]:
 
 
 def settled(host: Machine, names: Sequence[str]) -> bool:
-    """Say whether every server has the one container that it is to have, and no other has any."""
-    there = {each["Names"][0]: each["State"] for each in host.containers()}
+    """Say whether every server has its container, in the right state, and no other server any.
+
+    What a new container took the place of stays for some seconds, until that one has proven itself.
+    """
+    there = {each["Names"][0]: each["State"] for each in host.containers()
+             if not each["Names"][0].endswith("-previous")}
     if there.keys() != {f"/{host.fleet}-{name}" for name in names}:
         return False
-    running = [name for name, state in there.items() if state == "running"]
-    graves = host.git("ls-tree", "main", "tombstones.d/", cwd=host.hub)
-    return len(running) == sum(int(name[1:]) % _RUNS == 0 for name in names) and not graves
+    if any(there[f"/{host.fleet}-{name}"] != "running" for name in names if runs(name)):
+        return False
+    return not host.git("ls-tree", "main", "tombstones.d/", cwd=host.hub)
+
+
+def bare(host: Machine, names: Sequence[str]) -> bool:
+    """Say whether nothing else is left either: no container, no data directory."""
+    directories = list((host.data_root / "servers").iterdir())
+    return settled(host, names) and len(host.containers()) == len(names) == len(directories)
 
 
 def live(host: Machine, activity: int, servers: Servers) -> list[Sample]:
@@ -152,7 +166,7 @@ def live(host: Machine, activity: int, servers: Servers) -> list[Sample]:
         if done >= activity * len(found) / _SAMPLES:
             found.append(look(process, done))
             print(*(f"{value:.0f} {name}" for name, value in vars(found[-1]).items()), flush=True)
-    host.wait_for(lambda: settled(host, servers.names), _DEADLINE_S)
+    host.wait_for(lambda: bare(host, servers.names), _DEADLINE_S)
     found.append(look(process, done))
     return found
 
