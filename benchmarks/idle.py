@@ -5,7 +5,8 @@
 A real manager and agent (`zedops up`) on a real Engine. RUNNING of the servers run, containers that
 do nothing; the others are `desired: stopped` and never ran, so that a thousand of them fit on a
 small machine. Between the agent and the Engine is a relay that counts the requests. Nothing may be
-asked but the stream of events and, once a minute, one list; for a comment, not even that list.
+asked but the stream of events and, once a minute, one list; for a comment, not even that list. A
+minute after servers began each of them is looked at once: of fewer than 60 SECONDS that is a part.
 """
 
 from __future__ import annotations
