@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.nats
+pytestmark = [pytest.mark.nats, pytest.mark.benchmark]
 
 
 def test_the_benchmark_of_sizes_measures_everything(tmp_path: Path) -> None:
