@@ -187,6 +187,14 @@ class Machine:
         server_id: str = self.state(name)["id"]
         return (self.data_root / "servers" / server_id / "world" / "world.txt").read_text()
 
+    def wait_world(self, name: str, starts: int) -> str:
+        """Read the world of a server that began so often; it writes that down late.
+
+        The Engine says that it runs before its first line was read.
+        """
+        self.wait_for(lambda: self.world(name).count("started") >= starts)
+        return self.world(name)
+
     def get(self, port: int) -> str:
         """Ask a container over HTTP, as soon as it answers."""
 

@@ -42,7 +42,7 @@ def test_a_data_root_that_is_not_there_never_leads_to_a_fresh_world(
     kept.rename(machine.data_root)
     machine.up()
     machine.wait_for(lambda: machine.state("rosewood")["status"] == "running")
-    assert machine.world("rosewood") == "started greeting ada\n" * 2
+    assert machine.wait_world("rosewood", 2) == "started greeting ada\n" * 2
 
 
 def test_a_rename_before_the_first_pull_keeps_the_server_and_its_world(

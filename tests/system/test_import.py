@@ -170,7 +170,7 @@ def test_data_that_nothing_leads_to_is_an_orphan_and_comes_back_from_the_history
     machine.zedops("orphans", "--adopt", "rosewood", "--yes", "--wait")
     facts = machine.state("rosewood")
     assert (facts["id"], facts["status"]) == (server_id, "running")
-    assert machine.world("rosewood") == "started greeting ada\n" * 2
+    assert machine.wait_world("rosewood", 2) == "started greeting ada\n" * 2
     assert orphans(machine) == []
 
 

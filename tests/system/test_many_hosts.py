@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import docker
 import pytest
@@ -57,6 +58,17 @@ def begin(many: Many, name: str, host: str, port: int | None = None) -> None:
     many.wait_for(lambda: many.state(name).get("data_exists"))
 
 
+def world_of(many: Many, name: str, host: str) -> Path:
+    """Say where a server notes its starts on a host."""
+    server_id: str = many.state(name)["id"]
+    return many.hosts[host].data_root / "servers" / server_id / "world" / "world.txt"
+
+
+def wait_lines(many: Many, world: Path, count: int) -> None:
+    """Wait until a server has begun so often: it writes that down a moment after it runs."""
+    many.wait_for(lambda: world.exists() and world.read_text().count("\n") >= count)
+
+
 def settled(many: Many, name: str, status: str = "running") -> None:
     many.wait_for(lambda: many.state(name).get("status") == status, 60)
 
@@ -69,13 +81,14 @@ def test_a_server_lives_on_the_host_that_its_definition_names(many: Many) -> Non
     many.place("rosewood", "attic", 16261, GREET="bob")
     assert "rosewood" in many.push("rosewood: greet bob")
     greets(many, "rosewood", "attic", "bob")
+    world = world_of(many, "rosewood", "attic")
+    wait_lines(many, world, 2)
     many.pull()
     many.zedops("delete", "rosewood", "--yes", "--wait")
     assert many.on("rosewood") == []
     many.zedops("restore", "rosewood", "--wait")
     many.runs_on("rosewood", "attic")
-    server_id = many.state("rosewood")["id"]
-    world = many.hosts["attic"].data_root / "servers" / server_id / "world" / "world.txt"
+    wait_lines(many, world, 3)
     assert world.read_text().splitlines() == [
         "started greeting ada", "started greeting bob", "started greeting bob",
     ]
@@ -149,8 +162,9 @@ def test_a_server_with_data_moves_and_waits_until_somebody_brings_its_world(many
     homes[1].with_suffix(".part").rename(homes[1])
     settled(many, "fallas")
     many.runs_on("fallas", "cellar")
-    text = (homes[1] / "world" / "world.txt").read_text()
-    assert text == "started greeting ada\n" * 2
+    world = homes[1] / "world" / "world.txt"
+    wait_lines(many, world, 2)
+    assert world.read_text() == "started greeting ada\n" * 2
     assert "already" in many.zedops("move", "fallas", "--host", "cellar").stdout
     asked = many.zedops("move", "fallas", "--host", "attic", code=130)
     assert f"attic HAS DATA OF IT ALREADY, in {homes[0]}: it is started" in asked.stdout
@@ -338,10 +352,10 @@ def test_faults_in_any_order_while_edits_are_pushed_end_in_the_same_place(many: 
         greets(many, name, host, "g7")
         settled(many, name)
         many.runs_on(name, host)
-        server_id = many.state(name)["id"]
-        world = many.hosts[host].data_root / "servers" / server_id / "world" / "world.txt"
+        world = world_of(many, name, host)
         assert world.read_text().startswith("\n".join(lines[name])), "its world is the same one"
-        assert world.read_text().endswith("started greeting g7\n")
+        # it writes that down a moment after it runs
+        many.wait_for(lambda world=world: world.read_text().endswith("started greeting g7\n"))  # type: ignore[misc]
     many.check_hub()
 
 
