@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -14,7 +16,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +26,10 @@ from zedops import faults
 
 T = TypeVar("T")
 DEADLINE_S = 30.0
+#: What nobody has by chance for a connection of theirs, or for having asked for any port (ip(7)).
+PORTS = range(20_000, 32_000)
+#: Of these ports the first is for whoever is no worker of pytest-xdist.
+STRIPES = 8
 
 
 class Machine:
@@ -228,10 +234,26 @@ class Machine:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
+    """Find a port that nobody has, over TCP or UDP, and that is given to nobody else here.
+
+    Seconds may go by until it is made use of.
+    """
+    for port in _ports():
+        with contextlib.suppress(OSError):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(type=kind) as probe:
+                    probe.bind(("", port))
+            return port
+    raise AssertionError("no port is free")
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    """Give each port once that is this worker's of all that run at once (pytest-xdist)."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    stripe = PORTS[int(worker) % (STRIPES - 1) + 1 if worker else 0 :: STRIPES]
+    # not what every test has that begins with the same seed (pytest-randomly)
+    return iter(random.SystemRandom().sample(stripe, len(stripe)))
 
 
 def became(said: str, name: str, end: str) -> bool:

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.machine import free_port
+
 USER, TOKEN = "robot", "s3cret-token-of-the-robot"
 _DEADLINE_S = 15.0
 
@@ -210,9 +212,7 @@ def over_ssh(folder: Path, program: str) -> Iterator[Remote]:
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True
         )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd gives up its rights
     (folder / "sshd_config").write_text(

@@ -146,9 +146,9 @@ async def _manager_gets_in(server: NatsServer, authority: Authority) -> None:
 
 def test_a_taken_port_is_named(authority: Authority) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        port = free_port()  # not any: nobody else must get it before the second attempt
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         server = NatsServer(authority, [], "127.0.0.1", port)
         with pytest.raises(ServerFailed, match=rf"port {port} of 127\.0\.0\.1 is taken"):
             server.start()

@@ -6,10 +6,7 @@ What one fault leaves behind is where the next one begins.
 
 from __future__ import annotations
 
-import contextlib
-import random
 import re
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +14,7 @@ from typing import Any
 
 import docker
 
-from tests.machine import Machine
+from tests.machine import Machine, free_port
 from tests.system.deaths import Life, documents, ids_in_history
 from tests.system.servers import is_running
 from zedops.document import Document
@@ -140,7 +137,7 @@ class Walker:
 
     def _define(self, name: str) -> None:
         machine = self.machine
-        port = quiet_port() if name.endswith("checkports") else None
+        port = free_port() if name.endswith("checkports") else None
         path = machine.define(name, port, GREET="ada")
         text = (machine.clone / path).read_text()
         # one that goes and one that comes with the same text would be one that was renamed
@@ -366,17 +363,7 @@ class Walker:
 def _updated(text: str) -> str:
     """Change a variable, and the port of a server that has one: it has the same one already."""
     text = text.replace("GREET: ada", "GREET: eve")
-    return re.sub(r'"\d+:8080"', lambda _: f'"{quiet_port()}:8080"', text)
-
-
-def quiet_port() -> int:
-    """Find a port that nobody has, nor will have by chance for a connection of theirs (ip(7))."""
-    # not what every test has that begins with the same seed (pytest-randomly)
-    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("", port))
-            return port
-    raise AssertionError("no port is free")
+    return re.sub(r'"\d+:8080"', lambda _: f'"{free_port()}:8080"', text)
 
 
 def met(orders: Path) -> set[str]:
