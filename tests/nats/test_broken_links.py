@@ -38,12 +38,17 @@ def test_a_server_that_was_killed_is_back_for_everybody(
         new_link(server, authority, "attic", agent) as link, manager_bus(server, authority) as bus
     ):
         bus.serve(manager)
-        pid = server.pid
+        wait_for(lambda: agent.greeted >= 2)  # by its own connection, and by the manager
+        pid, greeted = server.pid, agent.greeted
         assert pid is not None
+        # by their clients: that neither is up may be over before anybody looks
+        before = {each: each._client for each in (link._connection, bus.connection)}
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not link.wait_up(0) and not bus.connection.wait_up(0))
-        greeted = agent.greeted
-        wait_for(lambda: agent.greeted > greeted and bus.connection.wait_up(0))
+        wait_for(lambda: all(
+            each._client not in (None, client) and each.wait_up(0)
+            for each, client in before.items()
+        ))
+        wait_for(lambda: agent.greeted > greeted)
         assert bus.call("attic", PingRequest())
         link.report(Report(host="attic", servers=tuple(reports(2))))
         assert manager.reports == reports(2)
