@@ -120,6 +120,10 @@ class Relay:
                 return
             service.connect(self._target)
             self._open |= {caller, service}
+            if self._gone:  # since that was asked: a cut may have come too early to end these two
+                self._open -= {caller, service}
+                self._meet()
+                return
             back = threading.Thread(target=self._pass_back, args=[service, caller], daemon=True)
             back.start()
             with contextlib.suppress(OSError):
