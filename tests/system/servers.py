@@ -58,10 +58,16 @@ def add(machine: Machine, path: Path, line: str) -> None:
 
 def runs(machine: Machine, name: str) -> tuple[str, str]:
     """Identify a server's run, once it runs: another container or another start is another one."""
-    machine.wait_for(lambda: is_running(machine, name))
-    facts = machine.container(name)
-    assert facts is not None, machine.said()
-    return facts["Id"], facts["State"]["StartedAt"]
+
+    def look() -> tuple[str, str] | None:
+        facts = machine.container(name)  # one look: the next one may be at another container
+        if facts is None or not facts["State"]["Running"]:
+            return None
+        return facts["Id"], facts["State"]["StartedAt"]
+
+    found = machine.wait_for(look)
+    assert found is not None
+    return found
 
 
 def is_running(machine: Machine, name: str) -> bool:
