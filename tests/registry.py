@@ -39,7 +39,7 @@ def serve(program: str, folder: Path) -> Iterator[str]:
         yield address
     finally:
         server.terminate()
-        server.wait(timeout=10)
+        server.wait(timeout=30)
 
 
 def _wait_for(address: str) -> None:

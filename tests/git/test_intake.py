@@ -253,7 +253,7 @@ def test_an_upstream_that_hangs_is_given_up_in_time_and_leaves_no_process(pair: 
         begun = time.monotonic()
         with pytest.raises(GitFailed, match="no answer within 1 s"):
             Upstream(pair.hub.repository, url, timeout_s=1).tips({"main"})
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
         assert _waiting_on(url) == []
 
 

@@ -20,7 +20,7 @@ from zedops.bus.nats.certificates import ssl_context
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.bus.nats.server import NatsServer
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 @dataclass
@@ -87,7 +87,7 @@ async def connected(
         "tls": ssl_context(ca_pem), "tls_handshake_first": True, "allow_reconnect": False,
         "user_credentials": RawCredentials(credentials.text), "inbox_prefix": inbox,
         "error_cb": client._fail, "disconnected_cb": client._wake, "closed_cb": client._wake,
-        "pending_size": 0, "connect_timeout": 5,
+        "pending_size": 0, "connect_timeout": 20,
     }
     try:
         await client.nc.connect(server.url, **{**options, **more})
@@ -142,7 +142,7 @@ def run(job: Awaitable[None]) -> None:
     """Run a test's coroutine."""
 
     async def within() -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await job
 
     asyncio.run(within())

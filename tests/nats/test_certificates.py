@@ -33,7 +33,7 @@ def served(server: NatsServer, ca_pem: str) -> bytes:
     """Read the certificate that the server shows."""
     port = int(server.url.rpartition(":")[2])
     context = certificates.ssl_context(ca_pem)
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain, \
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain, \
             context.wrap_socket(plain, server_hostname="localhost") as secure:
         shown = secure.getpeercert(binary_form=True)
         assert shown is not None
@@ -144,7 +144,7 @@ def test_a_host_trusts_its_own_fleet_only(
 
 def test_nothing_is_said_in_plain_text(server: NatsServer) -> None:
     port = int(server.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
         plain.sendall(b"CONNECT {}\r\nPING\r\n")
         heard = b""
         try:
@@ -153,6 +153,6 @@ def test_nothing_is_said_in_plain_text(server: NatsServer) -> None:
         except ConnectionResetError:
             pass
     assert b"INFO" not in heard
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain, \
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain, \
             pytest.raises(ssl.SSLCertVerificationError):
         ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")

@@ -114,7 +114,7 @@ def test_a_host_asks_and_is_answered_through_its_own_inbox(
         async with as_manager(server, authority) as manager, \
                 as_host(server, authority, "attic") as attic:
             await manager.hear("zed.u.*.sync")
-            asked = asyncio.create_task(attic.nc.request("zed.u.attic.sync", b"hello", timeout=5))
+            asked = asyncio.create_task(attic.nc.request("zed.u.attic.sync", b"hello", timeout=20))
             await manager.wait_for(lambda: manager.heard)
             assert manager.heard[0].reply.startswith("_INBOX_attic.")
             await manager.heard[0].respond(b"the document")
@@ -129,7 +129,7 @@ def test_a_host_answers_a_call_once(server: NatsServer, authority: Authority) ->
         async with as_manager(server, authority) as manager, \
                 as_host(server, authority, "attic") as attic:
             await attic.hear("zed.d.attic.call")
-            asked = asyncio.create_task(manager.nc.request("zed.d.attic.call", b"logs", timeout=5))
+            asked = asyncio.create_task(manager.nc.request("zed.d.attic.call", b"logs", timeout=20))
             await attic.wait_for(lambda: attic.heard)
             await attic.heard[0].respond(b"once")
             assert (await asked).data == b"once"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,9 +29,7 @@ def test_a_host_is_cut_off_when_it_is_put_out_and_the_others_stay(
             authority.revoke("attic", datetime.now(UTC))
             await asyncio.to_thread(server.reload)
             # the server has let it go when reload returns; its client needs a moment to see it
-            began_s = time.monotonic()
             await attic.wait_for(lambda: attic.nc.is_closed)
-            assert time.monotonic() - began_s < 2
             assert "authorization" in await refused(
                 as_host(server, authority, "attic", attic_keys)
             )

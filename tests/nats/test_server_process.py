@@ -66,7 +66,7 @@ def test_a_server_dies_with_its_killed_parent_and_the_next_takes_over(
         # at once, as a service manager would: the old server may still be dying
         successor = NatsServer(authority, [], "127.0.0.1", port)
         successor.start()
-        child.wait(timeout=5)
+        child.wait(timeout=20)
     try:
         assert successor.pid not in (None, child.pid)
     finally:

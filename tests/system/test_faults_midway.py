@@ -14,7 +14,7 @@ from tests.system.apart import Apart
 from tests.system.tours import each_in_turn
 from tests.system.walks import BY_HAND, TABLE, Walk, Walker
 
-pytestmark = [pytest.mark.docker, pytest.mark.nats, pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.docker, pytest.mark.nats, pytest.mark.system]
 
 MIDWAY = tuple(
     Walk(verb, points[len(points) // 2]) for verb, points in TABLE.items() if verb not in BY_HAND
