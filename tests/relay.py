@@ -29,7 +29,7 @@ class Relay:
         self._target = target
         self._door = socket.socket(socket.AF_UNIX if place else socket.AF_INET)
         self._door.bind(str(place) if place else ("127.0.0.1", 0))
-        self._door.listen(64)
+        self._door.listen(1024)  # hundreds may begin at once
         self.address = str(place) if place else "127.0.0.1:%d" % self._door.getsockname()[1]
         self._changed = threading.Condition()
         self._holding: bytes | None = None
