@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -110,12 +111,14 @@ class Compose:
     def up(self, *more: str) -> None:
         """Bring it about, with no bound on how much at once; 1.29 knows no such word."""
         bound = {} if " 1." in self.name else {"COMPOSE_PARALLEL_LIMIT": "-1"}
-        subprocess.run(
+        done = subprocess.run(
             [self.program, "-p", self.project, "-f", str(self.folder / "compose.yaml"),
              "up", "-d", *more],
-            check=True, capture_output=True, cwd=self.folder,
+            check=False, capture_output=True, text=True, cwd=self.folder,
             env={**os.environ, **bound, "COMPOSE_HTTP_TIMEOUT": "300"},
         )
+        if done.returncode:
+            sys.exit(f"{self.name}: {done.stderr[-2000:]}")
 
 
 @dataclass(frozen=True)
