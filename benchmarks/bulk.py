@@ -174,7 +174,7 @@ def contestants(
 def turns(
     count: int, number: int, *, running: bool, watched: bool
 ) -> dict[str, tuple[float, float]]:
-    """Let everybody have a turn, the `number`-th first; returns seconds, and of the slowest start."""
+    """Let everybody have a turn, the `number`-th first: seconds, and those of the slowest start."""
     with relayed(wanted=watched) as starts, fleet(start=False) as host:
         events = Events(host.api, "start" if running else "create")
         bare(host, events, 1, running=True)  # whatever is done only once
