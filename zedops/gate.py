@@ -141,6 +141,7 @@ class Gate:
             problems.append(Problem(SETTINGS_PATH, 0, 0, "", fact, remedy))
         if problems:
             raise InvalidInput(problems)
+        self.hub.checked = {path: after.documents[path] for path in paths & after.documents.keys()}
         return before, trusted, paths
 
     def receive(

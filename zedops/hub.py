@@ -67,6 +67,8 @@ class Hub:
         self.repository = Repository(self.path)
         #: Runtime files: socket, lock, keys. Not part of the repository.
         self.runtime = self.path / "zedops"
+        #: By path, what the newest push was checked as: its YAML need not be read once more.
+        self.checked: Mapping[str, Document] = {}
         self._epoch = ""
         self._recalled: tuple[object, dict[str, str | None]] = (None, {})
         self._short = 0  # how long git's short ids are here
@@ -140,7 +142,9 @@ class Hub:
         self, commit: str, warm: Fleet | None = None, repository: Repository | None = None
     ) -> tuple[Fleet, list[Change]]:
         """Read the fleet at a commit; see `snapshot.read`."""
-        return snapshot.read(repository or self.repository, commit, self.default_name, warm)
+        return snapshot.read(
+            repository or self.repository, commit, self.default_name, warm, self.checked
+        )
 
     def authors(self, before: str, after: str) -> dict[str, str]:
         """Find for each path between two commits the newest commit by a person (short id)."""

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from zedops import preset
 from zedops.document import Document, not_a_file, parse
@@ -15,6 +16,8 @@ from zedops.objects import FILE_MODE, Change, Entry
 from zedops.preset import Preset
 from zedops.repository import Repository
 from zedops.working import Edits
+
+_NONE: Mapping[str, Document] = MappingProxyType({})
 
 
 def name_from(path: Path) -> str:
@@ -39,11 +42,13 @@ def shipped_presets() -> Mapping[str, Preset]:
 
 
 def read(
-    repository: Repository, commit: str, default_name: str, warm: Fleet | None = None
+    repository: Repository, commit: str, default_name: str, warm: Fleet | None = None,
+    alike: Mapping[str, Document] = _NONE,
 ) -> tuple[Fleet, list[Change]]:
     """Read the fleet at a commit, from what is known of another one where possible.
 
     Returns the fleet and what differs from `warm`; the states of changed files are as they say.
+    `alike` are documents that may be the same, by path, see `document.parse`.
     """
     if warm is None or not warm.commit:
         warm = empty(default_name)
@@ -53,7 +58,7 @@ def read(
     else:
         changes = repository.changes(warm.commit, commit)
     files = {change.path: change.after for change in changes}
-    return apply(repository, commit, default_name, warm, files), changes
+    return apply(repository, commit, default_name, warm, files, alike), changes
 
 
 def read_some(repository: Repository, commit: str, default_name: str, *paths: str) -> Fleet:
@@ -76,8 +81,9 @@ def apply(
     default_name: str,
     fleet: Fleet,
     files: Mapping[str, Entry | bytes | None],
+    alike: Mapping[str, Document] = _NONE,
 ) -> Fleet:
-    """Replace files of a fleet; what is no part of it is passed over."""
+    """Replace files of a fleet; what is no part of it is passed over. `alike` as in `read`."""
     mine = {path: each for path, each in files.items() if kind_of(path) is not Kind.OTHER}
     entries = [each for each in mine.values() if isinstance(each, Entry)]
     wanted = [each.blob for each in entries if each.is_file]
@@ -98,7 +104,7 @@ def apply(
             if made := made or shipped_presets().get(name):
                 presets[name] = made
         else:
-            like = fleet.documents.get(path)
+            like = alike.get(path) or fleet.documents.get(path)
             documents[path] = None if content is None else parse(path, content, mode, like)
     updated = fleet.with_documents(documents)
     return Fleet(commit, settings, updated.documents, problems, presets)
