@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +24,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import figures, peers
-from benchmarks.host import Events, machine
+from benchmarks.host import Events, machine, through
 from tests.machine import Machine
 from tests.relay import Relay
 from zedops_agent.pace import MOST, Pace
 
-_SOCKET = "/var/run/docker.sock"
 _START = re.compile(rb"POST (/v[0-9.]+)?/containers/[^/]+/start[ ?]")
 
 #: Brings so many about; returns the seconds from its begin to the last one's event.
@@ -63,14 +61,8 @@ def relayed(*, wanted: bool) -> Iterator[list[float]]:
     if not wanted:
         yield []
         return
-    with tempfile.TemporaryDirectory(prefix="zedops-bench-") as folder:
-        relay = Starts(_SOCKET, Path(folder) / "engine.sock")
-        os.environ["DOCKER_HOST"] = f"unix://{folder}/engine.sock"
-        try:
-            yield relay.took
-        finally:
-            del os.environ["DOCKER_HOST"]
-            relay.close()
+    with through(Starts) as relay:
+        yield relay.took
 
 
 @contextmanager

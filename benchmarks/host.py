@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import statistics
 import sys
 import tarfile
@@ -14,13 +15,17 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import docker
 import docker.utils
 
 from benchmarks.git import DEADLINE_S, isolate
 from tests.machine import Machine
+from tests.relay import Relay
+
+R = TypeVar("R", bound=Relay)
+_SOCKET = "/var/run/docker.sock"
 
 #: Writes its world, then does nothing and ends at once when told to: what is measured is everything
 #: around it.
@@ -86,6 +91,33 @@ class Events:
             if not self._changed.wait_for(lambda: name in self._arrived, DEADLINE_S):
                 sys.exit(f"no event for {name}")
             return self._arrived.pop(name)
+
+
+def pushed(host: Machine, events: Events, name: str) -> tuple[float, float, float]:
+    """Push what is committed, wait until a server runs, and pull.
+
+    Returns when the push began and ended, and the time of the server's event.
+    """
+    begun = time.time()
+    host.git("push", "--quiet", "-o", "no-wait")
+    ended = time.time()
+    started = events.time_of(f"{host.fleet}-{name}")
+    host.wait_for(lambda: host.state(name).get("status") == "running")
+    host.pull()
+    return begun, ended, started
+
+
+@contextlib.contextmanager
+def through(kind: type[R]) -> Iterator[R]:
+    """Have whatever looks for an Engine from now on reach it through a relay."""
+    with tempfile.TemporaryDirectory(prefix="zedops-bench-") as folder:
+        relay = kind(_SOCKET, Path(folder) / "engine.sock")
+        os.environ["DOCKER_HOST"] = f"unix://{relay.address}"
+        try:
+            yield relay
+        finally:
+            del os.environ["DOCKER_HOST"]
+            relay.close()
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import collections
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -24,12 +23,11 @@ import psutil
 
 from benchmarks import figures, peers
 from benchmarks.bulk import ports
-from benchmarks.host import machine
+from benchmarks.host import machine, through
 from tests.machine import Machine
 from tests.relay import Relay
 from zedops.hub import Hub
 
-_SOCKET = "/var/run/docker.sock"
 _REQUEST = re.compile(rb"(GET|POST|DELETE|HEAD) (\S+) HTTP/1\.1\r\n")
 #: What the agent asks once a minute, whatever happens.
 _LIST = "GET /containers/json"
@@ -54,17 +52,13 @@ class Counter(Relay):
 @contextmanager
 def relayed() -> Iterator[tuple[Machine, Counter]]:
     """Have a fleet whose agent reaches the Engine through a relay."""
-    with machine(start=False) as host:
-        relay = Counter(_SOCKET, host.folder / "engine.sock")
-        os.environ["DOCKER_HOST"] = f"unix://{host.folder}/engine.sock"
+    with machine(start=False) as host, through(Counter) as relay:
         try:
             host.up()
             yield host, relay
         finally:
-            del os.environ["DOCKER_HOST"]
             host.down()
             peers.remove_all(host)
-            relay.close()
 
 
 def begin(host: Machine, servers: int, running: int) -> None:

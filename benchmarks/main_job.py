@@ -8,11 +8,10 @@ started through the bare API. Ratios are what counts; absolute times depend on t
 
 from __future__ import annotations
 
-import subprocess
 import time
 
 from benchmarks import figures, git, peers
-from benchmarks.host import Events, machine
+from benchmarks.host import Events, machine, pushed
 from tests.machine import Machine, free_port
 
 FLOOR = "create + start through the bare API"
@@ -36,15 +35,7 @@ def pushed_start(host: Machine, events: Events, name: str, port: int) -> tuple[f
     host.define(name, port)
     host.git("add", "--all")
     host.git("commit", "--quiet", "-m", f"{name}: begin")
-    begun = time.time()
-    subprocess.run(
-        ["git", "push", "--quiet", "-o", "no-wait"], cwd=host.clone, check=True,
-        capture_output=True,
-    )
-    ended = time.time()
-    started = events.time_of(f"{host.fleet}-{name}")
-    host.wait_for(lambda: host.state(name).get("status") == "running")
-    host.pull()
+    begun, ended, started = pushed(host, events, name)
     return started - begun, started - ended
 
 

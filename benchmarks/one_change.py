@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks import figures, peers
-from benchmarks.host import Events, machine
+from benchmarks.host import Events, machine, pushed
 from tests.machine import Machine, free_port
 
 FLOOR = "stop + remove + create + start through the bare API"
@@ -40,13 +40,7 @@ def push(host: Machine, events: Events, at: int, ports: list[int]) -> tuple[floa
     host.wait_for(lambda: count(host, name) == 1)
     host.define(name, ports[at % SERVERS], EDIT=str(at))
     host.git("commit", "--quiet", "--all", "-m", f"edit {at}")
-    begun = time.time()
-    subprocess.run(["git", "push", "--quiet", "-o", "no-wait"], cwd=host.clone, check=True,
-                   capture_output=True)
-    ended = time.time()
-    started = events.time_of(f"{host.fleet}-{name}")
-    host.wait_for(lambda: host.state(name)["status"] == "running")
-    host.pull()
+    begun, ended, started = pushed(host, events, name)
     return started - begun, started - ended, ended - begun
 
 

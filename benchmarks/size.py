@@ -130,10 +130,10 @@ def restarts(site: Site, crowd: Crowd) -> Figures:
     kept = site.hub.runtime / remembered.NAME
     keeps, found = kept.exists(), Figures()
     for measured in (_knocked, _alone):
-        for how, without in (("cold start", [kept]), ("start with what was kept", [])):
+        for how, is_cold in (("cold start", True), ("start with what was kept", False)):
             site.kill_manager()
-            for each in without:
-                each.unlink(missing_ok=True)
+            if is_cold:
+                kept.unlink(missing_ok=True)
             found |= {f"{how}, {what}": each for what, each in measured(site, crowd).items()}
             git.wait_for(lambda: kept.exists() == keeps, "the fleet is kept")
     return found
