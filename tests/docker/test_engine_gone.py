@@ -104,10 +104,10 @@ def test_a_shutdown_of_the_engine_is_nobodys_doing_and_is_left_alone(
     # healed once by hand: the connection over which it would be started again is open now
     host.api.stop(f"{host.fleet}-rosewood", timeout=5)
     host.wait_running(server, seen)
-    host.until(lambda: host.starts(server) == 2)  # it writes that down a moment after it runs
-    begun, seen = host.starts(server), len(host.reports)
+    host.wait_started(server, 2)
+    seen = len(host.reports)
     engine.stop()
-    assert host.starts(server) == begun
+    assert host.starts(server) == 2
     engine.start()
     host.want("rosewood", WORLD, commit="after")
     report = wait_settled(host, server, "after", seen)
@@ -115,7 +115,7 @@ def test_a_shutdown_of_the_engine_is_nobodys_doing_and_is_left_alone(
     assert before.container is not None
     assert report.container.id == before.container.id
     assert host.containers() == [f"{host.fleet}-rosewood", f"{host.fleet}-slow"]
-    host.wait_started(server, begun + 1)
+    host.wait_started(server, 3)
     for each in host.reports[seen:]:
         assert each.container is not None
         assert each.container.running
@@ -262,7 +262,7 @@ def test_what_happened_while_agent_and_engine_were_away_is_found_at_the_start(
     report = host.wait_running(lost, seen)
     assert str(report.note).startswith("recovered: ")
     assert report.data_exists
-    host.until(lambda: host.starts(lost) == 2)
+    host.wait_started(lost, 2)
     host.wait_running(stopped, seen)
     host.wait(ended, lambda each: each.container is None and each.activity is None, seen)
     assert host.containers() == [f"{host.fleet}-lost", f"{host.fleet}-stopped"]

@@ -24,7 +24,6 @@ from zedops.manager.loop import Manager
 SERVERS = 40
 A = "servers.d/s7.yaml"
 COMMENT = "# nothing but a comment\n"
-DEADLINE_S = 20.0
 
 
 class Readings:
