@@ -20,7 +20,13 @@ class Stream(TcpTransport):
         self, uri: str | ParseResult, ssl_context: ssl.SSLContext, buffer_size: int,
         connect_timeout: int,
     ) -> None:
-        """Turn TLS on, and say so to whom it concerns."""
+        """Turn TLS on, and say so to whom it concerns; ConnectionResetError where nobody is left.
+
+        asyncio would wait its time out for a handshake on a connection that has ended, and leave
+        what it made for it to the garbage collector.
+        """
+        if self._io_writer is not None and self._io_writer.is_closing():
+            raise ConnectionResetError("the connection was cut off as it was made")
         await super().connect_tls(uri, ssl_context, buffer_size, connect_timeout)
         if self._io_writer is not None:
             transport = self._io_writer.transport
