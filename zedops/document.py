@@ -22,6 +22,7 @@ from zedops.validation import MAX_PROBLEMS, validate
 
 #: Git's file mode of a symbolic link.
 _SYMLINK = 0o120000
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def parse(
         problems += [problem for problem in found if problem.field not in reported]
     state, found = state_block.read(path, tail, tail_line)
     problems += found
-    written = json.dumps(source.data, ensure_ascii=False, separators=(",", ":"))
+    written = _as_json(source.data)
     return Document(
         path, head, None if problems else definition, state, _few(path, problems), written,
     )

@@ -145,7 +145,7 @@ def read_settings(content: bytes, default_name: str) -> tuple[Settings, tuple[Pr
 
 def _default_problems(source: Source, settings: Settings) -> list[Problem]:
     """Check `defaults:` as the part of a definition that it is."""
-    inner = {path[1:]: mark for path, mark in source.marks.items() if path[:1] == ("defaults",)}
+    inner = {path[1:]: each for path, each in source.places.items() if path[:1] == ("defaults",)}
     part = Source(source.path, {"image": "any", **settings.defaults}, inner)
     found = validation.validate(Definition, part)[1]
     return [replace(each, field=f"defaults.{each.field}") for each in found]

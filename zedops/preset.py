@@ -83,7 +83,7 @@ def parse(path: str, content: bytes) -> Preset:
 
 
 def _about(source: Source) -> tuple[About, list[Problem]]:
-    inner = {path[1:]: mark for path, mark in source.marks.items() if path[:1] == (ABOUT,)}
+    inner = {path[1:]: each for path, each in source.places.items() if path[:1] == (ABOUT,)}
     part = Source(source.path, source.data.get(ABOUT, {}), inner)
     if not isinstance(part.data, dict):
         fact = "must be a mapping of keys to values"

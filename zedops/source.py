@@ -7,6 +7,7 @@ YAML 1.2's core schema, and what a person wrote twice is an error. Never raises 
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from dataclasses import dataclass, field
@@ -29,11 +30,18 @@ _VERBATIM = {("env",), ("labels",), ("command",), ("health", "test"), ("stop", "
 #: What a line begins with, as far as a collection may begin in it; these characters end a line.
 _LEADS = re.compile("(?:^|[\r\n\x85\u2028\u2029])([ \t?:-]*)")
 _TAG = "tag:yaml.org,2002:"
+_STR, _MAP, _SEQ, _MERGE = _TAG + "str", _TAG + "map", _TAG + "seq", _TAG + "merge"
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?")
 _SCALAR_TAGS = {"str", "int", "float", "bool", "null", "timestamp", "value", "merge"}
 
 Path = tuple[str | int, ...]
+
+
+class _Loader(yaml.CSafeLoader):
+    """libyaml's own, which remembers what a word is: thousands of files have the same ones."""
+
+    resolve = staticmethod(functools.lru_cache(maxsize=500)(yaml.resolver.Resolver().resolve))
 
 
 class Mark(NamedTuple):
@@ -51,21 +59,32 @@ class Source:
 
     path: str
     data: Any = None
-    marks: dict[Path, Mark] = field(default_factory=dict)
+    #: What stands where: the node of a field's key, or itself where it has none, and of its value.
+    places: dict[Path, tuple[yaml.Node, yaml.Node]] = field(default_factory=dict, repr=False)
     problems: list[Problem] = field(default_factory=list)
     flow: bool = False
+
+    @property
+    def marks(self) -> dict[Path, Mark]:
+        """Give the place of every field. Few texts are asked: nothing is wrong with most."""
+        return {path: _mark(*nodes) for path, nodes in self.places.items()}
 
     def mark(self, path: Path) -> Mark:
         """Find the place of a field, or of the nearest thing around it that was written."""
         for end in range(len(path), -1, -1):
-            if path[:end] in self.marks:
-                return self.marks[path[:end]]
+            if nodes := self.places.get(path[:end]):
+                return _mark(*nodes)
         return Mark(1, 1)
 
     def problem(self, path: Path, fact: str, remedy: str = "") -> Problem:
         """Make a problem of this file at the place of a field."""
         mark = self.mark(path)
         return Problem(self.path, mark.line, mark.column, dotted(path), fact, remedy)
+
+
+def _mark(key: yaml.Node, value: yaml.Node) -> Mark:
+    start, end = value.start_mark, value.end_mark
+    return Mark(key.start_mark.line + 1, key.start_mark.column + 1, start.index, end.index)
 
 
 def dotted(path: Path) -> str:
@@ -97,7 +116,7 @@ def load(path: str, text: str) -> Source:
         if not _is_plain(text) and (problem := _first_excess(path, text)):
             source.problems.append(problem)
             return source
-        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         source.problems.append(_syntax(path, error))
         return source
@@ -113,6 +132,7 @@ def load(path: str, text: str) -> Source:
         source.data = {}
         return source
     source.flow = getattr(node, "flow_style", False) is True
+    source.places[()] = node, node
     source.data = _Builder(source).build(node, ())
     if source.data is None and not source.problems:
         source.data = {}  # a lone `~`, `null` or anchor says as much as an empty file
@@ -168,76 +188,75 @@ def _syntax(path: str, error: yaml.MarkedYAMLError) -> Problem:
 
 
 class _Builder:
-    """Turns one node tree into data, collecting marks and problems on the way."""
+    """Turns one node tree into data, collecting places and problems on the way."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self._source, self._places = source, source.places
         self._nodes = self._characters = 0
         self._is_full = self._is_deep = False
         self._open: set[int] = set()
 
     def build(self, node: yaml.Node, path: Path) -> Any:
         self._nodes += 1
-        start, end = node.start_mark, node.end_mark
-        here = Mark(start.line + 1, start.column + 1, start.index, end.index)
-        self._source.marks.setdefault(path, here)
         if self._nodes >= MAX_NODES or self._characters > MAX_CHARACTERS:
             if not self._is_full:
                 most = f"{MAX_NODES} values or {MAX_CHARACTERS} characters"
-                self._complain(path, f"grows beyond {most} through its anchors", "use fewer")
+                self._complain(node, path, f"grows beyond {most} through its anchors", "use fewer")
             self._is_full = True
             return None
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
         if id(node) in self._open:
-            self._complain(path, "refers to itself", "remove the alias")
+            self._complain(node, path, "refers to itself", "remove the alias")
             return None
-        if len(self._open) > MAX_DEPTH:
+        if len(self._open) >= MAX_DEPTH:
             if not self._is_deep:
                 fact = f"nested deeper than {MAX_DEPTH} levels through its anchors"
-                self._complain(path, fact, "flatten it")
+                self._complain(node, path, fact, "flatten it")
             self._is_deep = True
             return None
         self._open.add(id(node))
         try:
-            return self._value(node, path)
+            return self._collection(node, path)
         finally:
             self._open.discard(id(node))
 
-    def _value(self, node: yaml.Node, path: Path) -> Any:
-        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+    def _collection(self, node: yaml.Node, path: Path) -> Any:
+        if isinstance(node, yaml.MappingNode) and node.tag == _MAP:
             return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
-            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-        if isinstance(node, yaml.ScalarNode) and node.tag.removeprefix(_TAG) in _SCALAR_TAGS:
-            self._characters += len(node.value)
-            below = path[1:] if path[:1] == ("defaults",) else path
-            verbatim = len(below) > 1 and (below[:1] in _VERBATIM or below[:2] in _VERBATIM)
-            return _scalar(node, verbatim=verbatim and below not in _VERBATIM)
-        self._complain(path, f"the tag {node.tag!r} is not supported", "write plain YAML")
-        return None
+        if isinstance(node, yaml.SequenceNode) and node.tag == _SEQ:
+            result = []
+            for index, item in enumerate(node.value):
+                inner = (*path, index)
+                self._places.setdefault(inner, (item, item))
+                result.append(self.build(item, inner))
+            return result
+        return self._unknown(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        inherited: dict[str, Any] = {}
+        merges = []
         for key_node, value_node in node.value:
-            place = Mark(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            if key_node.tag == _TAG + "merge":
-                inherited |= self._merged(value_node, path)
+            if key_node.tag == _MERGE:
+                merges.append(value_node)
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
-                self._complain(path, "a key that is not text", "write `key: value`")
+                self._complain(key_node, path, "a key that is not text", "write `key: value`")
                 continue
             key = sys.intern(key_node.value)  # thousands of files have the same ones
-            mark = self._source.marks.get((*path, key))
-            if key in result and mark is not None:
-                self._source.problems.append(Problem(
-                    self._source.path, place.line, place.column, dotted((*path, key)),
-                    f"written twice, first in line {mark.line}", "keep one",
-                ))
+            inner = (*path, key)
+            if key in result:
+                first = self._source.mark(inner).line
+                fact = f"written twice, first in line {first}"
+                self._complain(key_node, inner, fact, "keep one")
                 continue
-            value = self.build(value_node, (*path, key))
-            span = self._source.marks[(*path, key)]
-            self._source.marks[(*path, key)] = Mark(place.line, place.column, span.start, span.end)
-            result[key] = value
+            self._places.setdefault(inner, (key_node, value_node))
+            result[key] = self.build(value_node, inner)
+        if not merges:
+            return result
+        inherited: dict[str, Any] = {}
+        for each in merges:  # last, so that what is written here has its place here
+            inherited |= self._merged(each, path)
         return {**inherited, **result}
 
     def _merged(self, node: yaml.Node, path: Path) -> dict[str, Any]:
@@ -248,24 +267,39 @@ class _Builder:
             if isinstance(value, dict):
                 merged = {**value, **merged}
             else:
-                self._complain(path, "'<<' merges something that is no mapping", "merge a mapping")
+                fact = "'<<' merges something that is no mapping"
+                self._complain(each, path, fact, "merge a mapping")
         return merged
 
-    def _complain(self, path: Path, fact: str, remedy: str) -> None:
-        self._source.problems.append(self._source.problem(path, fact, remedy))
-
-
-def _scalar(node: yaml.ScalarNode, *, verbatim: bool) -> Any:
-    text = sys.intern(node.value)  # image, paths, the same words in thousands of files
-    tag = node.tag.removeprefix(_TAG)
-    if tag == "null":
-        return None
-    if node.style in ("'", '"', "|", ">") or verbatim:
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+        self._characters += len(node.value)
+        text = sys.intern(node.value)  # image, paths, the same words in thousands of files
+        if node.tag == _STR:
+            return text
+        tag = node.tag.removeprefix(_TAG)
+        if tag == "null":
+            return None
+        if tag not in _SCALAR_TAGS:
+            return self._unknown(node, path)
+        if node.style in ("'", '"', "|", ">") or _is_verbatim(path):
+            return text
+        if tag == "bool" and text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        if tag == "int" and _INT.fullmatch(text):
+            return int(text)
+        if tag == "float" and _FLOAT.fullmatch(text):
+            return float(text)
         return text
-    if tag == "bool" and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    if tag == "int" and _INT.fullmatch(text):
-        return int(text)
-    if tag == "float" and _FLOAT.fullmatch(text):
-        return float(text)
-    return text
+
+    def _unknown(self, node: yaml.Node, path: Path) -> None:
+        self._complain(node, path, f"the tag {node.tag!r} is not supported", "write plain YAML")
+
+    def _complain(self, node: yaml.Node, path: Path, fact: str, remedy: str) -> None:
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        problem = Problem(self._source.path, line, column, dotted(path), fact, remedy)
+        self._source.problems.append(problem)
+
+
+def _is_verbatim(path: Path) -> bool:
+    below = path[1:] if path[:1] == ("defaults",) else path
+    return below not in _VERBATIM and (below[:1] in _VERBATIM or below[:2] in _VERBATIM)

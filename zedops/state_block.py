@@ -19,6 +19,14 @@ from zedops.model import State
 
 MARKER = "# --- state: written by zedops; edits below this line are overwritten"
 _MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILINE)
+#: A value as JSON writes it, but for numbers.
+_VALUE = r'("[^"\\\n]*(?:\\.[^"\\\n]*)*"|null|true|false)'
+#: A whole tail as `render` writes it; its groups are the values.
+_WRITTEN = re.compile(
+    r"\r?\n".join([
+        re.escape(MARKER), "state:", *(f"  {key}: {_VALUE}" for key in State.model_fields),
+    ]) + r"(?:\r?\n)*"
+)  # fmt: skip
 #: How the state of a file that is not followed ends.
 GOES_ON = "(the last good definition goes on)"
 
@@ -68,6 +76,8 @@ def _scalar(value: object) -> str:
 
 def one_line(text: str) -> str:
     """Put text as a state block holds it: one line, nothing that does not print."""
+    if text.isprintable() and "  " not in text and text.strip() == text:
+        return text  # as nearly all is
     printable = "".join(c for c in " ".join(text.split()) if c.isprintable())
     return " ".join(printable.split())
 
@@ -79,21 +89,13 @@ def format_time(at: datetime) -> str:
 
 def _as_written(tail: str) -> State | None:
     """Read a state block that is as `render` writes it, without YAML: most are, and it is slow."""
-    lines = tail.rstrip("\n").replace("\r\n", "\n").split("\n")
-    if lines[:2] != [MARKER, "state:"] or len(lines) != 2 + len(State.model_fields):
+    if (match := _WRITTEN.fullmatch(tail)) is None:
         return None
-    values = {}
-    for key, line in zip(State.model_fields, lines[2:], strict=True):
-        start, text = f"  {key}: ", line[len(key) + 4 :]
-        if not line.startswith(start) or text[:1] not in ('"', "n", "t", "f"):
-            return None
-        try:
-            values[key] = json.loads(text)
-        except ValueError:
-            return None
     try:
-        return State.model_validate(values, strict=False)
-    except ValidationError:
+        values = json.loads(f"[{','.join(match.groups())}]")
+        named = dict(zip(State.model_fields, values, strict=True))
+        return State.model_validate(named, strict=False)
+    except ValueError:  # as pydantic's own error is, too
         return None
 
 

@@ -34,7 +34,7 @@ def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> P
     written: Path = ()
     unwritten: Path = ()
     for part in error["loc"]:
-        if (*written, part) in source.marks:
+        if (*written, part) in source.places:
             written = (*written, part)
         elif part != "[key]":
             unwritten = (*unwritten, part)

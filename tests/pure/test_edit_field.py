@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from zedops.document import parse
 from zedops.edit import set_field
+from zedops.source import load
 
 PATH = "servers.d/rosewood.yaml"
 
@@ -36,6 +37,16 @@ def _set(head: str, key: str, value: str) -> str:
 )  # fmt: skip
 def test_only_the_value_changes(before: str, after: str) -> None:
     assert _set(before, "desired", "stopped") == after
+
+
+@pytest.mark.parametrize("lines", ["    <<: *p\n    host: 7\n", "    host: 7\n    <<: *p\n"])
+def test_what_is_written_beside_a_merge_has_a_place_of_its_own(lines: str) -> None:
+    text = f"ports:\n  a: &p {{container: 1, host: 2}}\n  b:\n{lines}"
+    source = load("a.yaml", text)
+    mark = source.marks["ports", "b", "host"]
+    assert text[mark.start : mark.end] == "7"
+    assert text.splitlines()[mark.line - 1][mark.column - 1 :] == "host: 7"
+    assert source.data["ports"]["b"] == {"container": 1, "host": 7}
 
 
 _HEADS = st.permutations([
