@@ -49,6 +49,8 @@ class Ledger:
     assigned: Assignments = field(default_factory=Assignments)
     journal: Journal = field(default_factory=Journal)
     _answers: dict[str, _Answer] = field(default_factory=dict)
+    #: Of which anything came in that may have brought them to rest; whoever looks at it clears it.
+    stirred: set[str] = field(default_factory=set)
 
     # --- commits come in
 
@@ -124,6 +126,7 @@ class Ledger:
     ) -> None:
         """Say anew what is asked of one server's host. Not `defined`: only its state is new."""
         before, state = self._desired.get(server_id), each.state
+        self.stirred.add(server_id)
         if state is None:
             return
         at_rest = state.status in SETTLED and state.status is not Status.FAILED
@@ -150,6 +153,7 @@ class Ledger:
     def _forget(self, server_id: str) -> None:
         self._paths.pop(server_id, None)
         self._desired.pop(server_id, None)
+        self.stirred.add(server_id)
         self.assigned.touch(self.assigned.assign(server_id, None))
 
     def _last_good(self, before: DesiredServer | None, each: Document) -> DesiredServer | None:
@@ -167,6 +171,7 @@ class Ledger:
             return
         if self.assigned.host(report.id) != host:
             return
+        self.stirred.add(report.id)
         failed, busy = report.failure is not None, report.activity is not None
         self._answers[report.id] = _Answer(report.about, report.goal, busy, failed)
         if want.goal is Goal.DELETED and kind_of(held.path) is Kind.SERVER:
@@ -246,6 +251,7 @@ class Ledger:
                 continue
             state = lose(held.state, host, at, purges=self._purges(server_id))
             if state != held.state:
+                self.stirred.add(server_id)
                 self.journal.add(self._set_state(held, state), held.state.status)
 
     def _purges(self, server_id: str) -> bool:

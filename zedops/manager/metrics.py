@@ -88,15 +88,15 @@ class Metrics:
         self._turned_at = now_s
         if not ledger.journal.empty:  # hardly any is at rest before the commit that says so
             return
-        for key, begun in list(self._begun.items()):
+        for key in ledger.stirred & self._begun.keys():
             held = ledger.server(key)
             status = held.state.status if held and held.state else Status.DELETED
             if status is Status.UNKNOWN:  # how long its host was away is not what is measured
                 del self._begun[key]
             elif ledger.at_rest(key):
                 outcome = "failed" if status in (Status.FAILED, Status.MISSING) else "settled"
-                self._convergence.labels(outcome).observe(now_s - begun)
-                del self._begun[key]
+                self._convergence.labels(outcome).observe(now_s - self._begun.pop(key))
+        ledger.stirred.clear()
 
     # --- fed by the door
 

@@ -194,8 +194,9 @@ class Engine:
             if each is not None:
                 self._api.inspect_network(each)
         host_config = self._api.create_host_config(**host)
-        made = self._api.create_container(**config, host_config=host_config)["Id"]
-        self._claims.note(made, host_config)
+        with self._claims.making(config["name"], host_config) as known:
+            made = self._api.create_container(**config, host_config=host_config)["Id"]
+            known(made)
         tell(made)
         faults.point("create.made")
         for network in networks:

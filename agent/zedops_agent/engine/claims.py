@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,13 +41,20 @@ class Claims:
     def __init__(self, api: docker.APIClient) -> None:
         self._api = api
         self._bindings: dict[str, tuple[Binding, ...]] = {}
+        #: Of containers that are being made, by name.
+        self._making: dict[str, tuple[Binding, ...]] = {}
         self._listing = threading.Lock()
         #: How long the newest list took, when it began, and what it was.
         self._listed: tuple[float, float, Claimed] = (0.0, 0.0, Claimed())
 
-    def note(self, container: str, host_config: Mapping[str, Any]) -> None:
-        """Take note of what a container was made with."""
-        self._bindings[container] = facts.bindings({"HostConfig": host_config})
+    @contextmanager
+    def making(self, name: str, host_config: Mapping[str, Any]) -> Iterator[Callable[[str], None]]:
+        """Take note of what a container is made with: lists show it before its id is told here."""
+        bindings = self._making[name] = facts.bindings({"HostConfig": host_config})
+        try:
+            yield lambda container: self._bindings.update({container: bindings})
+        finally:
+            self._making.pop(name, None)
 
     def forget(self, container: str) -> None:
         """Let go of one that is gone: where no server has ports, no list ever tells."""
@@ -74,16 +82,18 @@ class Claims:
             self._bindings.pop(gone, None)
         found = []
         for key, each in listed.items():
+            name = each["Names"][0].removeprefix("/")
+            mine = each["Labels"].get(FLEET) == fleet
             bindings = self._bindings.get(key)
+            if bindings is None and mine:
+                bindings = self._making.get(name)
             if bindings is None:
                 try:
                     bindings = facts.bindings(self._api.inspect_container(key))
                 except docker.errors.NotFound:
                     continue
                 self._bindings[key] = bindings
-            name = each["Names"][0].removeprefix("/")
             running = each["State"] not in ("exited", "created", "dead")
-            mine = each["Labels"].get(FLEET) == fleet
             owner = each["Labels"].get(SERVER_ID) if mine else None
             found.append(Bound(key, name, running, owner, bindings))
         return found
