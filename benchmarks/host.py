@@ -49,6 +49,7 @@ def machine(*, start: bool = True) -> Iterator[Machine]:
     with tempfile.TemporaryDirectory(prefix="zedops-bench-") as folder:
         isolate(Path(folder))
         made = Machine(Path(folder), api, f"{image}:1")
+        made.verbose = False  # as people run it
         try:
             made.init()
             if start:

@@ -43,6 +43,7 @@ class Machine:
         self.data_root = folder / "data"
         self.policy = folder / "agent.yaml"
         self.log = folder / "up.log"
+        self.verbose = True
         self._up: subprocess.Popen[bytes] | None = None
 
     # --- commands
@@ -87,8 +88,8 @@ class Machine:
 
     def command(self) -> list[str]:
         """Say what runs the fleet."""
-        return ["up", str(self.clone), "-v", "--data-root", str(self.data_root),
-                "--policy", str(self.policy)]
+        return ["up", str(self.clone), "--data-root", str(self.data_root),
+                "--policy", str(self.policy), *(["-v"] if self.verbose else [])]
 
     def up(self, fault: str | None = None) -> None:
         """Start `zedops up` and wait until it is there; `fault` names where it dies."""

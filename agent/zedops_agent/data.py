@@ -16,13 +16,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zedops import faults
+from zedops import disk, faults
 from zedops.calls import Belonging, VolumeSize
 from zedops.errors import DataAtRisk, EngineFailed
 from zedops.model import Definition, Volume, VolumeKind
 from zedops_agent.observed import DataVolume, Presence
 
 MARKER = ".zedops.json"
+#: Bytes of a marker: who writes to a volume may have put anything in its place.
+_MOST = 1 << 16
 #: The directory above the volumes keeps other users of the host out, so that a volume may be
 #: writable for whichever user its container runs as.
 _PRIVATE = 0o711
@@ -87,22 +89,13 @@ def _look_at(
 def _read_marker(path: str, owner: Owner) -> Presence:
     """Read whose a directory is. A marker put back by hand may leave the fleet out."""
     try:
-        said = json.loads(_beginning(path))
+        said = json.loads(disk.read(path, _MOST))
         same = said.get("id") == owner.id and said.get("fleet", owner.fleet) == owner.fleet
     except OSError:
         return Presence.UNKNOWN
     except (ValueError, AttributeError):
         return Presence.FOREIGN
     return Presence.PRESENT if same else Presence.FOREIGN
-
-
-def _beginning(path: str) -> bytes:
-    """Read a small file with three calls: a file object takes twice as long."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 1 << 16)
-    finally:
-        os.close(descriptor)
 
 
 def belongings(root: Path, fleet: str) -> list[Belonging]:
@@ -264,14 +257,11 @@ def _give_to(path: Path, user: str) -> None:
 
 def _mark(path: Path, owner: Owner) -> None:
     marker = path / MARKER
-    if _look_at(path, path.name, owner).marker is Presence.FOREIGN:
+    found = _look_at(path, path.name, owner).marker
+    if found is Presence.FOREIGN:
         raise DataAtRisk(f"{path} is marked as another server's; move it away first")
-    if marker.exists():
+    if found is Presence.PRESENT or (found is Presence.UNKNOWN and marker.exists()):
         return
-    partial = path / f"{MARKER}.new"
-    with partial.open("w") as file:
-        json.dump({"id": owner.id, "name": owner.name, "fleet": owner.fleet}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(marker)
+    said = json.dumps({"id": owner.id, "name": owner.name, "fleet": owner.fleet})
+    disk.write(marker, said.encode(), 0o666)
     faults.point("data.marked")

@@ -6,12 +6,12 @@ same process, or works from the document alone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from zedops import disk
 from zedops.errors import ZedopsError
 from zedops.fields import Model, Name
 
@@ -76,11 +76,4 @@ def _key_path(root: Path, token_id: str) -> Path:
 
 def _write(where: Path, text: str) -> None:
     where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = where.with_name(where.name + ".new")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(where)
+    disk.write(where, text.encode())

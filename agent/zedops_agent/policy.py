@@ -16,6 +16,7 @@ edit counts at once; a file that cannot be read allows nothing. `refusals` is pu
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
+from zedops import disk
 from zedops.errors import EngineFailed
 from zedops.fields import Bytes, Model
 from zedops.model import Definition, Publish
@@ -151,6 +153,11 @@ def _bare(cap: str) -> str:
     return cap.upper().removeprefix("CAP_")
 
 
+@functools.lru_cache(maxsize=4)  # it is read before each step, and hardly ever another one
+def _understood(content: bytes) -> Policy:
+    return Policy.model_validate(yaml.safe_load(content.decode()) or {})
+
+
 @dataclass(frozen=True)
 class PolicyFile:
     """The policy as its owner has it now."""
@@ -160,8 +167,7 @@ class PolicyFile:
     def read(self) -> Policy:
         """Read it. EngineFailed where it is there and makes no sense."""
         try:
-            said = yaml.safe_load(self.path.read_text()) or {}
-            return Policy.model_validate(said)
+            return _understood(disk.read(self.path))
         except FileNotFoundError:
             return Policy()
         except (OSError, ValueError, yaml.YAMLError, ValidationError) as error:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from zedops import sealing
+from zedops import disk, sealing
 from zedops.errors import EngineFailed, ZedopsError
 from zedops.model import Definition
 
@@ -34,12 +33,12 @@ class Secrets:
         path = self._home / "age.key"
         try:
             if not path.exists():
-                write_private(path, sealing.new_identity() + "\n")
+                disk.write(path, f"{sealing.new_identity()}\n".encode())
             self._key = path.read_text().strip()
             recipient = sealing.recipient_of(self._key)
             shown = self._home / "recipient"
             if not shown.exists() or shown.read_text().strip() != recipient:
-                write_private(shown, recipient + "\n")
+                disk.write(shown, f"{recipient}\n".encode())
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             remedy = "put it back from a backup, or move it away and encrypt anew"
@@ -117,7 +116,7 @@ class Secrets:
         for each in (self._values.parent, self._values, path.parent):  # `parents` gives no mode
             each.mkdir(mode=0o700, exist_ok=True)
             each.chmod(0o700)
-        write_private(path, value + "\n")
+        disk.write(path, f"{value}\n".encode())
         return path
 
     def keep(self, server: str, values: Mapping[str, str]) -> None:
@@ -156,15 +155,3 @@ def is_stale(made_with: str, now: str | None) -> bool:
         return False
     key, colon, _ = now.partition(":")
     return made_with.startswith(f"{key}{colon}")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file for this user only, whole or not at all."""
-    partial = path.with_name(path.name + ".new")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -21,23 +21,22 @@ def _is_free(protocol: str, port: int) -> bool:
     """Bind at every address. A port that this user may not bind may be taken."""
     if (kind := _KINDS.get(protocol)) is None:
         return False
-    families = [socket.AF_INET, *([socket.AF_INET6] if socket.has_ipv6 else [])]
-    return all(_binds(family, kind, port) for family in families)
-
-
-def _binds(family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> bool:
-    try:
-        probe = socket.socket(family, kind)
-    except OSError:  # a host without IPv6
-        return family == socket.AF_INET6
-    with probe:
+    with _probe(kind) as probe:
         if kind == socket.SOCK_STREAM:
             # so that connections which ended a minute ago do not count; listeners do (socket(7))
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
             probe.bind(("", port))
         except OSError:
             return False
     return True
+
+
+def _probe(kind: socket.SocketKind) -> socket.socket:
+    """Make a socket that is for IPv4 and IPv6 at once (ipv6(7)), where a host has that."""
+    try:
+        probe = socket.socket(socket.AF_INET6, kind)
+    except OSError:
+        return socket.socket(socket.AF_INET, kind)
+    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    return probe

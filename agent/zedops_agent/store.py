@@ -1,20 +1,18 @@
 """What an agent keeps on disk: its desired document, its memory of each server.
 
-With the manager and the network gone, this is all that an agent works from. Every write is whole
-or not at all: a temporary file, synced, then renamed over the old one.
+With the manager and the network gone, this is all that an agent works from.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from zedops import faults
+from zedops import disk, faults
 from zedops.errors import NotKept, ZedopsError
 from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
@@ -47,7 +45,7 @@ class Store:
         """Read the last document; None before the first one."""
         path = self._home / "desired.json"
         try:
-            return DesiredDocument.model_validate_json(path.read_bytes())
+            return DesiredDocument.model_validate_json(disk.read(path))
         except FileNotFoundError:
             return None
         except ValidationError as error:
@@ -56,7 +54,7 @@ class Store:
     def save_desired(self, document: DesiredDocument) -> None:
         """Keep the newest document."""
         with _keeping(self._home):
-            _write(self._home / "desired.json", document.model_dump_json())
+            disk.write(self._home / "desired.json", document.model_dump_json().encode())
             faults.point("store.desired")
 
     def load_unsent(self) -> list[ServerReport]:
@@ -72,7 +70,8 @@ class Store:
         path = self._home / "unsent.jsonl"
         with _keeping(self._home):
             if reports:
-                _write(path, "".join(f"{each.model_dump_json()}\n" for each in reports))
+                lines = "".join(f"{each.model_dump_json()}\n" for each in reports)
+                disk.write(path, lines.encode())
                 faults.point("store.unsent")
             else:
                 path.unlink(missing_ok=True)
@@ -80,7 +79,7 @@ class Store:
     def load_memory(self, server_id: str) -> Memory:
         """Read what is known of a server; a fresh memory where nothing is."""
         try:
-            found = Memory.model_validate_json((self._memories / f"{server_id}.json").read_bytes())
+            found = Memory.model_validate_json(disk.read(self._memories / f"{server_id}.json"))
         except (FileNotFoundError, ValidationError):
             return Memory()
         if found.adopted is not None:
@@ -90,7 +89,8 @@ class Store:
     def save_memory(self, server_id: str, memory: Memory) -> None:
         """Keep what is known of a server."""
         with _keeping(self._home):
-            _write(self._memories / f"{server_id}.json", memory.model_dump_json())
+            path = self._memories / f"{server_id}.json"
+            disk.write(path, memory.model_dump_json().encode())
             if memory.adopted is not None:
                 self.adopted[memory.adopted] = server_id
             faults.point("store.memory")
@@ -104,13 +104,3 @@ def _keeping(home: Path) -> Iterator[None]:
     except OSError as error:
         remedy = "see to that; servers go on, nothing new is begun, zedops tries again"
         raise NotKept(f"cannot write in {home}: {error.strerror}; {remedy}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix(".new")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

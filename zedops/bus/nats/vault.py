@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from zedops import disk
 from zedops.errors import ZedopsError
 
 
@@ -41,16 +42,9 @@ class Vault:
 
     def write(self, name: str, content: bytes) -> None:
         """Put a whole file in place. Only under the lock: the temporary name is always the same."""
-        path, partial = self.folder / name, self.folder / f"{name}.new"
+        path = self.folder / name
         try:
-            # what a killed writer left may be anything: never write into it
-            partial.unlink(missing_ok=True)
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            disk.write(path, content)
             self._sync()
         except OSError as error:
             raise ZedopsError(f"cannot write {path}: {error.strerror}; see to its disk") from error

@@ -1,0 +1,43 @@
+"""A small file is written whole or not at all, whatever somebody who was killed left beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from zedops import disk
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 16, (1 << 16) + 1, 300_000])
+def test_a_file_is_read_as_it_was_written(tmp_path: Path, size: int) -> None:
+    path, content = tmp_path / "kept.json", os.urandom(size)
+    disk.write(path, b"before")
+    disk.write(path, content)
+    assert disk.read(path) == content
+    assert [each.name for each in tmp_path.iterdir()] == ["kept.json"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_more_is_read_than_somebody_wants(tmp_path: Path) -> None:
+    path = tmp_path / "grown"
+    path.write_bytes(b"x" * 1_000_000)
+    assert 100 <= len(disk.read(path, 100)) < 100_000
+
+
+def test_what_is_beside_it_is_never_written_into(tmp_path: Path) -> None:
+    path, victim = tmp_path / "key", tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    path.with_name("key.new").symlink_to(victim)
+    disk.write(path, b"secret")
+    assert (path.read_bytes(), victim.read_bytes()) == (b"secret", b"mine")
+
+
+def test_what_was_there_stays_where_the_new_one_cannot_be(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    disk.write(path, b"before")
+    (tmp_path / "kept.new").mkdir()
+    with pytest.raises(OSError, match=r"directory|permitted"):
+        disk.write(path, b"after")
+    assert path.read_bytes() == b"before"
