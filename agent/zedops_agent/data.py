@@ -221,18 +221,21 @@ def make(
     """
     try:
         home = home_path(root, owner.id)
-        home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        is_new = not home.is_dir()
+        if is_new:
+            home.mkdir(mode=_PRIVATE, parents=True)
         faults.point("data.made")
-        _mark(home, owner)
+        _mark(home, owner, is_new=is_new)
         for key, volume in definition.volumes.items():
-            path = places[key]
+            path, is_new = places[key], False
             if volume.source is not None:
                 path = _found(path, key, volume)
             elif path is not None and not path.is_dir():
                 path.mkdir()
+                is_new = True
                 _give_to(path, user)
             if volume.kind is VolumeKind.DATA and path is not None:
-                _mark(path, owner)
+                _mark(path, owner, is_new=is_new)
     except OSError as error:
         raise EngineFailed(f"cannot make the data directory: {error}") from error
 
@@ -255,9 +258,9 @@ def _give_to(path: Path, user: str) -> None:
         path.chmod(_SHARED)
 
 
-def _mark(path: Path, owner: Owner) -> None:
+def _mark(path: Path, owner: Owner, *, is_new: bool) -> None:
     marker = path / MARKER
-    found = _look_at(path, path.name, owner).marker
+    found = Presence.ABSENT if is_new else _look_at(path, path.name, owner).marker
     if found is Presence.FOREIGN:
         raise DataAtRisk(f"{path} is marked as another server's; move it away first")
     if found is Presence.PRESENT or (found is Presence.UNKNOWN and marker.exists()):

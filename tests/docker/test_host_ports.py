@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
 from collections.abc import Iterator
 
 import docker
@@ -12,6 +13,8 @@ import pytest
 from tests.docker.host import Host
 from tests.machine import free_port
 from zedops.calls import PortsReply, PortsRequest, PortUse
+from zedops_agent.engine.claims import Claims
+from zedops_agent.observed import FLEET
 
 pytestmark = pytest.mark.docker
 
@@ -97,3 +100,24 @@ def test_two_servers_swap_their_names(host: Host) -> None:
     host.until(lambda: host.container("rosewood")["Id"] == before["muldraugh"])
     host.until(lambda: host.container("muldraugh")["Id"] == before["rosewood"])
     assert len(host.containers()) == 2
+
+
+def test_a_list_knows_what_is_being_made_before_its_creation_answers(
+    docker_api: docker.APIClient, image: str
+) -> None:
+    fleet, claims = f"t{uuid.uuid4().hex[:8]}", Claims(docker_api)
+    config = docker_api.create_host_config(port_bindings={"8080/tcp": (port := free_port())})
+
+    def listed() -> list[int]:
+        return [host for each in claims.listed(fleet, 0.0).all if each.name == fleet
+                for _, host, _, _ in each.ports]
+
+    with claims.making(fleet, config) as known:
+        # here it has no port: what a list says of it is what was noted, and no inspection
+        made = docker_api.create_container(image, name=fleet, labels={FLEET: fleet})["Id"]
+        try:
+            assert listed() == [port]
+            known(made)
+        finally:
+            docker_api.remove_container(made, force=True)
+    assert listed() == []
