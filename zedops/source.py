@@ -197,12 +197,7 @@ class _Builder:
         self._open: set[int] = set()
 
     def build(self, node: yaml.Node, path: Path) -> Any:
-        self._nodes += 1
-        if self._nodes >= MAX_NODES or self._characters > MAX_CHARACTERS:
-            if not self._is_full:
-                most = f"{MAX_NODES} values or {MAX_CHARACTERS} characters"
-                self._complain(node, path, f"grows beyond {most} through its anchors", "use fewer")
-            self._is_full = True
+        if self._is_too_much(node, path):
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
@@ -220,6 +215,17 @@ class _Builder:
             return self._collection(node, path)
         finally:
             self._open.discard(id(node))
+
+    def _is_too_much(self, node: yaml.Node, path: Path) -> bool:
+        """Count one more value, or one more problem: anchors multiply both."""
+        self._nodes += 1
+        if self._nodes < MAX_NODES and self._characters <= MAX_CHARACTERS:
+            return False
+        if not self._is_full:
+            self._is_full = True
+            most = f"{MAX_NODES} values or {MAX_CHARACTERS} characters"
+            self._complain(node, path, f"grows beyond {most} through its anchors", "use fewer")
+        return True
 
     def _collection(self, node: yaml.Node, path: Path) -> Any:
         if isinstance(node, yaml.MappingNode) and node.tag == _MAP:
@@ -241,14 +247,15 @@ class _Builder:
                 merges.append(value_node)
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
-                self._complain(key_node, path, "a key that is not text", "write `key: value`")
+                if not self._is_too_much(key_node, path):
+                    self._complain(key_node, path, "a key that is not text", "write `key: value`")
                 continue
             key = sys.intern(key_node.value)  # thousands of files have the same ones
             inner = (*path, key)
             if key in result:
-                first = self._source.mark(inner).line
-                fact = f"written twice, first in line {first}"
-                self._complain(key_node, inner, fact, "keep one")
+                if not self._is_too_much(key_node, inner):
+                    fact = f"written twice, first in line {self._source.mark(inner).line}"
+                    self._complain(key_node, inner, fact, "keep one")
                 continue
             self._places.setdefault(inner, (key_node, value_node))
             result[key] = self.build(value_node, inner)

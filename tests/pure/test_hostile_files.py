@@ -35,6 +35,10 @@ HOSTILE = {
                       "x0: &x0 [lol]\n" for at in range(12)),
     "merges": f"a: &a {{{','.join(f'k{at}: 1' for at in range(1_000))}}}\nx:\n"
     + "  - {<<: *a}\n" * 9_000,
+    "anchored keys that are written twice":
+        f"a: &a {{{','.join(['x'] * 30_000)}}}\nb: [{','.join(['*a'] * 30_000)}]\n",
+    "anchored keys that are no text":
+        f"a: &a {{{','.join(['? [] : 1'] * 10_000)}}}\nb: [{','.join(['*a'] * 30_000)}]\n",
     "words": "command: " + "a " * 120_000,
     "one word": f'command: "{"a" * 240_000}"\n',
     "a long value": "host: " + "A" * 250_000,
