@@ -16,9 +16,9 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 def read(path: str | Path, limit: int = 1 << 40) -> bytes:
     """Read a whole file, or its beginning where it has more than so many bytes.
 
-    OSError where that cannot be.
+    OSError where that cannot be. Nobody is waited for: it may be no file, in a container's volume.
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         content = os.read(descriptor, _CHUNK)
         while len(content) < limit and (more := os.read(descriptor, _CHUNK)):
@@ -37,7 +37,7 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> None:
     try:
         descriptor = os.open(partial, _NEW, mode)
     except FileExistsError:  # of somebody who was killed; it may be anything
-        os.unlink(partial)  # noqa: PTH108 - as everything here
+        Path(partial).unlink(missing_ok=True)
         descriptor = os.open(partial, _NEW, mode)
     try:
         left = memoryview(content)
@@ -46,4 +46,4 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    os.replace(partial, path)  # noqa: PTH105
+    os.replace(partial, path)  # noqa: PTH105 - as everything here

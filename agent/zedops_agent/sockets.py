@@ -21,14 +21,14 @@ def _is_free(protocol: str, port: int) -> bool:
     """Bind at every address. A port that this user may not bind may be taken."""
     if (kind := _KINDS.get(protocol)) is None:
         return False
-    with _probe(kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            # so that connections which ended a minute ago do not count; listeners do (socket(7))
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with _probe(kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                # so that connections that ended a minute ago do not count; listeners do (socket(7))
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("", port))
-        except OSError:
-            return False
+    except OSError:
+        return False
     return True
 
 

@@ -26,6 +26,12 @@ def test_no_more_is_read_than_somebody_wants(tmp_path: Path) -> None:
     assert 100 <= len(disk.read(path, 100)) < 100_000
 
 
+def test_nobody_is_waited_for_who_may_write(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert disk.read(path) == b""
+
+
 def test_what_is_beside_it_is_never_written_into(tmp_path: Path) -> None:
     path, victim = tmp_path / "key", tmp_path / "victim"
     victim.write_bytes(b"mine")

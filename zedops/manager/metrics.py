@@ -81,6 +81,7 @@ class Metrics:
         for key, want in document.servers.items():
             if before.get(key) is not want and _is_news(ledger, want):
                 self._begun.setdefault(key, now_s)
+                ledger.stirred.add(key)  # it may be at rest already
         self._handed[document.host] = document.servers
 
     def settle(self, ledger: Ledger, now_s: float) -> None:

@@ -82,11 +82,11 @@ class Claims:
             self._bindings.pop(gone, None)
         found = []
         for key, each in listed.items():
-            name = each["Names"][0].removeprefix("/")
+            name = (each["Names"] or [""])[0].removeprefix("/")
             mine = each["Labels"].get(FLEET) == fleet
-            bindings = self._bindings.get(key)
-            if bindings is None and mine:
-                bindings = self._making.get(name)
+            made_with = self._making.get(name) if mine else None
+            # in this order: what is made meanwhile is known by its id before its name is forgotten
+            bindings = self._bindings.get(key, made_with)
             if bindings is None:
                 try:
                     bindings = facts.bindings(self._api.inspect_container(key))
