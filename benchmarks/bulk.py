@@ -34,7 +34,7 @@ _START = re.compile(rb"POST (/v[0-9.]+)?/containers/[^/]+/start[ ?]")
 #: From so many on, each turn waits until the inodes of what was removed before may be given out
 #: again: until then ext4 looks past every one of them for each file that is made, which is a third
 #: of the time of who makes most files (`recently_deleted` in fs/ext4/ialloc.c).
-_MANY, _FREED_S = 100, 36
+_MANY, _FREED_S = 50, 36
 
 #: Brings so many about; returns the seconds from its begin to the last one's event.
 Contestant = Callable[[], float]
