@@ -23,6 +23,8 @@ from zedops.model import Definition, Volume, VolumeKind
 from zedops_agent.observed import DataVolume, Presence
 
 MARKER = ".zedops.json"
+#: What is zedops' own in a directory; the first one is left where it died while it marked that.
+_OURS = (f"{MARKER}.new", MARKER)
 #: Bytes of a marker: who writes to a volume may have put anything in its place.
 _MOST = 1 << 16
 #: The directory above the volumes keeps other users of the host out, so that a volume may be
@@ -75,7 +77,7 @@ def _look_at(
             for entry in entries:
                 if entry.name == MARKER:
                     marker = _read_marker(f"{place}/{MARKER}", owner)
-                else:
+                elif entry.name not in _OURS:
                     content = Presence.PRESENT
                 if Presence.ABSENT not in (marker, content):
                     break
@@ -123,8 +125,8 @@ def _marked(home: Path) -> Owner | None:
 
 def _holds_anything(home: Path) -> bool | None:
     try:
-        volumes = [each for each in home.iterdir() if each.name != MARKER]
-        return any(entry.name != MARKER for each in volumes for entry in each.iterdir())
+        volumes = [each for each in home.iterdir() if each.name not in _OURS]
+        return any(entry.name not in _OURS for each in volumes for entry in each.iterdir())
     except OSError:
         return None
 
@@ -142,7 +144,7 @@ def measure(server_id: str, key: str, path: Path | None) -> VolumeSize:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(Path(entry.path))
-                    elif entry.name != MARKER or Path(entry.path).parent != path:
+                    elif entry.name not in _OURS or Path(entry.path).parent != path:
                         size += entry.stat(follow_symlinks=False).st_size
                         files += 1
     except FileNotFoundError:
@@ -197,11 +199,12 @@ def remove(root: Path, owner: Owner) -> None:
             fact = f"{home} was not removed: {what} is not marked as this server's"
             raise DataAtRisk(f"{fact}; look at it and remove it by hand")
         for each in home.iterdir():
-            if each.name != MARKER:
+            if each.name not in _OURS:
                 shutil.rmtree(each)
                 faults.point("purge.begun")
         faults.point("purge.emptied")
-        (home / MARKER).unlink()  # last: a purge that was cut off can still show whose this is
+        for name in _OURS:  # the marker last: a purge that was cut off can still show whose this is
+            (home / name).unlink(missing_ok=True)
         faults.point("purge.unmarked")
         home.rmdir()
     except FileNotFoundError:

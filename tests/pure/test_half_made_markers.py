@@ -1,0 +1,55 @@
+"""A directory that zedops died in while it marked it is as good as one that it made just now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.pure.fleets import doc, server_id
+from zedops.model import Definition
+from zedops_agent import data
+from zedops_agent.observed import Presence
+
+OWNER = data.Owner(server_id(1), "fleet", "rosewood")
+
+
+def definition() -> Definition:
+    """Ask for one world."""
+    made = doc("servers.d/rosewood.yaml", "image: a\nvolumes: {world: /data}\n").definition
+    assert made is not None
+    return made
+
+
+def half_made(root: Path) -> data.Places:
+    """Leave what a kill leaves between the marker's file and its name."""
+    path = data.volume_path(root, OWNER.id, "world")
+    path.mkdir(parents=True)
+    for each in (path, path.parent):
+        (each / f"{data.MARKER}.new").write_text("{")
+    return {"world": path}
+
+
+def test_half_a_marker_is_no_world_and_is_made_anew(tmp_path: Path) -> None:
+    places = half_made(tmp_path)
+    (seen,) = data.look(places, OWNER, definition())
+    assert (seen.marker, seen.content) == (Presence.ABSENT, Presence.ABSENT)
+    data.make(tmp_path, places, OWNER, definition(), "")
+    (seen,) = data.look(places, OWNER, definition())
+    assert (seen.marker, seen.content) == (Presence.PRESENT, Presence.ABSENT)
+
+
+def test_half_a_marker_keeps_nobody_from_a_purge(tmp_path: Path) -> None:
+    places = half_made(tmp_path)
+    data.make(tmp_path, places, OWNER, definition(), "")
+    half = data.home_path(tmp_path, OWNER.id) / f"{data.MARKER}.new"
+    half.write_text("{")
+    data.remove(tmp_path, OWNER)
+    assert not data.home_path(tmp_path, OWNER.id).exists()
+
+
+def test_what_is_beside_half_a_marker_is_a_world(tmp_path: Path) -> None:
+    places = half_made(tmp_path)
+    path = places["world"]
+    assert path is not None
+    (path / "save.db").write_text("years")
+    (seen,) = data.look(places, OWNER, definition())
+    assert (seen.marker, seen.content) == (Presence.ABSENT, Presence.PRESENT)
