@@ -15,7 +15,6 @@ relay costs, a thread for each connection, is in no other figure.
 from __future__ import annotations
 
 import os
-import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +24,7 @@ from pathlib import Path
 
 from benchmarks import figures, peers
 from benchmarks.host import Events, machine, through
-from tests.machine import Machine
+from tests.machine import Machine, free_port
 from tests.relay import Relay
 from zedops_agent.pace import MOST, Pace
 
@@ -83,9 +82,8 @@ def fleet(*, start: bool = True) -> Iterator[Machine]:
 
 
 def ports(count: int) -> list[int]:
-    """Choose ports in a row, below those that the kernel hands out."""
-    first = random.randrange(11_000, 31_000 - count)  # noqa: S311 - to meet nobody, not to hide
-    return list(range(first, first + count))
+    """Choose ports that nobody has."""
+    return [free_port() for _ in range(count)]
 
 
 def last(events: Events, names: Iterator[str]) -> float:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -77,8 +78,17 @@ def _version(*command: str) -> str:
         return "(none)"
 
 
+def end_when_told() -> None:
+    """Have a benchmark that is told to end remove what it made, as after its last figure."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+
+
 def numbers(doc: str | None, **defaults: int) -> list[int]:
-    """Read a benchmark's arguments: numbers in this order, each of which may be left out."""
+    """Begin a benchmark whose arguments are numbers in this order, each of which may be left out.
+
+    From here on it ends in order when it is told to.
+    """
+    end_when_told()
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     for name, default in defaults.items():
         parser.add_argument(name.upper(), type=int, nargs="?", default=default,

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import sys
 import tempfile
 from pathlib import Path
 
 import psutil
 
 from benchmarks.crowd import Crowd
-from benchmarks.figures import write
+from benchmarks.figures import end_when_told, write
 from benchmarks.host import percentiles
 from benchmarks.site import Figures, Site
 
@@ -119,7 +117,7 @@ if __name__ == "__main__":
     parser.add_argument("--edits", type=int, default=60)
     parser.add_argument("--idle", type=float, default=30.0)
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and the processes with it
+    end_when_told()
     load = os.getloadavg()[0]
     found = main(asked.agents, asked.servers, asked.edits, asked.idle)
     print(f"{asked.agents} agents × {asked.servers} servers, {psutil.cpu_count()} cores,"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -195,5 +194,5 @@ if __name__ == "__main__":
     parser.add_argument("sizes", type=int, nargs="*", default=[100, 1000])
     parser.add_argument("--edits", type=int, default=20)
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and the processes with it
+    figures.end_when_told()
     main(asked.sizes, asked.edits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.client
+import itertools
 import json
 import os
 import random
@@ -237,9 +238,9 @@ class Machine:
 def free_port() -> int:
     """Find a port that nobody has, over TCP or UDP, and that is given to nobody else here.
 
-    Seconds may go by until it is made use of.
+    Seconds may go by until it is made use of. Only who asks for more than 1,500 may get one again.
     """
-    for port in _ports():
+    for port in itertools.islice(_ports(), len(PORTS)):
         with contextlib.suppress(OSError):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(type=kind) as probe:
@@ -250,11 +251,11 @@ def free_port() -> int:
 
 @functools.cache
 def _ports() -> Iterator[int]:
-    """Give each port once that is this worker's of all that run at once (pytest-xdist)."""
+    """Give each port in turn that is this worker's of all that run at once (pytest-xdist)."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     stripe = PORTS[int(worker) % (STRIPES - 1) + 1 if worker else 0 :: STRIPES]
     # not what every test has that begins with the same seed (pytest-randomly)
-    return iter(random.SystemRandom().sample(stripe, len(stripe)))
+    return itertools.cycle(random.SystemRandom().sample(stripe, len(stripe)))
 
 
 def became(said: str, name: str, end: str) -> bool:
