@@ -40,8 +40,9 @@ from zedops_agent.engine import Engine
 from zedops_agent.policy import PolicyFile
 
 _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
-#: Before a start a list of claims that is this old may do: the start itself meets what is newer.
-_CLAIMS_S = 1.0
+#: Before a start a list of claims that is this old may do, where many containers make it dear: the
+#: start itself meets what is newer.
+_CLAIMS_S = 10.0
 
 
 class Survey:

@@ -63,12 +63,13 @@ class Claims:
     def listed(self, fleet: str, within_s: float) -> Claimed:
         """List every container's claims.
 
-        Within so many seconds the same list may do again, where it took a tenth of that: a thousand
-        servers that are made at once would otherwise list each other a thousand times.
+        Within so many seconds the same list may do again, for fifty times as long as it took: a
+        thousand servers that are made at once would otherwise list each other a thousand times, and
+        all wait for each list.
         """
         with self._listing:
             took_s, at, found = self._listed
-            if time.monotonic() - at > min(within_s, 10 * took_s):
+            if time.monotonic() - at > min(within_s, 50 * took_s):
                 begun = time.monotonic()
                 found = _by_port(self._list(fleet))
                 self._listed = time.monotonic() - begun, begun, found
