@@ -28,6 +28,16 @@ def test_what_is_at_rest_or_went_wrong_is_told_at_once_and_a_start_when_it_has_e
     assert journal.wait_s(1, quiet=True) == QUIET_S
 
 
+def test_one_that_was_to_be_created_only_is_no_trouble_while_others_are_made() -> None:
+    journal = Journal()
+    note(journal, Status.PENDING, Status.CREATING)
+    note(journal, Status.CREATING, Status.STOPPED, number=2)
+    note(journal, Status.PENDING, Status.STOPPED, number=3)
+    assert journal.wait_s(0, quiet=True) == UNSETTLED_S
+    note(journal, Status.RUNNING, Status.STOPPED, number=4)
+    assert journal.wait_s(0, quiet=True) == QUIET_S
+
+
 def test_a_commit_is_due_from_when_there_was_something_to_tell_and_at_once_if_hosts_wait() -> None:
     journal = Journal()
     assert journal.due(10) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from zedops import audit, state_block
 from zedops.document import Document
@@ -24,6 +25,8 @@ FLAPPING_COMMITS, FLAPPING_WINDOW_S, FLAPPING_S = 6, 60.0, 10.0
 STORM = 200
 #: Statuses that people want to hear of at once, even if zedops is about to heal them.
 _TROUBLE = frozenset({Status.MISSING, Status.STOPPED, Status.FAILED, Status.UNKNOWN})
+#: After these `stopped` is what was asked for, but for who fell at once: that may wait a second.
+_MAKING = frozenset({Status.PENDING, Status.CREATING})
 
 
 @dataclass
@@ -34,6 +37,13 @@ class _Entry:
     times: list[datetime] = field(default_factory=list)
     purged: bool = False
     urgent: bool = False
+
+
+def _is_trouble(path: list[Status | None]) -> bool:
+    return any(
+        after in _TROUBLE and not (after is Status.STOPPED and before in _MAKING)
+        for before, after in pairwise(path)
+    )
 
 
 @dataclass
@@ -112,7 +122,7 @@ class Journal:
         if any(each.path[0] is Status.UNKNOWN for each in happened):
             return UNSETTLED_S  # a host is back: what it says of all its servers is one commit
         at_rest = all(each.state.status in SETTLED for each in happened)
-        if at_rest or any(_TROUBLE.intersection(each.path[1:]) for each in happened):
+        if at_rest or any(_is_trouble(each.path) for each in happened):
             return QUIET_S if quiet else BUSY_S
         return UNSETTLED_S
 
