@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 HEARTBEAT_S = 10.0
 #: A manager that does not answer is asked again after this.
 RETRY_S = 2.0
+#: What comes so soon after the last reports travels together: each time the manager has a turn.
+_GATHER_S = 0.02
 #: As many reports travel together; as many are kept for a manager that is away. Beyond that only
 #: the newest of each server are: the last facts matter more than how they came about.
 _BATCH, _KEPT = 500, 2000
@@ -49,7 +51,7 @@ class Contact:
         self._unsaved = False
         self._progress: dict[str, Progress] = {}
         self._greeted = self._stopping = False
-        self._next_try = self._next_beat = 0.0
+        self._next_try = self._next_beat = self._next_report = 0.0
         self._trouble = ""
         self.link: Link | None = None
 
@@ -68,8 +70,9 @@ class Contact:
             if len(self._reports) > _KEPT:
                 newest = {each.id: each for each in self._reports}
                 self._reports = [each for each in self._reports if newest[each.id] is each]
+            if not self._unsaved:  # else the thread is awake, or will be for what came before
+                self._wake.notify_all()
             self._unsaved = True
-            self._wake.notify_all()
 
     def progress(self, progress: Progress) -> None:
         """Tell how far long work has come, if anybody listens."""
@@ -128,7 +131,7 @@ class Contact:
             return self._next_try if self._unsaved else float("inf")
         if not self._greeted:
             return self._next_try
-        return 0.0 if self._reports or self._progress else self._next_beat
+        return self._next_report if self._reports or self._progress else self._next_beat
 
     def _again_in(self, seconds: float) -> None:
         with self._wake:
@@ -163,6 +166,7 @@ class Contact:
             log.warning("the manager answers again")
 
     def _send_reports(self, link: Link) -> None:
+        self._next_report = time.monotonic() + _GATHER_S
         while batch := self._reports[:_BATCH]:
             try:
                 link.report(Report(host=self._host, servers=tuple(batch)))
@@ -186,6 +190,8 @@ class Contact:
         """Keep on disk what could not be sent; a disk that is full loses history, no facts."""
         with self._wake:
             reports, unsaved = list(self._reports), self._unsaved
+            if reports and self.reached and not self._stopping:
+                return  # they came meanwhile, and travel in a moment
             self._unsaved, self._next_try = False, max(self._next_try, time.monotonic() + 0.5)
         if (unsaved and reports) or (self._on_disk and not reports):
             try:
