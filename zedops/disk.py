@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+#: What is added to a file's name while it is written: left by who was killed then.
+PARTIAL = ".new"
 _CHUNK = 1 << 16
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
@@ -33,7 +35,7 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> None:
 
     One writer at a time. What was there before is there until all of the new one is.
     """
-    partial = f"{path}.new"
+    partial = f"{path}{PARTIAL}"
     try:
         descriptor = os.open(partial, _NEW, mode)
     except FileExistsError:  # of somebody who was killed; it may be anything

@@ -24,7 +24,7 @@ from zedops_agent.observed import DataVolume, Presence
 
 MARKER = ".zedops.json"
 #: What is zedops' own in a directory; the first one is left where it died while it marked that.
-_OURS = (f"{MARKER}.new", MARKER)
+_OURS = (f"{MARKER}{disk.PARTIAL}", MARKER)
 #: Bytes of a marker: who writes to a volume may have put anything in its place.
 _MOST = 1 << 16
 #: The directory above the volumes keeps other users of the host out, so that a volume may be

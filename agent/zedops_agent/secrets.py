@@ -141,8 +141,8 @@ class Secrets:
 
     def names(self) -> list[tuple[str, str]]:
         """List what is set: (server, name)."""
-        found = self._values.glob("*/*")
-        return sorted((each.parent.name, each.name) for each in found if each.suffix != ".new")
+        found = [each for each in self._values.glob("*/*") if each.suffix != disk.PARTIAL]
+        return sorted((each.parent.name, each.name) for each in found)
 
 
 def is_stale(made_with: str, now: str | None) -> bool:
