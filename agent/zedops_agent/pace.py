@@ -6,7 +6,8 @@ starts are quick, and shrinks when one was slow. What a person waits for is boun
 whatever the machine. Pulls, stops and touches of directories do not count.
 
 Where many servers changed at once, what became of them is to be known, and told, before the first
-of them is put right: while looks wait, starts let them go first, for a second at most.
+of them is put right: while looks wait, starts let them go first, for a second at most. Of servers
+that were never made there is nothing to tell.
 """
 
 from __future__ import annotations
@@ -76,15 +77,15 @@ class Pace:
         return self._limit
 
     @contextmanager
-    def look(self) -> Iterator[None]:
-        """Wait until not too many look."""
+    def look(self, *, first: bool = True) -> Iterator[None]:
+        """Wait until not too many look; `first`: starts wait until it has begun."""
         with self._place:
-            self._waiting += 1
+            self._waiting += first
         try:
             self._looks.acquire()
         finally:
             with self._place:
-                self._waiting -= 1
+                self._waiting -= first
                 if not self._waiting:
                     self._calm.notify_all()
         try:
