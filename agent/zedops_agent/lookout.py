@@ -40,7 +40,7 @@ class Lookout:
         Containers are listed as they were at `since` (monotonic) or later; after a look `before`
         not at all: those that it saw, and that were made or told of after it.
         """
-        with self._pace.look(first=want.created):
+        with self._pace.look():
             begin(want.id)
             if before is None:
                 known = self._listing.of(want.id, since)

@@ -6,8 +6,7 @@ starts are quick, and shrinks when one was slow. What a person waits for is boun
 whatever the machine. Pulls, stops and touches of directories do not count.
 
 Where many servers changed at once, what became of them is to be known, and told, before the first
-of them is put right: while looks wait, starts let them go first, for a second at most. Of servers
-that were never made there is nothing to tell.
+of them is put right: while looks wait, starts let them go first, for a second at most.
 """
 
 from __future__ import annotations
@@ -77,15 +76,15 @@ class Pace:
         return self._limit
 
     @contextmanager
-    def look(self, *, first: bool = True) -> Iterator[None]:
-        """Wait until not too many look; `first`: starts wait until it has begun."""
+    def look(self) -> Iterator[None]:
+        """Wait until not too many look."""
         with self._place:
-            self._waiting += first
+            self._waiting += 1
         try:
             self._looks.acquire()
         finally:
             with self._place:
-                self._waiting -= first
+                self._waiting -= 1
                 if not self._waiting:
                     self._calm.notify_all()
         try:

@@ -93,36 +93,6 @@ def test_starts_let_looks_go_first_and_no_more_look_than_may() -> None:
     assert "start" in order
 
 
-def test_what_was_never_made_has_nothing_to_tell_before_starts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("zedops_agent.pace.PATIENCE_S", 60.0)
-    pace, inside, leave, begun = Pace(2), threading.Semaphore(0), threading.Event(), list[str]()
-
-    def look() -> None:
-        with pace.look(first=False):
-            inside.release()
-            leave.wait(30)
-
-    looks = [threading.Thread(target=look) for _ in range(LOOKS + 5)]
-    for each in looks:
-        each.start()
-    for _ in range(LOOKS):
-        assert inside.acquire(timeout=30)
-    begin = threading.Thread(target=lambda: _begin(pace, begun))
-    begin.start()
-    begin.join(30)
-    assert begun == ["start"]
-    leave.set()
-    for each in looks:
-        each.join(30)
-
-
-def _begin(pace: Pace, begun: list[str]) -> None:
-    with pace.turn():
-        begun.append("start")
-
-
 def test_whoever_waits_at_the_end_does_not_begin() -> None:
     pace, inside, leave = Pace(FEWEST), threading.Semaphore(0), threading.Event()
     outcomes = list[str]()
