@@ -24,7 +24,7 @@ from pathlib import Path
 
 from benchmarks import figures, peers
 from benchmarks.host import Events, machine, through
-from tests.machine import Machine, free_port
+from tests.machine import Machine, free_ports
 from tests.relay import Relay
 from zedops_agent.pace import MOST, Pace
 
@@ -81,11 +81,6 @@ def fleet(*, start: bool = True) -> Iterator[Machine]:
             peers.clear(host)
 
 
-def ports(count: int) -> list[int]:
-    """Choose ports that nobody has."""
-    return [free_port() for _ in range(count)]
-
-
 def last(events: Events, names: Iterator[str]) -> float:
     """Wait for everybody's event; returns the time of the last one."""
     return max(events.time_of(name) for name in names)
@@ -93,7 +88,7 @@ def last(events: Events, names: Iterator[str]) -> float:
 
 def bare(host: Machine, events: Events, count: int, *, running: bool) -> float:
     """Create (and start) through the API, paced as the agent paces itself."""
-    name, numbers, pace = f"{host.fleet}-floor", ports(count), Pace()
+    name, numbers, pace = f"{host.fleet}-floor", free_ports(count), Pace()
 
     def one(at: int) -> None:
         with pace.turn():
@@ -111,7 +106,7 @@ def bare(host: Machine, events: Events, count: int, *, running: bool) -> float:
 def pushed(host: Machine, events: Events, count: int, *, running: bool) -> float:
     """Push many servers at once."""
     host.up()
-    numbers = ports(count)
+    numbers = free_ports(count)
     for at in range(count):
         host.define(f"s{at}", numbers[at], desired=None if running else "stopped")
     host.git("add", "--all")
@@ -126,7 +121,7 @@ def pushed(host: Machine, events: Events, count: int, *, running: bool) -> float
 
 def composed(host: Machine, made: peers.Compose, events: Events, count: int) -> float:
     """Bring many services up at once."""
-    numbers = ports(count)
+    numbers = free_ports(count)
     services: Mapping[str, Mapping[str, int]] = {
         f"s{at}": {"port": numbers[at]} for at in range(count)
     }
@@ -138,7 +133,7 @@ def composed(host: Machine, made: peers.Compose, events: Events, count: int) -> 
 
 def stacked(host: Machine, made: peers.Stack, events: Events, count: int) -> float:
     """Bring many services of a swarm up at once."""
-    numbers = ports(count)
+    numbers = free_ports(count)
     made.write(host, {f"s{at}": {"port": numbers[at]} for at in range(count)})
     begun = time.time()
     made.up()

@@ -78,18 +78,18 @@ def _version(*command: str) -> str:
         return "(none)"
 
 
-def end_when_told() -> None:
-    """Have a benchmark that is told to end remove what it made, as after its last figure."""
+def command_line(doc: str | None) -> argparse.ArgumentParser:
+    """Begin a benchmark; returns what reads its arguments.
+
+    From here on, told to end, it removes what it made, as after its last figure.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    return argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
 
 
 def numbers(doc: str | None, **defaults: int) -> list[int]:
-    """Begin a benchmark whose arguments are numbers in this order, each of which may be left out.
-
-    From here on it ends in order when it is told to.
-    """
-    end_when_told()
-    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    """Begin a benchmark whose arguments are numbers in this order; each may be left out."""
+    parser = command_line(doc)
     for name, default in defaults.items():
         parser.add_argument(name.upper(), type=int, nargs="?", default=default,
                             help=f"(default: {default})")

@@ -14,7 +14,6 @@ hook runs there, and no manager: what is compared is what git does with objects.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import statistics
@@ -250,7 +249,7 @@ def main(commits: int, servers: int, folders: int, *, packs: bool) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = figures.command_line(__doc__)
     parser.add_argument("commits", type=int, nargs="?", default=2000)
     parser.add_argument("servers", type=int, nargs="?", default=1000)
     parser.add_argument("folders", type=int, nargs="?", default=10)

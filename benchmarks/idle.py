@@ -22,9 +22,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks import figures, peers
-from benchmarks.bulk import ports
 from benchmarks.host import machine, through
-from tests.machine import Machine
+from tests.machine import Machine, free_ports
 from tests.relay import Relay
 from zedops.hub import Hub
 
@@ -63,7 +62,7 @@ def relayed() -> Iterator[tuple[Machine, Counter]]:
 
 def begin(host: Machine, servers: int, running: int) -> None:
     """Have servers of which the first so many run, and wait until git says so."""
-    numbers = ports(servers)
+    numbers = free_ports(servers)
     for at in range(servers):
         host.define(f"s{at}", numbers[at], desired=None if at < running else "stopped")
     host.git("add", "--all")

@@ -9,7 +9,6 @@ processes on the same machine, whose work is in the figures, too.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.crowd import Crowd
-from benchmarks.figures import end_when_told, write
+from benchmarks.figures import command_line, write
 from benchmarks.host import percentiles
 from benchmarks.site import Figures, Site
 
@@ -111,13 +110,12 @@ def main(agents: int, servers: int, edits: int, idle_s: float) -> Figures:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = command_line(__doc__)
     parser.add_argument("agents", type=int, nargs="?", default=1000)
     parser.add_argument("servers", type=int, nargs="?", default=10)
     parser.add_argument("--edits", type=int, default=60)
     parser.add_argument("--idle", type=float, default=30.0)
     asked = parser.parse_args()
-    end_when_told()
     load = os.getloadavg()[0]
     found = main(asked.agents, asked.servers, asked.edits, asked.idle)
     print(f"{asked.agents} agents × {asked.servers} servers, {psutil.cpu_count()} cores,"

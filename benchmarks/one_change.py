@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import figures, peers
 from benchmarks.host import Events, machine, pushed
-from tests.machine import Machine, free_port
+from tests.machine import Machine, free_port, free_ports
 
 FLOOR = "stop + remove + create + start through the bare API"
 PUSH = "begin of git push → start event"
@@ -96,7 +96,7 @@ def main(rounds: int) -> None:
             others = peers.composes(host)
             rows |= {each.name: [] for each in others}
             ports = {name: free_port() for name in ("floor", *(each.name for each in others))}
-            mine = [free_port() for _ in range(SERVERS)]
+            mine = free_ports(SERVERS)
             clone = bare_clone(host)
             host.api.start(peers.create(host, f"{host.fleet}-bare", port=ports["floor"]))
             events.time_of(f"{host.fleet}-bare")

@@ -9,7 +9,6 @@ how a thousand agents behave; here sizes are compared.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -190,9 +189,8 @@ def main(sizes: list[int], count: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = figures.command_line(__doc__)
     parser.add_argument("sizes", type=int, nargs="*", default=[100, 1000])
     parser.add_argument("--edits", type=int, default=20)
     asked = parser.parse_args()
-    figures.end_when_told()
     main(asked.sizes, asked.edits)

@@ -8,7 +8,6 @@ an empty Python, git, the docker command. Rounds are interleaved, so that load i
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import resource
@@ -136,7 +135,7 @@ def wait_known(clone: Path, size: int, manager: subprocess.Popen[bytes]) -> None
 
 
 def _arguments() -> tuple[int, list[int]]:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = figures.command_line(__doc__)
     parser.add_argument("ROUNDS", type=int, nargs="?", default=15, help="(default: 15)")
     parser.add_argument("SERVERS", type=int, nargs="*", default=[10, 1000],
                         help="sizes of fleets (default: 10 1000)")

@@ -240,13 +240,18 @@ def free_port() -> int:
 
     Seconds may go by until it is made use of. Only who asks for more than 1,500 may get one again.
     """
-    for port in itertools.islice(_ports(), len(PORTS)):
+    for port in itertools.islice(_ports(), len(PORTS) // STRIPES):
         with contextlib.suppress(OSError):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(type=kind) as probe:
                     probe.bind(("", port))
             return port
     raise AssertionError("no port is free")
+
+
+def free_ports(count: int) -> list[int]:
+    """Find so many ports, each as `free_port` does."""
+    return [free_port() for _ in range(count)]
 
 
 @functools.cache
