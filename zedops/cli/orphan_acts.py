@@ -8,7 +8,7 @@ from zedops import document, looks, state_block
 from zedops.calls import InspectRequest, Shape
 from zedops.cli.act import act, ask
 from zedops.cli.ask import asking, call
-from zedops.cli.orphans import tell_silent
+from zedops.cli.output import tell_silent
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.document import Document

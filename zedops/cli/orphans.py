@@ -8,7 +8,7 @@ import click
 
 from zedops.cli import door
 from zedops.cli.names import HOST
-from zedops.cli.output import WAIT, show_json, table
+from zedops.cli.output import WAIT, show_json, table, tell_silent
 from zedops.errors import UsageError
 
 
@@ -64,12 +64,6 @@ def read(host: str | None) -> dict[str, Any]:
     clone = here()
     found, silent = looks.orphans(clone.fleet(), host, asking(clone))
     return {"rows": [vars(each) for each in found], "silent": silent}
-
-
-def tell_silent(silent: dict[str, str]) -> None:
-    """Say which hosts were not looked at."""
-    for where, why in silent.items():
-        click.echo(f"{where}: not looked at: {why}", err=True)
 
 
 def _container(each: dict[str, Any]) -> str:

@@ -82,3 +82,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) ->
 def ago(at: datetime | None) -> str:
     """Say how long ago something was."""
     return format_duration((datetime.now(UTC) - at).total_seconds()) if at else "-"
+
+
+def tell_silent(silent: dict[str, str]) -> None:
+    """Name on stderr the hosts that did not answer, each with the reason."""
+    for where, why in silent.items():
+        click.echo(f"{where}: not looked at: {why}", err=True)
