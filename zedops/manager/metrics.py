@@ -6,10 +6,11 @@ is counted as it happens. Labels are servers, hosts and words of fixed sets, not
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -20,13 +21,25 @@ from zedops.manager.ledger import Ledger
 from zedops.model import Status
 from zedops.wire import DesiredDocument, DesiredServer
 
-if TYPE_CHECKING:
-    from zedops.manager.loop import Manager
-
 #: A loop that ended no turn for so long is stuck: it turns once a second with nothing to do.
 STUCK_S = 30.0
 #: In s: a container of an image that is there starts in 0.3 s, a large image takes minutes.
 _BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+
+class Subject(Protocol):
+    """The state that a scrape reads: the running loop, under its lock `changed`."""
+
+    changed: threading.Condition
+    ledger: Ledger
+
+    def quiet_s(self, host: str) -> float | None:
+        """Give the seconds since a host was heard; None before the first time."""
+        ...
+
+    def is_silent(self, host: str) -> bool:
+        """Tell whether a host counts as not answering."""
+        ...
 
 
 class Metrics:
@@ -56,7 +69,7 @@ class Metrics:
         )
         for verdict in ("accepted", "refused"):
             self._pushes.labels(verdict)
-        self._manager: Manager | None = None
+        self._manager: Subject | None = None
         self._begun: dict[str, float] = {}
         self._handed: dict[str, dict[str, DesiredServer]] = {}
         self._turned_at = time.monotonic()
@@ -69,7 +82,7 @@ class Metrics:
 
     # --- fed by the loop, under its lock
 
-    def watch(self, manager: Manager | None) -> None:
+    def watch(self, manager: Subject | None) -> None:
         """Look at this manager from now on; None: it ended."""
         self._manager, self._turned_at = manager, time.monotonic()
         self._begun.clear()
@@ -132,7 +145,7 @@ def _is_news(ledger: Ledger, want: DesiredServer) -> bool:
     return state is None or state.status not in SETTLED or state.commit != want.commit
 
 
-def _look(manager: Manager, converging: int) -> Iterator[Metric]:
+def _look(manager: Subject, converging: int) -> Iterator[Metric]:
     with manager.changed:
         ledger = manager.ledger
         settings = ledger.settings
