@@ -201,7 +201,9 @@ class Clone:
         Returns the hub's fleet, that fleet with the edits, and the paths that they are in.
         """
         hub, edits = self.fleet(), working.edits(self.repository)
-        base, mine = snapshot.edited(self.repository, self.default_name, hub, edits)
+        base, mine = snapshot.edited(
+            self.repository, self.default_name, hub, edits.base, edits.files
+        )
         return hub, *propose(hub, base, self._with_states(mine), datetime.now(UTC))
 
     def check_author(self) -> None:

@@ -15,7 +15,6 @@ from zedops.layout import MAX_BYTES
 from zedops.objects import FILE_MODE, Change, Entry
 from zedops.preset import Preset
 from zedops.repository import Repository
-from zedops.working import Edits
 
 _NONE: Mapping[str, Document] = MappingProxyType({})
 
@@ -68,11 +67,15 @@ def read_some(repository: Repository, commit: str, default_name: str, *paths: st
 
 
 def edited(
-    repository: Repository, default_name: str, known: Fleet, edits: Edits
+    repository: Repository, default_name: str, known: Fleet, base: str,
+    files: Mapping[str, Entry | bytes | None],
 ) -> tuple[Fleet, Fleet]:
-    """Read the fleet that edits began from, from what is known, and that fleet with the edits."""
-    base = read(repository, edits.base, default_name, known)[0]
-    return base, apply(repository, "", default_name, base, edits.files)
+    """Read the fleet at the commit `base`, and that fleet with edited files.
+
+    Reads only what differs from `known`.
+    """
+    before = read(repository, base, default_name, known)[0]
+    return before, apply(repository, "", default_name, before, files)
 
 
 def apply(

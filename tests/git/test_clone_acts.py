@@ -209,7 +209,7 @@ def test_what_git_says_is_edited_is_all_that_differs(ada: Person) -> None:
     assert Edits.from_json(requests.read(said)) == found  # the way through the manager's door
     assert {A, B, "servers.d/latin.yaml", "servers.d/link.yaml"} < found.files.keys()
     assert not {"servers.d/k.yaml", "notes.txt", "servers.d/ignored.yaml"} & found.files.keys()
-    base, mine = snapshot.edited(repository, name, ada.clone.fleet(), found)
+    base, mine = snapshot.edited(repository, name, ada.clone.fleet(), found.base, found.files)
     whole = ada.clone.working_fleet()
     assert base == ada.clone.fleet(ada.git("merge-base", "HEAD", "origin/main").strip())
     assert dict(mine.documents) == dict(whole.documents)

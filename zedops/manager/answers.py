@@ -57,7 +57,7 @@ def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str,
     edits, hub = Edits.from_json(request), manager.hub
     if hub.repository.resolve(edits.base) is None:
         raise ZedopsError(f"the hub has no commit {edits.base}")
-    base, mine = snapshot.edited(hub.repository, hub.default_name, fleet, edits)
+    base, mine = snapshot.edited(hub.repository, hub.default_name, fleet, edits.base, edits.files)
     if request["do"] == "validate":
         return proposals.validate(mine)
     proposed, paths = proposals.propose(fleet, base, mine, datetime.now(UTC))
