@@ -55,22 +55,20 @@ class Clone:
     @classmethod
     def make(cls, url: str, folder: Path) -> Clone:
         """Clone a fleet, set up so that a plain `git push` is never refused for being behind."""
-        if folder.exists() and any(folder.iterdir()):
-            raise UsageError(f"{folder} exists already and is not empty; choose another name")
-        _stream(["git", "clone", "--quiet", "--", url, str(folder)], Path.cwd())
-        clone = cls(folder.resolve())
-        clone.equip()
-        return clone
+        from zedops import clone_setup
+
+        made = cls(clone_setup.clone(url, folder))
+        made.equip()
+        return made
 
     @classmethod
     def begin(cls, hub: Hub | str, folder: Path) -> Clone:
         """Make the first clone of a hub, or of another remote, that is still empty."""
-        Repository.init(folder, bare=False)
-        clone = cls(folder.resolve())
-        url = hub if isinstance(hub, str) else str(hub.path)
-        clone.repository.run("remote", "add", "origin", url)
-        clone.equip()
-        return clone
+        from zedops import clone_setup
+
+        made = cls(clone_setup.begin(hub if isinstance(hub, str) else str(hub.path), folder))
+        made.equip()
+        return made
 
     @staticmethod
     def list_remote(url: str) -> str:
@@ -84,10 +82,9 @@ class Clone:
 
     def equip(self) -> None:
         """Set where `git push` goes. Safe to repeat."""
-        if self.is_of_hub():
-            self.repository.run("config", "remote.origin.push", f"HEAD:{FOR_MAIN}")
-        self.repository.run("config", "pull.rebase", "true")
-        self.repository.run("config", "rebase.autoStash", "true")
+        from zedops import clone_setup
+
+        clone_setup.equip(self.root, of_hub=self.is_of_hub())
 
     def is_of_hub(self) -> bool:
         """Tell a zedops hub from any other remote: it has a ref of its own, or is one on disk."""

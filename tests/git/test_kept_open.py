@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from zedops.directories import MOVED_TO, Directories
 from zedops.errors import GitFailed
 from zedops.hub import MAIN, Hub
+from zedops.manager.ref_watch import watch
 from zedops.objects import NO_OBJECT, Signature
 from zedops.repository import Repository
 from zedops.trailers import EMAIL
@@ -98,11 +99,18 @@ def test_many_may_ask_at_once(hub: Hub) -> None:
     assert [each and each.id for each in found] == commits * 10
 
 
-def test_a_moved_ref_is_told(hub: Hub) -> None:
-    folder = hub.path / "refs" / "heads"
-    moves = Directories(folder, events=MOVED_TO)
-    root = commit(hub, ADA, {A: b"1"})
-    hub.repository.move_ref(MAIN, root, NO_OBJECT)
-    assert moves.wait() == {folder}
-    moves.close()
-    assert moves.wait() is None
+def test_a_ref_that_moves_past_the_hooks_wakes_the_manager(hub: Hub) -> None:
+    awake, stopping = threading.Event(), threading.Event()
+    branches = hub.path / "refs" / "heads"
+    watching = threading.Thread(target=watch, args=(branches, awake.set, stopping))
+    watching.start()
+    parent, moved = NO_OBJECT, False
+    for number in range(30):  # the watch may begin after the first of them
+        commit_id = commit(hub, ADA, {A: b"%d" % number})
+        hub.repository.move_ref(MAIN, commit_id, parent)
+        parent = commit_id
+        if moved := awake.wait(1):
+            break
+    stopping.set()
+    watching.join()
+    assert moved

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from zedops.clone import Clone
-from zedops.errors import GitFailed, UsageError
+from zedops.errors import UsageError
 from zedops.hub import Hub
 from zedops.layout import NAME
 from zedops.upstream import checked_url
@@ -53,6 +53,8 @@ def init_command(
     if source is not None:
         _go_on(source, directory)
         return
+    from zedops import clone_setup
+
     origin: Hub | str
     if upstream:
         origin = _empty(checked_url(upstream))
@@ -62,11 +64,8 @@ def init_command(
     (clone.root / "zedops.yaml").write_text(_SETTINGS.format(name=name))
     (clone.root / "servers.d").mkdir()
     (clone.root / "servers.d" / ".gitkeep").write_text("")
-    run = clone.repository.run
-    run("add", "zedops.yaml", "servers.d/.gitkeep")
-    run(*_identity(clone), "commit", "--quiet", "-m", f"Begin the fleet {name}")
-    run("push", "--quiet", "origin", "main:refs/heads/main")
-    run("branch", "--quiet", "--set-upstream-to=origin/main", "main")
+    begun = ["zedops.yaml", "servers.d/.gitkeep"]
+    clone_setup.push_first(clone.root, begun, f"Begin the fleet {name}")
     where = f"upstream {origin}" if isinstance(origin, str) else f"hub {origin.path}"
     click.echo(f"fleet {name!r}: {where}, clone {clone.root}")
     click.echo(f"next: zedops up {os.path.relpath(clone.root)}")
@@ -88,11 +87,3 @@ def _go_on(source: Path, directory: Path) -> None:
     click.echo(f"{servers} of {source}: hub {hub.path}, clone {clone.root}")
     click.echo(f"next: zedops up {os.path.relpath(clone.root)}")
 
-
-def _identity(clone: Clone) -> list[str]:
-    """Begin in zedops' own name where git knows no person yet."""
-    try:
-        clone.repository.run("var", "GIT_AUTHOR_IDENT")
-    except GitFailed:
-        return ["-c", "user.name=zedops", "-c", "user.email=zedops@localhost"]
-    return []

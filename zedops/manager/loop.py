@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from zedops import faults
 from zedops.bus import Bus
-from zedops.directories import MOVED_TO, Directories
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
+from zedops.manager import ref_watch
 from zedops.manager.clock import Clock, end_retentions
 from zedops.manager.housekeeping import Housekeeping
 from zedops.manager.judge import Judge
@@ -68,7 +69,6 @@ class Manager:
         #: A commit that was taken in; hosts hear of it before it is written down as seen.
         self._unseen: str | None = None
         self._next_look = 0.0
-        self._moves: Directories | None = None
         self._house = Housekeeping(hub.repository)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -86,18 +86,15 @@ class Manager:
         self._bus.serve(self)
         self.metrics.watch(self)
         self._turn()
-        folder = self.hub.path / "refs" / "heads"
-        loops: list[Callable[[], None]] = [self._run]
-        try:
-            self._moves = Directories(folder, events=MOVED_TO)
-            loops.append(self._watch)
-        except OSError as error:
-            log.warning("cannot watch %s (%s); looking every %s s instead", folder, error, POLL_S)
-        for loop in loops:
-            thread = threading.Thread(target=loop, name=f"manager{loop.__name__}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        branches = self.hub.path / "refs" / "heads"
+        self._begin("loop", self._run)
+        self._begin("refs", partial(ref_watch.watch, branches, self.wake, self._stopping))
         self._house.start()
+
+    def _begin(self, name: str, loop: Callable[[], None]) -> None:
+        thread = threading.Thread(target=loop, name=f"manager-{name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def stop(self) -> None:
         """Commit what is known and end."""
@@ -105,8 +102,6 @@ class Manager:
         self._house.stop()
         self.metrics.watch(None)
         self.wake()
-        if self._moves is not None:
-            self._moves.close()
         for thread in self._threads:
             thread.join(timeout=5)
         with self.changed:
@@ -322,11 +317,6 @@ class Manager:
         self._house.wake()
         self.on_commit(message.splitlines()[0])
         self.notify(message)
-
-    def _watch(self) -> None:
-        """Wake when main's ref moves; the poll in `_run` covers what this misses."""
-        while self._moves is not None and self._moves.wait():
-            self.wake()
 
 
 def _awake_s() -> float:
