@@ -7,6 +7,7 @@ another one go first.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 #: What is added to a file's name while it is written: left by who was killed then.
@@ -38,8 +39,11 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> None:
     partial = f"{path}{PARTIAL}"
     try:
         descriptor = os.open(partial, _NEW, mode)
-    except FileExistsError:  # of somebody who was killed; it may be anything
-        Path(partial).unlink(missing_ok=True)
+    except FileExistsError:  # left by a process that was killed; it may be anything
+        try:
+            Path(partial).unlink(missing_ok=True)
+        except (IsADirectoryError, PermissionError):  # unlink(2): which one depends on the system
+            set_aside(Path(partial))
         descriptor = os.open(partial, _NEW, mode)
     try:
         left = memoryview(content)
@@ -49,3 +53,14 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> None:
     finally:
         os.close(descriptor)
     os.replace(partial, path)  # noqa: PTH105 - as everything here
+
+
+def set_aside(path: Path) -> Path:
+    """Give what is damaged a name that says so, and return it. OSError where that cannot be."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside, more = path.with_name(f"{path.name}.damaged-{stamp}"), 1
+    while os.path.lexists(aside):
+        more += 1
+        aside = path.with_name(f"{path.name}.damaged-{stamp}-{more}")
+    path.rename(aside)
+    return aside

@@ -7,6 +7,7 @@ ten times a second met it. A SimpleQueue may be put to anywhere, also within its
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 from queue import Empty, SimpleQueue
@@ -18,11 +19,15 @@ class Ending:
     def __init__(self) -> None:
         self._is_set = False
         self._said: SimpleQueue[None] = SimpleQueue()
+        self._waker: socket.socket | None = None
 
     def set(self) -> None:
         """Say that it is time to end."""
         self._is_set = True
         self._said.put(None)
+        if (waker := self._waker) is not None:
+            with contextlib.suppress(OSError):  # it is full, or the main thread has just woken
+                waker.send(b"\0")
 
     def is_set(self) -> bool:
         """Tell whether it was said."""
@@ -39,7 +44,7 @@ class Ending:
         return True
 
     def wait_for_signal(self) -> None:
-        """Wait in the main thread until a signal's handler says it.
+        """Wait in the main thread until a signal's handler, or another thread, says it.
 
         Not as `wait` does: the kernel may give a signal to any thread, and a main thread that waits
         for a lock would not hear of it (signal(3), set_wakeup_fd).
@@ -48,6 +53,8 @@ class Ending:
         with reader, writer:
             writer.setblocking(False)
             signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+            self._waker = writer
             while not self._is_set:
                 reader.recv(1)
+            self._waker = None
             signal.set_wakeup_fd(-1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,24 +23,26 @@ if TYPE_CHECKING:
 
 
 def run(
-    fleet: str, root: Path, policy: Path, wait: Callable[[], object],
-    metrics: AgentMetrics | None = None,
+    fleet: str, root: Path, policy: Path, end: Ending, metrics: AgentMetrics | None = None,
 ) -> None:
-    """Keep a fleet's servers running until `wait` returns."""
+    """Keep a fleet's servers running until `end`; ZedopsError if another agent takes over."""
     membership = load(root, fleet)
     host, known = _host(fleet, root, membership)
     agent = Agent(fleet, host, Engine(), root, PolicyFile(policy), metrics)
+    agent.end = end
     link = _link(agent, membership) if membership else None
     agent.start(link)
     where = f"manager at {', '.join(membership.urls)}" if membership else "no manager"
     text = f"fleet {fleet!r}, host {host}: {known} servers on disk, {where}"
     logbook.announce(text, "started", fleet=fleet, host=host, servers=known)
     try:
-        wait()
+        end.wait_for_signal()
     finally:
         agent.stop()
         if link is not None:
             link.close()
+    if agent.lost:
+        raise ZedopsError(agent.lost)
 
 
 def _host(fleet: str, root: Path, membership: Membership | None) -> tuple[str, int]:
@@ -84,7 +85,7 @@ def main() -> None:
         signal.signal(number, lambda *_: end.set())
     try:
         root, policy = arguments.data_root.absolute(), arguments.policy.absolute()
-        run(arguments.fleet, root, policy, end.wait_for_signal)
+        run(arguments.fleet, root, policy, end)
     except ZedopsError as error:
         sys.stderr.write(f"zedops-agent: {error}\n")
         sys.exit(error.exit_code)

@@ -17,6 +17,7 @@ from typing import assert_never
 from zedops.bus import Link, Stream
 from zedops.calls import ExecRequest, LogsRequest, Reply, Request, StreamRequest
 from zedops.directories import Directories
+from zedops.ending import Ending
 from zedops.errors import (
     EngineFailed,
     EngineUnreachable,
@@ -24,6 +25,7 @@ from zedops.errors import (
     NotKept,
     ZedopsError,
 )
+from zedops.locks import LOOK_S
 from zedops.wire import DesiredDocument
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
@@ -86,6 +88,9 @@ class Agent:
         self._unwatched = ""
         self._saying = threading.Lock()
         self._engine_gone = False
+        #: Said when this agent has to end: another one works in its place. Else empty.
+        self.lost = ""
+        self.end = Ending()
         self._threads: list[threading.Thread] = []
 
     def start(self, link: Link | None = None) -> None:
@@ -94,7 +99,7 @@ class Agent:
         self._metrics.look = self.standing
         loops = {
             "dispatch": self._schedule.run, "listen": self._listen, "tick": self._tick,
-            "contact": self._contact.run,
+            "contact": self._contact.run, "lock": self._keep_lock,
         }
         try:
             self._homes = Directories()
@@ -290,6 +295,17 @@ class Agent:
                 if self._lookout.has_changed(want):
                     changed.add(key)
         self._schedule.mark_idle(changed)
+
+    def _keep_lock(self) -> None:
+        """End the work once another agent has this one's place."""
+        while not self._schedule.stopping:
+            if not self._store.holds():
+                self._reconciler.stopping = True
+                self.lost = self._store.taken
+                log.error("%s", self.lost)
+                self.end.set()
+                return
+            self._schedule.pause(LOOK_S)
 
     def _watch_home(self, server_id: str) -> None:
         """Watch the directory above a server's volumes, which no world is written to."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from zedops import disk, sealing
 from zedops.errors import EngineFailed, ZedopsError
 from zedops.model import Definition
+
+log = logging.getLogger(__name__)
 
 
 class Secrets:
@@ -29,20 +32,45 @@ class Secrets:
     # --- the host's key
 
     def prepare(self) -> None:
-        """Have the key, made at the first start; only for the agent, which holds the lock."""
+        """Have the key, made at the first start; only for the agent, which holds the lock.
+
+        A damaged one is set aside: what was encrypted for it must be encrypted again.
+        """
         path = self._home / "age.key"
         try:
-            if not path.exists():
-                disk.write(path, f"{sealing.new_identity()}\n".encode())
-            self._key = path.read_text().strip()
-            recipient = sealing.recipient_of(self._key)
-            shown = self._home / "recipient"
-            if not shown.exists() or shown.read_text().strip() != recipient:
-                disk.write(shown, f"{recipient}\n".encode())
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
+            self._key = self._sound_key(path)
+            if not self._key:
+                self._key = sealing.new_identity()
+                disk.write(path, f"{self._key}\n".encode())
+            self._show(self._home / "recipient", sealing.recipient_of(self._key))
+        except OSError as error:
             remedy = "put it back from a backup, or move it away and encrypt anew"
-            raise ZedopsError(f"{path} cannot be used: {reason}; {remedy}") from error
+            raise ZedopsError(f"{path} cannot be used: {error.strerror}; {remedy}") from error
+
+    def _sound_key(self, path: Path) -> str:
+        """Read the key; empty where there is none, or where it was damaged and is set aside."""
+        try:
+            key = disk.read(path).decode().strip()
+            sealing.recipient_of(key)
+        except FileNotFoundError:
+            return ""
+        except (ValueError, IsADirectoryError):
+            aside = disk.set_aside(path).name
+            remedy = "put it back from a backup, or encrypt each value again"
+            log.error("%s is damaged; set aside as %s, a new key is made; %s", path, aside, remedy)
+            return ""
+        return key
+
+    def _show(self, path: Path, recipient: str) -> None:
+        """Keep the public key where its owner can read it."""
+        try:
+            if disk.read(path).decode("ascii", "replace").strip() == recipient:
+                return
+        except FileNotFoundError:
+            pass
+        except IsADirectoryError:
+            disk.set_aside(path)
+        disk.write(path, f"{recipient}\n".encode())
 
     def recipient(self) -> str:
         """Name the public key."""

@@ -1,37 +1,49 @@
 """What an agent keeps on disk: its desired document, its memory of each server.
 
-With the manager and the network gone, this is all that an agent works from.
+With the manager and the network gone, this is all that an agent works from. A file that cannot be
+understood is set aside under a name that says so, and the agent goes on: the manager has the
+document, and what runs shows the rest. A file that cannot be read at all says nothing: no work
+begins on its server until it can.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from zedops import disk, faults
 from zedops.errors import NotKept, ZedopsError
+from zedops.locks import Lock, holder
 from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Store:
     """The files of one fleet's agent under `<root>/agent/<fleet>`."""
 
     def __init__(self, root: Path, fleet: str) -> None:
+        self._fleet = fleet
         self._home = root / "agent" / fleet
         self._memories = self._home / "memory"
         #: Whose the containers are that carry no label of zedops: container id → server id.
         self.adopted: dict[str, str] = {}
         try:
-            self._memories.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = (self._home / "lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for each in (self._home.parent, self._home):
+                each.mkdir(parents=True, exist_ok=True)
+                each.chmod(0o700)  # a user who may open the lock could hold it
+            self._lock = Lock(self._home / "lock")
+            _have_directory(self._memories)
         except BlockingIOError as error:
-            held = f"another agent for fleet {fleet!r} works in {self._home}; stop it first"
+            who = holder(self._home / "lock")
+            held = f"another agent for fleet {fleet!r}{who} works in {self._home}; stop it first"
             raise ZedopsError(held) from error
         except OSError as error:
             remedy = "choose another place with --data-root"
@@ -39,17 +51,30 @@ class Store:
 
     def close(self) -> None:
         """Let another agent work here."""
-        self._lock.close()
+        self._lock.release()
+
+    def holds(self) -> bool:
+        """Say whether this agent is still the only one here."""
+        return self._lock.holds()
+
+    @property
+    def taken(self) -> str:
+        """Say in one line that another agent took over."""
+        who = holder(self._home / "lock")
+        return f"another agent for fleet {self._fleet!r}{who} took {self._home} over; this one ends"
 
     def load_desired(self) -> DesiredDocument | None:
-        """Read the last document; None before the first one."""
+        """Read the last document; None before the first one, or where it is damaged."""
         path = self._home / "desired.json"
         try:
-            return DesiredDocument.model_validate_json(disk.read(path))
-        except FileNotFoundError:
+            found = _understood(path, DesiredDocument.model_validate_json)
+        except OSError as error:
+            log.error("%s cannot be read: %s; asking the manager", path, error.strerror)
             return None
-        except ValidationError as error:
-            raise ZedopsError(f"{path} is damaged; move it away and start again") from error
+        if found is not None and found.fleet != self._fleet:
+            _set_aside(path, f"it is of fleet {found.fleet!r}")
+            return None
+        return found
 
     def save_desired(self, document: DesiredDocument) -> None:
         """Keep the newest document."""
@@ -59,11 +84,22 @@ class Store:
 
     def load_unsent(self) -> list[ServerReport]:
         """Read what could not be reported before this agent was started."""
+        path = self._home / "unsent.jsonl"
+        reports, damage = [], ""
         try:
-            lines = (self._home / "unsent.jsonl").read_text().splitlines()
-            return [ServerReport.model_validate_json(each) for each in lines]
-        except (FileNotFoundError, ValidationError):
+            lines = disk.read(path).splitlines()
+        except FileNotFoundError:
             return []
+        except OSError as error:
+            lines, damage = [], error.strerror or str(error)
+        for line in lines:
+            try:
+                reports.append(ServerReport.model_validate_json(line))
+            except ValidationError as error:
+                damage = _first_line(error)
+        if damage:
+            _set_aside(path, damage)
+        return reports
 
     def save_unsent(self, reports: list[ServerReport]) -> None:
         """Keep what could not be reported; nothing, once it was."""
@@ -77,10 +113,17 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def load_memory(self, server_id: str) -> Memory:
-        """Read what is known of a server; a fresh memory where nothing is."""
+        """Read what is known of a server; a fresh memory where nothing is, or it is damaged.
+
+        NotKept where it cannot be read: it may say that a world was there.
+        """
+        path = self._memories / f"{server_id}.json"
         try:
-            found = Memory.model_validate_json(disk.read(self._memories / f"{server_id}.json"))
-        except (FileNotFoundError, ValidationError):
+            found = _understood(path, Memory.model_validate_json)
+        except OSError as error:
+            remedy = "see to that; nothing is begun for this server, zedops tries again"
+            raise NotKept(f"cannot read {path}: {error.strerror}; {remedy}") from error
+        if found is None:
             return Memory()
         if found.adopted is not None:
             self.adopted[found.adopted] = server_id
@@ -104,3 +147,42 @@ def _keeping(home: Path) -> Iterator[None]:
     except OSError as error:
         remedy = "see to that; servers go on, nothing new is begun, zedops tries again"
         raise NotKept(f"cannot write in {home}: {error.strerror}; {remedy}") from error
+
+
+def _understood(path: Path, read: Callable[[bytes], T]) -> T | None:
+    """Read a file; None where there is none, or where it was damaged and is set aside now.
+
+    OSError where it cannot be looked into, which says nothing.
+    """
+    try:
+        return read(disk.read(path))
+    except FileNotFoundError:
+        return None
+    except IsADirectoryError:
+        _set_aside(path, "it is a directory")
+    except ValidationError as error:
+        _set_aside(path, _first_line(error))
+    return None
+
+
+def _set_aside(path: Path, why: str) -> None:
+    try:
+        where = disk.set_aside(path)
+    except OSError as error:
+        log.error("%s is damaged (%s) and cannot be moved: %s", path, why, error.strerror)
+    else:
+        log.error("%s is damaged (%s); set aside as %s, going on without it", path, why, where.name)
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    return str(first["msg"])[:200]
+
+
+def _have_directory(path: Path) -> None:
+    """Make a directory for this user only; a file in its place is set aside."""
+    try:
+        path.mkdir(exist_ok=True, mode=0o700)
+    except FileExistsError:
+        _set_aside(path, "it is no directory")
+        path.mkdir(mode=0o700)

@@ -40,10 +40,27 @@ def test_what_is_beside_it_is_never_written_into(tmp_path: Path) -> None:
     assert (path.read_bytes(), victim.read_bytes()) == (b"secret", b"mine")
 
 
-def test_what_was_there_stays_where_the_new_one_cannot_be(tmp_path: Path) -> None:
+def test_a_directory_in_the_way_is_set_aside_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     disk.write(path, b"before")
     (tmp_path / "kept.new").mkdir()
-    with pytest.raises(OSError, match=r"directory|permitted"):
+    (tmp_path / "kept.new" / "mine").touch()
+    disk.write(path, b"after")
+    assert path.read_bytes() == b"after"
+    assert [each.name for each in tmp_path.glob("kept.new.damaged-*/*")] == ["mine"]
+
+
+def test_what_was_there_stays_where_the_new_one_cannot_be(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.mkdir()
+    with pytest.raises(OSError, match="directory"):
         disk.write(path, b"after")
-    assert path.read_bytes() == b"before"
+    assert path.is_dir()
+
+
+def test_what_is_set_aside_twice_in_a_second_is_kept_twice(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    for content in (b"one", b"two"):
+        disk.write(path, content)
+        disk.set_aside(path)
+    assert {each.read_bytes() for each in tmp_path.iterdir()} == {b"one", b"two"}

@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import signal, sys, threading
-from zedops.cli.up import wait_for_end
+from zedops.cli.up import ending
 
 def told():
     while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -19,7 +19,7 @@ def told():
     signal.pthread_kill(threading.get_ident(), int(sys.argv[1]))
 
 threading.Thread(target=told, daemon=True).start()
-wait_for_end()
+ending().wait_for_signal()
 print("ended")
 """
 

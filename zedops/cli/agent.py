@@ -12,7 +12,7 @@ import click
 from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.network import SERVER_OPTIONS
 from zedops.cli.running import Running, running_options
-from zedops.cli.up import wait_for_end
+from zedops.cli.up import ending
 from zedops.errors import UsageError
 from zedops.places import default_data_root
 
@@ -138,4 +138,4 @@ def _run(fleet: str, root: Path, policy: Path, running: Running) -> None:
 
     metrics = AgentMetrics(new_registry())
     with running.watched(metrics):
-        run(fleet, root, policy.absolute(), wait_for_end, metrics)
+        run(fleet, root, policy.absolute(), ending(), metrics)

@@ -11,8 +11,9 @@ from zedops.bus.local import LocalBus
 from zedops.cli.network import Network, Reach, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
-from zedops.cli.up import ending, serving, tell
+from zedops.cli.up import TAKEN_OVER, ending, serving, tell
 from zedops.ending import Ending
+from zedops.errors import ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
 from zedops.logbook import announce
@@ -85,6 +86,8 @@ def _manage(
         click.echo(f"{error}", err=True)
     finally:
         bus.unserve()
+    if manager.deposed.is_set() and found.lease is None:
+        raise ZedopsError(TAKEN_OVER.format(manager.hub.path))
 
 
 def _stand_by(hub: Hub, lease: NatsLease, end: Ending) -> Fleet | None:

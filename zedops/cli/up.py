@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +20,7 @@ from zedops.cli.network import Network, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
 from zedops.ending import Ending
-from zedops.errors import UsageError
+from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet
 from zedops.logbook import announce
 from zedops.manager.door import Door
@@ -30,6 +31,11 @@ from zedops.manager.mirror import Mirror
 from zedops.places import default_data_root
 from zedops.settings import Settings
 from zedops.vitals import new_registry
+
+if TYPE_CHECKING:
+    from zedops_agent.loop import Agent
+
+TAKEN_OVER = "another manager leads {} now; this one has ended, servers go on"
 
 
 @click.command("up")
@@ -57,12 +63,16 @@ def up_command(
     from zedops_agent.loop import Agent
     from zedops_agent.metrics import AgentMetrics
     from zedops_agent.policy import PolicyFile
+    from zedops_agent.store import Store
 
     running.prepare()
     metrics = Metrics(new_registry())
     agent_metrics = AgentMetrics(metrics.registry)
     hub, local = find_fleet(fleet, remote), LocalBus()
     engine = Engine()
+    root = (data_root or default_data_root()).absolute()
+    # an agent that works here already has a manager: leave the hub to that one
+    Store(root, hub.read_settings().name).close()
     with reach(network, hub, hub.read_settings().name) as found:
         bus = Switch(local, found.bus) if found.bus else local
         manager = Manager(hub, bus, metrics=metrics)
@@ -73,7 +83,6 @@ def up_command(
         ):
             settings = manager.ledger.settings
             name = _this_host(host, settings)
-            root = (data_root or default_data_root()).absolute()
             owner = PolicyFile(policy.absolute())
             agent = Agent(settings.name, name, engine, root, owner, agent_metrics)
             agent.start(local.join(name, agent))
@@ -86,10 +95,22 @@ def up_command(
             )
             try:
                 with running.watched(metrics, agent_metrics):
-                    wait_for_end()
+                    _wait_for_end(manager, agent)
             finally:
                 manager.ending = True
                 agent.stop()
+    if agent.lost:
+        raise ZedopsError(agent.lost)
+    if manager.deposed.is_set():
+        raise ZedopsError(TAKEN_OVER.format(hub.path))
+
+
+def _wait_for_end(manager: Manager, agent: Agent) -> None:
+    """Wait for Ctrl-C or a polite kill, or until another zedops took a place of this one's."""
+    end = ending()
+    manager.on_deposed, agent.end = end.set, end
+    if not manager.deposed.is_set() and not agent.lost:
+        end.wait_for_signal()
 
 
 def _this_host(named: str | None, settings: Settings) -> str:
@@ -156,11 +177,6 @@ def _loading() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def wait_for_end() -> None:
-    """Wait for Ctrl-C or a polite kill."""
-    ending().wait_for_signal()
 
 
 def tell(subject: str) -> None:

@@ -17,12 +17,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zedops import faults, hook
+from zedops import disk, faults, hook
 from zedops.bus import Bus, Enrolment
 from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
 from zedops.hub import FOR_MAIN, MAIN
+from zedops.locks import LOOK_S
 from zedops.manager import answers, caller, requests
 from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
@@ -45,9 +46,13 @@ class Door:
         self._enrolment = enrolment
         self._gate = Gate(manager.hub, manager.warm)
         self._path = manager.hub.path / hook.SOCKET
-        self._path.unlink(missing_ok=True)
-        # a socket's path may have 108 bytes at most: go through the open directory (unix(7))
-        self._folder = os.open(self._path.parent, os.O_RDONLY)
+        self._closing = threading.Event()
+        self._open()
+        self._watch = threading.Thread(target=self._stay_open, name="door-watch", daemon=True)
+        self._watch.start()
+
+    def _open(self) -> None:
+        """Listen at the socket's path."""
         door = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -59,18 +64,42 @@ class Door:
             block_on_close = False
             request_queue_size = 128
 
-        self._server = Server(f"/proc/self/fd/{self._folder}/{self._path.name}", Handler)
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        if self._path.is_dir():
+            disk.set_aside(self._path)
+        self._path.unlink(missing_ok=True)
+        # a socket's path may have 108 bytes at most: go through the open directory (unix(7))
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            self._server = Server(f"/proc/self/fd/{folder}/{self._path.name}", Handler)
+        finally:
+            os.close(folder)
         self._inode = self._path.stat().st_ino
         threading.Thread(target=self._server.serve_forever, name="door", daemon=True).start()
 
+    def _stay_open(self) -> None:
+        """Open again where the socket was removed; another manager's in its place stays."""
+        while not self._closing.wait(LOOK_S):
+            try:
+                if os.path.lexists(self._path) or self._manager.deposed.is_set():
+                    continue
+                before = self._server
+                self._open()
+                log.warning("%s was removed; listening there again", self._path)
+                before.shutdown()
+                before.server_close()
+            except OSError as error:
+                log.warning("cannot listen at %s: %s; trying again", self._path, error)
+
     def close(self) -> None:
         """Shut the door."""
+        self._closing.set()
+        self._watch.join()
         self._server.shutdown()
         self._server.server_close()
         with contextlib.suppress(FileNotFoundError):
             if self._path.stat().st_ino == self._inode:  # else another manager's, which took over
                 self._path.unlink()
-        os.close(self._folder)
 
     def serve(self, handler: socketserver.StreamRequestHandler) -> None:
         """Answer one request."""

@@ -50,6 +50,7 @@ class Manager:
         self._lease = lease
         #: Set once another manager leads: there is nothing left to do but `stop`.
         self.deposed = threading.Event()
+        self.on_deposed: Callable[[], None] = lambda: None
         self.ledger = Ledger()
         #: Guards the ledger; notified whenever something that a person may wait for changed.
         self.changed = threading.Condition()
@@ -227,8 +228,9 @@ class Manager:
                     log.warning("the hub can be written again")
                 races, trouble = 0, ""
             except Deposed as error:
-                log.warning("%s; standing by", error)
+                log.warning("%s; %s", error, "standing by" if self._lease else "this one ends")
                 self.deposed.set()
+                self.on_deposed()
                 return
             except RaceLost as error:
                 self.metrics.races.inc()

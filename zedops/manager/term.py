@@ -1,6 +1,7 @@
 """Who leads: one manager at a time has the hub.
 
-On one machine a lock on the hub decides, which the kernel takes back when a process dies. Several
+On one machine a lock on the hub decides, which the kernel takes back when a process dies. A manager
+whose lock file was replaced under it has lost the hub, and ends (`locks`). Several
 managers hold a lease besides, somewhere that all of them reach; the lock cannot tell them then that
 one of them sleeps. Neither is the fence: that is the epoch, which git checks in the transaction of
 every commit, and which agents check in every document. So a manager that was paused and goes on
@@ -9,11 +10,11 @@ believing that it leads can do nothing.
 
 from __future__ import annotations
 
-import fcntl
 from typing import Protocol
 
 from zedops.errors import ZedopsError
 from zedops.hub import Hub
+from zedops.locks import Lock, holder
 
 
 class Lease(Protocol):
@@ -36,13 +37,15 @@ class Term:
         """Take the hub over; ZedopsError if somebody else has it."""
         self._hub, self._lease = hub, lease
         hub.runtime.mkdir(mode=0o700, exist_ok=True)
-        self._lock = (hub.runtime / "lock").open("w")
         try:
-            kind = fcntl.LOCK_EX if lease is None else fcntl.LOCK_SH
-            fcntl.flock(self._lock, kind | fcntl.LOCK_NB)
+            self._lock = Lock(hub.runtime / "lock", shared=lease is not None)
         except BlockingIOError as error:
             remedy = "stop it first, or give both the same --nats"
-            raise ZedopsError(f"another manager works on {hub.path}; {remedy}") from error
+            who = holder(hub.runtime / "lock")
+            raise ZedopsError(f"another manager{who} works on {hub.path}; {remedy}") from error
+        except OSError as error:
+            fact = f"cannot use {hub.runtime / 'lock'}: {error.strerror}"
+            raise ZedopsError(f"{fact}; run zedops as the user who owns the hub") from error
         hub.equip()
         hub.clear_stale_lock(patience_s=0.0 if lease is None else 5.0)
         #: Newer managers' documents win over older ones'.
@@ -55,9 +58,12 @@ class Term:
 
     def check(self) -> None:
         """Raise Deposed if another manager took over, or could have."""
+        if not self._lock.holds():
+            who = holder(self._hub.runtime / "lock")
+            raise Deposed(f"another manager{who} took {self._hub.path} over")
         if not self.goes_on or not self._hub.is_current_epoch():
             raise Deposed("another manager leads this fleet now")
 
     def end(self) -> None:
         """Let somebody else have the hub."""
-        self._lock.close()
+        self._lock.release()
