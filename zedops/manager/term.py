@@ -42,7 +42,7 @@ class Term:
         except BlockingIOError as error:
             remedy = "stop it first, or give both the same --nats"
             who = holder(hub.runtime / "lock")
-            raise ZedopsError(f"another manager{who} works on {hub.path}; {remedy}") from error
+            raise ZedopsError(f"another manager works on {hub.path}{who}; {remedy}") from error
         except OSError as error:
             fact = f"cannot use {hub.runtime / 'lock'}: {error.strerror}"
             raise ZedopsError(f"{fact}; run zedops as the user who owns the hub") from error
