@@ -16,9 +16,6 @@ import click
 from zedops import __version__
 from zedops.errors import ZedopsError
 
-#: Set by a shell that completes a line (click, "Shell Completion").
-VARIABLE = "_ZEDOPS_COMPLETE"
-
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "host", "agent", "completion"],
     "Look": ["list", "show", "status", "watch", "stats", "history", "logs", "data", "plan", "diff",
@@ -91,7 +88,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    if VARIABLE in os.environ:
+    if "_ZEDOPS_COMPLETE" in os.environ:  # `completion.VARIABLE`, which is not loaded yet
         from zedops.cli import completion
 
         completion.answer()

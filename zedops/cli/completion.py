@@ -14,8 +14,10 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from zedops.cli import VARIABLE, grammar
+from zedops.cli import grammar
 
+#: Set by a shell that completes a line (click, "Shell Completion").
+VARIABLE = "_ZEDOPS_COMPLETE"
 _SHELLS = ["bash", "zsh", "fish"]
 _PROGRAM = "zedops"
 
