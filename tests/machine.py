@@ -165,7 +165,7 @@ class Machine:
 
     def state(self, name: str) -> dict[str, Any]:
         """Read a server's facts as the hub has them."""
-        rows = json.loads(self.zedops("list", "--json").stdout)
+        rows = json.loads(self.zedops("list", "--all", "--json").stdout)
         found: dict[str, Any] = next((row for row in rows if row["name"] == name), {})
         return found
 

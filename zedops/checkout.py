@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from zedops.errors import GitFailed, UsageError
-from zedops.layout import SETTINGS_PATH
+from zedops.layout import SERVERS, SETTINGS_PATH
 from zedops.repository import Repository
 
 REMOTE = "refs/remotes/origin/"
@@ -63,8 +63,13 @@ def at(repository: Repository, when: str) -> str:
         "rev-list", "-1", "--first-parent", f"--before={moment}", REMOTE_MAIN
     )
     if not found:
-        raise UsageError(f"the fleet had not begun at {when}")
+        raise UsageError(f"the fleet had not begun at {moment}")
     return found
+
+
+def places(name: str) -> str:
+    """Write the pathspec (gitglossary(7)) of the file of a server, in whatever folder it is."""
+    return f":(glob){SERVERS}/**/{name}.yaml"
 
 
 def branches(repository: Repository) -> list[str]:

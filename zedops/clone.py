@@ -17,6 +17,7 @@ from pathlib import Path
 from zedops import checkout, contended, snapshot, working
 from zedops.checkout import REMOTE, REMOTE_MAIN
 from zedops.deletions import TRAILER
+from zedops.document import stem
 from zedops.errors import GitFailed, RaceLost, UsageError
 from zedops.fleet import SERVERS, Fleet, tombstone_path
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
@@ -149,8 +150,19 @@ class Clone:
         tip = self._tip(REMOTE_MAIN)
         if not NAME.fullmatch(name):  # nor may it become a path
             return self._some(tip)
-        paths = (f"{SERVERS}/{name}.yaml", tombstone_path(name))
+        paths = [f"{SERVERS}/{name}.yaml", tombstone_path(name)]
+        if paths[0] not in self.repository.tree(tip, paths[0]):
+            # in a folder: only names are listed, nothing is read
+            paths += [path for path in self.repository.tree(tip, SERVERS) if stem(path) == name]
         return self._with_states(self._some(tip, *paths), *paths)
+
+    def last_place(self, name: str) -> str:
+        """Say where a deleted server's file was, as far as the history here tells."""
+        found = self.repository.pipe(
+            "log", "-1", "--no-renames", "--diff-filter=D", "--name-only", "-z", "--format=",
+            REMOTE_MAIN, "--", checkout.places(name),
+        ).decode("utf-8", "surrogateescape").strip("\n\0")
+        return found.split("\0")[0].strip() or f"{SERVERS}/{name}.yaml"
 
     def settings(self) -> Settings:
         """Read the settings only, as the hub had them at the last fetch."""

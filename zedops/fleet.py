@@ -108,6 +108,11 @@ class Fleet:
         """Name the host of a server; None where its definition leaves that open."""
         if document.definition and document.definition.host:
             return document.definition.host
+        return self.default_host
+
+    @property
+    def default_host(self) -> str | None:
+        """Name the host of servers whose definitions name none; None where that is open."""
         default = self.settings.defaults.get("host")
         if default is not None:
             return str(default)

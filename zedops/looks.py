@@ -48,8 +48,7 @@ class Orphan:
 def the_host(fleet: Fleet, named: str | None) -> str:
     """Choose the host that is meant. UsageError names those that there are."""
     hosts = fleet.settings.hosts
-    if named is None and len(hosts) == 1:
-        return hosts[0]
+    named = named or fleet.default_host
     if named not in hosts:
         problem = "say which host with --host" if named is None else f"no host {named!r}"
         raise UsageError(f"{problem}; the fleet has {', '.join(hosts)}")

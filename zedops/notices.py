@@ -14,7 +14,7 @@ from zedops.fleet import Fleet
 from zedops.model import Status
 from zedops.quantities import format_duration
 from zedops.settings import Event
-from zedops.trailers import read_trailers
+from zedops.trailers import read_reasons, read_trailers
 
 _EVENTS = {
     Status.FAILED: Event.FAILED, Status.MISSING: Event.MISSING, Status.RUNNING: Event.RUNNING,
@@ -33,14 +33,12 @@ class Notice:
 
 def of_commit(message: str) -> list[Notice]:
     """Read what a state commit tells of its servers: where each was on the way, and ended."""
-    paragraphs = message.strip().split("\n\n")
-    reasons = paragraphs[1].splitlines() if len(paragraphs) > 2 else []
+    reasons = read_reasons(message)
     found = []
     for group in read_trailers(message):
         moves = group.get("transition", "").split(" → ")[1:]
         name = group["server"]
-        mine = [each for each in reasons if each.startswith(f"{name}: ")]
-        why = mine[0].partition(": ")[2] if mine else ""
+        why = reasons.get(name, "")
         for at, move in enumerate(moves):
             is_last = at == len(moves) - 1
             event = _EVENTS.get(Status(move))

@@ -57,6 +57,7 @@ class Event:
     commit: Annotated[str, "its full id"]
     servers: Annotated[list[str], "whose files it touched"]
     transitions: Annotated[list[dict[str, str]], "zedops' own: server, id, host, transition, …"]
+    why: Annotated[dict[str, str], "zedops' own: the reason, by server"]
 
 
 @dataclass(frozen=True)

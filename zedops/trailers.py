@@ -9,6 +9,13 @@ from __future__ import annotations
 EMAIL = "zedops@localhost"
 
 
+def read_reasons(message: str) -> dict[str, str]:
+    """Read the reasons of a state commit, by server: its second paragraph of three."""
+    paragraphs = message.strip().split("\n\n")
+    lines = paragraphs[1].splitlines() if len(paragraphs) > 2 else []
+    return {name: why for name, colon, why in (each.partition(": ") for each in lines) if colon}
+
+
 def read_trailers(message: str) -> list[dict[str, str]]:
     """Read the trailer groups of a state commit back, one mapping a server.
 

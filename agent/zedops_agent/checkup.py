@@ -53,7 +53,7 @@ def _engine(look: Callable[[], About]) -> Iterator[Finding]:
     try:
         about = look()
     except EngineFailed as error:
-        remedy = "start it; `systemctl status docker` says more"
+        remedy = "`systemctl status docker` says more"
         yield Finding.wrong("Docker Engine", str(error), remedy)
         return
     said = f"{about.version}, API {about.api}"

@@ -328,3 +328,23 @@ def test_a_push_that_the_remote_forbids_says_so_and_changes_nothing(
         mine.act({C: b"image: c\n"}, "c: new")
     assert "main is protected: open a pull request" in capfd.readouterr().err
     assert remote.git("rev-parse", "main") == before
+
+
+def test_a_server_in_a_folder_is_found_by_its_name_alone(hub: Hub, ada: Person) -> None:
+    ada.commit({"servers.d/eu/deep/d.yaml": "image: d\n", "servers.d/us/b2.yaml": "image: e\n"})
+    ada.push()
+    ada.clone.fetch()
+    assert set(ada.clone.glimpse("d").documents) == {"servers.d/eu/deep/d.yaml"}
+    assert set(ada.clone.glimpse("b").documents) == {B}
+    assert not ada.clone.glimpse("deep").documents
+
+
+def test_a_deleted_server_is_known_to_come_from_its_folder(hub: Hub, ada: Person) -> None:
+    path = "servers.d/eu/deep/d.yaml"
+    ada.commit({path: "image: d\n"})
+    ada.push()
+    ada.commit({path: None})
+    ada.push()
+    ada.clone.fetch()
+    assert ada.clone.last_place("d") == path
+    assert ada.clone.last_place("never") == "servers.d/never.yaml"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,10 +40,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("show", 2, "Missing argument 'SERVER'"),
         ("logs rosewood", 1, "no manager is running on"),
         ("exec rosewood -- true", 1, "no manager is running on"),
-        ("stop rosewood --wait", 1, "nobody to wait for"),
+        ("stop rosewood --wait", 1, "no manager runs, so there is nothing to wait for"),
         ("move rosewood --host cellar", 2, "no host 'cellar'; the fleet has local"),
         ("delete rosewood", 130, "interrupted"),
-        ("status rosewood", 0, ""),
+        ("status rosewood", 0, "no manager is running on"),
+        ("list", 0, "so nothing looks at the containers: no states yet"),
+        ("list --json", 0, "start it with `zedops up`"),
+        ("history", 0, ""),
     ],
 )
 def test_what_is_mistyped_or_cannot_be_is_said_with_its_code(
@@ -58,3 +63,49 @@ def test_outside_a_fleet_every_command_says_how_to_get_into_one(tmp_path: Path) 
         done = zedops(*line.split(), cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert "is no clone of a fleet; go into a clone of a fleet, or make one" in done.stderr
+
+
+def test_a_terminal_without_the_letters_gets_plain_ones(clone: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "zedops", "show", "rosewood", "--resolved"], cwd=clone,
+        capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    for text, shown in (("a → b …", b"a -> b ..."), ("Zoë", b"Zo\\xeb")):
+        script = f"from zedops.cli import output; output.speak_any_encoding(); print({text!r})"
+        said = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, check=True,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        )
+        assert said.stdout == shown + b"\n"
+
+
+def test_a_history_tells_of_a_server_under_the_names_that_it_had(tmp_path: Path) -> None:
+    assert zedops("init", "fleet", cwd=tmp_path).returncode == 0
+    clone = tmp_path / "fleet"
+    git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+
+    def push(message: str) -> None:
+        for line in (["add", "--all"], ["commit", "--quiet", "-m", message], ["push", "--quiet"]):
+            subprocess.run([*git, *line], cwd=clone, check=True, capture_output=True)
+
+    (clone / "servers.d/old.yaml").write_text("image: a\nlabels: {what: \"the first one\"}\n")
+    push("old: begin")
+    (clone / "servers.d/old.yaml").rename(clone / "servers.d/new.yaml")
+    push("old is new now")
+    (clone / "servers.d/old.yaml").write_text("image: b\n")
+    push("old: another one")
+
+    def told(name: str) -> list[str]:
+        done = zedops("history", name, "--json", cwd=clone)
+        return [each["what"] for each in json.loads(done.stdout)]
+
+    assert told("new") == ["old: begin", "old is new now"]
+    assert told("old") == ["old: begin", "old is new now", "old: another one"]
+    east = {**os.environ, "TZ": "UTC-05:30"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "zedops", "history", "new"], cwd=clone, env=east,
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()[1].split("\t")[0]
+    assert shown.endswith("+05:30")
+    assert zedops("list", "--at", shown, cwd=clone).stdout.splitlines()[1].startswith("old\t")

@@ -92,8 +92,10 @@ def main() -> NoReturn:
         from zedops.cli import completion
 
         completion.answer()
+    from zedops.cli.output import speak_any_encoding
     from zedops.repository import clean_environment
 
+    speak_any_encoding()
     clean_environment()
     try:
         code = cli.main(standalone_mode=False)

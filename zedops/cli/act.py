@@ -11,7 +11,7 @@ from zedops.cli.ask import is_managed
 from zedops.clone import Clone
 from zedops.document import Document
 from zedops.errors import HostUnavailable, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet import Fleet, Kind, kind_of
 from zedops.lifecycle import SETTLED
 from zedops.model import Desired, Drift, State, Status
 from zedops.settings import Settings
@@ -38,41 +38,53 @@ def act(
     name: str,
     *,
     wait: bool,
+    ends: bool = False,
     options: tuple[str, ...] = (),
 ) -> None:
-    """Commit and push; then, if asked to, wait for the server to come to rest."""
+    """Commit and push; then, if asked to, wait for the server to come to rest.
+
+    `ends`: the act removes the server, so that it may be deleted or purged in the end.
+    """
     commit = clone.act(files, message, options)
     if wait:
-        wait_for(clone, name, commit)
+        wait_for(clone, name, commit, ends=ends)
 
 
-def wait_for(clone: Clone, name: str, commit: str) -> None:
-    """Wait until a server's state speaks of a commit and is at rest; say what is seen meanwhile."""
+def wait_for(clone: Clone, name: str, commit: str | None, *, ends: bool = False) -> None:
+    """Wait until a server's state speaks of a commit and is at rest; say what is seen meanwhile.
+
+    Without a commit any state at rest will do. ZedopsError where it ends otherwise than asked for.
+    """
     deadline = time.monotonic() + _WAIT_MAX_S
     begun = time.time()
     pause_s = _POLL_FAR_S if clone.origin_path() is None else _POLL_S
     seen: Status | None = None
+    server_id: str | None = None
     while time.monotonic() < deadline:
         if not is_managed(clone):
-            raise HostUnavailable(
-                f"{name}: pushed, and it will happen once `zedops up` runs: nobody to wait for"
-            )
+            remedy = "the change is pushed and happens once one runs: `zedops up`"
+            fact = "no manager runs, so there is nothing to wait for"
+            raise HostUnavailable(f"{name}: {fact}; {remedy}")
         clone.fetch()
         fleet = clone.glimpse(name)
         each = _find(fleet, name)
         # an upstream says nothing of its own: what was there before is no answer yet
-        answered = clone.is_answered(commit)
+        answered = commit is None or clone.is_answered(commit)
         if each is None and answered:
-            click.echo(f"{name} is purged")
-            return
+            each = _elsewhere(clone, name, server_id, ends=ends)
+            if each is None:
+                click.echo(f"{name} is purged")
+                return
+            name = each.name
         state = each.state if each is not None else None
-        if answered and state and state.message and state.message.endswith(GOES_ON):
-            raise ZedopsError(state.message)
+        server_id = state.id if state else server_id
+        if answered and each and state:
+            _check_goes(each, state, ends=ends)
         wished = _wished(each, fleet.settings) if each else None
         if each and state and _is_done(each, state, commit, begun if answered else None, wished):
             click.echo(f"{name} {state.status}")
             if state.status in (Status.FAILED, Status.MISSING):
-                raise ZedopsError(f"{name}: {state.message}")
+                raise ZedopsError(f"{name}: {state.message or f'it is {state.status}'}")
             return
         if state is not None and state.status is not seen:
             seen = state.status
@@ -81,16 +93,37 @@ def wait_for(clone: Clone, name: str, commit: str) -> None:
     raise ZedopsError(f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on")
 
 
+def _elsewhere(
+    clone: Clone, name: str, server_id: str | None, *, ends: bool
+) -> Document | None:
+    """Find a server that has another name by now; None where the act was to remove it."""
+    renamed = clone.fleet().owner(server_id) if server_id else None
+    if renamed is None and not ends:
+        fact = "its file is gone: it was deleted and purged meanwhile"
+        raise ZedopsError(f"{name}: {fact}; `zedops history {name}` says by whom")
+    return renamed
+
+
+def _check_goes(each: Document, state: State, *, ends: bool) -> None:
+    """Have a ZedopsError where what was pushed is not followed, or was undone by a deletion."""
+    if state.message and state.message.endswith(GOES_ON):
+        raise ZedopsError(state.message)
+    if not ends and kind_of(each.path) is Kind.TOMBSTONE:
+        remedy = f"`zedops restore {each.name}` brings it back"
+        raise ZedopsError(f"{each.name} was deleted meanwhile; {remedy}")
+
+
 def _is_done(
-    each: Document, state: State, commit: str, begun: float | None, wished: Desired | None
+    each: Document, state: State, commit: str | None, begun: float | None, wished: Desired | None
 ) -> bool:
     """Say whether a state ends the wait; `begun` is None as long as nobody has answered."""
     if state.status not in SETTLED:
         return False
     if state.status is Status.DELETED:
         purges = each.definition is not None and each.definition.purge is not None
-        return begun is not None and not purges
-    if state.commit is not None and commit.startswith(state.commit):
+        is_tombstone = kind_of(each.path) is Kind.TOMBSTONE
+        return begun is not None and is_tombstone and not purges
+    if commit is None or (state.commit is not None and commit.startswith(state.commit)):
         # one that is stopped and should run is between two crashes, or about to be started
         return wished is None or state.status is not _UNLIKE[wished]
     if state.status is Status.MISSING and state.data_lost:

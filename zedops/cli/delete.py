@@ -27,4 +27,5 @@ def delete_command(server: str, wait: bool, yes: bool) -> None:
     kept = format_duration(fleet.settings.retention)
     ask(f"Delete {server}? Its data stays; it can be restored for {kept}.", yes=yes)
     option = (f"allow-delete={server}",)
-    act(clone, {each.path: None}, f"{server}: delete", server, wait=wait, options=option)
+    act(clone, {each.path: None}, f"{server}: delete", server, wait=wait, ends=True,
+        options=option)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import click
 from zedops.calls import CheckupReply, CheckupRequest, Finding, Verdict
 from zedops.cli.ask import call, is_managed
 from zedops.cli.host_places import DATA_ROOT, POLICY
-from zedops.cli.output import show_json
+from zedops.cli.output import coloured, show_json
 from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub import Hub
@@ -128,7 +126,7 @@ def _this_host(root: Path, policy: Path) -> Iterator[Finding]:
 
 
 def _show(found: list[tuple[str, Finding]]) -> None:
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")  # https://no-color.org
+    colour = coloured()
     before = None
     for where, each in found:
         if where != before:

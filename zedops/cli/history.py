@@ -12,11 +12,11 @@ import click
 
 from zedops import checkout
 from zedops.cli.names import ANY_SERVER
-from zedops.cli.output import AT, show_json, table
+from zedops.cli.output import AT, local, show_json, table
 from zedops.errors import UsageError
-from zedops.layout import Kind, kind_of
+from zedops.layout import SERVERS, Kind, kind_of, tombstone_path
 from zedops.repository import Repository
-from zedops.trailers import EMAIL, read_trailers
+from zedops.trailers import EMAIL, read_reasons, read_trailers
 
 _LATE_S = 60
 #: What people write can hold anything but NUL, and only the body a line end; no file's name is
@@ -33,7 +33,7 @@ _FORMAT = "%x00%x00%x00%H%n%an%n%ce%n%ct%n%s%n%B%x00"
 def history_command(
     server: str | None, lines: int, since: str | None, at: str | None, as_json: bool
 ) -> None:
-    """Show what people asked for and what came of it, as one timeline.
+    """Show what people asked for and what came of it, as one timeline, in this machine's zone.
 
     \b
     zedops history
@@ -51,7 +51,7 @@ def history_command(
         return
     table(
         ["WHEN", "WHO", "WHAT"],
-        [[f"{each['at']:%Y-%m-%d %H:%M:%S}", each["who"], each["what"] + _late(each)]
+        [[local(each["at"]), each["who"], each["what"] + _why(each, server) + _late(each)]
          for each in entries],
         "nothing has happened yet",
     )
@@ -60,17 +60,64 @@ def history_command(
 def read_history(
     repository: Repository, server: str | None, lines: int, span: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Read the newest entries of a span of commits (gitrevisions(7)), oldest first."""
-    paths = [f":(glob)servers.d/**/{server}.yaml", f"tombstones.d/{server}.yaml"] if server else []
+    """Read the newest entries of a span of commits (gitrevisions(7)), oldest first.
+
+    Of one server: also those of the names that it had before.
+    """
+    renames = _renames(repository, server, span) if server else {}
+    names = [server, *(old for pair in renames.values() for old in pair[:1])] if server else []
+    paths = [path for each in names for path in (checkout.places(each), tombstone_path(each))]
+    count = [] if renames else [f"--max-count={lines}"]
     out = repository.pipe(
-        "log", "--no-merges", f"--max-count={lines}", f"--format={_FORMAT}", "--name-only", "-z",
+        "log", "--no-merges", *count, f"--format={_FORMAT}", "--name-only", "-z",
         *span, "--", *paths,
     )
     records = re.split("\0{3,}", out.decode("utf-8", "replace"))[1:]
-    entries = [_entry(record) for record in records]
+    entries = _of_names([_entry(record) for record in records], server, renames)[:lines]
     if server and not entries and not any(each.startswith("^") for each in span):
         raise UsageError(f"no server {server!r} was ever here; `zedops list --all` shows the rest")
     return list(reversed(entries))
+
+
+def _renames(
+    repository: Repository, server: str, span: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """Find the commits that gave a server its name, and those before: commit → (old, new)."""
+    out = repository.pipe(
+        "log", "--no-merges", "-M", "--diff-filter=R", "--name-status", "-z",
+        "--format=%x00%x00%x00%H",
+        *span, "--", SERVERS,
+    ).decode("utf-8", "surrogateescape")
+    found, name = {}, server
+    for record in re.split("\0{3,}", out)[1:]:
+        commit, *fields = (each.strip("\n") for each in record.split("\0"))
+        for old, new in zip(fields[1::3], fields[2::3], strict=False):
+            if _stem(new) == name != _stem(old):
+                found[commit] = (_stem(old), name)
+                name = _stem(old)
+                break
+    return found
+
+
+def _of_names(
+    entries: list[dict[str, Any]], server: str | None, renames: dict[str, tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Keep of entries, newest first, those of a server under the name that it had then."""
+    kept, name = [], server
+    for each in entries:
+        if not renames or name in each["servers"]:
+            kept.append(each)
+        name = renames.get(each["commit"], (name,))[0]
+    return kept
+
+
+def _why(entry: dict[str, Any], server: str | None) -> str:
+    """Write the reason of one server, or those of all that a commit is about."""
+    why: dict[str, str] = entry["why"]
+    if server is not None or len(entry["transitions"]) == 1:
+        reasons = [each for name, each in why.items() if server in (None, name)]
+        return f": {'; '.join(reasons)}" if reasons else ""
+    return f" ({'; '.join(f'{name}: {each}' for name, each in why.items())})" if why else ""
 
 
 def _late(entry: dict[str, Any]) -> str:
@@ -78,7 +125,11 @@ def _late(entry: dict[str, Any]) -> str:
     begun = [each["at"].split()[0] for each in entry["transitions"] if each.get("at")]
     first = min((datetime.fromisoformat(each) for each in begun), default=entry["at"])
     late = (entry["at"] - first).total_seconds() > _LATE_S
-    return f"  (since {first:%Y-%m-%d %H:%M:%S})" if late else ""
+    return f"  (since {local(first)})" if late else ""
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem
 
 
 def _entry(record: str) -> dict[str, Any]:
@@ -86,7 +137,7 @@ def _entry(record: str) -> dict[str, Any]:
     commit, author, committer, at, subject, body = meta.split("\n", 5)
     by_zedops = committer == EMAIL
     paths = [path for path in names.strip("\n\0").split("\0") if path]
-    servers = [PurePosixPath(p).stem for p in paths if kind_of(p) in (Kind.SERVER, Kind.TOMBSTONE)]
+    servers = [_stem(p) for p in paths if kind_of(p) in (Kind.SERVER, Kind.TOMBSTONE)]
     return {
         "at": datetime.fromtimestamp(int(at), UTC),
         "who": "zedops" if by_zedops else author,
@@ -94,4 +145,5 @@ def _entry(record: str) -> dict[str, Any]:
         "commit": commit,
         "servers": sorted(set(servers)),
         "transitions": read_trailers(body) if by_zedops else [],
+        "why": read_reasons(body) if by_zedops else {},
     }

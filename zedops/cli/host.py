@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from zedops.calls import PingRequest, Pong
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import ask, call
 from zedops.cli.names import HOST
-from zedops.cli.output import show_json, table
+from zedops.cli.output import local, show_json, table
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
@@ -69,7 +70,7 @@ def list_command(as_json: bool) -> None:
         ["HOST", "SERVERS", "ANSWERS", "LAST HEARD", "JOINED", "ZEDOPS", "ENGINE"],
         [
             [each["name"], str(each["servers"]), "yes" if each["answers"] else "no",
-             _ago(each["quiet_s"]), (each["joined"] or "-")[:16], each["zedops"] or "-",
+             _ago(each["quiet_s"]), _joined(each["joined"]), each["zedops"] or "-",
              each["engine"] or "-"]
             for each in rows
         ],
@@ -142,6 +143,10 @@ def _edit_hosts(clone: Clone, name: str, *, adds: bool) -> None:
 
 def _read(text: str) -> source.Source:
     return source.load(SETTINGS_PATH, text)
+
+
+def _joined(at: str | None) -> str:
+    return local(datetime.fromisoformat(at)) if at else "-"
 
 
 def _ago(seconds: float | None) -> str:

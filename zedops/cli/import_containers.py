@@ -27,7 +27,8 @@ from zedops.looks import the_host
 @click.argument("source", metavar="CONTAINER|COMPOSE-FILE", type=click.Path())
 @click.option("--name", help="The server's name. Default: the container's or the service's.")
 @click.option("--service", "services", multiple=True, help="Only this service; repeat.")
-@click.option("--host", type=HOST, help="Where it runs. Default: the fleet's only host.")
+@click.option("--host", type=HOST,
+              help="Where it runs. Default: `defaults.host`, or the only host.")
 @click.option("--print", "only_print", is_flag=True, help="Show the files, commit nothing.")
 @WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -57,7 +58,7 @@ def import_command(
         raise UsageError("--name is for one server; choose one with --service")
     if name is not None:
         found = dict(zip([name], found.values(), strict=True))
-    named = where if len(fleet.settings.hosts) > 1 else None
+    named = host or (None if fleet.default_host else where)
     files = {each: _draft(each, shape, named, running=running)
              for each, (shape, running) in found.items()}
     if only_print:

@@ -24,10 +24,18 @@ def list_command(everything: bool, at: str | None, as_json: bool) -> None:
     zedops list --at 2026-11-23T10:00       how everything was then
     zedops list --json | jq '.[] | select(.status == "failed")'
     """
-    found = _rows(at, buried=everything or as_json)
+    found, is_watched = _rows(at, buried=everything)
     if as_json:
         show_json(found)
-        return
+    else:
+        _show(found)
+    if not is_watched:
+        from zedops.cli.caveat import warn
+
+        warn(Path.cwd())
+
+
+def _show(found: list[dict[str, Any]]) -> None:
     table(
         ["NAME", "STATUS", "SINCE", "HOST", "IMAGE", "PORTS", "MESSAGE"],
         [
@@ -41,8 +49,11 @@ def list_command(everything: bool, at: str | None, as_json: bool) -> None:
     )
 
 
-def _rows(at: str | None, *, buried: bool) -> list[dict[str, Any]]:
-    """Ask the manager, which has it all in memory; read the fleet where none is near."""
+def _rows(at: str | None, *, buried: bool) -> tuple[list[dict[str, Any]], bool]:
+    """Ask the manager, which has it all in memory; read the fleet where none is near.
+
+    Returns rows, and False where a caveat is due: that no manager said so.
+    """
     asked: dict[str, Any] = {"do": "list", "buried": buried}
     if at is not None:
         repository = checkout.find_clone(Path.cwd())
@@ -50,13 +61,13 @@ def _rows(at: str | None, *, buried: bool) -> list[dict[str, Any]]:
         asked |= {"do": "list-at", "at": checkout.at(repository, at)}
     said = door.asked(asked)
     if said is not None:
-        return list(said["rows"])
+        return list(said["rows"]), True
     from zedops import rows
     from zedops.cli.screen import here
     from zedops.clone import Clone
 
     fleet = here().fleet() if at is None else Clone.find(Path.cwd()).fleet(asked["at"])
-    return rows.rows(fleet, buried=buried)
+    return rows.rows(fleet, buried=buried), at is not None
 
 
 def _time(at: Any) -> datetime | None:

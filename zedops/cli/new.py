@@ -25,7 +25,8 @@ from zedops.starter import ports_of, write_start
 @click.argument("server")
 @click.option("--game", type=GAME, help="A preset: minecraft, project-zomboid, valheim, …")
 @click.option("--image", help="The image to run. Required without --game.")
-@click.option("--host", type=HOST, help="Where to run it. Default: the fleet's only host.")
+@click.option("--host", type=HOST,
+              help="Where to run it. Default: `defaults.host`, or the only host.")
 @click.option("-p", "--port", "ports", multiple=True, help="e.g. 16261/udp or 8080:80; repeat.")
 @click.option("-v", "--volume", "volumes", multiple=True, help="A path to keep: /data; repeat.")
 @click.option("-e", "--env", "env", multiple=True, help="KEY=VALUE; repeat.")
@@ -93,7 +94,7 @@ def _from_preset(
     found = free_set(taken_by_others(clone, fleet, where, None), declared) if declared else {}
     if declared and not found:
         raise ZedopsError(f"{game}: no free set of {len(declared)} ports on {where}")
-    named = where if len(fleet.settings.hosts) > 1 else None
+    named = host or (None if fleet.default_host else where)
     pairs = dict(each.partition("=")[::2] for each in env)
     return write_start(server, preset, found, host=named, image=image, env=pairs)
 

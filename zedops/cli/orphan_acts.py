@@ -113,4 +113,5 @@ def remove(host: str | None, named: str, *, data: bool, wait: bool, yes: bool) -
     way_back = "This cannot be undone." if data else "Its data stays."
     ask(f"Remove {what} on {orphan.host}? {way_back}", yes=yes)
     content = state_block.render("\n".join(lines) + "\n", State(id=orphan.id, host=orphan.host))
-    act(clone, {tombstone_path(name): content}, f"{name}: remove an orphan", name, wait=wait)
+    act(clone, {tombstone_path(name): content}, f"{name}: remove an orphan", name, wait=wait,
+        ends=True)

@@ -5,8 +5,12 @@ Light: what only shows something starts in a third of the time that reading a fl
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
+import os
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,10 +19,6 @@ import click
 
 from zedops.quantities import format_duration
 
-COLOURS = {
-    "running": "green", "failed": "red", "missing": "red", "stopped": "yellow",
-    "deleted": "bright_black", "deleting": "magenta", "creating": "cyan", "pending": "cyan",
-}  # fmt: skip
 #: Look back: what git said at a commit, or at a time.
 AT = click.option("--at", metavar="COMMIT|TIME", help="As it was then: 3f2a1c9, 2026-11-23T10:00.")
 WAIT = click.option(
@@ -28,6 +28,25 @@ WAIT = click.option(
 
 #: A colour, as logs have them (ECMA-48, SGR); every other sequence may do harm.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+#: How a terminal that has no such letters shows those that zedops writes itself.
+_PLAIN = str.maketrans({"→": "->", "…": "...", "–": "-", "×": "x", "’": "'", "⋯": "..."})
+
+
+def speak_any_encoding() -> None:
+    """Have every stream take every text: what its encoding lacks is written in plain letters."""
+    codecs.register_error("zedops", _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="zedops")
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(_PLAIN)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
 
 
 def printable(text: str, keep: str = "\n\t") -> str:
@@ -68,15 +87,27 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) ->
         for row in [headings, *rows]:
             click.echo("\t".join(row))
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from zedops.cli import columns
 
-    made = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for row in rows:
-        made.add_row(*[Text(cell, style=COLOURS.get(cell, "")) for cell in row])
-    Console().print(made)
+    for pieces in columns.lines(headings, rows, shutil.get_terminal_size().columns):
+        click.echo("".join(_styled(text, style) for text, style in pieces).rstrip())
+
+
+def _styled(text: str, style: str) -> str:
+    if not style or not coloured():
+        return text
+    return click.style(text, bold=True) if style == "bold" else click.style(text, fg=style)
+
+
+def coloured() -> bool:
+    """Say whether standard output is a terminal that wants colours (https://no-color.org)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
+
+
+def local(at: datetime) -> str:
+    """Write a time in this machine's zone, with the zone, so that `--at` takes it as it is."""
+    return at.astimezone().isoformat(" ", "seconds")
 
 
 def ago(at: datetime | None) -> str:

@@ -16,7 +16,7 @@ from zedops.cli.output import show_json, table
 @click.option("--for", "wanted", metavar="SERVER|FILE", type=ANY_SERVER,
               help="Suggest a free set for a definition, the distances between its ports kept.")
 @click.option("--udp/--tcp", "udp", default=True, help="For --free. Default: udp.")
-@click.option("--host", type=HOST, help="Default: the fleet's only host.")
+@click.option("--host", type=HOST, help="Default: `defaults.host`, or the only host.")
 @click.option("--from", "start", default=16261, show_default=True, help="For --free.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def ports_command(

@@ -59,4 +59,5 @@ def _purge_data(clone: Clone, each: Document, *, wait: bool) -> None:
     files: dict[str, bytes | None] = {each.path: None} if each.path != grave else {}
     files[grave] = state_block.render(set_field(each, "purge", "data"), each.state)
     option = (f"allow-delete={each.name}",)
-    act(clone, files, f"{each.name}: purge with its data", each.name, wait=wait, options=option)
+    act(clone, files, f"{each.name}: purge with its data", each.name, wait=wait, ends=True,
+        options=option)

@@ -16,7 +16,7 @@ from zedops.errors import UsageError
 @click.argument("server", type=DELETED)
 @WAIT
 def restore_command(server: str, wait: bool) -> None:
-    """Bring a deleted server back, with its data.
+    """Bring a deleted server back, with its data, into the folder that it was in.
 
     \b
     zedops restore rosewood --wait
@@ -29,6 +29,6 @@ def restore_command(server: str, wait: bool) -> None:
         raise UsageError(f"no deleted server {server!r}; deleted and still kept: {names}")
     files = {
         grave.path: None,
-        f"servers.d/{server}.yaml": state_block.render(grave.head, grave.state),
+        clone.last_place(server): state_block.render(grave.head, grave.state),
     }
     act(clone, files, f"{server}: restore", server, wait=wait)

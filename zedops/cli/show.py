@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -34,12 +35,16 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
     text = row.pop("text")
     if as_json:
         show_json(row)
-        return
-    click.echo(f"# {row['path']}")
-    echo_raw(text)
-    since = row["since"]
-    since = datetime.fromisoformat(since) if isinstance(since, str) else since
-    click.echo(f"\n{row['name']} is {row['status']}, for {ago(since)}")
+    else:
+        click.echo(f"# {row['path']}")
+        echo_raw(text)
+        since = row["since"]
+        since = datetime.fromisoformat(since) if isinstance(since, str) else since
+        click.echo(f"\n{row['name']} is {row['status']}, for {ago(since)}")
+    if said is None and at is None:
+        from zedops.cli.caveat import warn
+
+        warn(Path.cwd())
 
 
 def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:

@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 import click
 
 from zedops import state_block
-from zedops.cli.act import act
+from zedops.cli.act import act, wait_for
 from zedops.cli.names import SERVER
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
+from zedops.clone import Clone
+from zedops.document import Document
 from zedops.edit import set_field
 from zedops.errors import ZedopsError
+from zedops.model import State, Status
 
 
 @click.command("start")
@@ -84,8 +87,39 @@ def _set(server: str, key: str, value: str, verb: str, *, wait: bool) -> None:
     _, each = one_server(clone, server)
     if each.definition is None:
         raise ZedopsError("\n".join(str(problem) for problem in each.problems))
+    if verb == "retry" and _is_well(each.state):
+        status = each.state.status if each.state else Status.PENDING
+        remedy = f"`zedops restart {server}` restarts it"
+        click.echo(f"{server} is {status}: nothing failed, so there is nothing to retry; {remedy}")
+        return
     if str(getattr(each.definition, key)) == value:
-        click.echo(f"{server} is to be {value} already")
+        if key != "desired":
+            click.echo(f"{server}: a {verb} was asked for already, in this second")
+            return
+        _say_already(clone, each, value, wait=wait)
         return
     content = state_block.render(set_field(each, key, value), each.state)
     act(clone, {each.path: content}, f"{server}: {verb}", server, wait=wait)
+
+
+def _is_well(state: State | None) -> bool:
+    """Say whether a server has nothing that could be tried again."""
+    if state is None or state.status not in (Status.RUNNING, Status.STOPPED):
+        return False
+    return state.message is None or state.message.startswith("recovered: ")
+
+
+def _say_already(clone: Clone, each: Document, value: str, *, wait: bool) -> None:
+    """Say of a server that its definition asks for this already, and how far it is."""
+    status = each.state.status if each.state else Status.PENDING
+    if status.value == value:
+        click.echo(f"{each.name} is already {value}")
+        return
+    if status in (Status.FAILED, Status.MISSING):
+        why = f": {each.state.message}" if each.state and each.state.message else ""
+        remedy = f"`zedops retry {each.name}` tries again"
+        fact = f"its definition already says {value}, and it is {status}{why}"
+        raise ZedopsError(f"{each.name}: {fact}; {remedy}")
+    click.echo(f"{each.name}: its definition already says {value}; now it is {status}")
+    if wait:
+        wait_for(clone, each.name, None)

@@ -6,15 +6,14 @@ import time
 from datetime import datetime
 
 import click
-from rich import box
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from zedops.checkout import REMOTE_MAIN
+from zedops.cli import columns
 from zedops.cli.busy import Busy, Meter
-from zedops.cli.output import COLOURS, ago, printable
+from zedops.cli.output import ago, printable
 from zedops.cli.screen import here
 from zedops.cli.stats import cpu
 from zedops.clone import Clone
@@ -25,6 +24,9 @@ from zedops.rows import facts
 
 #: Whose changes are changes of the fleet.
 _OURS = (SETTINGS_PATH, SERVERS, TOMBSTONES, PRESETS)
+_HEADINGS = (
+    "NAME", "STATUS", "FOR", "HOST", "CPU", "MEMORY", "HEALTH", "PORTS", "MESSAGE",
+)  # fmt: skip
 
 
 @click.command("watch")
@@ -40,7 +42,7 @@ def watch_command(interval: float) -> None:
     console = Console()
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while True:
-            live.update(look(clone, meter), refresh=True)
+            live.update(look(clone, meter, console.width), refresh=True)
             time.sleep(max(interval, 0.2))
             try:
                 clone.fetch()
@@ -48,30 +50,26 @@ def watch_command(interval: float) -> None:
                 console.print(Text(f"cannot reach the hub: {error}", style="red"))
 
 
-def look(clone: Clone, meter: Meter) -> Group:
+def look(clone: Clone, meter: Meter, width: int) -> Group:
     """Draw what is known now."""
     fleet = clone.fleet()
     busy = meter.read(fleet.settings.hosts)
-    made = Table(
-        "NAME", "STATUS", "FOR", "HOST", "CPU", "MEMORY", "HEALTH", "PORTS", "MESSAGE",
-        box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold",
-    )
     rows = [facts(fleet, each) for each in sorted(fleet.servers(), key=lambda each: each.name)]
-    for row in rows:
-        each = busy.get(row["id"] or "")
-        made.add_row(
-            Text(row["name"]), Text(row["status"], style=COLOURS.get(row["status"], "")),
-            ago(_time(row["since"])), Text(printable(row["host"] or "-", "")), *_load(each),
-            " ".join(row["ports"]) or "-",
-            Text(printable(row["message"] or "", ""), style="dim"),
-        )
+    cells = [
+        [printable(cell, "") for cell in (
+            row["name"], row["status"], ago(_time(row["since"])), row["host"] or "-",
+            *_load(busy.get(row["id"] or "")), " ".join(row["ports"]) or "-", row["message"] or "",
+        )]
+        for row in rows
+    ]  # fmt: skip
+    made = [Text.assemble(*pieces) for pieces in columns.lines(_HEADINGS, cells, width)]
     counts = " ".join(
         f"{sum(row['status'] == status for row in rows)} {status}"
         for status in dict.fromkeys(row["status"] for row in rows)
     )
     waiting = f", not answering: {', '.join(sorted(meter.silent))}" if meter.silent else ""
     head = Text(f"{fleet.settings.name}: {counts or 'no servers'}{waiting}", style="bold")
-    return Group(head, *_unpushed(clone), made)
+    return Group(head, *_unpushed(clone), Text(), *made)
 
 
 def _unpushed(clone: Clone) -> list[Text]:
@@ -92,9 +90,7 @@ def _time(at: str | None) -> datetime | None:
     return datetime.fromisoformat(at) if at else None
 
 
-def _load(busy: Busy | None) -> tuple[str, str, Text]:
+def _load(busy: Busy | None) -> tuple[str, str, str]:
     if busy is None:
-        return "-", "-", Text("-")
-    health = busy.sample.health
-    style = {"unhealthy": "red", "healthy": "green"}.get(health, "")
-    return cpu(busy), format_size(busy.sample.memory_bytes), Text(health or "-", style=style)
+        return "-", "-", "-"
+    return cpu(busy), format_size(busy.sample.memory_bytes), busy.sample.health or "-"

@@ -6,7 +6,10 @@ was faster, or EngineUnreachable where nothing could be seen.
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
+import pwd
 from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPException
@@ -35,6 +38,8 @@ _NO_ANSWER = (
     OSError, HTTPException, urllib3.exceptions.HTTPError, requests.exceptions.RequestException,
     docker.errors.DockerException,
 )
+
+_NOT_ALLOWED = os.strerror(errno.EACCES)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,8 +96,7 @@ class Connection:
         try:
             self.api = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=_POOL)
         except docker.errors.DockerException as error:
-            remedy = "start it, or name another one in DOCKER_HOST"
-            raise EngineUnreachable(f"{self.gone(error)}; {remedy}") from error
+            raise EngineUnreachable(f"{self.gone(error)}; {_remedy(error)}") from error
         adapter = self.api.get_adapter(self.api.base_url)
         self._socket = adapter.socket_path if isinstance(adapter, UnixHTTPAdapter) else None
         if self._socket is not None:
@@ -103,8 +107,12 @@ class Connection:
             self.api.pool = pool
 
     def gone(self, error: Exception) -> EngineUnreachable:
-        """Say that the Engine does not answer, in the system's own words."""
-        return EngineUnreachable(f"the Docker Engine at {self._url} does not answer: {_why(error)}")
+        """Say that the Engine cannot be reached, in the system's own words."""
+        why = _why(error)
+        if why == _NOT_ALLOWED:
+            who = f"user {_user()}"
+            return EngineUnreachable(f"{who} may not use the Docker Engine at {self._url}: {why}")
+        return EngineUnreachable(f"the Docker Engine at {self._url} does not answer: {why}")
 
     def knock(self) -> None:
         """See that the Engine takes new connections; EngineUnreachable if it does not.
@@ -146,6 +154,19 @@ def translated(call: F) -> F:
             raise connection.gone(error) from error
 
     return cast(F, wrapped)
+
+
+def _remedy(error: BaseException) -> str:
+    if _why(error) == _NOT_ALLOWED:
+        return f"`sudo usermod -aG docker {_user()}`, then log out and in again"
+    return "start it, or name another one in DOCKER_HOST"
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a number without a name, as containers have them
+        return str(os.geteuid())
 
 
 def _why(error: BaseException) -> str:

@@ -1,0 +1,58 @@
+"""What `--wait` says is what happened, wherever a server's file is; its exit code says it, too."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.machine import Machine
+from tests.system.servers import LOOP, begin, command, is_running, state, write
+
+pytestmark = [pytest.mark.docker, pytest.mark.system]
+
+NOWHERE = "127.0.0.1:1/nothing:1"
+
+
+def test_acts_on_a_server_in_a_folder_say_what_came_of_it(fleet: Machine) -> None:
+    write(fleet, "eu/deep/folded", command(LOOP))
+    fleet.push("folded: begin")
+    assert fleet.zedops("stop", "folded", "--wait").stdout == "folded stopped\n"
+    assert fleet.zedops("stop", "folded", "--wait").stdout == "folded is already stopped\n"
+    assert fleet.zedops("start", "folded", "--wait").stdout == "folded running\n"
+    assert fleet.zedops("restart", "folded", "--wait").stdout == "folded running\n"
+    assert fleet.zedops("delete", "folded", "--yes", "--wait").stdout == "folded deleted\n"
+    names = fleet.zedops("list", "--json").stdout
+    assert '"folded"' not in names
+    assert fleet.zedops("restore", "folded", "--wait").stdout == "folded running\n"
+    fleet.pull()
+    assert (fleet.clone / "servers.d/eu/deep/folded.yaml").exists()
+    assert not (fleet.clone / "servers.d/folded.yaml").exists()
+    said = fleet.zedops("purge", "folded", "--data", "--yes", "--wait").stdout
+    assert said == "folded is purged\n"
+
+
+def test_what_failed_in_a_folder_ends_with_code_one(fleet: Machine) -> None:
+    write(fleet, "eu/doomed", image=NOWHERE)
+    fleet.push("doomed: begin")
+    for verb in ("retry", "restart", "rebuild"):
+        done = fleet.zedops(verb, "doomed", "--wait", code=1)
+        assert done.stdout == "doomed failed\n"
+        assert "cannot pull" in done.stderr
+    done = fleet.zedops("start", "doomed", "--wait", code=1)
+    assert "doomed: its definition already says running, and it is failed: " in done.stderr
+    assert "`zedops retry doomed` tries again" in done.stderr
+    fleet.zedops("purge", "doomed", "--data", "--yes", "--wait")
+
+
+def test_a_server_that_is_well_is_not_restarted_by_a_retry(fleet: Machine) -> None:
+    begin(fleet, "well", command(LOOP))
+    before = fleet.container("well")
+    said = fleet.zedops("retry", "well", "--wait").stdout
+    assert said.startswith("well is running: nothing failed, so there is nothing to retry; ")
+    after = fleet.container("well")
+    assert before is not None
+    assert after is not None
+    assert before["State"]["StartedAt"] == after["State"]["StartedAt"]
+    assert is_running(fleet, "well")
+    assert state(fleet, "well")["status"] == "running"
+
+
