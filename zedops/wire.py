@@ -101,6 +101,7 @@ class ServerReport(Message):
     note: str | None = None  #: one line worth keeping: recovered, stopped by hand
     about: str  #: the definition's commit this is about
     goal: Goal | None = None  #: what was to be brought about
+    under: tuple[int, int] | None = None  #: stamp of the document that asked for that
     applied: bool = False  #: that definition is what the host has, and nothing is left to do
 
 

@@ -206,11 +206,11 @@ class Agent:
         document = self._document
         want = document.servers.get(server_id) if document else None
         try:
-            if want is None:
+            if document is None or want is None:
                 self._reconciler.forget(server_id)
                 self._lookout.forget(server_id)
                 return None
-            again_at = self._reconciler.settle(want, since)
+            again_at = self._reconciler.settle(want, since, document.stamp)
             if again_at is None:
                 return None
             return left_s(again_at, datetime.now(UTC))

@@ -70,21 +70,28 @@ class Reconciler:
         self._store = store
         self._tell, self._tell_progress = report, progress
         self._reported: dict[str, ServerReport] = {}
+        #: Stamp of the document under which each server was last worked on.
+        self._under: dict[str, tuple[int, int]] = {}
         self.stopping = False
 
     def forget(self, server_id: str) -> None:
         """Let go of a server that is no longer this host's."""
         self._reported.pop(server_id, None)
+        self._under.pop(server_id, None)
 
     def forget_reports(self) -> None:
         """Report everything anew, to a manager that may have missed something."""
         self._reported.clear()
 
-    def settle(self, want: DesiredServer, since: float) -> datetime | None:
+    def settle(
+        self, want: DesiredServer, since: float, under: tuple[int, int]
+    ) -> datetime | None:
         """Work on a server until its plan is empty. Returns when to look again, if ever.
 
-        What it finds is of `since` (monotonic) or later.
+        What it finds is of `since` (monotonic) or later; `under` is the stamp of the document that
+        wants it.
         """
+        self._under[want.id] = under
         with faults.work_on(want.name):
             try:
                 return self._settle(want, since)
@@ -174,9 +181,13 @@ class Reconciler:
         note: str | None,
         activity: Activity | None,
     ) -> None:
-        report = make_report(want, seen, memory, plan, note, activity, datetime.now(UTC))
+        now, under = datetime.now(UTC), self._under.get(want.id)
+        report = make_report(want, seen, memory, plan, note, activity, now)
+        report = report.model_copy(update={"under": under})
         last = self._reported.get(want.id)
-        if last is not None and report == last.model_copy(update={"at": report.at}):
+        # that something is to end is answered each time it is asked for
+        known = {"at": now} if want.goal.ends else {"at": now, "under": under}
+        if last is not None and report == last.model_copy(update=known):
             return
         self._tell(report)
         self._reported[want.id] = report

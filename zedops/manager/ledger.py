@@ -49,6 +49,8 @@ class Ledger:
     assigned: Assignments = field(default_factory=Assignments)
     journal: Journal = field(default_factory=Journal)
     _answers: dict[str, _Answer] = field(default_factory=dict)
+    #: From which document on a host is asked for what it is asked for now.
+    _asked: dict[str, tuple[int, int]] = field(default_factory=dict)
     #: Of which anything came in that may have brought them to rest; whoever looks at it clears it.
     stirred: set[str] = field(default_factory=set)
 
@@ -149,10 +151,14 @@ class Ledger:
         if host is not None:
             self.assigned.assign(server_id, host)
         self.assigned.touch(known, host)
+        is_new = before is None or want is None or before.goal is not want.goal or host != known
+        if is_new and host is not None:
+            self._asked[server_id] = self.assigned.stamp(host)
 
     def _forget(self, server_id: str) -> None:
         self._paths.pop(server_id, None)
         self._desired.pop(server_id, None)
+        self._asked.pop(server_id, None)
         self.stirred.add(server_id)
         self.assigned.touch(self.assigned.assign(server_id, None))
 
@@ -169,7 +175,7 @@ class Ledger:
         held = self.fleet.documents.get(path or "")
         if want is None or held is None or held.state is None:
             return
-        if self.assigned.host(report.id) != host:
+        if self.assigned.host(report.id) != host or not self._answers_end(want, report):
             return
         self.stirred.add(report.id)
         failed, busy = report.failure is not None, report.activity is not None
@@ -185,6 +191,18 @@ class Ledger:
             self._purge(held, state)
         elif state != held.state:
             self._settle(held, state)
+
+    def _answers_end(self, want: DesiredServer, report: ServerReport) -> bool:
+        """Say whether a report may speak of the end that is asked for, if one is.
+
+        A host that was cut off tells of times before it heard of a deletion: "no container" of
+        then says nothing of now. Hosts of earlier releases do not tell under which document.
+        """
+        if not want.goal.ends:
+            return True
+        if report.under is None:
+            return report.goal is None or report.goal.ends
+        return report.under >= self._asked.get(want.id, (0, 0))
 
     def _settle(self, held: Document, state: State, *, urgent: bool = False) -> None:
         """Note a state that follows from a report, and what is to be done from now on."""
