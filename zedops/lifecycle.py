@@ -67,6 +67,12 @@ def revive(state: State, now: datetime) -> State:
     return _moved(state, Status.PENDING, now, deleted_at=None, container=None, commit=None)
 
 
+def reopen(state: State, now: datetime) -> State:
+    """Take up a deletion again: its host shows a container of the deleted server."""
+    message = "a container of it was found on its host after all; removing it"
+    return _moved(state, Status.DELETING, now, message=message)
+
+
 def move(state: State, host: str | None, at: datetime) -> State:
     """Begin anew on another host, once nothing is left on the one before."""
     nothing = {"container": None, "image": None, "commit": None}

@@ -17,7 +17,7 @@ from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
 from zedops.identity import decide
 from zedops.ids import new_id
-from zedops.lifecycle import SETTLED, fold, lose, move
+from zedops.lifecycle import SETTLED, fold, lose, move, reopen
 from zedops.manager.assignments import Assignments
 from zedops.manager.journal import Journal
 from zedops.model import State, Status
@@ -220,6 +220,26 @@ class Ledger:
             state = move(state, self.fleet.host_of(held), report.at)
         if state != before:
             self._settle(held, state, urgent=True)
+
+    def deleted(self) -> set[str]:
+        """Name the servers whose deletion is over."""
+        return {
+            each.state.id for each in self.fleet.tombstones()
+            if each.state is not None and each.state.status is Status.DELETED
+        }
+
+    def find(self, host: str, server_id: str, now: datetime) -> bool:
+        """Take note of a container on a host; False where no file of the fleet has its server.
+
+        That of a deleted server is removed, as the deletion asked. Data is not touched.
+        """
+        held = self.server(server_id)
+        if held is None or held.state is None:
+            return False
+        if held.state.status is Status.DELETED and held.state.host == host:
+            self.stirred.add(server_id)
+            self._settle(held, reopen(held.state, now), urgent=True)
+        return True
 
     def put_off(self, by: timedelta) -> None:
         """Let a clock that leapt forward end no retention: no time has passed."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 
 from zedops import faults
 from zedops.bus import Bus
+from zedops.calls import Belonging
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
@@ -28,6 +29,7 @@ from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
 from zedops.manager.presence import Presence
 from zedops.manager.start import read_first
+from zedops.manager.strays import Strays
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
@@ -71,6 +73,7 @@ class Manager:
         self._unseen: str | None = None
         self._next_look = 0.0
         self._house = Housekeeping(hub.repository)
+        self._strays = Strays(bus, self._deleted, self._find)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -91,6 +94,7 @@ class Manager:
         self._begin("loop", self._run)
         self._begin("refs", partial(ref_watch.watch, branches, self.wake, self._stopping))
         self._house.start()
+        self._strays.start()
 
     def _begin(self, name: str, loop: Callable[[], None]) -> None:
         thread = threading.Thread(target=loop, name=f"manager-{name}", daemon=True)
@@ -101,6 +105,7 @@ class Manager:
         """Commit what is known and end."""
         self._stopping.set()
         self._house.stop()
+        self._strays.stop()
         self.metrics.watch(None)
         self.wake()
         for thread in self._threads:
@@ -168,6 +173,7 @@ class Manager:
             if self._presence.is_lost(hello.host):
                 self.notify(host_back(hello.host))
             self._presence.welcome(hello.host)
+            self._strays.greet(hello.host)
             return self._document(hello.host)
 
     def report(self, report: Report) -> None:
@@ -203,6 +209,27 @@ class Manager:
                 epoch, rev = handed.stamp
             back = self._presence.is_lost(heartbeat.host)
             return HeartbeatReply(epoch=epoch, rev=rev, want_report=back)
+
+    def _deleted(self) -> set[str]:
+        with self.changed:
+            return self.ledger.deleted()
+
+    def _find(
+        self, host: str, containers: Iterable[Belonging], deleted: set[str]
+    ) -> list[Belonging]:
+        """Take in which containers a host has; returns those that no file of the fleet names.
+
+        A deletion that ended while the host looked is not taken up again.
+        """
+        with self.changed:
+            now, just_over = datetime.now(UTC), self.ledger.deleted() - deleted
+            unnamed = [
+                each for each in containers if each.server_id not in just_over
+                and not self.ledger.find(host, each.server_id, now)
+            ]
+            self._wakes += 1
+            self.changed.notify_all()
+            return unnamed
 
     def _document(self, host: str) -> DesiredDocument:
         """Make a host's document; nothing that git does not have yet is in it."""

@@ -1,0 +1,95 @@
+"""Asks each host that greets which containers of the fleet it has: no document may name them.
+
+A container can be there although git says that its server is deleted: its host was cut off, or
+the hub was restored from a backup. A deleted server's is removed after all. One that no file has
+ever named is told of and left alone: it may be a world that people play on. `zedops orphans`
+brings it back or removes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from zedops.bus import Bus
+from zedops.calls import Belonging, InventoryReply, InventoryRequest, expect
+from zedops.errors import ZedopsError
+
+log = logging.getLogger(__name__)
+
+#: A host that greets has work in hand; what it is asked here can wait.
+DELAY_S = 3.0
+
+
+class Strays:
+    """One manager's question to its hosts, in a thread of its own.
+
+    `found` gets a host, its containers and what `before` gave ahead of the question; it returns
+    those that no file names.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        before: Callable[[], set[str]],
+        found: Callable[[str, Iterable[Belonging], set[str]], list[Belonging]],
+    ) -> None:
+        self._bus, self._before, self._found = bus, before, found
+        self._due: dict[str, float] = {}
+        self._told: set[tuple[str, str, str | None]] = set()
+        self._wake, self._ending = threading.Condition(), False
+        self._thread = threading.Thread(target=self._run, name="strays", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a host that does not answer is not waited for."""
+        with self._wake:
+            self._ending = True
+            self._wake.notify_all()
+
+    def greet(self, host: str) -> None:
+        """Take note that a host greeted: it is asked soon."""
+        with self._wake:
+            self._due.setdefault(host, time.monotonic() + DELAY_S)
+            self._wake.notify_all()
+
+    def _run(self) -> None:
+        while (host := self._next()) is not None:
+            try:
+                self._ask(host)
+            except ZedopsError as error:  # it is asked again when it greets the next time
+                log.info("host %s did not tell of its containers: %s", host, error)
+            except Exception:
+                log.exception("asking host %s for its containers failed", host)
+
+    def _next(self) -> str | None:
+        """Wait for a host whose time has come; None at the end."""
+        with self._wake:
+            while not self._ending:
+                host = min(self._due, key=lambda each: self._due[each], default=None)
+                left = None if host is None else self._due[host] - time.monotonic()
+                if host is not None and left is not None and left <= 0:
+                    del self._due[host]
+                    return host
+                self._wake.wait(left)
+        return None
+
+    def _ask(self, host: str) -> None:
+        known = self._before()
+        reply = expect(self._bus.call(host, InventoryRequest()), InventoryReply, host)
+        with_container = [each for each in reply.belongings if each.container]
+        for each in self._found(host, with_container, known):
+            key = (host, each.server_id, each.container)
+            if key not in self._told:
+                self._told.add(key)
+                state = "runs" if each.running else "is"
+                log.warning(
+                    "container %s of %s %s on host %s, and no file of the fleet names it; "
+                    "`zedops orphans` brings it back or removes it",
+                    each.container, each.server_name or each.server_id, state, host,
+                )
