@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from zedops import stop_signals
 from zedops.document import Document, stem
 from zedops.errors import Problem
 from zedops.fleet import (
@@ -22,7 +23,11 @@ from zedops.fleet import (
     tombstone_path,
 )
 from zedops.ports import free_ports, ports_in_use, published, taken_on
+from zedops.quantities import format_duration
 from zedops.validation import MAX_PROBLEMS
+
+#: A server that takes longer to save hangs; an update, a deletion or a shutdown would wait for it.
+LONGEST_GRACE_S = 3600.0
 
 
 def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
@@ -34,6 +39,7 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
     touched = [fleet.documents[path] for path in sorted(paths) if path in fleet.documents]
     for each in touched:
         problems += each.problems
+        problems += _stop_problems(fleet, each)
         if each.path.endswith(".yml"):
             remedy = f"rename it to {PurePosixPath(each.path).stem}.yaml"
             problems.append(Problem(each.path, 0, 0, "", "definitions end in .yaml", remedy))
@@ -79,6 +85,26 @@ def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:
         remedy = f"set host back to {state.host}, or see {moves}"
         return [document.problem(("host",), fact, remedy)]
     return []
+
+
+def _stop_problems(fleet: Fleet, document: Document) -> list[Problem]:
+    """Find what would end in a kill, or never end. Tombstones too: their containers are stopped.
+
+    Not part of the model: definitions that are in a fleet already stay readable.
+    """
+    definition = fleet.resolve(document)[0] if document.definition else None
+    if definition is None:
+        return []
+    stop, problems = definition.stop, []
+    if not stop_signals.stops(stop.signal):
+        fact = f"{stop.signal!r} is no signal that stops a container"
+        remedy = "use e.g. SIGTERM, SIGINT or SIGQUIT; `man 7 signal` lists them"
+        problems.append(document.problem(("stop", "signal"), fact, remedy))
+    if stop.grace > LONGEST_GRACE_S:
+        fact = f"{format_duration(stop.grace)} is longer than {format_duration(LONGEST_GRACE_S)}"
+        remedy = "say how long a save takes at worst, e.g. 2m: nothing else happens meanwhile"
+        problems.append(document.problem(("stop", "grace"), fact, remedy))
+    return problems
 
 
 def _name_problems(fleet: Fleet, paths: set[str]) -> list[Problem]:

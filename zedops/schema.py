@@ -84,8 +84,9 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
     },
     Stop: {
         "signal": ("The signal that ends it.", ("SIGTERM", "SIGINT")),
-        "grace": ("How long it may take to save and end before it is killed.", ("90s", "2m")),
-        "commands": ("Run inside before the signal: lines for its shell, or lists of words.",
+        "grace": ("How long it may take to save and end before it is killed; 1h at most.",
+                  ("90s", "2m")),
+        "commands": ("Run inside before the signal, 30 s each: shell lines, or lists of words.",
                      (["rcon-cli save-all"],)),
     },
     Health: {

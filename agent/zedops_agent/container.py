@@ -6,11 +6,13 @@ Sources: Docker Engine API v1.41, `ContainerCreate`. Bind mounts go through `Mou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from zedops import stop_signals
 from zedops.model import SECRETS_PATH, Definition, Health, Profile, SecretsAs, Volume
 from zedops.wire import DesiredServer
 from zedops_agent import observed, ports
@@ -64,7 +66,9 @@ def create_arguments(
             **({observed.SECRET_NAMES: ",".join(secrets.values)} if secrets.values else {}),
         },
         "ports": [(port.container, port.protocol) for port in definition.ports.values()],
-        "stop_signal": definition.stop.signal,
+        # for whatever else stops it: `docker stop`, an Engine or a machine that goes
+        "stop_signal": stop_signals.usable(definition.stop.signal),
+        "stop_timeout": max(1, math.ceil(definition.stop.grace)),
         "healthcheck": _health(definition.health) if definition.health else None,
     }
     host = {**_host(definition, sources, image), **_lockdown(definition)}

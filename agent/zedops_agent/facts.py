@@ -47,6 +47,7 @@ def container(facts: Mapping[str, Any]) -> Container:
         secrets_at=_secrets_at(facts) if labels.get(SECRET_NAMES) else "",
         image=facts["Image"],
         started_at=time(state["StartedAt"]),
+        finished_at=time(state["FinishedAt"]),
         exit_code=None if state["Status"] in ("created", "running") else state["ExitCode"],
         oom_killed=state["OOMKilled"],
         restart_count=facts["RestartCount"],

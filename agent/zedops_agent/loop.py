@@ -26,7 +26,7 @@ from zedops.errors import (
     ZedopsError,
 )
 from zedops.locks import LOOK_S
-from zedops.wire import DesiredDocument
+from zedops.wire import DesiredDocument, DesiredServer
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
 from zedops_agent.lookout import Lookout
@@ -73,7 +73,7 @@ class Agent:
         self._survey = Survey(fleet, engine, root, self._lookout.places, policy, secrets.recipient)
         workshop = Workshop(
             fleet, engine, root, self._store, policy, secrets, self._lookout, self._survey,
-            self._pace,
+            self._pace, self._newest,
         )
         self._document: DesiredDocument | None = self._store.load_desired()
         self._taking = threading.Lock()
@@ -185,6 +185,10 @@ class Agent:
 
     def _held(self) -> tuple[int, int]:
         return self._document.stamp if self._document else (0, 0)
+
+    def _newest(self, server_id: str) -> DesiredServer | None:
+        document = self._document
+        return document.servers.get(server_id) if document else None
 
     def _ids(self) -> set[str]:
         document = self._document

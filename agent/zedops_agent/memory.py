@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from zedops.change import is_made_for
 from zedops.wire import DesiredServer, Goal, Message
 from zedops_agent.observed import Container, DataVolume, Observed, Presence
+from zedops_agent.stops import Stopping
 
 #: So many crashes within the window, and zedops stops trying.
 CRASH_BUDGET = 3
@@ -48,6 +49,7 @@ class Memory(Message):
     applied: str = ""  #: hash of the definition with which it was reached
     restart: str | None = None  #: the restart token last answered
     restarting: Restarting | None = None
+    stopping: Stopping | None = None  #: the stop that was begun
     failure: Failure | None = None
     crashes: tuple[datetime, ...] = ()
     adopted: str | None = None  #: id of the container that was taken over from somebody else
@@ -79,12 +81,18 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
         begun = memory.restarting
         if current.running and current.started_at != begun.started_at:
             update |= {"restart": begun.token, "restarting": None}
+    if memory.stopping is not None and not _goes_on(memory.stopping, seen):
+        update["stopping"] = None
     if current is not None:
         update |= _count_crashes(memory, current, now)
         if current.started_at is not None and began(memory, current.started_at, now) > now:
             update["ahead"] = (current.started_at, now)
     known = memory.model_copy(update=update)
     return known.model_copy(update={"failure": known.failure and _in_reach(known.failure, now)})
+
+
+def _goes_on(stop: Stopping, seen: Observed) -> bool:
+    return any(stop.is_of(each) and each.up for each in seen.containers)
 
 
 def began(memory: Memory, started_at: datetime, now: datetime) -> datetime:

@@ -75,6 +75,7 @@ class Container:
     rebuild: str  #: the `rebuild` token it was made for, empty if none
     image: str  #: id of the image that really runs
     started_at: datetime | None = None
+    finished_at: datetime | None = None  #: the end of the process before, if it runs
     exit_code: int | None = None
     oom_killed: bool = False
     restart_count: int = 0

@@ -66,7 +66,8 @@ class Pace:
             self._place.notify_all()
             self._calm.notify_all()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise LookOutdated once zedops ends."""
         if self._ended:
             raise LookOutdated("zedops is ending")
 
@@ -96,7 +97,7 @@ class Pace:
     def pull(self) -> Iterator[None]:
         """Wait until not too many pull."""
         with self._pulls:
-            self._check()
+            self.check()
             yield
 
     @contextmanager
@@ -104,13 +105,13 @@ class Pace:
         """Wait for a place, and for looks, and learn from how long it was needed."""
         with self._place:
             self._place.wait_for(lambda: self._ended or self._inside < self._limit)
-            self._check()
+            self.check()
             self._inside += 1
             full = self._inside >= self._limit
         try:
             with self._calm:
                 self._calm.wait_for(lambda: self._ended or not self._waiting, PATIENCE_S)
-                self._check()
+                self.check()
             begun = time.monotonic()
             try:
                 yield

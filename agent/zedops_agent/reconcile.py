@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from zedops import faults
 from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable, LookOutdated, NotKept
-from zedops.quantities import format_duration
 from zedops.state_block import one_line
 from zedops.wire import (
     Activity,
@@ -20,13 +19,13 @@ from zedops.wire import (
     Progress,
     ServerReport,
 )
-from zedops_agent.engine.stopping import Stopped
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import Memory, failed, matches, reached, remember
 from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.plan import make_plan
 from zedops_agent.steps import Create, Plan, Pull, Remove, RemoveData, Start, Step, StopContainer
+from zedops_agent.stops import SIGKILLED, Stopped, stopped
 from zedops_agent.store import Store
 from zedops_agent.work import GaveUp, Workshop
 
@@ -102,14 +101,15 @@ class Reconciler:
     def _settle(self, want: DesiredServer, since: float) -> datetime | None:
         done, seen = _Done(), None
         for _ in range(_ROUNDS):
-            if self.stopping:
-                return None
+            if self.stopping or self._workshop.is_superseded(want):
+                return None  # whoever asked for something else has marked it for another look
             now = datetime.now(UTC)
             before = self._store.load_memory(want.id)
             if not done.whole or want.goal.ends:  # what ends for good is listed each time
                 seen = None
             seen = self._lookout.look(want, before.adopted, self._cover, since, seen)
             memory = remember(before, want, seen, now)
+            done = done._replace(note=done.note or _ended_meanwhile(before, want, seen))
             plan = make_plan(self._fleet, want, seen, memory, now)
             if not plan.steps and plan.lost is None and _is_there(want, seen):
                 memory = reached(memory, want)
@@ -135,8 +135,8 @@ class Reconciler:
         replaces = any(not matches(each, want) for each in seen.containers)
         disrupted = False
         for step in plan.steps:
-            if self.stopping:
-                break
+            if self.stopping or self._workshop.is_superseded(want):
+                return _Done(note)
             log.info("%s: %s", want.name, step, extra={"server": want.name, "cause": step.cause})
             disrupted = disrupted or (replaces and isinstance(step, _DISRUPTIVE))
             try:
@@ -154,8 +154,8 @@ class Reconciler:
                 return _Done(plan.note)
             if isinstance(told, str):
                 note = "; ".join(each for each in (note, told) if each)
-            elif told is not None and (told.killed or want.goal is not Goal.RUNNING):
-                note = _how_it_stopped(told)
+            elif told is not None and _is_worth_telling(told, want):
+                note = str(told)
         return _Done(note, whole=True)
 
     def _remember_failure(self, want: DesiredServer, step: Step, text: str, *, retry: bool) -> None:
@@ -226,6 +226,20 @@ def make_report(
     )
 
 
+def _is_worth_telling(how: Stopped, want: DesiredServer) -> bool:
+    """Say whether how a container ended is news: where it was asked for, or it was killed."""
+    return how.exit_code == SIGKILLED or want.goal is not Goal.RUNNING
+
+
+def _ended_meanwhile(memory: Memory, want: DesiredServer, seen: Observed) -> str | None:
+    """Tell how a stop went that nobody waited for to the end."""
+    for each in seen.containers:
+        if memory.stopping is not None and memory.stopping.is_of(each) and not each.up:
+            how = stopped(memory.stopping, each)
+            return str(how) if _is_worth_telling(how, want) else None
+    return None
+
+
 def _stands(each: Container, want: DesiredServer, memory: Memory) -> bool:
     """Say whether a container at rest is the server: the right one, or the one to be replaced.
 
@@ -267,10 +281,3 @@ def _is_there(want: DesiredServer, seen: Observed) -> bool:
             return bool(current) and not any(each.up for each in seen.containers)
         case _:
             return any(each.running for each in current)
-
-
-def _how_it_stopped(stopped: Stopped) -> str:
-    took = format_duration(stopped.took_s)
-    if stopped.killed:
-        return f"killed after {took}, its grace ran out; it may have lost progress"
-    return f"stopped in {took}, exit code {stopped.exit_code}"

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import assert_never
 
 from zedops import faults
-from zedops.errors import EngineFailed, EngineUnreachable
-from zedops.model import SecretsAs
+from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated, NotKept
+from zedops.model import SecretsAs, Stop
 from zedops.wire import DesiredServer
 from zedops_agent import data, files
 from zedops_agent.container import Handed, create_arguments, uncovered
-from zedops_agent.engine import Engine
-from zedops_agent.engine.stopping import Stopped
+from zedops_agent.engine import Engine, PortsMissing
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import Memory, Restarting, matches
 from zedops_agent.observed import Image, Observed
@@ -41,6 +40,7 @@ from zedops_agent.steps import (
     Unpause,
     Update,
 )
+from zedops_agent.stops import Stopped, Stopping
 from zedops_agent.store import Store
 from zedops_agent.survey import Survey
 
@@ -69,6 +69,7 @@ class Workshop:
     def __init__(
         self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
         secrets: Secrets, lookout: Lookout, survey: Survey, pace: Pace,
+        newest: Callable[[str], DesiredServer | None],
     ) -> None:
         self._fleet = fleet
         self._engine = engine
@@ -77,6 +78,8 @@ class Workshop:
         self._policy = policy
         self._secrets = secrets
         self._lookout, self._survey, self._pace = lookout, survey, pace
+        #: What is asked for by now of a server, while a plan for it is carried out.
+        self._newest = newest
         #: By server: what a plan's first step saw of its image, for the steps after it.
         self._images: dict[str, Image] = {}
 
@@ -106,9 +109,9 @@ class Workshop:
             case Start():
                 self._start(step, want, seen)
             case StopContainer():
-                return engine.stop(step.container, step.stop)
+                return self._stop(step.container, want)
             case Restart():
-                self._restart(step, want, seen)
+                return self._restart(step, want, seen)
             case Update():
                 engine.update(step.container, step.ceilings)
             case Unpause():
@@ -172,8 +175,28 @@ class Workshop:
         memory: Memory = self._store.load_memory(want.id)
         self._store.save_memory(want.id, memory.model_copy(update={"adopted": step.container}))
 
+    def is_superseded(self, want: DesiredServer) -> bool:
+        """Say whether by now a container is asked for that a plan for `want` does not lead to."""
+        now = self._newest(want.id)
+        return now is not want and (now is None or _asked_for(now) != _asked_for(want))
+
+    def _stop(self, container: str, want: DesiredServer) -> Stopped:
+        """Stop a container, as is asked for by now; go on with a stop that was begun."""
+        def asked() -> Stop:
+            self._pace.check()
+            return (self._newest(want.id) or want).definition.stop
+
+        def keep(begun: Stopping) -> None:
+            memory = self._store.load_memory(want.id).model_copy(update={"stopping": begun})
+            with contextlib.suppress(NotKept):  # a disk that is full keeps no server from stopping
+                self._store.save_memory(want.id, memory)
+
+        begun = self._store.load_memory(want.id).stopping
+        return self._engine.stop(container, asked, begun, keep)
+
     def _start(self, step: Start, want: DesiredServer, seen: Observed) -> None:
         """Start a container; a port that it cannot have is said with who has it."""
+        self._see_alone(step.container, seen)
         before = next((each for each in seen.containers if each.id == step.container), None)
         if before is None or matches(before, want):  # not one that was made with other secrets
             self._hand_files(step.container, want)
@@ -181,12 +204,25 @@ class Workshop:
         try:
             with self._pace.turn():
                 self._engine.start(step.container)
+        except PortsMissing:
+            self._stop(step.container, want)
+            raise
         except EngineFailed as error:
             if not any(words in str(error) for words in _PORT_TAKEN):
                 raise
             uses = self._survey.ports(self._store.adopted)
             holder = conflict(want.definition, uses, want.id, stopped_too=False)
             raise EngineFailed(f"{error}{f'; {holder}' if holder else ''}") from error
+
+    def _see_alone(self, container: str, seen: Observed) -> None:
+        """See that no other container of a server is up: two of them would write one world.
+
+        Any of them may have been started by hand, or by the Engine, since it was looked at.
+        """
+        others = [each.id for each in seen.containers if each.id != container]
+        for each in self._engine.inspect(others):
+            if each.up and each.name != container:
+                raise LookOutdated(f"{each.name} was started again meanwhile")
 
     def _give_up(self, step: GiveUp, want: DesiredServer) -> None:
         """Stop a server that keeps crashing. Its log goes into git, but no secret that is in it."""
@@ -195,7 +231,7 @@ class Workshop:
         with contextlib.suppress(EngineFailed):  # those that are files are in no variable
             secrets += self._secrets.read(want.name, want.definition).values()
         lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
-        self._engine.stop(step.container, step.stop)
+        self._stop(step.container, want)
         faults.point("giveup.stopped")
         raise GaveUp(f"{step.cause}; last log lines: {lines or 'none'}")
 
@@ -255,16 +291,25 @@ class Workshop:
             if each.id == container and each.secrets_at and each.secrets_at not in used:
                 files.remove(each.secrets_at)
 
-    def _restart(self, step: Restart, want: DesiredServer, seen: Observed) -> None:
+    def _restart(self, step: Restart, want: DesiredServer, seen: Observed) -> Stopped:
         """Restart exactly once: what is begun is written down first, with what will change."""
         before = next((each for each in seen.containers if each.id == step.container), None)
         begun = Restarting(token=step.token, started_at=before.started_at if before else None)
         memory: Memory = self._store.load_memory(want.id)
         self._store.save_memory(want.id, memory.model_copy(update={"restarting": begun}))
-        self._engine.stop(step.container, step.stop)
+        how = self._stop(step.container, want)
         faults.point("restart.stopped")
+        if self.is_superseded(want):
+            raise LookOutdated("something else is asked for by now")
         self._hand_files(step.container, want)
-        self._engine.start(step.container)
+        with self._pace.turn():
+            self._engine.start(step.container)
+        return how
+
+
+def _asked_for(want: DesiredServer) -> tuple[object, ...]:
+    definition = want.definition
+    return want.goal, want.name, want.hash, definition.restart, definition.rebuild
 
 
 def _how_to_be_known(image: str, said: str) -> str:

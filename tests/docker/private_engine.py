@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -21,6 +22,13 @@ import docker
 
 DEADLINE_S = 30.0
 _NEEDED = ("dockerd", "containerd", "iptables", "nsenter", "setpriv", "unshare")
+#: Begins an Engine with a socket that stays open while none is behind it, as Debian's docker.socket
+#: is: a call that comes meanwhile is answered by the next one. See sd_listen_fds(3).
+_HAND_OVER = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); "
+    "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); "
+    "os.execvp(sys.argv[2], sys.argv[2:])"
+)
 
 
 def missing() -> str | None:
@@ -33,7 +41,7 @@ def missing() -> str | None:
 class PrivateEngine:
     """One dockerd at a time, on data of its own, that ends with the tests."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, activated: bool = False) -> None:
         self._options = options
         self.folder = Path("/tmp", f"zedops-engine-{uuid.uuid4().hex[:8]}")  # noqa: S108 - short
         self.folder.mkdir(mode=0o711)
@@ -42,6 +50,11 @@ class PrivateEngine:
         self.network.touch()
         subprocess.run(["unshare", f"--net={self.network}", "true"], check=True)
         self._daemon: subprocess.Popen[bytes] | None = None
+        self._door: socket.socket | None = None
+        if activated:
+            self._door = socket.socket(socket.AF_UNIX)
+            self._door.bind(f"{self.folder}/sock")
+            self._door.listen(64)
 
     def connect(self) -> docker.APIClient:
         """Make a client; whoever asks closes it."""
@@ -67,19 +80,22 @@ class PrivateEngine:
     def begin(self) -> None:
         """Start it; returns before it answers."""
         assert self._daemon is None
+        door = self._door and self._door.fileno()
         with (self.folder / "log").open("ab") as log:
             self._daemon = subprocess.Popen(
                 [
                     "setpriv", "--pdeathsig", "TERM", "nsenter", f"--net={self.network}",
+                    *([sys.executable, "-c", _HAND_OVER, str(door)] if door else []),
                     "dockerd", "--data-root", f"{self.folder}/data",
                     "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid",
-                    "-H", self.url, "--bip", "172.31.255.1/24",
+                    "-H", "fd://" if door else self.url, "--bip", "172.31.255.1/24",
                     # where the system has a containerd, dockerd takes that, and shares it
                     "--containerd-namespace", self.folder.name,
                     "--containerd-plugins-namespace", f"{self.folder.name}.plugins",
                     *self._options,
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                pass_fds=[door] if door else [],
             )
 
     def _answers(self) -> bool:
@@ -133,6 +149,8 @@ class PrivateEngine:
             self.stop()
         finally:
             self._end_all()
+            if self._door is not None:
+                self._door.close()
             mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
             for each in reversed([each for each in mounts if each.startswith(f"{self.folder}/")]):
                 subprocess.run(["umount", each], check=True)

@@ -22,7 +22,7 @@ import docker.utils
 
 from zedops import faults
 from zedops.calls import Belonging, Sample, Shape
-from zedops.errors import EngineFailed
+from zedops.errors import EngineFailed, LookOutdated
 from zedops.model import Stop
 from zedops_agent import facts
 from zedops_agent.engine import lists, stats, stopping, streams, users
@@ -31,9 +31,16 @@ from zedops_agent.engine.connection import Connection, translated
 from zedops_agent.engine.events import Subscription
 from zedops_agent.joint import Joint
 from zedops_agent.observed import FLEET, Ceilings, Container, Image, Phase
+from zedops_agent.stops import Stopped, Stopping
 
+#: What an Engine says that is to remove a container that runs, old ones and new ones.
+_RUNS = ("remove a running container", "container is running")
 #: How long after a start the Engine may take to show the ports.
 _PORTS_S = 2.0
+
+
+class PortsMissing(EngineFailed):
+    """A container runs, and cannot be reached: it is to be stopped again."""
 
 
 @dataclass(frozen=True)
@@ -213,9 +220,8 @@ class Engine:
         deadline = time.monotonic() + _PORTS_S
         while missing := self._unbound(container):
             if time.monotonic() > deadline:
-                self._api.stop(container, timeout=1)
                 ports = ", ".join(sorted(missing))
-                raise EngineFailed(f"the Engine started it without its ports {ports}")
+                raise PortsMissing(f"the Engine started it without its ports {ports}")
             time.sleep(0.05)
 
     def _unbound(self, container: str) -> set[str]:
@@ -226,9 +232,12 @@ class Engine:
         return asked - bound if said["State"]["Running"] else set()
 
     @translated
-    def stop(self, container: str, stop: Stop) -> stopping.Stopped:
-        """Stop a container the one way there is: commands, signal, grace, kill."""
-        return stopping.stop(self._api, container, stop)
+    def stop(
+        self, container: str, asked: Callable[[], Stop], begun: Stopping | None = None,
+        keep: Callable[[Stopping], None] = lambda _: None,
+    ) -> Stopped:
+        """Stop a container the one way there is, see `stopping`; one that was begun goes on."""
+        return stopping.Halt(self.connection, container, asked, begun, keep).run()
 
     @translated
     def remove(self, container: str) -> None:
@@ -238,7 +247,10 @@ class Engine:
         except docker.errors.NotFound:
             return
         except docker.errors.APIError as error:
-            if "already in progress" not in str(error.explanation):
+            said = str(error.explanation)
+            if any(words in said for words in _RUNS):  # started by hand since it was stopped
+                raise LookOutdated(said) from error
+            if "already in progress" not in said:
                 raise
 
     @translated

@@ -1,65 +1,176 @@
 """The one way a container is stopped: commands, signal, grace, kill.
 
 A world is lost most often because a stop did not save it, so every stop goes this way, and how it
-went is told.
+went is told. What is next is decided in `stops`, by a look at the container before each call. An
+Engine that does not answer ends the stop with EngineUnreachable and never with a kill: a request
+may wait in a socket's backlog until the next Engine carries it out.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, assert_never
 
-import docker
 import docker.errors
 import requests.exceptions
+import urllib3.exceptions
 
-from zedops import faults
+from zedops import faults, stop_signals
+from zedops.errors import EngineFailed, LookOutdated
 from zedops.model import Stop
+from zedops_agent import facts
+from zedops_agent.engine.connection import Connection
+from zedops_agent.observed import Container
+from zedops_agent.stops import Move, Stopped, Stopping, left_s, next_move, stopped
 
-_COMMAND_S = 30.0
-#: A container that was killed is gone within this time, unless its host is in trouble.
-_KILLED_S = 120.0
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """How a container ended. Killed means that the grace ran out: progress may be lost."""
-
-    exit_code: int
-    took_s: float
-    killed: bool
+#: So long one call waits; then the stop asks what is wanted by now, and how the container is.
+_SLICE_S = 1.0
+_COMMAND_SLICE_S = 0.05
 
 
-def stop(api: docker.APIClient, container: str, asked: Stop) -> Stopped:
-    """Stop a container as asked; one that does not run is left as it is."""
-    begun = time.monotonic()
-    for command in asked.commands:
-        _run_command(api, container, list(command))
-    killed = False
-    with suppress(docker.errors.APIError):  # 409: it is not running any more
-        api.kill(container, asked.signal)
-    faults.point("stop.signalled")
-    try:
-        code = _wait(api, container, max(asked.grace - (time.monotonic() - begun), 0.1))
-    except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError):
-        killed = True
+class Halt:
+    """The stop of one container, from wherever an earlier one came to.
+
+    `asked` gives how it is to be stopped by now, and raises LookOutdated where zedops ends; `keep`
+    puts on disk how far the stop has come, before each call that must not be made twice.
+    """
+
+    def __init__(
+        self, connection: Connection, container: str, asked: Callable[[], Stop],
+        begun: Stopping | None, keep: Callable[[Stopping], None],
+    ) -> None:
+        self._connection, self._api = connection, connection.api
+        self._container, self._asked, self._keep = container, asked, keep
+        self._process = self._look()
+        if begun is None or not begun.is_of(self._process):
+            begun = Stopping(
+                container=self._process.id, started_at=self._process.started_at,
+                begun_at=datetime.now(UTC), since_s=time.monotonic(),
+            )
+        self._begun = begun
+
+    def run(self) -> Stopped:
+        """Stop it; one that does not run is left as it is."""
+        while True:
+            asked = self._asked()
+            match next_move(self._begun, self._process, asked, time.monotonic()):
+                case Move.ENDED:
+                    return stopped(self._begun, self._process)
+                case Move.RESTARTED:
+                    raise LookOutdated("it was started again while it was being stopped")
+                case Move.UNPAUSE:
+                    self._unpause()
+                case Move.COMMAND:
+                    self._run_command(asked)
+                case Move.HOLD:
+                    self._hold()
+                case Move.SIGNAL:
+                    self._signal(asked)
+                case Move.WAIT:
+                    self._wait(left_s(self._begun, asked, time.monotonic()))
+                case Move.KILL:
+                    self._kill()
+                case Move.GIVE_UP:
+                    self._note(killed_at=None)  # the next try kills it again
+                    raise EngineFailed("it was killed and does not end; see to its host")
+                case other:
+                    assert_never(other)
+            self._process = self._look()
+
+    def _look(self) -> Container:
+        return facts.container(self._api.inspect_container(self._container))
+
+    def _note(self, **facts: Any) -> None:
+        self._begun = self._begun.model_copy(update=facts)
+        self._keep(self._begun)
+
+    def _unpause(self) -> None:
+        with _unless(HTTPStatus.CONFLICT):  # it goes on already
+            self._api.unpause(self._container)
+        self._note(since_s=time.monotonic())  # what was paused had no time to save
+
+    def _run_command(self, asked: Stop) -> None:
+        """Begin one announced command; one that fails must not keep the server from stopping."""
+        command = asked.commands[self._begun.commands]
+        self._note(commands=self._begun.commands + 1, command=None, since_s=time.monotonic())
         with suppress(docker.errors.APIError):
-            api.kill(container, "SIGKILL")
-        code = _wait(api, container, _KILLED_S)
-    return Stopped(code, time.monotonic() - begun, killed)
+            made = self._api.exec_create(self._container, list(command))["Id"]
+            self._api.exec_start(made, detach=True)
+            self._note(command=made)
+
+    def _hold(self) -> None:
+        try:
+            runs = self._api.exec_inspect(str(self._begun.command))["Running"]
+        except docker.errors.APIError:
+            runs = False  # the Engine was started again and has forgotten it
+        if runs:
+            time.sleep(_COMMAND_SLICE_S)
+        else:
+            self._begun = self._begun.model_copy(update={"command": None})
+
+    def _signal(self, asked: Stop) -> None:
+        name = self._begun.signal
+        if name is None:
+            name = stop_signals.usable(asked.signal)
+            self._note(command=None, signal=name, since_s=time.monotonic())
+        elif self._was_sent(name):  # the answer to it was lost, or whoever was to take it
+            self._note(sent=True)
+            return
+        with _unless(HTTPStatus.CONFLICT):  # it does not run any more
+            try:
+                self._api.kill(self._container, name)
+            except docker.errors.APIError as error:
+                if _status(error) != HTTPStatus.BAD_REQUEST:  # a name that this Engine lacks
+                    raise
+                self._api.kill(self._container, stop_signals.DEFAULT)
+        faults.point("stop.signalled")
+        self._note(sent=True, since_s=time.monotonic())
+
+    def _was_sent(self, name: str) -> bool:
+        """Ask the Engine's events whether the container got a signal in this stop."""
+        filters = {"container": self._process.id, "event": "kill"}
+        since, until = (f"{at.timestamp():.6f}" for at in (self._begun.begun_at, datetime.now(UTC)))
+        api: Any = self._api  # takes times as text, too, which the stubs do not know
+        told = api.events(since=since, until=until, filters=filters, decode=True)
+        number = str(stop_signals.number(name))
+        return any(each["Actor"]["Attributes"].get("signal") == number for each in told)
+
+    def _wait(self, left: float) -> None:
+        try:
+            slice_s: Any = min(left, _SLICE_S)  # the stubs know whole seconds alone
+            self._api.wait(self._container, timeout=slice_s, condition="not-running")
+        except requests.exceptions.ReadTimeout:
+            pass
+        except requests.exceptions.ConnectionError as error:
+            # over TCP, requests calls a slow answer that, too; what breaks is never a grace's end
+            if not any(isinstance(each, urllib3.exceptions.ReadTimeoutError)
+                       for each in error.args):
+                raise
+
+    def _kill(self) -> None:
+        """Kill it, if the Engine that answers is the one that will carry it out."""
+        self._connection.knock()
+        if not self._look().up or left_s(self._begun, self._asked(), time.monotonic()) > 0:
+            return
+        at = datetime.now(UTC)
+        with _unless(HTTPStatus.CONFLICT):
+            self._api.kill(self._container, "SIGKILL")
+        self._note(killed_at=at, since_s=time.monotonic())
 
 
-def _wait(api: docker.APIClient, container: str, timeout_s: float) -> int:
-    answer = api.wait(container, timeout=timeout_s, condition="not-running")  # type: ignore[arg-type]
-    return int(answer["StatusCode"])
+@contextmanager
+def _unless(status: HTTPStatus) -> Iterator[None]:
+    """Pass by one answer of the Engine; every other error is raised."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        if _status(error) != status:
+            raise
 
 
-def _run_command(api: docker.APIClient, container: str, command: list[str]) -> None:
-    """Run one announced command; one that fails must not keep the server from stopping."""
-    with suppress(docker.errors.APIError, requests.exceptions.RequestException):
-        made = api.exec_create(container, command)
-        api.exec_start(made["Id"], detach=True)
-        deadline = time.monotonic() + _COMMAND_S
-        while api.exec_inspect(made["Id"])["Running"] and time.monotonic() < deadline:
-            time.sleep(0.05)
+def _status(error: docker.errors.APIError) -> int:
+    return int(error.response.status_code) if error.response is not None else 0

@@ -1,0 +1,112 @@
+"""How far the stop of a container has come, and what is next: commands, signal, grace, kill. Pure.
+
+A stop that was begun is remembered on disk, so that the next process of zedops goes on with it: a
+server that saves its world must not get the signal twice, and its grace runs from the first one.
+Times are `time.monotonic()`, which all processes of a machine share and no clock change moves;
+after a reboot it begins at 0, which can only lengthen a grace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from zedops.model import Stop
+from zedops.quantities import format_duration
+from zedops.wire import Message
+from zedops_agent.observed import Container, Phase
+
+#: A stop command may take this long; what it then still does ends with the container.
+COMMAND_S = 30.0
+#: A container that was killed is gone within this time, unless its host is in trouble.
+KILLED_S = 120.0
+#: Even a signal with no grace at all may be heard.
+_LEAST_S = 0.1
+#: The exit code of a process that SIGKILL ended (128 + 9).
+SIGKILLED = 137
+
+
+class Stopping(Message):
+    """A stop that was begun, of one process of one container."""
+
+    container: str
+    started_at: datetime | None  #: of the process
+    begun_at: datetime  #: by the clock, to tell how long the stop took
+    since_s: float  #: when the newest command, the signal or the kill began
+    commands: int = 0  #: so many were begun
+    command: str | None = None  #: the Engine's id of the one that runs
+    signal: str | None = None  #: about to be sent
+    sent: bool = False  #: the Engine took the signal
+    killed_at: datetime | None = None
+
+    def is_of(self, process: Container) -> bool:
+        """Say whether this is the stop of that very process."""
+        return (self.container, self.started_at) == (process.id, process.started_at)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a container ended. Killed means that its grace ran out: progress may be lost."""
+
+    exit_code: int
+    took_s: float
+    killed: bool
+
+    def __str__(self) -> str:
+        """Say it to a person."""
+        took = format_duration(self.took_s)
+        if self.killed:
+            return f"killed after {took}, its grace ran out; it may have lost progress"
+        said = f"stopped in {took}, exit code {self.exit_code}"
+        if self.exit_code == SIGKILLED:
+            said += ": something else killed it; it may have lost progress"
+        return said
+
+
+class Move(Enum):
+    """What a stop does next."""
+
+    ENDED = "ended"  #: it is over
+    RESTARTED = "restarted"  #: another process of the container is up: look again, decide again
+    UNPAUSE = "unpause"  #: a paused process hears no signal and saves nothing
+    COMMAND = "command"  #: run the next command
+    HOLD = "hold"  #: wait for the command that runs
+    SIGNAL = "signal"
+    WAIT = "wait"  #: the grace has not run out
+    KILL = "kill"
+    GIVE_UP = "give up"  #: it was killed and is up all the same
+
+
+def next_move(begun: Stopping, process: Container, asked: Stop, now_s: float) -> Move:
+    """Decide what a stop does next, by how the container is asked to be stopped by now."""
+    if not process.up:
+        return Move.ENDED
+    if not begun.is_of(process):
+        return Move.RESTARTED
+    if process.phase is Phase.PAUSED:
+        return Move.UNPAUSE
+    if begun.signal is None:
+        if begun.command is not None and now_s < begun.since_s + COMMAND_S:
+            return Move.HOLD
+        return Move.COMMAND if begun.commands < len(asked.commands) else Move.SIGNAL
+    if not begun.sent:
+        return Move.SIGNAL
+    return Move.WAIT if left_s(begun, asked, now_s) > 0 else (
+        Move.GIVE_UP if begun.killed_at else Move.KILL
+    )
+
+
+def left_s(begun: Stopping, asked: Stop, now_s: float) -> float:
+    """Say how much time the container has left; a grace that was corrected counts at once."""
+    most = KILLED_S if begun.killed_at else max(asked.grace, _LEAST_S)
+    # the clock begins again with the machine: a time to come is of the run before
+    return min(most, most - (now_s - begun.since_s))
+
+
+def stopped(begun: Stopping, process: Container) -> Stopped:
+    """Tell how a container ended, by its own times: a busy Engine tells of ends late."""
+    code, at = process.exit_code or 0, process.finished_at or begun.begun_at
+    killed_at = begun.killed_at
+    killed = killed_at is not None and code == SIGKILLED and at >= killed_at
+    return Stopped(code, max(0.0, (at - begun.begun_at).total_seconds()), killed)
