@@ -23,6 +23,9 @@ KEYS = (SSH_KEYS, OPENPGP_KEYS)
 #: How the state of a server begins to say that a change was not followed.
 NOT_ALLOWED = "a change of it is not followed"
 _ANYBODY = "*"
+#: In the place of a path: all there are. What a host keeps of a server that main does not know
+#: could be anybody's.
+_EVERYWHERE = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,30 @@ def _wanted(
             whole = path.partition("/")[0] in (SETTINGS_PATH, *KEYS)
             yield Right.SETTINGS if whole else Right.CHANGE, path
         case Kind.SERVER:
-            yield from _of_server(before, after, path, claim)
+            yield from _with_name(_of_server(before, after, path, claim), path)
         case Kind.TOMBSTONE:
             if right := _of_tombstone(before, after, path, claim):
-                yield right, path
+                yield from _with_name([(right, path)], path)
+                if _goes_on(before, after.documents.get(path)):
+                    yield right, _EVERYWHERE
+
+
+def _with_name(
+    wanted: Iterable[tuple[Right, str]], path: str
+) -> Iterator[tuple[Right, str]]:
+    """Add that a name belongs to whoever may change `servers.d/NAME.yaml`, in whatever folder."""
+    home = f"{path.partition('/')[0]}/{documents.stem(path)}.yaml"
+    for right, at in wanted:
+        yield right, at
+        if at == path != home:
+            yield right, home
+
+
+def _goes_on(before: Fleet, now: Document | None) -> bool:
+    """Say whether a file takes over what hosts keep under an id that main does not hold."""
+    return now is not None and now.id is not None and (
+        now.id == now.adopted_id and before.owner(now.id) is None
+    )
 
 
 def _of_server(
@@ -105,12 +128,14 @@ def _of_server(
     if now is not None:
         for each in _holders(before, now, path):
             yield Right.CHANGE, each
+        if _goes_on(before, now):
+            yield Right.CHANGE, _EVERYWHERE
 
 
 def _holders(before: Fleet, now: Document, path: str) -> set[str]:
     """Find the files whose server, or whose server's name, a changed file takes over."""
     owner, grave = before.owner(now.id), before.documents.get(tombstone_path(now.name))
-    found = {f"{SERVERS}/{now.name}.yaml"} & before.documents.keys()
+    found = set()
     if owner is not None and kind_of(owner.path) is Kind.TOMBSTONE:
         found.add(owner.path)
     if grave is not None and path not in before.documents:
@@ -124,7 +149,7 @@ def _of_tombstone(before: Fleet, after: Fleet, path: str, claim: str | None) -> 
         if _purges(now):
             return Right.PURGE
         # made by zedops, or by whoever moved a server's file there, which is judged by itself
-        made_up = now is not None and before.owner(now.id) is None
+        made_up = now is None or before.owner(now.id) is None
         return Right.DELETE if made_up else None
     if _lives(after, was.id):
         return Right.CHANGE  # restored
@@ -169,6 +194,8 @@ def _may(people: Mapping[str, Person], signer: Signer, right: Right, path: str) 
 
 
 def _covers(person: Person, path: str) -> bool:
+    if path == _EVERYWHERE:
+        return not person.paths
     if kind_of(path) is Kind.TOMBSTONE:
         path = f"{SERVERS}/{path.partition('/')[2]}"
     return not person.paths or any(fnmatchcase(path, each) for each in person.paths)
@@ -182,6 +209,8 @@ def _refusal(
               and right in each.may and (right is Right.SETTINGS or _covers(each, at))]
     remedy = f"ask {' or '.join(others[:3])}" if others else f"see `people:` in {SETTINGS_PATH}"
     what = _VERBS[right] if at == path else f"take over {at}"
+    if at == _EVERYWHERE:
+        what = "go on with a server that main does not know, which takes the right to every path"
     fact = f"{who} may not {what} (commit {signer.commit[:7]})"
     return Problem(path, 0, 0, "", fact, remedy)
 

@@ -128,7 +128,7 @@ class Admission:
     def _contents(self, tip: str) -> list[tuple[str, str]]:
         """List the commits since the fork with what is signed of them, but for the words."""
         out = self.repository.run("log", "--no-show-signature", "--format=%H %T %at %ct %P",
-                                  f"{self._fork}..{tip}")
+                                  "--end-of-options", f"{self._fork}..{tip}")
         return [(line[:40], line[41:]) for line in out.splitlines()]
 
     def _is_older(self) -> bool:
@@ -138,7 +138,8 @@ class Admission:
         """
         if self._fork == self.new:
             return True
-        dates = [self.repository.run("log", "-1", "--no-show-signature", "--format=%ct", each)
+        dates = [self.repository.run("log", "-1", "--no-show-signature", "--format=%ct",
+                                     "--end-of-options", each)
                  for each in (self.new, self.base)]
         return int(dates[0]) < int(dates[1])
 
@@ -146,7 +147,7 @@ class Admission:
     def _fork(self) -> str:
         """Find where the pushed history left: at the base, unless history was written anew."""
         try:
-            return self.repository.run("merge-base", self.base, self.new)
+            return self.repository.run("merge-base", "--end-of-options", self.base, self.new)
         except GitFailed:
             return self.base  # they have nothing in common: all of it is one step
 
@@ -155,7 +156,7 @@ class Admission:
         """Find one way from the fork to the new commit, as pairs of a parent and a commit."""
         start = self._fork
         out = self.repository.run("rev-list", "--ancestry-path", "--parents",
-                                  f"{start}..{self.new}")
+                                  "--end-of-options", f"{start}..{self.new}")
         parents = {commit: others for commit, *others in map(str.split, out.splitlines())}
         steps, at = [], self.new
         while at != start:

@@ -39,7 +39,7 @@ def find_clone(start: Path) -> Repository:
 def setting(repository: Repository, key: str) -> str:
     """Read one of git's settings; empty where it is not set."""
     try:
-        return repository.run("config", "--get", key)
+        return repository.run("config", "--get", "--end-of-options", key)
     except GitFailed:
         return ""
 

@@ -118,7 +118,7 @@ class Clone:
 
     def name_hub(self, hub: Hub) -> None:
         """Remember where the hub is that follows the same upstream."""
-        self.repository.run("config", _HUB, str(hub.path))
+        self.repository.run("config", "--end-of-options", _HUB, str(hub.path))
 
     @property
     def default_name(self) -> str:
@@ -190,7 +190,7 @@ class Clone:
         newest = self.branches()[-1]
         return bool(self.repository.run(
             "log", "--max-count=1", "--format=%H", "--ancestry-path", "--grep=^Zedops-Server:",
-            f"{commit}..{newest}",
+            "--end-of-options", f"{commit}..{newest}",
         ))
 
     def working_fleet(self) -> Fleet:
@@ -235,7 +235,10 @@ class Clone:
         if FOR_MAIN in self._config("remote.origin.push"):
             commit = self._commit(self._tip(REMOTE_MAIN), files, message)
             flags = [f"--push-option={option}" for option in options]
-            _stream(["git", "push", "--quiet", *flags, "origin", f"{commit}:{FOR_MAIN}"], self.root)
+            _stream([
+                "git", "push", "--quiet", *flags, "--end-of-options", "origin",
+                f"{commit}:{FOR_MAIN}",
+            ], self.root)
         else:
             commit = self._act_upstream(files, message, options)
         self.follow()
@@ -250,9 +253,11 @@ class Clone:
     def _commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
         scratch = Signature("zedops", "zedops@localhost", 0)
         draft = self.repository.write_commit([parent], files, message, scratch, scratch)
-        tree = self.repository.run("rev-parse", f"{draft}^{{tree}}")
+        tree = self.repository.run("rev-parse", "--verify", "--end-of-options", f"{draft}^{{tree}}")
         sign = ["-S"] if self._config("commit.gpgsign") == "true" else []
-        return self.repository.run("commit-tree", *sign, tree, "-p", parent, "-m", message)
+        return self.repository.run(
+            "commit-tree", *sign, "-p", parent, "-m", message, "--end-of-options", tree
+        )
 
     def _act_upstream(
         self, files: Mapping[str, bytes | None], message: str, options: tuple[str, ...]

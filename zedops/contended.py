@@ -61,7 +61,7 @@ def rebase(repository: Repository, base: str, tip: str, files: Files) -> Files:
 def push(root: Path, refspec: str) -> None:
     """Push to the origin with the person's credentials and prompts. RaceLost if it is behind."""
     done = subprocess.run(
-        ["git", "push", "--quiet", "origin", refspec],
+        ["git", "push", "--quiet", "--end-of-options", "origin", refspec],
         cwd=root, env={**os.environ, "LC_ALL": "C"}, check=False,
         # prompts of git and ssh go to the terminal itself
         stderr=subprocess.PIPE, text=True, errors="replace",

@@ -54,6 +54,11 @@ class Document:
         return self.state.id if self.state else None
 
     @property
+    def adopted_id(self) -> str | None:
+        """Give the id that the definition itself asks to go on with."""
+        return self.definition.adopted_id if self.definition else None
+
+    @property
     def data(self) -> Any:
         """Give the head as YAML's values, before defaults; what is laid over them in `resolve`."""
         return json.loads(self.written)

@@ -23,7 +23,7 @@ from pydantic import (
 from zedops.layout import NAME
 from zedops.quantities import DURATION, SIZE_HINT, parse_duration, parse_size
 
-_SERVER_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+SERVER_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SECRET = re.compile(
@@ -38,6 +38,10 @@ _SOURCE = re.compile(r"/[^\0]*|[A-Za-z0-9][A-Za-z0-9_.-]*")
 #: So many different ones of a kind are remembered, none as long as this, and then all forgotten.
 _MOST_KEPT, _LONG = 4096, 500
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
+#: What git, the Engine and zedops call things by: none can be an option of a command.
+COMMIT = re.compile(r"[0-9a-f]{4,64}")
+CONTAINER = re.compile(r"[0-9a-f]{12,64}")
+IMAGE_SEEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@+-]{0,511}")
 
 
 class _Unkept(set[str]):
@@ -120,7 +124,7 @@ Name = Annotated[
 Key = Annotated[
     str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'"), _shaped(_KEY)
 ]
-ServerId = Annotated[str, _matching(_SERVER_ID, "a server's id: 26 letters and digits of a ULID")]
+ServerId = Annotated[str, _matching(SERVER_ID, "a server's id: 26 letters and digits of a ULID")]
 EnvKey = Annotated[
     str,
     _matching(ENV_KEY, "a variable name; use letters, digits and '_', no digit first"),
@@ -133,8 +137,12 @@ Recipient = Annotated[
     str, _matching(_RECIPIENT, "an age recipient; `zedops secret recipients` writes them")
 ]
 Text = Annotated[str, AfterValidator(no_nul)]
-#: Text that thousands have the same of: kept once.
-Common = Annotated[str, AfterValidator(lambda value: sys.intern(str(value)))]
+CommitId = Annotated[str, _matching(COMMIT, "a commit's id"), AfterValidator(sys.intern)]
+ContainerId = Annotated[str, _matching(CONTAINER, "a container's id")]
+#: An image as a host names it, which may be longer than what people may write.
+ImageSeen = Annotated[str, _matching(IMAGE_SEEN, "an image"), AfterValidator(sys.intern)]
+#: A host that thousands of states name: kept once.
+HostSeen = Annotated[Name, AfterValidator(sys.intern)]
 
 
 def once() -> WrapValidator:
@@ -154,6 +162,16 @@ def once() -> WrapValidator:
         return found
 
     return WrapValidator(check)
+
+
+def _yes_or_no(value: object) -> object:
+    """Take true and false alone, also where other values are read generously."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 
 
 def _utc(at: datetime) -> datetime:

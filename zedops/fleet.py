@@ -178,6 +178,8 @@ def desired_server(
     definition = like.definition if like else fleet.resolve(document)[0]
     if state is None or definition is None:
         return None
+    if definition.adopted_id is not None:  # it named a server, and no container of the host
+        definition = definition.model_copy(update={"adopt": None})
     buried = kind_of(document.path) is Kind.TOMBSTONE
     purges = buried and definition.purge is not None
     if buried and not purges and state.status is Status.DELETED:

@@ -24,7 +24,7 @@ from zedops.document import not_a_file
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.hub import FOR_MAIN, MAIN, Hub
-from zedops.identity import succeed
+from zedops.identity import succeed, void_ids
 from zedops.merge import folders, in_the_way, merge
 from zedops.objects import NO_OBJECT, Change, Entry, Signature
 from zedops.repository import Repository, clean_environment
@@ -102,18 +102,18 @@ class Gate:
                 problems.append(Problem(ref, 0, 0, "", fact, "push there"))
             elif ref in (MAIN, FOR_MAIN) and new != NO_OBJECT:
                 proposal = self._propose(repository, self.hub.head(), new)
-                before, after, paths = self._verify(repository, proposal, options)
+                before, after, paths, warnings = self._verify(repository, proposal, options)
                 self._passed = (proposal, tuple(options))
                 said += forecast.lines(forecast.foresee(before, after, paths))
-                said += [f"warning: {each}" for each in advise(after, paths)]
+                said += [f"warning: {each}" for each in (*warnings, *advise(after, paths))]
         if problems:
             raise InvalidInput(problems)
         return said
 
     def _verify(
         self, repository: Repository, proposal: Proposal, options: Sequence[str]
-    ) -> tuple[Fleet, Fleet, set[str]]:
-        """Hold what main would become against every rule; returns it, with what it was."""
+    ) -> tuple[Fleet, Fleet, set[str], list[Problem]]:
+        """Hold what main would become against every rule; returns what it was and is, warnings."""
         if proposal.main:
             known = self.warm()
             if known is None and (seen := self.hub.seen()) is not None:
@@ -142,7 +142,7 @@ class Gate:
         if problems:
             raise InvalidInput(problems)
         self.hub.checked = {path: after.documents[path] for path in paths & after.documents.keys()}
-        return before, trusted, paths
+        return before, trusted, paths, _void(void_ids(before, after, paths))
 
     def receive(
         self, updates: list[list[str]], options: Sequence[str] = ()
@@ -245,7 +245,8 @@ class Gate:
 
     def _write_merge(self, proposal: Proposal) -> str:
         repository = self.hub.repository
-        who = repository.run("log", "-1", "--format=%an%x00%ae%x00%s", proposal.pushed)
+        who = repository.run("log", "-1", "--format=%an%x00%ae%x00%s", "--end-of-options",
+                             proposal.pushed)
         name, email, subject = who.split("\0", 2)
         by_zedops = self.hub.signature()
         author = Signature(_plain(name), _plain(email), by_zedops.at_s)
@@ -253,6 +254,13 @@ class Gate:
             [proposal.main, proposal.pushed], proposal.files, f"Merge: {subject}\n", author,
             by_zedops,
         )
+
+
+def _void(ids: Mapping[str, str]) -> list[Problem]:
+    """Warn of ids that count for nothing."""
+    remedy = "`zedops orphans` shows what is left of it, and what to do"
+    return [Problem(path, 0, 0, "", f"main has no server {each}, so that id is void", remedy)
+            for path, each in sorted(ids.items())]
 
 
 def _plain(text: str) -> str:

@@ -44,6 +44,16 @@ CONFIG = {
     "receive.autogc": "false",
     "gc.auto": "0",
     "core.useReplaceRefs": "false",
+    # a user's own configuration must not switch the hooks off; relative to the hub (git-config(1))
+    "core.hooksPath": "hooks",
+    # an entry like `evil/x` in a tree makes git's own commands fail from then on
+    "receive.fsckObjects": "true",
+    "transfer.fsckObjects": "true",
+    "fetch.fsckObjects": "true",
+    "receive.maxInputSize": "512m",
+    # what a user's own configuration would change about `git log`, which is read here
+    "log.showSignature": "false",
+    "log.showRoot": "true",
     "zedops.hub": "true",
 }
 _HOOK_MODULE = "zedops_hook"
@@ -92,8 +102,10 @@ class Hub:
     def equip(self) -> None:
         """Set the configuration and install or upgrade the hooks. Safe to repeat."""
         self.runtime.mkdir(mode=0o700, exist_ok=True)
+        held = self.held_config()
         for key, value in CONFIG.items():
-            self.repository.run("config", key, value)
+            if held.get(key.lower()) != value:
+                self.repository.run("config", "--replace-all", "--end-of-options", key, value)
         folder = self.path / "hooks"
         folder.mkdir(exist_ok=True)
         text = f"# zedops {__version__}\n{Path(hook.__file__).read_text()}"
@@ -109,6 +121,17 @@ class Hub:
             command = f"{_quoted(sys.executable)} -IS -c {_quoted(_RUN % (begin, name))}"
             _write(folder / name, hook.script(name, __version__, command), 0o755)
         (folder / "zedops-hook.py").unlink(missing_ok=True)  # what earlier versions ran
+
+    def held_config(self) -> dict[str, str]:
+        """Read the hub's own configuration, and no user's: lower-case key to value."""
+        out = self.repository.run("config", "--file", "config", "--null", "--list")
+        pairs = (each.partition("\n") for each in out.split("\0") if each)
+        return {key.lower(): value for key, _, value in pairs}
+
+    def unset_config(self) -> list[str]:
+        """Name the settings that are not as a hub needs them."""
+        held = self.held_config()
+        return [key for key, value in CONFIG.items() if held.get(key.lower()) != value]
 
     @cached_property
     def default_name(self) -> str:
@@ -127,7 +150,9 @@ class Hub:
             text = ""
         if len(text) == len(NO_OBJECT):
             return text
-        found = self.repository.run("for-each-ref", "--format=%(objectname)", name)
+        found = self.repository.run(
+            "for-each-ref", "--format=%(objectname)", "--end-of-options", name
+        )
         return found or None
 
     def read_settings(self) -> Settings:
@@ -152,7 +177,8 @@ class Hub:
             return found
         out = self.repository.pipe(
             "log", "--no-merges", "--no-renames", f"--format=%x01%h%x02{_WHOSE}",
-            "--name-only", "-z", f"{before}..{after}" if before else after,
+            "--name-only", "-z", "--end-of-options",
+            f"{before}..{after}" if before else after,
         )
         newest: dict[str, str] = {}
         for record in out.decode("utf-8", "surrogateescape").split("\x01")[1:]:
@@ -185,7 +211,7 @@ class Hub:
         """Read what people said twice in the messages of commits, as options of a push say it."""
         out = self.repository.run(
             "log", f"--format=%(trailers:key={TRAILER},valueonly,separator=%x2C)",
-            f"{before}..{after}",
+            "--end-of-options", f"{before}..{after}",
         )
         return tuple(f"allow-delete={line}" for line in out.splitlines() if line)
 
@@ -197,7 +223,7 @@ class Hub:
     def remember(self, key: str, value: str) -> None:
         """Keep one value in the hub's configuration."""
         if self.recall(key) != value:
-            self.repository.run("config", key, value)
+            self.repository.run("config", "--end-of-options", key, value)
 
     def recall(self, key: str) -> str | None:
         """Read a value of the hub's configuration; from memory while its file is the same one."""
@@ -208,7 +234,7 @@ class Hub:
         values = self._recalled[1]
         if key not in values:
             try:
-                values[key] = self.repository.run("config", "--get", key)
+                values[key] = self.repository.run("config", "--get", "--end-of-options", key)
             except GitFailed:
                 values[key] = None
         return values[key]
@@ -225,7 +251,9 @@ class Hub:
         if not paths.issuperset(change.path for change in tip.changes):
             return None
         if not self._short:
-            self._short = len(self.repository.run("rev-parse", "--short", after))
+            self._short = len(
+                self.repository.run("rev-parse", "--short", "--end-of-options", after)
+            )
         return {} if pushed.email == EMAIL else dict.fromkeys(paths, pushed.id[: self._short])
 
     def commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
@@ -240,7 +268,7 @@ class Hub:
 
     def see(self, commit: str) -> None:
         """Remember what was taken in, where there was nothing to commit."""
-        self.repository.run("update-ref", SEEN, commit)
+        self.repository.run("update-ref", "--end-of-options", SEEN, commit)
         faults.point("hub.seen")
 
     def seen(self) -> str | None:
@@ -296,11 +324,11 @@ class Hub:
         except GitFailed:  # no commit, or none that can be read: git says it below
             pass
         try:
-            return repository.run("merge-base", one, other)
+            return repository.run("merge-base", "--end-of-options", one, other)
         except GitFailed:
             # git says the same where it cannot read what they have in common
             try:
-                repository.run("rev-list", "--quiet", one, other)
+                repository.run("rev-list", "--quiet", "--end-of-options", one, other)
             except GitFailed as error:
                 raise repository.damaged(error) from error
             return None

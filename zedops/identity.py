@@ -1,8 +1,10 @@
 """Which server a file is: ids across edits, renames, copies, deletions and restores.
 
 A file's state block is only a hint, because people can edit it; the manager's own states (the
-fleet before the change) are the truth. An id belongs to one file at a time. Pure: the source of
-new ids is passed in.
+fleet before the change) are the truth. An id that main does not hold is void there: who wants to
+go on with it says so in the definition (`adopt: ID`), which is signed and judged. Only a fleet
+that begins (no commit before) is believed as it is. An id belongs to one file at a time. Pure: the
+source of new ids is passed in.
 """
 
 from __future__ import annotations
@@ -93,11 +95,24 @@ def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
         grave = old.documents.get(tombstone_path(PurePosixPath(path).stem))
         if grave and is_same_server(new.documents[path], grave):
             claim(path, grave.id)
-        claim(path, _id_at(new, path))
+        claim(path, _id_at(new, path) if believes(old) else new.documents[path].adopted_id)
         if path not in claims and path not in old.documents:
             # a file renamed before its first state was pulled is known by its text
             claim(path, left.get(new.documents[path].head))
     return claims
+
+
+def believes(old: Fleet) -> bool:
+    """Say whether the states of files count: only where nothing is known that could say better."""
+    return not old.commit
+
+
+def void_ids(old: Fleet, new: Fleet, paths: Iterable[str]) -> dict[str, str]:
+    """Find the changed files whose states name a server that the fleet does not have, by path."""
+    if believes(old):
+        return {}
+    ids = {path: _id_at(new, path) for path in paths if path not in old.documents}
+    return {path: each for path, each in ids.items() if each and old.owner(each) is None}
 
 
 def _left(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str | None]:
@@ -136,7 +151,7 @@ def _state(
     if server_id is None:
         return lifecycle.born(new_id(), host, now)
     before = old.owner(server_id)
-    state = before.state if before else document.state
+    state = before.state if before else document.state if believes(old) else None
     if state is None:
         return lifecycle.born(server_id, host, now)
     buried = before is not None and kind_of(before.path) is Kind.TOMBSTONE
@@ -171,7 +186,8 @@ def _graves(
             held.add(state.id)
     for path in _touched_graves(old, new, paths):
         if graves.get(path) is None:
-            grave = _grave(new.documents[path], old.documents.get(path), old, now)
+            each = new.documents[path]
+            grave = _grave(each, old.documents.get(path), old, new.host_of(each), now)
             kept = grave is not None and grave.id not in held and not is_living(grave.id)
             graves[path] = grave if kept else None
             held |= {grave.id} if grave else set()
@@ -188,9 +204,12 @@ def _touched_graves(old: Fleet, new: Fleet, paths: set[str]) -> list[str]:
 
 
 def _grave(
-    after: Document, before: Document | None, old: Fleet, now: datetime
+    after: Document, before: Document | None, old: Fleet, host: str | None, now: datetime
 ) -> Document | None:
     """Keep a tombstone that a person touched, or one they made by moving a file there."""
-    owner = before or old.owner(after.id)
-    state = owner.state if owner else after.state
+    adopted = after.adopted_id
+    owner = before or old.owner(after.id) or old.owner(adopted)
+    state = owner.state if owner else after.state if believes(old) else None
+    if owner is None and adopted and state is None:
+        state = lifecycle.born(adopted, host, now)
     return replace(after, state=lifecycle.bury(state, now)) if state else None

@@ -67,7 +67,7 @@ class Intake:
             return Taken(tip)
         rewritten = seen is not None and not self._contains(tip, seen)
         if not rewritten and self._contains(main, tip):
-            run("update-ref", mark, tip)
+            run("update-ref", "--end-of-options", mark, tip)
             return Taken(main)
         base = seen if rewritten else hub.merge_base(main, tip, hub.repository)
         if base is None:
@@ -92,7 +92,9 @@ class Intake:
 
     def _contains(self, commit: str, other: str) -> bool:
         try:
-            self._hub.repository.run("merge-base", "--is-ancestor", other, commit)
+            self._hub.repository.run(
+                "merge-base", "--is-ancestor", "--end-of-options", other, commit
+            )
         except GitFailed:
             return False
         return True
@@ -181,7 +183,7 @@ class Intake:
         self, main: str, tip: str, parents: list[str], files: Files, problems: Mapping[str, Problem]
     ) -> str:
         hub, repository = self._hub, self._hub.repository
-        subject = repository.run("log", "-1", "--format=%s", tip)
+        subject = repository.run("log", "-1", "--format=%s", "--end-of-options", tip)
         said = "".join(f"{each}\n" for each in problems.values())
         message = f"Merge: {subject}\n\n{said}{chr(10) if said else ''}Zedops-Upstream: {tip}\n"
         if main not in parents:

@@ -18,9 +18,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from zedops.errors import ZedopsError
+from zedops.fields import COMMIT, CONTAINER, IMAGE_SEEN
 from zedops.model import State, Status
 from zedops.state_block import format_time, one_line
-from zedops.wire import Activity, Goal, ServerReport
+from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
 
 _S = Status
 _ALIVE = frozenset({_S.CREATING, _S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED})
@@ -96,15 +97,24 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
     if report.data_exists is not None:
         facts |= {"data_exists": report.data_exists, "data_lost": report.data_lost}
     if report.container is not None:
-        facts |= {"container": report.container.id[:12], "image": report.container.image}
+        facts |= _named(report.container)
     elif status in (Status.MISSING, Status.DELETED):
         facts["container"] = None
-    if report.applied:
+    if report.applied and COMMIT.fullmatch(report.about):
         facts["commit"] = report.about
     message = _message(status, report, goal)
     if message is None and status is state.status:
         message = state.message
     return _moved(state, status, report.at, **facts, message=message)
+
+
+def _named(container: ContainerFacts) -> dict[str, object]:
+    """Take a container's names as far as they have the shape of one: a host may say anything."""
+    short = container.id[:12]
+    return {
+        "container": short if CONTAINER.fullmatch(short) else None,
+        "image": container.image if IMAGE_SEEN.fullmatch(container.image) else None,
+    }
 
 
 def _status(state: State, report: ServerReport, goal: Goal) -> Status:

@@ -24,10 +24,14 @@ from pydantic import (
 )
 
 from zedops.fields import (
+    SERVER_ID,
     Bytes,
-    Common,
+    CommitId,
+    ContainerId,
     EnvKey,
+    HostSeen,
     Image,
+    ImageSeen,
     Key,
     Model,
     Name,
@@ -37,6 +41,7 @@ from zedops.fields import (
     Source,
     Text,
     Utc,
+    YesOrNo,
     no_nul,
     once,
     one_of,
@@ -272,6 +277,11 @@ class Definition(Model):
         return self
 
     @property
+    def adopted_id(self) -> str | None:
+        """Give the id of the server that this one goes on with, where `adopt` names one."""
+        return self.adopt if self.adopt and SERVER_ID.fullmatch(self.adopt) else None
+
+    @property
     def host_secrets(self) -> tuple[str, ...]:
         """Name the secrets whose values are on the host."""
         return tuple(name for name in self.secrets if name not in self.sealed_secrets)
@@ -310,18 +320,21 @@ def definition_hash(definition: Definition) -> str:
 
 
 class State(Model):
-    """What zedops writes below a definition. Times are UTC."""
+    """What zedops writes below a definition. Times are UTC.
+
+    Each field has a shape of its own: what is read from a file becomes part of commands.
+    """
 
     id: ServerId
     status: Annotated[Status, one_of(Status)] = Status.PENDING
-    data_exists: bool = False
+    data_exists: YesOrNo = False
     #: Data that was seen is not there: nothing is started until it is back or purged.
-    data_lost: bool = False
+    data_lost: YesOrNo = False
     deleted_at: Utc | None = None
-    host: Common | None = None
-    container: str | None = None
-    image: Common | None = None
-    commit: Common | None = None
+    host: HostSeen | None = None
+    container: ContainerId | None = None
+    image: ImageSeen | None = None
+    commit: CommitId | None = None
     since: Utc | None = None
     message: str | None = None
 

@@ -122,7 +122,7 @@ class Repository:
     def _has(self, name: str) -> bool:
         """Say whether an object is there and can be read."""
         with contextlib.suppress(GitFailed):
-            self.pipe("cat-file", "-e", name)
+            self.pipe("cat-file", "-e", "--end-of-options", name)
             return True
         return False
 
@@ -140,7 +140,9 @@ class Repository:
 
     def tree(self, commit: str, *under: str) -> dict[str, Entry]:
         """List every file of a commit, or those under some paths."""
-        out = self.pipe("ls-tree", "-r", "-z", "--full-tree", commit, "--", *under)
+        out = self.pipe(
+            "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit, *under
+        )
         entries = {}
         for record in out.split(b"\0")[:-1]:
             meta, _, path = record.partition(b"\t")
@@ -153,7 +155,8 @@ class Repository:
         step = self.commit(after)
         if step is not None and step.parents[:1] == (before,):
             return step.changes
-        out = self.pipe("diff-tree", "-r", "-z", "--raw", "--no-renames", before, after)
+        out = self.pipe("diff-tree", "-r", "-z", "--raw", "--no-renames", "--end-of-options",
+                        before, after)
         return raw_changes(out.split(b"\0")[:-1])
 
     def steps(self, pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -301,6 +304,6 @@ class Repository:
                 (Path(folder) / name).write_bytes(content)
                 names.append(str(Path(folder) / name))
             try:
-                return self.pipe("merge-file", "-p", "-q", *names)
+                return self.pipe("merge-file", "-p", "-q", "--end-of-options", *names)
             except GitFailed:
                 return None

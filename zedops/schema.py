@@ -47,7 +47,7 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "restart": ("A change of this text restarts it once.", ("2026-11-23T10:00:00Z",)),
         "rebuild": ("A change of this text pulls the newest image and recreates it once.",
                     ("2026-11-23T10:00:00Z",)),
-        "adopt": ("A container of the host that is taken over as it is, if it matches.",
+        "adopt": ("A container of the host, taken over as it is if it matches; or an orphan's id.",
                   ("old-server",)),
         "drift": ("What to do when it is changed by hand; overrides the fleet's.",
                   ("heal", "report")),

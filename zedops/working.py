@@ -59,7 +59,8 @@ def edits(repository: Repository) -> Edits:
         remedy = "push a first commit with zedops.yaml, or fetch"
         raise UsageError(f"{repository.path} knows no {REMOTE_MAIN}; {remedy}")
     said = _names(repository.pipe(
-        "diff", "--name-status", "-z", "--no-renames", "--no-relative", base, "--", *_PLACES
+        "diff", "--name-status", "-z", "--no-renames", "--no-relative",
+        "--end-of-options", base, "--", *_PLACES
     ))
     known = dict(zip(said[1::2], said[::2], strict=True))
     new = _names(repository.pipe(

@@ -13,7 +13,7 @@ from tests.git.keys import Gpg, allowed, sign_with_ssh, ssh_key
 from tests.git.people import Person
 from tests.git.test_hub_pushes import at
 from tests.git.test_intake import Pair
-from tests.pure.fleets import running
+from tests.pure.fleets import running, server_id
 from tests.remotes import git as plain_git
 from zedops import state_block
 from zedops.access import OPENPGP_KEYS, SSH_KEYS
@@ -493,3 +493,46 @@ def test_without_the_program_that_checks_nothing_is_taken_in(
     with pytest.raises(GitFailed, match="ssh-keygen is not installed"):
         pair.intake.take(tip, "refs/zedops/upstream/main")
     assert pair.hub.head() != tip
+
+
+def test_a_server_in_a_folder_has_a_name_that_belongs_to_somebody(
+    hub: Hub, ada: Person, ben: Person
+) -> None:
+    """`paths: ["servers.d/mc-*"]` fits `servers.d/mc-dir/pz.yaml`, whose server is called `pz`."""
+    theirs = "servers.d/mc-dir/pz-two.yaml"
+    ben.commit({theirs: "image: x\n"})
+    said = ben.push(fails=True)
+    assert f"{theirs}: ben@example.org may not take over servers.d/pz-two.yaml" in said
+    ben.git("reset", "-q", "--hard", "origin/main")
+    ben.commit({"servers.d/mc-dir/mc-two.yaml": "image: x\n"})
+    ben.push()
+    ada.commit({theirs: "image: x\n"})
+    ada.push()
+    ben.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
+    for text in (None, "image: y\n"):
+        ben.commit({theirs: text})
+        assert "ben@example.org may not" in ben.push(fails=True)
+        ben.git("reset", "-q", "--hard", "origin/main")
+    assert at(hub, theirs) == "image: x\n"
+
+
+def test_what_hosts_keep_of_a_server_that_main_does_not_know_is_for_those_who_may_everything(
+    hub: Hub, ada: Person, ben: Person
+) -> None:
+    adopts = f"image: x\nadopt: {server_id(9)}\n"
+    for path, text in ((NEW, adopts), ("tombstones.d/mc-new.yaml", adopts + "purge: data\n")):
+        ben.commit({path: text})
+        said = ben.push(fails=True)
+        assert "ben@example.org may not" in said
+        ben.git("reset", "-q", "--hard", "origin/main")
+    ben.commit({NEW: adopts})
+    said = ben.push(fails=True)
+    assert "may not go on with a server that main does not know" in said
+    ada.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
+    ada.commit({NEW: adopts})
+    assert "plan: mc-new: create" in ada.push()
+
+
+def test_a_forged_id_is_void_and_told(hub: Hub, ben: Person) -> None:
+    ben.commit({NEW: state_block.render("image: x\n", running(9)).decode()})
+    assert f"warning: {NEW}: main has no server {server_id(9)}, so that id is void" in ben.push()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -140,10 +141,18 @@ _ONE_LINE = st.one_of(
     st.none(), _NASTY,
     st.text(),
 )  # fmt: skip
+
+
+def _maybe(pattern: str) -> st.SearchStrategy[str | None]:
+    return st.one_of(st.none(), st.from_regex(pattern, fullmatch=True))
+
+
 _STATES = st.builds(
     State, id=st.from_regex(r"[0-9A-HJKMNP-TV-Z]{26}", fullmatch=True),
     status=st.sampled_from(Status), data_exists=st.booleans(), deleted_at=_TIMES, since=_TIMES,
-    host=_ONE_LINE, container=_ONE_LINE, image=_ONE_LINE, commit=_ONE_LINE, message=_ONE_LINE,
+    host=_maybe(r"[a-z0-9][a-z0-9-]{0,62}"), container=_maybe(r"[0-9a-f]{12}"),
+    image=_maybe(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,99}"), commit=_maybe(r"[0-9a-f]{4,64}"),
+    message=_ONE_LINE,
 )
 
 
@@ -161,6 +170,29 @@ def test_any_state_is_read_back_as_it_was_written(state: State) -> None:
     document = parse(PATH, render("image: a\n", state))
     assert document.problems == ()
     assert document.state == _tidy(state)
+
+
+_FORGED = ("--output=/tmp/x", "-x", "", "a\nb", "a\0b", "x" * 100_000, "../../etc", "HEAD", "$(id)")
+
+
+@pytest.mark.parametrize("key", ["commit", "container", "host", "id"])
+@pytest.mark.parametrize("value", _FORGED)
+def test_no_field_of_a_state_holds_what_has_not_its_shape(key: str, value: str) -> None:
+    for written in (json.dumps(value), json.dumps([value]), json.dumps({value: 1}), "1.5"):
+        block = f"{MARKER}\nstate:\n  id: \"{STATE.id}\"\n  {key}: {written}\n"
+        if key == "id":
+            block = f"{MARKER}\nstate:\n  id: {written}\n"
+        state = parse(PATH, f"image: a\n\n{block}".encode()).state
+        assert state is None or getattr(state, key) in (None, STATE.id)
+
+
+@pytest.mark.parametrize("key", ["data_exists", "data_lost"])
+def test_what_is_no_yes_or_no_is_none(key: str) -> None:
+    for written in ('"yes"', "1", '"true"', "[]"):
+        block = f"{MARKER}\nstate:\n  id: \"{STATE.id}\"\n  {key}: {written}\n"
+        state = parse(PATH, f"image: a\n\n{block}".encode()).state
+        assert state is not None
+        assert getattr(state, key) is (key == "data_exists")  # unknown is not: there is none
 
 
 @given(st.text(st.characters()))

@@ -12,7 +12,7 @@ from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, run
 from zedops.checks import check
 from zedops.document import Document
 from zedops.fleet import Fleet
-from zedops.identity import succeed
+from zedops.identity import succeed, void_ids
 from zedops.lifecycle import bury
 from zedops.model import State, Status
 from zedops.state_block import render
@@ -22,7 +22,8 @@ GRAVE = "tombstones.d/a.yaml"
 
 
 def push(old: Fleet, changes: Mapping[str, bytes | None]) -> Fleet:
-    """Take in a push."""
+    """Take in a push to a fleet that is known."""
+    old = replace(old, commit="c0ffee1")
     return succeed(old, as_pushed(old, changes), changes, counter(100), NOW)
 
 
@@ -247,10 +248,41 @@ def test_another_text_under_the_name_of_a_deleted_server_is_another_server() -> 
     assert len(check(after, {A})) == 1
 
 
-def test_a_file_from_the_history_comes_back_with_its_own_id_even_after_the_purge() -> None:
-    after = push(TWO, {C: render("image: c\n", gone(3))})
-    assert ids(after)[C] == server_id(3)
-    assert (state(after, C).status, state(after, C).deleted_at) == (Status.PENDING, None)
+def test_an_id_that_main_does_not_hold_is_void() -> None:
+    for block in (gone(3), running(3), State(id=server_id(3), commit="c0ffee2", data_exists=True)):
+        after = push(TWO, {C: render("image: c\n", block)})
+        assert state(after, C) == State(
+            id=server_id(100), status=Status.PENDING, host="local", since=NOW
+        )
+    pushed = as_pushed(TWO, {C: render("image: c\n", gone(3)), B: file(A)})
+    known = replace(TWO, commit="c0ffee1")
+    assert void_ids(known, pushed, {B, C}) == {C: server_id(3)}
+    assert void_ids(TWO, pushed, {B, C}) == {}
+
+
+def test_a_tombstone_with_an_id_that_main_does_not_hold_is_none() -> None:
+    for head in ("image: a\n", "image: a\npurge: data\n"):
+        after = push(TWO, {"tombstones.d/c.yaml": render(head, gone(3))})
+        assert ids(after) == ids(TWO)
+
+
+def test_a_definition_itself_says_which_id_it_goes_on_with() -> None:
+    adopts = f"image: c\nadopt: {server_id(3)}\n"
+    after = push(TWO, {C: render(adopts, gone(4))})
+    assert state(after, C) == State(id=server_id(3), host="local", since=NOW)
+    after = push(TWO, {"tombstones.d/c.yaml": adopts.encode()})
+    assert (ids(after)["tombstones.d/c.yaml"], state(after, "tombstones.d/c.yaml").status) == (
+        server_id(3), Status.DELETING
+    )
+    for held in (1, 2):  # one that lives is not given away
+        after = push(TWO, {C: f"image: c\nadopt: {server_id(held)}\n".encode()})
+        assert ids(after)[C] == server_id(100)
+        assert ids(after)[A] == server_id(1)
+
+
+def test_a_fleet_that_begins_is_believed_as_it_is() -> None:
+    begun = succeed(fleet_of(), as_pushed(fleet_of(), {A: file(A)}), {A}, counter(100), NOW)
+    assert state(begun, A) == running(1)
 
 
 # --- whatever people do

@@ -72,7 +72,7 @@ def test_a_flapping_server_does_not_flood_the_history_nor_hold_up_the_others() -
 def test_who_asks_for_one_thing_after_the_other_does_not_wait_as_for_a_flapping_server() -> None:
     journal = Journal()
     for second in range(20):
-        asked = running(1).model_copy(update={"commit": f"c{second}"})
+        asked = running(1).model_copy(update={"commit": f"{second:07x}"})
         journal.add(doc(A, state=asked), Status.CREATING)
         assert journal.wait_s(second, quiet=True) == QUIET_S
         journal.clear(second)

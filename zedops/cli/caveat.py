@@ -39,6 +39,7 @@ def warn(where: Path) -> None:
 
 def _newest(clone: Clone) -> datetime | None:
     said = clone.repository.run(
-        "log", "--max-count=1", "--format=%ct", "--grep=^Zedops-Server:", clone.branches()[-1]
+        "log", "--max-count=1", "--format=%ct", "--grep=^Zedops-Server:",
+        "--end-of-options", clone.branches()[-1],
     )
     return datetime.fromtimestamp(int(said), UTC) if said else None

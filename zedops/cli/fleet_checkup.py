@@ -17,7 +17,7 @@ from zedops.cli.ask import call
 from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
-from zedops.hub import CONFIG, FOR_MAIN, Hub
+from zedops.hub import FOR_MAIN, Hub
 from zedops.ports import published
 from zedops.quantities import format_duration
 from zedops.settings import Settings
@@ -79,8 +79,7 @@ def check_clone(clone: Clone) -> Iterator[Finding]:
 def check_hub(hub: Hub) -> Iterator[Finding]:
     """See that a hub has what makes it one."""
     remedy = "start `zedops up` or `zedops manager`, which sets it"
-    wrong = [key for key, value in CONFIG.items() if _config(hub, key) != value]
-    if wrong:
+    if wrong := hub.unset_config():
         yield Finding.wrong("hub", f"its configuration lacks {', '.join(wrong)}", remedy)
     hooks = [name for name in hook.NAMES if not os.access(hub.path / "hooks" / name, os.X_OK)]
     if hooks:
@@ -117,13 +116,6 @@ def _objects(hub: Hub) -> Finding:
         else:
             return Finding.good("objects", "all are there and whole")
     return Finding.wrong("objects", f"the hub is damaged: {said}", MEND)
-
-
-def _config(hub: Hub, key: str) -> str:
-    try:
-        return hub.repository.run("config", "--get", key)
-    except GitFailed:
-        return ""
 
 
 def _hooks(hub: Hub, remedy: str) -> Finding:

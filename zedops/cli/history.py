@@ -70,7 +70,7 @@ def read_history(
     count = [] if renames else [f"--max-count={lines}"]
     out = repository.pipe(
         "log", "--no-merges", *count, f"--format={_FORMAT}", "--name-only", "-z",
-        *span, "--", *paths,
+        "--end-of-options", *span, "--", *paths,
     )
     records = re.split("\0{3,}", out.decode("utf-8", "replace"))[1:]
     entries = _of_names([_entry(record) for record in records], server, renames)[:lines]
@@ -86,7 +86,7 @@ def _renames(
     out = repository.pipe(
         "log", "--no-merges", "-M", "--diff-filter=R", "--name-status", "-z",
         "--format=%x00%x00%x00%H",
-        *span, "--", SERVERS,
+        "--end-of-options", *span, "--", SERVERS,
     ).decode("utf-8", "surrogateescape")
     found, name = {}, server
     for record in re.split("\0{3,}", out)[1:]:

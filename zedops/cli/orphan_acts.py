@@ -13,11 +13,11 @@ from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.document import Document
 from zedops.draft import server_name, write_draft
+from zedops.edit import set_field
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet, tombstone_path
 from zedops.layout import NAME
 from zedops.looks import Orphan
-from zedops.model import State
 
 
 def _find(host: str | None, named: str) -> tuple[Clone, Fleet, Orphan]:
@@ -44,11 +44,12 @@ def adopt(host: str | None, named: str, name: str | None, *, wait: bool, yes: bo
     path = f"servers.d/{name}.yaml"
     if any(each.name == name for each in [*fleet.servers(), *fleet.tombstones()]):
         raise UsageError(f"there is a server {name!r} already; choose another name with --name")
-    state = (before.state if before else None) or State(id=orphan.id, host=orphan.host)
     text = before.head if before else _from_container(clone, fleet, orphan)
+    # a definition says it, which a signature covers: a state of its own counts for nothing
+    text = set_field(document.parse(path, text.encode()), "adopt", orphan.id)
     click.echo(f"# {path}\n{text}")
     ask(f"Bring {name} back on {orphan.host}?", yes=yes)
-    act(clone, {path: state_block.render(text, state)}, f"{name}: adopt", name, wait=wait)
+    act(clone, {path: state_block.render(text, None)}, f"{name}: adopt", name, wait=wait)
 
 
 def _check_left(fleet: Fleet, orphan: Orphan) -> None:
@@ -64,7 +65,8 @@ def _check_left(fleet: Fleet, orphan: Orphan) -> None:
 def _from_history(clone: Clone, server_id: str) -> Document | None:
     """Find the newest definition that a server had."""
     run = clone.repository.run
-    last = run("log", "-1", "--format=%H", f"-S{server_id}", *clone.branches(), "--",
+    last = run("log", "-1", "--format=%H", f"-S{server_id}", "--end-of-options",
+               *clone.branches(), "--",
                "servers.d")
     for commit in (f"{last}^", last) if last else ():
         if clone.repository.resolve(commit) is None:
@@ -82,10 +84,7 @@ def _from_history(clone: Clone, server_id: str) -> Document | None:
 def _from_container(clone: Clone, fleet: Fleet, orphan: Orphan) -> str:
     if orphan.container is None:
         fact = "the history does not tell what it was, and there is no container to read it off"
-        remedy = (
-            f"write a definition whose text ends with the marker line of `zedops new --print` and "
-            f"`state: {{id: {orphan.id}}}` on the lines below it"
-        )
+        remedy = f"write a definition of it with the line `adopt: {orphan.id}`"
         raise ZedopsError(f"{orphan.name}: {fact}; {remedy}")
     shape = call(clone, orphan.host, InspectRequest(container=orphan.container), Shape)
     mounts = tuple(
@@ -107,11 +106,11 @@ def remove(host: str | None, named: str, *, data: bool, wait: bool, yes: bool) -
     name = server_name(orphan.name)
     if any(each.name == name for each in [*fleet.servers(), *fleet.tombstones()]):
         name = f"{name[:50]}-{orphan.id[-6:].lower()}"
-    lines = [f"host: {orphan.host}", f"image: {orphan.image or 'unknown'}"]
+    lines = [f"host: {orphan.host}", f"image: {orphan.image or 'unknown'}", f"adopt: {orphan.id}"]
     lines += ["purge: data"] if data else []
     what = f"{orphan.name} AND ITS DATA" if data else f"the container of {orphan.name}"
     way_back = "This cannot be undone." if data else "Its data stays."
     ask(f"Remove {what} on {orphan.host}? {way_back}", yes=yes)
-    content = state_block.render("\n".join(lines) + "\n", State(id=orphan.id, host=orphan.host))
+    content = "\n".join(lines).encode() + b"\n"
     act(clone, {tombstone_path(name): content}, f"{name}: remove an orphan", name, wait=wait,
         ends=True)

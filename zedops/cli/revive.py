@@ -31,7 +31,7 @@ def revive(source: Path, directory: Path) -> tuple[Hub, Clone]:
     place = directory.resolve().with_name(directory.resolve().name + ".git")
     _check_name(old, source, head, place)
     hub = Hub.create(place)
-    hub.repository.run("fetch", "--quiet", str(old.path), f"{head}:{SEEN}")
+    hub.repository.run("fetch", "--quiet", "--end-of-options", str(old.path), f"{head}:{SEEN}")
     hub.repository.move_ref(MAIN, head, NO_OBJECT)
     return hub, Clone.make(str(hub.path), directory)
 

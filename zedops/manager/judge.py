@@ -86,7 +86,9 @@ class Judge:
         if each.state is None or each.state.commit is None:
             return nothing
         try:
-            content = self._hub.repository.pipe("show", f"{each.state.commit}:{each.path}")
+            content = self._hub.repository.pipe(
+                "show", "--end-of-options", f"{each.state.commit}:{each.path}"
+            )
         except GitFailed:
             return nothing  # it was renamed since, or that history is not there any more
         was = parse(each.path, content)
@@ -99,7 +101,8 @@ class Judge:
         if not new.problems and name in (None, new.settings.name):
             return new.settings
         log = self._hub.repository.run(
-            "log", f"--max-count={_VERSIONS}", "--format=%H", new.commit, "--", SETTINGS_PATH
+            "log", f"--max-count={_VERSIONS}", "--format=%H", "--end-of-options", new.commit,
+            "--", SETTINGS_PATH
         )
         for commit in log.split():
             entry = self._hub.repository.tree(commit, SETTINGS_PATH).get(SETTINGS_PATH)

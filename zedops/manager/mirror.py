@@ -218,4 +218,4 @@ class Mirror:
         faults.point("mirror.pushed")
         self._pushed = time.monotonic()
         self._there[target] = head
-        self._hub.repository.run("update-ref", TAKEN + target, head)
+        self._hub.repository.run("update-ref", "--end-of-options", TAKEN + target, head)
