@@ -6,29 +6,46 @@ failed and when, how often a container crashed, that data was once there.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from zedops.change import is_made_for
 from zedops.wire import DesiredServer, Goal, Message
-from zedops_agent.observed import Container, DataVolume, Observed, Presence
+from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
 from zedops_agent.stops import Stopping
 
-#: So many crashes within the window, and zedops stops trying.
+#: So many crashes within the window end an update, or begin the waits between starts.
 CRASH_BUDGET = 3
 CRASH_WINDOW_S = 600.0
-#: Waits between attempts: 10 s, doubled each time, up to 10 min.
-RETRY_FIRST_S = 10.0
-RETRY_MAX_S = 600.0
+#: Waits between attempts: 1 s, doubled each time, up to 5 min.
+RETRY_FIRST_S = 1.0
+RETRY_MAX_S = 300.0
+#: A container has proven itself after running this long; only then the previous one goes.
+PROVEN_S = 10.0
+#: Crashes before a run of this length say nothing about the next one.
+STABLE_S = 300.0
+#: What a failure's text goes on with where it cites a log, which differs each time.
+LAST_LINES = "; last log lines:"
+_NO_RETURN = "; the previous container does not start either:"
+#: An id that the Engine makes up each time.
+_AN_ID = re.compile(r"[0-9a-f]{12,}")
 
 
 class Failure(Message):
-    """Why the last attempt failed. `retry_at` None: only a new commit tries again."""
+    """Why the last attempt failed.
+
+    `retry_at` None: the previous container came back, and only an edit or a retry tries again.
+    """
 
     text: str
     commit: str
     hash: str
+    asked: str | None = None  #: the hash, restart and rebuild that failed; None in old memories
     goal: Goal | None = None  #: what was tried to be reached
     attempts: int = 1
+    at: datetime | None = None
+    crashed: bool = False  #: it started, and ended by itself
+    served: bool = False  #: the previous container ran when this failed
     retry_at: datetime | None = None
     not_before: datetime | None = None  #: bringing the previous container back waits as well
 
@@ -52,6 +69,11 @@ class Memory(Message):
     stopping: Stopping | None = None  #: the stop that was begun
     failure: Failure | None = None
     crashes: tuple[datetime, ...] = ()
+    asked: str = ""  #: what those crashes, and the tries, belong to
+    tries: int = 0  #: waits in a row for a server that crashes
+    ended: datetime | None = None  #: start of the run whose end was counted without the Engine
+    proven: str | None = None  #: id of the container that last ran for long enough
+    bad: str = ""  #: hash of the definition that failed before this one
     adopted: str | None = None  #: id of the container that was taken over from somebody else
     counted: tuple[str, int] = ("", 0)  #: container and its restart count at the last look
     ahead: tuple[datetime, datetime] | None = None  #: a start in the future, and when it was seen
@@ -64,10 +86,17 @@ def matches(container: Container, want: DesiredServer) -> bool:
     return made and not container.stale and not container.unfinished
 
 
+def asked(want: DesiredServer) -> str:
+    """Name what is asked for, apart from who says so: failures and crashes belong to it."""
+    definition = want.definition
+    return f"{want.hash} {definition.restart or ''} {definition.rebuild or ''}"
+
+
 def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime) -> Memory:
     """Take one look into memory."""
     mine = [each for each in seen.containers if matches(each, want)]
     current = max(mine, key=lambda each: each.up, default=None)
+    memory = _judged_anew(memory, want, now)
     update: dict[str, object] = {}
     held = {each.key for each in seen.volumes if _holds(each)}
     if not held <= set(memory.data_seen):
@@ -75,8 +104,6 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
     if current is not None and memory.counted[0] != current.id:
         # a container made for this very definition has answered its restart by being made
         update |= {"created": True, "restart": want.definition.restart}
-    if memory.failure is not None and memory.failure.commit != want.commit:
-        update |= {"failure": None, "crashes": ()}
     if memory.restarting is not None and current is not None:
         begun = memory.restarting
         if current.running and current.started_at != begun.started_at:
@@ -84,15 +111,63 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
     if memory.stopping is not None and not _goes_on(memory.stopping, seen):
         update["stopping"] = None
     if current is not None:
-        update |= _count_crashes(memory, current, now)
         if current.started_at is not None and began(memory, current.started_at, now) > now:
             update["ahead"] = (current.started_at, now)
+        update |= _count_crashes(memory, want, current, now)
+    proven = [each.id for each in seen.containers if ran_s(memory, each, now) >= PROVEN_S]
+    if proven and memory.proven not in proven:
+        update["proven"] = proven[0]
     known = memory.model_copy(update=update)
     return known.model_copy(update={"failure": known.failure and _in_reach(known.failure, now)})
 
 
 def _goes_on(stop: Stopping, seen: Observed) -> bool:
     return any(stop.is_of(each) and each.up for each in seen.containers)
+
+
+def _judged_anew(memory: Memory, want: DesiredServer, now: datetime) -> Memory:
+    """Forget failures and crashes of what is not asked for any more.
+
+    Which commit says so does not count: a manager that was restarted names another one. A server
+    that was stopped meanwhile and is to run again is tried at once.
+    """
+    failure, wish = memory.failure, asked(want)
+    was = failure.asked if failure and failure.asked else memory.asked
+    known = failure.hash if failure else was.partition(" ")[0]
+    if (was and was != wish) or (known and known != want.hash):
+        is_bad = failure is not None or bool(memory.crashes)
+        bad = known if is_bad and known != want.hash else memory.bad
+        none = {"failure": None, "crashes": (), "tries": 0, "asked": wish, "bad": bad}
+        return memory.model_copy(update=none)
+    update: dict[str, object] = {} if memory.asked == wish else {"asked": wish}
+    if failure is not None and want.goal.ends and failure.goal is not want.goal:
+        update["failure"] = None
+    elif failure is not None and (failure.asked, failure.goal) != (wish, want.goal):
+        again = failure.retry_at if want.goal is not Goal.RUNNING else failure.retry_at and now
+        changed = {"asked": wish, "goal": want.goal, "retry_at": again}
+        update["failure"] = failure.model_copy(update=changed)
+    return memory.model_copy(update=update) if update else memory
+
+
+def ran_s(memory: Memory, container: Container, now: datetime) -> float:
+    """Say for how long a container's process runs; 0.0 for one that does not."""
+    if not container.running or container.started_at is None:
+        return 0.0
+    return (now - began(memory, container.started_at, now)).total_seconds()
+
+
+def may_return(previous: Container | None, memory: Memory) -> bool:
+    """Say whether the previous container is worth going back to: it was never known to fail."""
+    if previous is None:
+        return False
+    return previous.id == memory.proven or previous.definition != memory.bad
+
+
+def is_watched(memory: Memory, seen: Observed, now: datetime) -> bool:
+    """Say whether a server that kept crashing runs again, and has not proven itself yet."""
+    if memory.failure is None or not memory.failure.crashed:
+        return False
+    return all(ran_s(memory, each, now) < PROVEN_S for each in seen.containers)
 
 
 def began(memory: Memory, started_at: datetime, now: datetime) -> datetime:
@@ -129,39 +204,88 @@ def _holds(volume: DataVolume) -> bool:
     return there and (volume.own_place or volume.marker is Presence.PRESENT)
 
 
-def _count_crashes(memory: Memory, current: Container, now: datetime) -> dict[str, object]:
-    """Count by the Engine's restart counter, which misses nothing while nobody looks."""
+def _count_crashes(
+    memory: Memory, want: DesiredServer, current: Container, now: datetime
+) -> dict[str, object]:
+    """Count by the Engine's restart counter, which misses nothing while nobody looks.
+
+    What ran before it was first seen, or had proven itself, brings no old crashes. A container that
+    the Engine does not start again is counted by its own ends.
+    """
     container_id, count = memory.counted
-    before = count if container_id == current.id else 0
-    fresh = max(0, current.restart_count - before)
+    is_old = current.adopted or current.id == memory.proven
+    before = count if container_id == current.id else current.restart_count if is_old else 0
+    if current.restart_count < before:  # a start by hand, or by zedops, begins at 0
+        before = 0
+    was_stopped = memory.failure is not None and memory.failure.crashed and not current.up
+    fresh = 0 if was_stopped else current.restart_count - before
+    update: dict[str, object] = {}
+    if died(current) and memory.ended != current.started_at:
+        fresh, update["ended"] = fresh + (want.goal is Goal.RUNNING), current.started_at
+    if ran_s(memory, current, now) >= STABLE_S and not fresh:
+        return {"crashes": (), "tries": 0, "counted": (current.id, current.restart_count)}
     horizon = now - timedelta(seconds=CRASH_WINDOW_S)
     # one in the future is from before the clock was put back
     recent = tuple(min(at, now) for at in memory.crashes if at > horizon)
     counted = (current.id, current.restart_count)
     if not fresh and recent == memory.crashes and counted == memory.counted:
-        return {}
-    return {"crashes": (*recent, *([now] * min(fresh, CRASH_BUDGET))), "counted": counted}
+        return update
+    update |= {"crashes": (*recent, *([now] * min(fresh, CRASH_BUDGET))), "counted": counted}
+    return update
+
+
+def died(container: Container) -> bool:
+    """Say whether a container ended that the Engine was told not to start again."""
+    policy = container.ceilings.restart_policy if container.ceilings else ""
+    return container.phase is Phase.EXITED and policy == "no"
 
 
 def failed(
-    memory: Memory, want: DesiredServer, text: str, now: datetime, *, retry: bool
+    memory: Memory, want: DesiredServer, text: str, now: datetime, *, retry: bool,
+    ran_s: float | None = None, served: bool = False,
 ) -> Memory:
-    """Note a failed attempt; `retry` says whether trying again can hurt nobody."""
-    attempts = memory.failure.attempts + 1 if memory.failure else 1
-    wait_until = now + timedelta(seconds=_wait_s(attempts))
+    """Note a failed attempt; not `retry` where a previous container comes back instead.
+
+    One that crashed ran for `ran_s`; others None. Waits double; one for a server that ran for a
+    while is no longer than that. What fails as it did before keeps its text, so that history is not
+    written at each attempt.
+    """
+    before, crashed = memory.failure, ran_s is not None
+    attempts = max(before.attempts if before else 0, memory.tries if crashed else 0) + 1
+    wait_s = _wait_s(attempts)
+    if ran_s is not None and ran_s >= PROVEN_S:
+        wait_s = min(wait_s, ran_s)
+    wait_until = now + timedelta(seconds=wait_s)
+    if before is not None and before.retry_at is None and not retry:  # on the way back to it
+        text = f"{before.text.partition(_NO_RETURN)[0]}{_NO_RETURN} {text}"
+    if before is not None and _gist(before.text) == _gist(text):
+        text = before.text
     failure = Failure(
         text=text,
         commit=want.commit,
         hash=want.hash,
+        asked=asked(want),
         goal=want.goal,
         attempts=attempts,
+        at=now,
+        crashed=crashed,
+        served=served or (before is not None and before.served),
         retry_at=wait_until if retry else None,
         not_before=wait_until,
     )
-    return memory.model_copy(update={"failure": failure})
+    tries = attempts if crashed else memory.tries
+    return memory.model_copy(update={"failure": failure, "tries": tries})
+
+
+def _gist(text: str) -> str:
+    return _AN_ID.sub("", text.partition(LAST_LINES)[0])
 
 
 def reached(memory: Memory, want: DesiredServer) -> Memory:
     """Note that a server is where its definition wants it: what failed before is history."""
-    update = {"goal": want.goal, "applied": want.hash, "failure": None, "created": True}
+    update: dict[str, object] = {
+        "goal": want.goal, "applied": want.hash, "failure": None, "created": True,
+    }
+    if memory.failure is not None and memory.failure.crashed:
+        update["crashes"] = ()  # the waits go on growing until it runs stably
     return memory.model_copy(update=update)

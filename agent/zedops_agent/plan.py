@@ -19,7 +19,14 @@ from datetime import datetime, timedelta
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.guard import lost_world
-from zedops_agent.memory import CRASH_BUDGET, CRASH_WINDOW_S, Memory, matches
+from zedops_agent.memory import (
+    CRASH_BUDGET,
+    CRASH_WINDOW_S,
+    Memory,
+    died,
+    matches,
+    may_return,
+)
 from zedops_agent.observed import NEXT, Candidate, Container, Observed, Phase, Presence
 from zedops_agent.ports import bindings
 from zedops_agent.steps import (
@@ -57,36 +64,43 @@ def make_plan(
     if want.goal.ends:
         return _end_all(want, seen, memory, now)
     name = container_name(fleet, want.name)
-    current, previous, surplus = _sort(name, want, seen)
+    current, previous, surplus = _sort(name, want, seen, memory)
     guard = lost_world(want, seen, memory)
     if guard is not None:
         return _guarded(guard, want, seen)
     if (adoption := _adopt(want, seen, memory, now)) is not None:
         return adoption
-    if current is not None and len(memory.crashes) >= CRASH_BUDGET and current.up:
-        return _give_up(want, current)
+    comes_back = may_return(previous, memory)
+    if current is not None and want.goal is Goal.RUNNING and _keeps_crashing(current, memory):
+        return replace(_give_up(want, current), comes_back=comes_back)
+    if want.goal is Goal.STOPPED and any(each.up for each in seen.containers):
+        return _stopped(want, seen)  # nothing has to be made for that
     if memory.failure is not None and memory.failure.hash == want.hash:
         plan = _after_failure(name, want, seen, current, previous, memory, now)
     elif current is None:
         plan = _make(name, want, previous, memory)
     else:
         plan = keep(name, want, seen, current, previous, memory, now)
-    return _cleared(plan, surplus, want)
+    return replace(_cleared(plan, surplus, want), comes_back=comes_back)
 
 
 def _sort(
-    name: str, want: DesiredServer, seen: Observed
+    name: str, want: DesiredServer, seen: Observed, memory: Memory
 ) -> tuple[Container | None, Container | None, list[Container]]:
     """Tell the container that matches the definition from the one it replaces, and from the rest.
 
     There is a rest where a definition changed again before the last change had proven itself, or
-    where one was not finished. Of two that stand still, the one that was put aside did work; the
-    other one never proved that.
+    where one was not finished. The one that proved itself last is kept until another one has; where
+    none did, the one that was put aside.
     """
+
+    def rank(each: Container) -> tuple[bool, bool, bool]:
+        return each.id == memory.proven, each.up, each.name != name
+
     current = previous = None
     surplus = [each for each in seen.containers if each.unfinished]
     whole = [each for each in seen.containers if not each.unfinished]
-    for each in sorted(whole, key=lambda each: (each.up, each.name != name)):
+    for each in sorted(whole, key=rank):
         if matches(each, want):
             surplus += [current] if current else []
             current = each
@@ -178,12 +192,27 @@ def _refusal(name: str, candidate: Candidate) -> str | None:
     return None
 
 
+def _keeps_crashing(current: Container, memory: Memory) -> bool:
+    """Say whether a server crashed too often, or once more after a wait."""
+    if not (current.up or died(current)):
+        return False
+    failure = memory.failure
+    if failure is None or not failure.crashed:
+        return len(memory.crashes) >= CRASH_BUDGET
+    return failure.at is None or any(at > failure.at for at in memory.crashes)
+
+
 def _give_up(want: DesiredServer, current: Container) -> Plan:
     window = f"{CRASH_WINDOW_S / 60:.0f} min"
-    cause = f"crashed {CRASH_BUDGET} times within {window}, last exit code {current.exit_code}"
+    cause = f"crashed {CRASH_BUDGET} times within {window}"
+    if current.exit_code is not None:
+        cause += f", last exit code {current.exit_code}"
     if current.oom_killed:
         cause += ", out of memory"
-    return Plan((GiveUp(current.id, want.definition.stop, cause),))
+    ran_s = 0.0
+    if current.started_at is not None and current.finished_at is not None:
+        ran_s = max(0.0, (current.finished_at - current.started_at).total_seconds())
+    return Plan((GiveUp(current.id, want.definition.stop, cause, ran_s),))
 
 
 def _after_failure(
@@ -195,35 +224,45 @@ def _after_failure(
     memory: Memory,
     now: datetime,
 ) -> Plan:
-    """Bring the previous container back if there is one; else try again when it is time.
+    """Bring the previous container back if it is worth that; else try again when it is time.
 
-    A failure that may be retried came before anything was stopped: there is nothing to bring back,
-    and once the retry has gone through, the failure is only not forgotten yet.
+    A failure that may be retried came before anything was stopped. There is nothing to bring back
+    then, unless the previous container was stopped and is asked for again since.
     """
     failure = memory.failure
     if failure is None:
         return Plan()
-    if previous is not None and not previous.up and failure.retry_at is None:
-        tried = current is None and previous.name == name
-        if tried and failure.not_before is not None and now < failure.not_before:
-            return Plan(again_at=failure.not_before)
+    tries_on = failure.retry_at is not None
+    if previous is not None and (not tries_on or (failure.served and current is None)):
         cause = "the new definition failed; the previous container goes on"
         steps: list[Step] = _end(current, want, cause) if current is not None else []
-        if previous.name != name:
+        runs_again = want.goal is Goal.RUNNING and (tries_on or memory.goal is not Goal.STOPPED)
+        starts = runs_again and not previous.up
+        tried = not tries_on and current is None and previous.name == name
+        if starts and tried and failure.not_before is not None and now < failure.not_before:
+            return Plan(again_at=failure.not_before)
+        if previous.name != name and not previous.adopted:
             steps.append(Rename(previous.id, name, cause))
-        if want.goal is Goal.RUNNING and memory.goal is not Goal.STOPPED:
+        if starts:
             steps.append(Start(previous.id, cause))
         if steps:
             return Plan(tuple(steps))
     if want.goal is Goal.STOPPED and any(each.up for each in seen.containers):
-        return _stopped(want, seen)
+        return _stopped(want, seen)  # nothing has to be made for that
     if failure.retry_at is None:
         return Plan()
     if now < failure.retry_at:
-        return Plan(again_at=failure.retry_at)
+        return replace(_renamed(name, current or previous), again_at=failure.retry_at)
     if current is None:
         return _make(name, want, previous, memory)
     return keep(name, want, seen, current, previous, memory, now)
+
+
+def _renamed(name: str, standing: Container | None) -> Plan:
+    """Give the container that stands its name, which may be changed while a server is failed."""
+    if standing is None or standing.name == name or standing.adopted:
+        return Plan()
+    return Plan((Rename(standing.id, name, "renamed"),))
 
 
 def _make(name: str, want: DesiredServer, previous: Container | None, memory: Memory) -> Plan:

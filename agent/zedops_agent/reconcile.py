@@ -20,11 +20,21 @@ from zedops.wire import (
     ServerReport,
 )
 from zedops_agent.lookout import Lookout
-from zedops_agent.memory import Memory, failed, matches, reached, remember
+from zedops_agent.memory import RETRY_MAX_S, Memory, failed, is_watched, matches, reached, remember
 from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.plan import make_plan
-from zedops_agent.steps import Create, Plan, Pull, Remove, RemoveData, Start, Step, StopContainer
+from zedops_agent.steps import (
+    Create,
+    GiveUp,
+    Plan,
+    Pull,
+    Remove,
+    RemoveData,
+    Start,
+    Step,
+    StopContainer,
+)
 from zedops_agent.stops import SIGKILLED, Stopped, stopped
 from zedops_agent.store import Store
 from zedops_agent.work import GaveUp, Workshop
@@ -36,6 +46,8 @@ _ROUNDS = 12
 _ROUNDS_PAUSE_S = 5.0
 #: A disk that takes nothing is tried again after this.
 _NOT_KEPT_PAUSE_S = 10.0
+#: In these steps people are told when something is tried again.
+_SOON = (timedelta(minutes=1), timedelta(seconds=RETRY_MAX_S), timedelta.max)
 #: Steps after which a failed attempt has cost the previous container its run.
 _DISRUPTIVE = (StopContainer, Start)
 
@@ -111,7 +123,8 @@ class Reconciler:
             memory = remember(before, want, seen, now)
             done = done._replace(note=done.note or _ended_meanwhile(before, want, seen))
             plan = make_plan(self._fleet, want, seen, memory, now)
-            if not plan.steps and plan.lost is None and _is_there(want, seen):
+            arrived = plan.lost is None and _is_there(want, seen)
+            if not plan.steps and arrived and not is_watched(memory, seen, now):
                 memory = reached(memory, want)
             if memory != before:
                 try:
@@ -132,13 +145,12 @@ class Reconciler:
     def _do(self, plan: Plan, want: DesiredServer, seen: Observed) -> _Done:
         """Do a plan's steps; a failure ends it and is remembered."""
         note = plan.note
-        replaces = any(not matches(each, want) for each in seen.containers)
         disrupted = False
         for step in plan.steps:
             if self.stopping or self._workshop.is_superseded(want):
                 return _Done(note)
             log.info("%s: %s", want.name, step, extra={"server": want.name, "cause": step.cause})
-            disrupted = disrupted or (replaces and isinstance(step, _DISRUPTIVE))
+            disrupted = disrupted or isinstance(step, _DISRUPTIVE)
             try:
                 with self._metrics.step(type(step).__name__):
                     told = self._workshop.carry_out(step, want, seen, self._progress(want))
@@ -149,8 +161,9 @@ class Reconciler:
                 log.info("%s: looking again: %s", want.name, error)
                 return _Done(plan.note)
             except (EngineFailed, DataAtRisk) as error:
-                retry = not disrupted and not isinstance(error, GaveUp | DataAtRisk)
-                self._remember_failure(want, step, str(error), retry=retry)
+                crashed = isinstance(error, GaveUp)
+                retry = not (plan.comes_back and (disrupted or crashed))
+                self._remember_failure(want, seen, step, str(error), retry=retry)
                 return _Done(plan.note)
             if isinstance(told, str):
                 note = "; ".join(each for each in (note, told) if each)
@@ -158,13 +171,18 @@ class Reconciler:
                 note = str(told)
         return _Done(note, whole=True)
 
-    def _remember_failure(self, want: DesiredServer, step: Step, text: str, *, retry: bool) -> None:
+    def _remember_failure(
+        self, want: DesiredServer, seen: Observed, step: Step, text: str, *, retry: bool
+    ) -> None:
         kind, text = type(step).__name__, one_line(text)  # it may hold a container's last words
         facts = {"server": want.name, "step": kind}
         log.warning("%s: %s failed: %s", want.name, kind, text, extra=facts)
         memory = self._store.load_memory(want.id)
+        ran_s = step.ran_s if isinstance(step, GiveUp) else None
+        served = any(each.running and not matches(each, want) for each in seen.containers)
         now = datetime.now(UTC)
-        self._store.save_memory(want.id, failed(memory, want, text, now, retry=retry))
+        made = failed(memory, want, text, now, retry=retry, ran_s=ran_s, served=served)
+        self._store.save_memory(want.id, made)
 
     def _progress(self, want: DesiredServer) -> Callable[[str], None]:
         def tell(text: str) -> None:
@@ -218,7 +236,7 @@ def make_report(
         data_exists=seen.data_exists,
         data_lost=plan.lost is not None,
         activity=activity,
-        failure=plan.refused or (memory.failure.text if memory.failure else None),
+        failure=plan.refused or _failure(memory, shown, is_current=is_current),
         note=plan.lost or note,
         about=want.commit,
         goal=want.goal,
@@ -238,6 +256,23 @@ def _ended_meanwhile(memory: Memory, want: DesiredServer, seen: Observed) -> str
             how = stopped(memory.stopping, each)
             return str(how) if _is_worth_telling(how, want) else None
     return None
+
+
+def _failure(memory: Memory, shown: Container | None, *, is_current: bool) -> str | None:
+    """Say what failed, whether players notice, and when it is tried next.
+
+    In steps: a time of day would be a commit for each attempt.
+    """
+    failure = memory.failure
+    if failure is None:
+        return None
+    text = failure.text
+    if shown is not None and shown.running and not is_current:
+        text += "; the previous container runs on"
+    if failure.retry_at is not None and failure.at is not None:
+        within = next(each for each in _SOON if failure.retry_at - failure.at <= each)
+        text += f"; next try within {within.seconds // 60 or 60} min"
+    return text
 
 
 def _stands(each: Container, want: DesiredServer, memory: Memory) -> bool:

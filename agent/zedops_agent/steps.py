@@ -120,6 +120,7 @@ class GiveUp:
     container: str
     stop: Stop
     cause: str
+    ran_s: float = 0.0  #: how long it ran the last time
 
 
 @dataclass(frozen=True)
@@ -143,4 +144,5 @@ class Plan:
     again_at: datetime | None = None
     note: str | None = None
     lost: str | None = None  #: what data is gone and what to do; nothing is started
+    comes_back: bool = False  #: where this fails, the previous container takes over again
     refused: str | None = None  #: why what is asked for is not done, until one of the two changes

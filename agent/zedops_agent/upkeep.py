@@ -12,7 +12,7 @@ from zedops.change import asks_restart
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.container import ceilings
-from zedops_agent.memory import Memory, began
+from zedops_agent.memory import PROVEN_S, STABLE_S, Memory, began, ran_s
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.steps import (
     MakeData,
@@ -27,8 +27,6 @@ from zedops_agent.steps import (
     Update,
 )
 
-#: A new container has proven itself after running this long; only then the previous one goes.
-PROVEN_S = 10.0
 #: A started server is watched this long, this often, for the first data that it writes.
 FIRST_DATA_S = 60.0
 FIRST_DATA_LOOK_S = 2.0
@@ -71,12 +69,16 @@ def keep(
     if current.running and seen.data_exists is False and seen.volumes:
         soon = started_at + timedelta(seconds=FIRST_DATA_S)
         again_at = now + timedelta(seconds=FIRST_DATA_LOOK_S) if now < soon else None
+    proves = previous is not None or memory.failure is not None or memory.tries > 0
+    if current.running and proves:
+        # what crashed before is looked at when it has proven itself, and when it is stable
+        times = [started_at + timedelta(seconds=each) for each in (PROVEN_S, STABLE_S)]
+        ahead = [each for each in times[: 2 if memory.tries else 1] if each > now]
+        again_at = min([*ahead, *([again_at] if again_at else [])], default=None)
     if previous is not None:
-        proven_at = started_at + timedelta(seconds=PROVEN_S)
-        if want.goal is Goal.STOPPED or (current.running and now >= proven_at):
+        is_idle = want.goal is Goal.STOPPED and previous.id != memory.proven
+        if is_idle or ran_s(memory, current, now) >= PROVEN_S:
             steps.append(Remove(previous.id, "superseded"))
-        elif current.running:
-            again_at = min(again_at or proven_at, proven_at)
     return Plan(tuple(steps), again_at, note)
 
 

@@ -17,7 +17,7 @@ from zedops_agent import data, files
 from zedops_agent.container import Handed, create_arguments, uncovered
 from zedops_agent.engine import Engine, PortsMissing
 from zedops_agent.lookout import Lookout
-from zedops_agent.memory import Memory, Restarting, matches
+from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
 from zedops_agent.observed import Image, Observed
 from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
@@ -56,7 +56,7 @@ _PORT_TAKEN = ("port is already allocated", "address already in use")
 
 
 class GaveUp(EngineFailed):
-    """A server that keeps crashing was stopped; trying again by itself would not help."""
+    """A server that keeps crashing was stopped."""
 
 
 #: Steps that end with a container that runs: never past the host's policy, whoever asked for them.
@@ -233,7 +233,7 @@ class Workshop:
         lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
         self._stop(step.container, want)
         faults.point("giveup.stopped")
-        raise GaveUp(f"{step.cause}; last log lines: {lines or 'none'}")
+        raise GaveUp(f"{step.cause}{LAST_LINES} {lines or 'none'}")
 
     def _user(self, want: DesiredServer) -> str:
         if want.definition.user:

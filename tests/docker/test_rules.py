@@ -151,10 +151,36 @@ def test_a_server_that_keeps_crashing_is_given_up_with_its_last_words(host: Host
     report = host.wait(server, lambda each: each.failure)
     assert "crashed 3 times within 10 min, last exit code 7" in str(report.failure)
     assert "cannot load the world" in str(report.failure)
-    assert host.container("rosewood")["State"]["Status"] == "exited"
+    assert str(report.failure).endswith("; next try within 1 min")
+    host.until(lambda: host.container("rosewood")["State"]["Status"] == "exited")
     seen = len(host.reports)
     host.want("rosewood", WORLD)
     host.wait_running(server, seen)
+
+
+def test_a_server_that_kept_crashing_is_started_again_until_it_can_run(host: Host) -> None:
+    waits = "if [ -e /data/ready ]; then exec /bin/busybox sleep 99; fi; exit 3"
+    text = f"{WORLD}command: [/bin/busybox, sh, -c, '{waits}']\n"
+    server = host.want("rosewood", text)
+    host.wait(server, lambda each: each.failure)
+    (host.world(server) / "ready").touch()
+    host.wait_running(server, len(host.reports))
+
+
+def test_what_failed_is_not_tried_again_by_an_agent_that_was_restarted(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    host.want("rosewood", WORLD + CRASHES)
+    host.wait(server, lambda each: each.failure and each.container and each.container.running)
+    before = host.container("rosewood")["State"]["StartedAt"]
+    host.stop()
+    host.want("rosewood", WORLD + CRASHES, commit="another")
+    seen = len(host.reports)
+    host.start()
+    report = host.wait(server, lambda each: each.about == "another", seen)
+    assert "the previous container runs on" in str(report.failure)
+    assert report.activity is None
+    assert host.container("rosewood")["State"]["StartedAt"] == before
 
 
 def test_an_update_that_crashes_at_once_brings_the_previous_container_back(host: Host) -> None:

@@ -19,6 +19,7 @@ from zedops_agent.memory import (
     Memory,
     Restarting,
     failed,
+    is_watched,
     matches,
     reached,
     remember,
@@ -94,7 +95,8 @@ class World:
             seen = self.look()
             self.memory = remember(self.memory, self.want, seen, self.now)
             plan = make_plan("f", self.want, seen, self.memory, self.now)
-            if not plan.steps and plan.lost is None and self.is_there():
+            watched = is_watched(self.memory, seen, self.now)
+            if not plan.steps and plan.lost is None and self.is_there() and not watched:
                 self.memory = reached(self.memory, self.want)
             tried = self.memory.failure.attempts if self.memory.failure else 0
             if not plan.steps and (plan.again_at is None or tried >= 3):
@@ -121,17 +123,20 @@ class World:
 
     def do(self, plan: Plan, seen: Observed) -> None:
         """Do the steps of a plan; one that fails ends it and is remembered."""
-        replaces = any(not matches(each, self.want) for each in seen.containers)
+        served = any(each.running and not matches(each, self.want) for each in seen.containers)
         disrupted = False
         for step in plan.steps:
             self.now += timedelta(seconds=1)
-            hard = isinstance(step, StopContainer | Start)
-            disrupted = disrupted or (hard and replaces)
+            disrupted = disrupted or isinstance(step, StopContainer | Start)
             try:
                 self.step(step)
             except Refused as error:
-                retry = not disrupted and not isinstance(step, GiveUp)
-                self.memory = failed(self.memory, self.want, str(error), self.now, retry=retry)
+                ran_s = step.ran_s if isinstance(step, GiveUp) else None
+                retry = not (plan.comes_back and (disrupted or ran_s is not None))
+                self.memory = failed(
+                    self.memory, self.want, str(error), self.now,
+                    retry=retry, ran_s=ran_s, served=served,
+                )
                 return
 
     def step(self, step: Step) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, later
-from tests.pure.plans import EMPTY, THERE, container, old, see, wanted
+from tests.pure.plans import EMPTY, OTHER, THERE, container, old, see, settled, wanted
+from zedops.wire import DesiredServer, Goal
 from zedops_agent.memory import (
     CRASH_BUDGET,
     CRASH_WINDOW_S,
+    LAST_LINES,
     RETRY_MAX_S,
+    STABLE_S,
+    Failure,
     Memory,
     Restarting,
     began,
@@ -19,7 +27,7 @@ from zedops_agent.memory import (
     reached,
     remember,
 )
-from zedops_agent.observed import Phase
+from zedops_agent.observed import Ceilings, Observed, Phase
 
 WANT = wanted()
 
@@ -75,21 +83,117 @@ def test_another_container_starts_to_count_from_nothing() -> None:
     assert len(memory.crashes) == 3
 
 
-def test_a_new_commit_forgives_failures_and_crashes() -> None:
+EDITED = wanted(hash=OTHER)
+AGAIN = wanted(restart="now")
+
+
+def known_bad(**facts: Any) -> Memory:
+    """Remember a definition that failed for good, and crashed."""
     memory = failed(Memory(crashes=(NOW,) * 3), WANT, "x", NOW, retry=False)
-    fresh = remember(memory, wanted(commit="c2"), see(), NOW)
-    assert (fresh.failure, fresh.crashes) == (None, ())
-    assert remember(memory, WANT, see(), NOW).failure == memory.failure
+    return remember(memory, WANT, see(), NOW).model_copy(update=facts)
 
 
-def test_attempts_wait_longer_each_time_up_to_ten_minutes() -> None:
+@pytest.mark.parametrize("want", [EDITED, AGAIN])
+def test_an_edit_or_a_retry_forgives_failures_and_crashes(want: DesiredServer) -> None:
+    fresh = remember(known_bad(tries=4), want, see(), NOW)
+    assert (fresh.failure, fresh.crashes, fresh.tries) == (None, (), 0)
+
+
+def test_another_name_for_the_same_commit_forgives_nothing() -> None:
+    memory = known_bad()
+    assert remember(memory, wanted(commit="c2"), see(), NOW) == memory
+
+
+def test_a_memory_of_an_older_release_forgives_nothing_but_knows_a_retry() -> None:
+    failure = Failure(text="x", commit="c0", hash=WANT.hash)
+    memory = remember(Memory(failure=failure), WANT, see(), NOW)
+    assert memory.failure is not None
+    assert memory.failure.text == "x"
+    assert remember(memory, AGAIN, see(), NOW).failure is None
+
+
+def test_crashes_of_a_bad_definition_do_not_count_against_the_good_one() -> None:
+    good = container(id="good", definition=OTHER, restart_count=7)
+    memory = remember(settled(EDITED), EDITED, see(good), NOW)
+    bad = container(Phase.RESTARTING, started_at=NOW, restart_count=3)
+    memory = remember(memory, WANT, see(bad, replace(good, phase=Phase.EXITED)), later(1))
+    assert len(memory.crashes) == 3
+    memory = remember(memory, EDITED, see(good), later(2))
+    assert (memory.crashes, memory.bad) == ((), WANT.hash)
+
+
+def test_a_stop_keeps_what_failed_and_a_start_tries_it_at_once() -> None:
+    memory = failed(Memory(), WANT, "x", NOW, retry=True)
+    stopped = remember(memory, wanted(Goal.STOPPED), see(), NOW)
+    assert stopped.failure is not None
+    assert stopped.failure.text == "x"
+    started = remember(stopped, WANT, see(), NOW)
+    assert started.failure is not None
+    assert started.failure.retry_at == NOW
+    assert remember(memory, wanted(Goal.DELETED), see(), NOW).failure is None
+
+
+def test_a_crash_waits_longer_each_time_and_never_longer_than_it_ran() -> None:
     memory, waits = Memory(), []
-    for _ in range(9):
+    for ran_s in (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 12.0, 0.1, 299.0):
+        memory = failed(memory, WANT, "x", NOW, retry=True, ran_s=ran_s)
+        assert memory.failure is not None
+        assert memory.failure.retry_at is not None
+        waits.append((memory.failure.retry_at - NOW).total_seconds())
+        memory = reached(memory, WANT)
+    assert waits == [1, 2, 4, 8, 16, 32, 12, 128, 256]
+
+
+def test_a_server_that_runs_stably_begins_with_short_waits_again() -> None:
+    memory = settled(tries=9, crashes=(NOW,), counted=("new", 1))
+    ran = see(container(started_at=NOW, restart_count=1))
+    assert remember(memory, WANT, ran, later(STABLE_S - 1)).tries == 9
+    stable = remember(memory, WANT, ran, later(STABLE_S))
+    assert (stable.tries, stable.crashes) == (0, ())
+
+
+def test_a_container_that_the_engine_does_not_restart_is_counted_by_its_ends() -> None:
+    def ended(at_s: float) -> Observed:
+        limits = Ceilings(0, 0, 512, "no")
+        return see(container(Phase.EXITED, started_at=later(at_s), ceilings=limits))
+
+    memory = settled(counted=("new", 0))
+    for at_s in (0, 0, 5, 9):
+        memory = remember(memory, WANT, ended(at_s), later(at_s + 1))
+    assert len(memory.crashes) == 3
+    stopped = remember(memory, wanted(Goal.STOPPED), ended(20), later(30))
+    assert remember(stopped, WANT, ended(20), later(31)).crashes == memory.crashes
+
+
+def test_what_fails_as_before_keeps_its_text() -> None:
+    engine = "endpoint f-a ({}): Bind for 0.0.0.0:25000 failed"
+    memory = failed(Memory(), WANT, engine.format("a1" * 32), NOW, retry=True)
+    again = failed(memory, WANT, engine.format("b2" * 32), NOW, retry=True)
+    assert again.failure is not None
+    assert memory.failure is not None
+    assert again.failure.text == memory.failure.text
+    crashed = failed(Memory(), WANT, f"exit code 1{LAST_LINES} 10:00 no", NOW, retry=True, ran_s=0)
+    worse = failed(crashed, WANT, f"exit code 2{LAST_LINES} 10:01 no", NOW, retry=True, ran_s=0)
+    assert worse.failure is not None
+    assert worse.failure.text == "exit code 2; last log lines: 10:01 no"
+
+
+def test_a_previous_container_that_does_not_start_is_told_beside_what_failed() -> None:
+    memory = failed(Memory(), WANT, "bad", NOW, retry=False)
+    for _ in range(2):
+        memory = failed(memory, WANT, "no port", NOW, retry=False)
+    assert memory.failure is not None
+    assert memory.failure.text == "bad; the previous container does not start either: no port"
+
+
+def test_attempts_wait_longer_each_time_up_to_five_minutes() -> None:
+    memory, waits = Memory(), []
+    for _ in range(11):
         memory = failed(memory, WANT, "x", NOW, retry=True)
         assert memory.failure is not None
         assert memory.failure.retry_at is not None
         waits.append((memory.failure.retry_at - NOW).total_seconds())
-    assert waits == [10, 20, 40, 80, 160, 320, 600, 600, 600]
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
 
 def test_a_week_of_attempts_is_no_trouble_either() -> None:
@@ -98,7 +202,7 @@ def test_a_week_of_attempts_is_no_trouble_either() -> None:
     many = memory.failure.model_copy(update={"attempts": 5000})
     memory = failed(Memory(failure=many), WANT, "x", NOW, retry=True)
     assert memory.failure is not None
-    assert memory.failure.retry_at == later(600)
+    assert memory.failure.retry_at == later(300)
 
 
 def test_what_is_reached_is_remembered_with_its_definition() -> None:
@@ -146,7 +250,7 @@ def test_a_clock_that_was_put_back_makes_nobody_wait_longer_than_was_meant() -> 
     memory = failed(Memory(), WANT, "x", later(18000), retry=True)
     failure = remember(memory, WANT, see(), NOW).failure
     assert failure is not None
-    assert failure.retry_at == failure.not_before == later(10)
+    assert failure.retry_at == failure.not_before == later(1)
 
 
 def test_crashes_before_the_clock_was_put_back_are_forgotten_in_time() -> None:

@@ -194,7 +194,7 @@ def test_a_world_that_is_anothers_or_cannot_be_seen_is_not_taken_over(world: Dat
 def test_what_the_hosts_owner_forbids_is_tried_again_with_patience_and_nothing_is_made() -> None:
     said = "volume 'world': /opt/pz is not among what this host lets fleets use"
     memory = failed(Memory(), WANT, said, later(0), retry=True)
-    assert planned(WANT, meet(MATCHING), memory) == "again in 10 s"
+    assert planned(WANT, meet(MATCHING), memory) == "again in 1 s"
     assert planned(WANT, meet(MATCHING), memory, 10).startswith("adopt theirs ")
 
 

@@ -151,7 +151,7 @@ def test_a_container_that_cannot_be_made_leaves_the_one_that_runs_and_is_tried_a
     memory = failed(settled(), wanted(), "no room", NOW, retry=True)
     half = container(Phase.CREATED, name="f-rosewood.next")
     assert planned(wanted(), see(old(), half), memory) == (
-        "remove new (superseded)\nagain in 10 s"
+        "remove new (superseded)\nagain in 1 s"
     )
     assert planned(wanted(), see(old()), memory, 10).startswith("pull img")
 
@@ -199,6 +199,60 @@ def test_a_server_that_keeps_crashing_is_given_up_with_its_exit_code() -> None:
     seen = see(container(Phase.RESTARTING, exit_code=137, oom_killed=True))
     assert planned(wanted(), seen, crashed) == (
         "give up on new (crashed 3 times within 10 min, last exit code 137, out of memory)"
+    )
+
+
+def test_a_server_that_crashed_once_more_after_a_wait_waits_again() -> None:
+    memory = failed(settled(tries=3), wanted(), "x", NOW, retry=True, ran_s=0)
+    waiting = container(Phase.EXITED)
+    assert planned(wanted(), see(waiting), memory) == "again in 8 s"
+    assert planned(wanted(), see(waiting), memory, 8) == "start new (stopped outside zedops)"
+    runs = see(container(started_at=later(8)))
+    assert planned(wanted(), runs, memory, 9) == "again in 18 s"
+    crashed = memory.model_copy(update={"crashes": (later(9),)})
+    assert planned(wanted(), see(container(Phase.RESTARTING)), crashed, 9) == (
+        "give up on new (crashed 3 times within 10 min)"
+    )
+
+
+def test_what_proved_itself_outlives_two_bad_edits_in_a_row() -> None:
+    aside = {"name": "f-rosewood-previous", "definition": "1:good"}
+    good = container(Phase.EXITED, id="good", **aside)
+    bad = old(Phase.RESTARTING, name="f-rosewood")
+    memory = settled(proven="good", applied="1:good")
+    assert planned(wanted(), see(bad, good), memory) == """\
+pull img (the definition changed)
+make data (the definition changed)
+stop old (superseded)
+remove old (superseded)
+create f-rosewood.next (the definition changed)
+rename f-rosewood.next to f-rosewood (the definition changed)
+start f-rosewood (the definition changed)"""
+
+
+def test_a_previous_container_that_is_known_to_fail_is_not_gone_back_to() -> None:
+    previous = old(Phase.EXITED, name="f-rosewood-previous")
+    seen = see(container(Phase.RESTARTING), previous)
+    crashed = settled(crashes=(NOW,) * 3, bad=OTHER)
+    assert not plan_for(wanted(), seen, crashed).comes_back
+    assert plan_for(wanted(), seen, crashed.model_copy(update={"bad": ""})).comes_back
+
+
+def test_a_stop_does_not_wait_for_a_container_that_cannot_be_made() -> None:
+    assert planned(STOPPED, see(old())) == "stop old (desired: stopped)"
+
+
+def test_a_start_after_a_stop_brings_back_what_served_before() -> None:
+    memory = failed(settled(), wanted(), "x", NOW, retry=True, served=True)
+    assert planned(wanted(), see(old(Phase.EXITED)), memory) == (
+        "start old (the new definition failed; the previous container goes on)"
+    )
+
+
+def test_a_failed_server_can_be_renamed() -> None:
+    memory = failed(settled(), wanted(), "x", NOW, retry=True)
+    assert planned(wanted(), see(old(name="f-before")), memory) == (
+        "rename old to f-rosewood (renamed)\nagain in 1 s"
     )
 
 

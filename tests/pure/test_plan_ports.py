@@ -75,7 +75,7 @@ def test_a_server_without_ports_of_the_host_asks_nobody(ports: dict[str, object]
 def test_a_taken_port_takes_nothing_down_and_is_tried_again(phase: Phase) -> None:
     taken = "ports.web: host port 8080/tcp is taken by container 'mc'"
     memory = failed(settled(applied="1:old"), WANT, taken, NOW, retry=True)
-    assert planned(WANT, see(old(phase)), memory) == "again in 10 s"
+    assert planned(WANT, see(old(phase)), memory) == "again in 1 s"
     assert planned(WANT, see(old(phase)), memory, 10).startswith("pull img ")
 
 

@@ -33,7 +33,7 @@ from tests.system.servers import (
     write,
 )
 from zedops.manager import journal
-from zedops_agent import upkeep
+from zedops_agent import memory
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -291,7 +291,7 @@ def test_8_nothing_is_left_behind_and_nothing_grows(fleet: Machine) -> None:
     fleet.git("push")
     found = len(mine(fleet, "edited"))
     # the one before waits until this one is proven
-    assert found == 2 or time.monotonic() - begun > upkeep.PROVEN_S
+    assert found == 2 or time.monotonic() - begun > memory.PROVEN_S
     fleet.zedops("delete", "edited", "--yes", "--wait")
     assert mine(fleet, "edited") == []
 
