@@ -73,8 +73,6 @@ def make_plan(
     comes_back = may_return(previous, memory)
     if current is not None and want.goal is Goal.RUNNING and _keeps_crashing(current, memory):
         return replace(_give_up(want, current), comes_back=comes_back)
-    if want.goal is Goal.STOPPED and any(each.up for each in seen.containers):
-        return _stopped(want, seen)  # nothing has to be made for that
     if memory.failure is not None and memory.failure.hash == want.hash:
         plan = _after_failure(name, want, seen, current, previous, memory, now)
     elif current is None:

@@ -239,7 +239,8 @@ def test_a_previous_container_that_is_known_to_fail_is_not_gone_back_to() -> Non
 
 
 def test_a_stop_does_not_wait_for_a_container_that_cannot_be_made() -> None:
-    assert planned(STOPPED, see(old())) == "stop old (desired: stopped)"
+    memory = failed(settled(), STOPPED, "x", NOW, retry=True, served=True)
+    assert planned(STOPPED, see(old()), memory) == "stop old (desired: stopped)"
 
 
 def test_a_start_after_a_stop_brings_back_what_served_before() -> None:
