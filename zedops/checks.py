@@ -24,6 +24,7 @@ from zedops.fleet import (
 )
 from zedops.ports import free_ports, ports_in_use, published, taken_on
 from zedops.quantities import format_duration
+from zedops.references import is_id
 from zedops.validation import MAX_PROBLEMS
 
 #: A server that takes longer to save hangs; an update, a deletion or a shutdown would wait for it.
@@ -48,7 +49,9 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
                 remedy = f"use `zedops purge {each.name} --data`, or remove the line"
                 problems.append(each.problem(("purge",), "is for tombstones only", remedy))
             problems += _host_problems(fleet, each)
-            problems += fleet.resolve(each)[1]
+            resolved, found = fleet.resolve(each)
+            problems += found
+            problems += _image_problems(each, resolved.image if resolved else "")
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
     problems += _name_problems(fleet, paths)
     problems += _port_problems(fleet, living)
@@ -65,6 +68,13 @@ def _preset_problems(fleet: Fleet, paths: set[str]) -> list[Problem]:
         elif name is not None and name in fleet.presets:
             problems += fleet.presets[name].problems
     return problems
+
+
+def _image_problems(document: Document, image: str) -> list[Problem]:
+    if not is_id(image):
+        return []
+    fact = "is an image's id, which no other host has and no host's policy can judge"
+    return [document.problem(("image",), fact, "write its name, e.g. name:tag or name@sha256:…")]
 
 
 def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:

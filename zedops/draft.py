@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from zedops.calls import Mounted, Shape
 from zedops.quoting import flow, quoted, scalar
+from zedops.references import is_id
 
 _LOOPBACK = "127.0.0.1"
 
@@ -53,6 +54,8 @@ def write_draft(shape: Shape, *, host: str | None = None, adopt: str | None = No
             lines.append(f"{key}: {flow(values)}")
     if shape.labels:
         lines += ["labels:", *(f"  {scalar(k)}: {scalar(v)}" for k, v in shape.labels.items())]
+    if is_id(shape.image):
+        warnings.append(f"{shape.image[:19]}… is an image's id; give it a name with `docker tag`")
     lost = "cannot be said here; a container made from this has it not"
     warnings += [f"{each} {lost}" for each in shape.unsaid]
     notes = [f"# {each}" for each in warnings]

@@ -176,8 +176,9 @@ class Limits(Model):
     """Ceilings of the container."""
 
     memory: Bytes | None = None
-    cpus: Annotated[float, Field(gt=0, le=1024, strict=False)] | None = None
-    pids: int = Field(default=512, ge=1)
+    #: The kernel knows no smaller share, and the Engine takes one that rounds to 0 for no limit.
+    cpus: Annotated[float, Field(ge=0.01, le=1024, strict=False)] | None = None
+    pids: int = Field(default=512, ge=1, le=4_194_304)
 
 
 class Stop(Model):

@@ -52,7 +52,8 @@ def parse_size(text: object) -> int:
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if match is None or (not match[2] and "b" not in match[0].lower()):
         raise ValueError(f"{text!r} is not a size; write a number with a unit, e.g. 512MiB, 6GiB")
-    return int(float(match[1]) * 1024 ** _SIZE_POWER[match[2].lower()])
+    size = float(match[1]) * 1024 ** _SIZE_POWER[match[2].lower()]
+    return int(size) or (1 if size else 0)  # rounded to 0 it would mean: no limit
 
 
 def format_size(size_bytes: int) -> str:

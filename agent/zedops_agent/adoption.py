@@ -2,7 +2,8 @@
 
 Labels cannot be added to a container, so an adopted one is known by its id, and what it was made
 from is read off it. It is taken over only as it is: what differs is named, and nothing happens.
-Ceilings do not count, because they are set while it runs.
+That goes for what no definition can say, too (`beyond`): a server must not get by adoption what
+its host refuses to make. Ceilings do not count, because they are set while it runs.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zedops.calls import Shape
-from zedops.model import Definition, SecretsAs
+from zedops.model import Definition, Profile, SecretsAs
 from zedops_agent.ports import bindings
 
 
 def differences(
-    shape: Shape, definition: Definition, places: Mapping[str, Path | None]
+    shape: Shape, definition: Definition, places: Mapping[str, Path | None], *, taken: bool = False
 ) -> tuple[str, ...]:
     """Name the fields in which a container is not what a definition asks for.
 
-    `places` says where each volume of the definition is on this host.
+    `places` says where each volume of the definition is on this host. What was `taken` over
+    already is compared as it was then, so that no new release makes it anew.
     """
-    return tuple(_differences(shape, definition, places))
+    found = [*_differences(shape, definition, places)]
+    return tuple(found if taken else [*found, *_strictly(shape, definition)])
 
 
 def _differences(
@@ -40,10 +43,28 @@ def _differences(
     for field in ("user", "hostname", "health"):
         if getattr(definition, field) != getattr(shape, field):
             yield field
-    if set(definition.networks) != set(shape.networks):
+    if set(definition.networks) not in (set(shape.networks), _first(shape.networks)):
         yield "networks"
     if set(definition.cap_add) != set(shape.cap_add):
         yield "cap_add"
+
+
+def _first(networks: tuple[str, ...]) -> set[str]:
+    """Read the one network that counted when containers were taken over by their first alone."""
+    return set(networks[:1]) - {"bridge"}
+
+
+def _strictly(shape: Shape, definition: Definition) -> Iterator[str]:
+    wanted = set(definition.networks)
+    if wanted != set(shape.networks) and wanted == _first(shape.networks):
+        yield "networks"
+    # the image's own and those of tools that merely keep book are in no shape
+    if definition.labels != shape.labels:
+        yield "labels"
+    if definition.profile is not Profile.DEFAULT:
+        yield "profile"
+    if definition.secrets and definition.secrets_as is SecretsAs.FILES:
+        yield "secrets_as"
 
 
 def _env(shape: Shape, definition: Definition) -> Iterator[str]:

@@ -7,13 +7,13 @@ Sources: Docker Engine API v1.41, `ContainerCreate`. Bind mounts go through `Mou
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from zedops import stop_signals
-from zedops.model import SECRETS_PATH, Definition, Health, Profile, SecretsAs, Volume
+from zedops.model import LABEL_PREFIX, SECRETS_PATH, Definition, Health, Profile, SecretsAs, Volume
 from zedops.wire import DesiredServer
 from zedops_agent import observed, ports
 from zedops_agent.observed import Ceilings
@@ -41,10 +41,12 @@ def create_arguments(
     sources: Mapping[str, str],
     image: observed.Image,
     secrets: Handed,
+    blank: Iterable[str] = (),
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Make (config, host config, further networks) for one server's container.
 
     `sources` says where each volume is: an absolute path, or a named volume's own directory.
+    `blank` names labels that the image would give it: they are made empty.
     """
     definition = want.definition
     as_files = definition.secrets_as is SecretsAs.FILES
@@ -56,6 +58,7 @@ def create_arguments(
         "hostname": definition.hostname,
         "user": definition.user,
         "labels": {
+            **dict.fromkeys(blank, ""),
             **definition.labels,
             observed.FLEET: fleet,
             observed.SERVER_ID: want.id,
@@ -79,6 +82,11 @@ def create_arguments(
     if definition.networks:
         host["network_mode"] = definition.networks[0]
     return config, host, list(definition.networks[1:])
+
+
+def is_ours(label: str) -> bool:
+    """Say whether a label is zedops' own, which an image has no business to set."""
+    return label.startswith(LABEL_PREFIX)
 
 
 def uncovered(definition: Definition, image: observed.Image) -> str | None:

@@ -7,13 +7,15 @@ container shows its ports in `HostConfig.PortBindings` alone; mounts are read fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from zedops import references
 from zedops.calls import Mounted, Shape
 from zedops.fields import looks_secret
 from zedops.model import SECRETS_PATH, Health
+from zedops_agent.beyond import Usual, unsaid
 from zedops_agent.observed import (
     DEFINITION,
     FLEET,
@@ -24,6 +26,7 @@ from zedops_agent.observed import (
     Ceilings,
     Container,
     Image,
+    Network,
     Phase,
 )
 
@@ -72,7 +75,35 @@ def image(facts: Mapping[str, Any]) -> Image:
     """Read one inspected image."""
     config = facts.get("Config") or {}
     entrypoint, volumes = config.get("Entrypoint") or (), config.get("Volumes") or ()
-    return Image(facts["Id"], config.get("User") or "", tuple(entrypoint), tuple(sorted(volumes)))
+    return Image(
+        facts["Id"], config.get("User") or "", tuple(entrypoint), tuple(sorted(volumes)),
+        tuple(sorted(config.get("Labels") or ())),
+    )
+
+
+def is_called(facts: Mapping[str, Any], reference: str) -> bool:
+    """Say whether an inspected image has this very name, or this whole id."""
+    if references.is_id(reference):
+        return bool(facts["Id"].removeprefix("sha256:") == reference.removeprefix("sha256:"))
+    names = [*(facts.get("RepoTags") or ()), *(facts.get("RepoDigests") or ())]
+    return references.is_among(reference, names)
+
+
+def network(facts: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> Network:
+    """Read one inspected network, and the list of the containers in it."""
+    labels = facts.get("Labels") or {}
+    owner = labels.get(FLEET) or labels.get("com.docker.compose.project", "")
+    members = {(each["Id"], (each.get("Labels") or {}).get(FLEET, "")) for each in containers}
+    return Network(facts["Name"], facts["Driver"], owner, frozenset(members))
+
+
+def usual(info: Mapping[str, Any]) -> Usual:
+    """Read what an Engine gives a container that asks for nothing (API: SystemInfo)."""
+    return Usual(
+        info.get("DefaultRuntime") or "runc",
+        "private" if info.get("CgroupVersion") == "2" else "host",
+        limits_swap=bool(info.get("SwapLimit")),
+    )
 
 
 def time(text: str) -> datetime | None:
@@ -99,11 +130,13 @@ def _bindings(ports: Mapping[str, Any] | None) -> Iterator[Binding]:
 
 
 def shape(
-    facts: Mapping[str, Any], image_facts: Mapping[str, Any], directories: Mapping[str, bool]
+    facts: Mapping[str, Any], image_facts: Mapping[str, Any], directories: Mapping[str, bool],
+    usual: Usual,
 ) -> Shape:
     """Put a container into the terms of a definition, without what its image says anyway.
 
-    `directories` says of each mount's source whether it is a directory.
+    `directories` says of each mount's source whether it is a directory, `usual` what the Engine
+    gives a container that asks for nothing.
     """
     config, host = facts["Config"], facts["HostConfig"]
     image_config = image_facts.get("Config") or {}
@@ -120,7 +153,7 @@ def shape(
         mounts=tuple(_mounts(facts, directories)),
         user=config.get("User") if config.get("User") != image_config.get("User") else None,
         hostname=_hostname(facts),
-        networks=_networks(host),
+        networks=_networks(facts),
         cap_add=tuple(sorted(each.removeprefix("CAP_") for each in host.get("CapAdd") or ())),
         memory_bytes=host.get("Memory") or 0,
         nano_cpus=host.get("NanoCpus") or 0,
@@ -128,7 +161,7 @@ def shape(
         grace_s=float(config["StopTimeout"]) if config.get("StopTimeout") else None,
         health=_health(config.get("Healthcheck"), image_config.get("Healthcheck")),
         labels=_labels(labels, image_config.get("Labels") or {}),
-        unsaid=tuple(_unsaid(config, image_config, host)),
+        unsaid=unsaid(facts, image_facts, usual),
     )
 
 
@@ -169,9 +202,12 @@ def _hostname(facts: Mapping[str, Any]) -> str | None:
     return name if own and facts["HostConfig"].get("NetworkMode") != "host" else None
 
 
-def _networks(host: Mapping[str, Any]) -> tuple[str, ...]:
-    mode: str = host.get("NetworkMode") or "default"
-    return () if mode in _PLAIN_NETWORKS else (mode,)
+def _networks(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """List all that it is in; the first one decides its way out (NetworkMode)."""
+    mode: str = facts["HostConfig"].get("NetworkMode") or "default"
+    first = "bridge" if mode in _PLAIN_NETWORKS else mode
+    more = sorted(set(facts["NetworkSettings"].get("Networks") or ()) - {first})
+    return () if first == "bridge" and not more else (first, *more)
 
 
 def _stop_signal(config: Mapping[str, Any], image_config: Mapping[str, Any]) -> str | None:
@@ -197,19 +233,3 @@ def _health(said: Mapping[str, Any] | None, default: Mapping[str, Any] | None) -
     if said.get("Retries"):
         found["retries"] = said["Retries"]
     return Health(test=said["Test"], **found)
-
-
-def _unsaid(
-    config: Mapping[str, Any], image_config: Mapping[str, Any], host: Mapping[str, Any]
-) -> list[str]:
-    """Name what a container has and no definition can say."""
-    flags = {
-        "entrypoint": _unless_same(config.get("Entrypoint"), image_config.get("Entrypoint")),
-        "privileged": host.get("Privileged"), "devices": host.get("Devices"),
-        "cap_drop": host.get("CapDrop"), "tmpfs": host.get("Tmpfs"),
-        "extra_hosts": host.get("ExtraHosts"), "dns": host.get("Dns"),
-        "pid": host.get("PidMode"), "device_requests": host.get("DeviceRequests"),
-        "sysctls": host.get("Sysctls"), "links": host.get("Links"),
-        "publish_all_ports": host.get("PublishAllPorts"), "volumes_from": host.get("VolumesFrom"),
-    }
-    return [name for name, value in flags.items() if value]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from zedops.errors import EngineFailed
 _PLACES = ("/run", "/dev/shm", f"/run/user/{os.getuid()}")  # noqa: S108 - checked before use
 
 TOP = "zedops-secrets"
+_VERSION = re.compile(r"[0-9a-f]{16}")
 
 
 def place(fleet: str, server_id: str, version: str) -> Path:
@@ -82,11 +84,16 @@ def forget(fleet: str, server_id: str) -> None:
                 home.parent.rmdir()
 
 
-def remove(where: str) -> None:
-    """Remove a directory of `place`'s, once nothing mounts it; any other one is left alone."""
+def remove(fleet: str, server_id: str, where: str) -> None:
+    """Remove a directory of `place`'s, once nothing mounts it; any other one is left alone.
+
+    Where a container says that it is may be a lie: labels come from images, too.
+    """
     path = Path(where)
-    if len(path.parts) > 4 and path.parts[-4] == TOP:
-        shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):  # other versions are there, or other servers
-            path.parent.rmdir()
-            path.parent.parent.rmdir()
+    homes = [Path(each, TOP, fleet, server_id) for each in _PLACES]
+    if path.parent not in homes or not _VERSION.fullmatch(path.name) or path.is_symlink():
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # other versions are there, or other servers
+        path.parent.rmdir()
+        path.parent.parent.rmdir()

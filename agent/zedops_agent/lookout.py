@@ -98,7 +98,7 @@ class Lookout:
         """Read off an adopted container whether it is what the definition asks for."""
         shown = self._engine.shape(found.id)
         same = shown is not None and not differences(
-            shown[1], want.definition, self.places(want)
+            shown[1], want.definition, self.places(want), taken=True
         )
         return replace(found, definition=want.hash if same else "adopted", adopted=True)
 
@@ -106,8 +106,9 @@ class Lookout:
         shown = self._engine.shape(str(want.definition.adopt))
         if shown is None:
             return Candidate(None)
-        found = differences(shown[1], want.definition, self.places(want))
-        return Candidate(shown[0].id, found, shown[1].owner)
+        container, shape = shown
+        found = differences(shape, want.definition, self.places(want))
+        return Candidate(container.id, found, shape.owner, shape.unsaid, shape.name)
 
     def look_at_data(self, want: DesiredServer) -> tuple[DataVolume, ...]:
         """Observe a server's data alone; a purge is not about what is the person's own."""

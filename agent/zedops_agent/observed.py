@@ -52,6 +52,18 @@ class Image:
     user: str
     entrypoint: tuple[str, ...]
     volumes: tuple[str, ...] = ()  #: paths that it declares as volumes of their own
+    labels: tuple[str, ...] = ()  #: the keys of those that it would give every container
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the host, as the Engine finds it by a name, an id or a part of one."""
+
+    name: str
+    driver: str
+    owner: str = ""  #: the fleet or the project of Compose whose label it carries, empty if none
+    #: The containers in it, those that do not run, too: (id, fleet whose label it carries).
+    members: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,8 @@ class Candidate:
     container: str | None  #: None: there is no such container
     differences: tuple[str, ...] = ()
     owner: str | None = None  #: the fleet whose label it carries
+    unsaid: tuple[str, ...] = ()  #: what it has and no definition can say
+    name: str = ""  #: its own, however the definition calls it
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,10 @@ def _refusal(name: str, candidate: Candidate) -> str | None:
         return f"there is no container {name!r} on this host; {remedy}"
     if candidate.owner is not None:
         return f"container {name!r} is of fleet {candidate.owner!r}; see `zedops orphans`"
+    if candidate.unsaid:
+        what = ", ".join(candidate.unsaid)
+        fact = f"container {name!r} has what no definition can say, and is not taken over: {what}"
+        return f"{fact}; stop and remove that one, then remove `adopt:` to have a new one made"
     if candidate.differences:
         what = ", ".join(candidate.differences)
         remedy = f"correct the definition (`zedops import {name} --print`), or remove that one"

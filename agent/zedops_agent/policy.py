@@ -5,7 +5,11 @@
     ports: ["1024-65535"]           # host ports that may be published; all
     memory: 16GiB                   # the most that one server may ask for; no ceiling
     cpus: 4
+    pids: 4096
     cap_add: [NET_ADMIN]            # beyond those that every container has; none
+    networks: [games, "lan-*"]      # networks in which others are, too; none
+    labels: ["traefik.*"]           # labels that other programs may obey; none
+    adopt: [my-zomboid]             # containers that `adopt:` may take over; none
     host_network: true              # the host's own network, or another container's; false
     docker_socket: true             # the Engine's socket as a `source:`: root on this host; false
     purge: false                    # data is never removed here, whoever asks; true
@@ -17,19 +21,21 @@ edit counts at once; a file that cannot be read allows nothing. `refusals` is pu
 from __future__ import annotations
 
 import functools
+import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
-from zedops import disk
+from zedops import disk, references
 from zedops.errors import EngineFailed
 from zedops.fields import Bytes, Model
 from zedops.model import Definition, Publish
+from zedops_agent.observed import Network
 
 DEFAULT_PATH = Path("/etc/zedops/agent.yaml")
 
@@ -38,13 +44,23 @@ _USUAL_CAPS = frozenset({
     "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP",
     "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
 })  # fmt: skip
-_SOCKETS = (Path("/var/run/docker.sock"), Path("/run/containerd/containerd.sock"))
+_SOCKETS = ("/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock")
+#: Programs read labels with a dot in them (Docker's guideline: a namespace of their own); these
+#: read labels without one.
+_OBEYED = re.compile(
+    r"[^.]*\..*|(?:autoheal|caddy|swag|wud|dozzle|watchtower|traefik).*", re.DOTALL
+)
+#: Those only describe.
+_DESCRIBES = ("org.opencontainers.", "org.label-schema.")
 _SPAN = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
 def _span(value: str) -> str:
     if not _SPAN.fullmatch(value):
         raise ValueError(f"{value!r} is no range of ports; write e.g. 1024-65535")
+    first, _, last = value.partition("-")
+    if int(last or first) < int(first):
+        raise ValueError(f"{value!r} goes backwards; write e.g. 1024-65535")
     return value
 
 
@@ -57,11 +73,35 @@ class Policy(Model):
         default=("1-65535",), strict=False
     )
     memory: Bytes | None = None
-    cpus: Annotated[float, Field(gt=0, strict=False)] | None = None
+    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)] | None = None
+    pids: Annotated[int, Field(ge=1)] | None = None
     cap_add: tuple[str, ...] = Field(default=(), strict=False)
+    networks: tuple[str, ...] = Field(default=(), strict=False)
+    labels: tuple[str, ...] = Field(default=(), strict=False)
+    adopt: tuple[str, ...] = Field(default=(), strict=False)
     host_network: bool = False
     docker_socket: bool = False
     purge: bool = True
+
+    def gives(self, label: str) -> bool:
+        """Say whether a container may have a label: most other programs obey some."""
+        plain = not _OBEYED.fullmatch(label) or label.startswith(_DESCRIBES)
+        return plain or any(_fits(each, label) for each in self.labels)
+
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a server asks of this host, with the host's things looked up."""
+
+    fleet: str
+    definition: Definition
+    #: Where each volume with a `source:` really is, links resolved.
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    #: What the Engine finds by the names under `networks:`.
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    adopted: Collection[str] = ()  #: ids of the fleet's containers that carry no label of it
+    adopting: str | None = None  #: the name of the container that is to be taken over
 
 
 @dataclass(frozen=True)
@@ -72,33 +112,76 @@ class Refusal:
     line: str
 
 
-def refusals(
-    policy: Policy, definition: Definition, sources: Mapping[str, Path]
-) -> Iterator[Refusal]:
-    """Find everything in a definition that a host does not allow.
-
-    `sources` says where each volume with a `source:` really is, links resolved.
-    """
-    name = repository(definition.image)
-    if not any(_matches(each, name) for each in policy.images):
-        yield Refusal(f"image {name} is not among those that may run", f'images: ["{name}"]')
-    for key, place in sources.items():
+def refusals(policy: Policy, asked: Asked) -> Iterator[Refusal]:
+    """Find everything that a server asks for and a host does not allow."""
+    definition = asked.definition
+    yield from _image(policy, definition.image)
+    for key, place in asked.sources.items():
         yield from _source(policy, key, place)
     for key, port in definition.ports.items():
         if port.publish is not Publish.NONE and not _in_spans(port.host, policy.ports):
             yield Refusal(f"port {key}: {port.host} may not be published", f"ports: [{port.host}]")
     yield from _ceilings(policy, definition)
+    added = {_bare(each) for each in policy.cap_add}
     for cap in definition.cap_add:
         bare = cap.removeprefix("CAP_")
-        if bare not in _USUAL_CAPS and bare not in {_bare(each) for each in policy.cap_add}:
+        if bare not in _USUAL_CAPS and bare not in added and "ALL" not in added:
             yield Refusal(f"capability {bare} may not be added", f"cap_add: [{bare}]")
     for network in definition.networks:
-        if not policy.host_network and (network == "host" or network.startswith("container:")):
-            yield Refusal(f"network {network!r} is not the container's own", "host_network: true")
+        yield from _network(policy, asked, network)
+    for label in definition.labels:
+        if not policy.gives(label):
+            fact = f"label {label!r} is one that other programs on this host may obey"
+            yield Refusal(fact, f'labels: ["{label}"]')
+    name = asked.adopting
+    if name is not None and not any(_fits(each, name) for each in policy.adopt):
+        fact = f"container {name!r} was not made by this fleet and may not be taken over"
+        yield Refusal(fact, f'adopt: ["{name}"]')
+
+
+def _image(policy: Policy, image: str) -> Iterator[Refusal]:
+    if "**" in policy.images:
+        return
+    named = references.parse(image)
+    if named is None:
+        fact = f"image {image} is an id or no image's name, so that it cannot be judged by it"
+        yield Refusal(fact, 'images: ["**"]')
+    elif not any(_matches(each, named.repository) for each in policy.images):
+        fact = f"image {named.repository} is not among those that may run"
+        yield Refusal(fact, f'images: ["{named.repository}"]')
+
+
+def _network(policy: Policy, asked: Asked, wanted: str) -> Iterator[Refusal]:
+    """Judge a network by its own name: the Engine takes ids, and the beginnings of ids, as well."""
+    found = asked.networks.get(wanted, Network(wanted, ""))
+    if found.name in ("bridge", "default", "none"):
+        return  # every container may be there
+    if found.driver == "host" or found.name == "host" or found.name.startswith("container:"):
+        if not policy.host_network:
+            yield Refusal(f"network {wanted!r} is not the container's own", "host_network: true")
+    elif wanted not in asked.networks:
+        return  # there is none; the Engine says so before anything is stopped
+    elif not _is_own(asked, found) and not any(_fits(each, found.name) for each in policy.networks):
+        fact = f"network {found.name!r} is not this fleet's alone"
+        yield Refusal(fact, f'networks: ["{found.name}"]')
+
+
+def _is_own(asked: Asked, network: Network) -> bool:
+    """Say whether to join a network leads to nobody else: it has the fleet's label, or no other.
+
+    One without a label counts if it leads nowhere by itself (a bridge), and no container of
+    somebody else is in it, be it stopped.
+    """
+    if network.owner or network.driver != "bridge":
+        return network.owner == asked.fleet
+    return all(
+        fleet == asked.fleet or each in asked.adopted for each, fleet in network.members
+    )
 
 
 def _source(policy: Policy, key: str, place: Path) -> Iterator[Refusal]:
-    sockets = {each.resolve() for each in _SOCKETS}
+    own = os.environ.get("DOCKER_HOST", "").partition("unix://")[2]
+    sockets = {Path(each).resolve() for each in (*_SOCKETS, own) if each}
     shows_socket = any(each == place or each.is_relative_to(place) for each in sockets)
     if shows_socket and not policy.docker_socket:
         fact = f"volume {key!r}: {place} holds the Engine's socket, which is root on this host"
@@ -121,20 +204,10 @@ def _ceilings(policy: Policy, definition: Definition) -> Iterator[Refusal]:
         most = f"{policy.cpus:g}"
         fact = f"it may use {asked}, and {most} is the most here (limits: {{cpus: {most}}})"
         yield Refusal(fact, f"cpus: {limits.cpus or policy.cpus:g}")
-
-
-def repository(image: str) -> str:
-    """Name an image's repository in full, as the Engine does: `docker.io/library/nginx`.
-
-    Source: distribution/reference, `ParseNormalizedNamed`.
-    """
-    name = image.split("@", 1)[0]
-    head, slash, rest = name.rpartition("/")
-    name = f"{head}{slash}{rest.split(':', 1)[0]}"
-    first, slash, _ = name.partition("/")
-    if not slash or not ("." in first or ":" in first or first == "localhost"):
-        name = f"docker.io/{name}" if slash else f"docker.io/library/{name}"
-    return name
+    if policy.pids is not None and limits.pids > policy.pids:
+        fact = (f"it may have {limits.pids} processes, and {policy.pids} is the most here"
+                f" (limits: {{pids: {policy.pids}}})")
+        yield Refusal(fact, f"pids: {limits.pids}")
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -151,6 +224,12 @@ def _in_spans(port: int, spans: tuple[str, ...]) -> bool:
 
 def _bare(cap: str) -> str:
     return cap.upper().removeprefix("CAP_")
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Compare names that have no parts: `*` is any text."""
+    wanted = ".*".join(re.escape(each) for each in pattern.split("*"))
+    return re.fullmatch(wanted, name, re.DOTALL) is not None
 
 
 @functools.lru_cache(maxsize=4)  # it is read before each step, and hardly ever another one
@@ -174,16 +253,25 @@ class PolicyFile:
             reason = " ".join(str(error).split())
             raise EngineFailed(f"{self.path} cannot be used: {reason}") from error
 
-    def check(self, definition: Definition, places: Mapping[str, Path | None]) -> None:
-        """Refuse what the host does not allow; EngineFailed names all of it, and the ways out."""
+    def check(
+        self, fleet: str, definition: Definition, places: Mapping[str, Path | None],
+        find: Callable[[str], Network | None], adopted: Collection[str] = (),
+        adopting: str | None = None,
+    ) -> None:
+        """Refuse what the host does not allow; EngineFailed names all of it, and the ways out.
+
+        `find` looks for a network; `adopted` are ids of containers, `adopting` is the name of one.
+        """
         sources = {
             key: path.resolve() for key, path in places.items()
             if path is not None and definition.volumes[key].source is not None
         }
-        found = list(refusals(self.read(), definition, sources))
-        if found:
-            facts = "; ".join(each.fact for each in found)
-            lines = ", ".join(f"`{each.line}`" for each in found)
+        networks = {each: found for each in definition.networks if (found := find(each))}
+        asked = Asked(fleet, definition, sources, networks, adopted, adopting)
+        refused = list(refusals(self.read(), asked))
+        if refused:
+            facts = "; ".join(each.fact for each in refused)
+            lines = ", ".join(f"`{each.line}`" for each in refused)
             raise EngineFailed(f"{facts}; its owner can add {lines} to {self.path}")
 
     def check_purge(self) -> None:

@@ -14,7 +14,7 @@ from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated, NotKept
 from zedops.model import SecretsAs, Stop
 from zedops.wire import DesiredServer
 from zedops_agent import data, files
-from zedops_agent.container import Handed, create_arguments, uncovered
+from zedops_agent.container import Handed, create_arguments, is_ours, uncovered
 from zedops_agent.engine import Engine, PortsMissing
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
@@ -59,8 +59,9 @@ class GaveUp(EngineFailed):
     """A server that keeps crashing was stopped."""
 
 
-#: Steps that end with a container that runs: never past the host's policy, whoever asked for them.
-_BRINGS_UP = (MakeData, Adopt, Create, Start, Restart, Update)
+#: Steps that end with a container that runs, and those that fetch what it runs: never past the
+#: host's policy, whoever asked for them. A registry that it does not allow is not even asked.
+_BRINGS_UP = (Pull, MakeData, Adopt, Create, Start, Restart, Update)
 
 
 class Workshop:
@@ -92,7 +93,12 @@ class Workshop:
         """
         engine = self._engine
         if isinstance(step, _BRINGS_UP):
-            self._policy.check(want.definition, self._lookout.places(want))
+            taken = seen.candidate.name if isinstance(step, Adopt) and seen.candidate else None
+            places = self._lookout.places(want)
+            adopted = self._store.adopted
+            self._policy.check(
+                self._fleet, want.definition, places, engine.network, adopted, taken
+            )
         match step:
             case Pull():
                 self._pull(step, want, progress)
@@ -122,7 +128,7 @@ class Workshop:
             case Remove():
                 engine.remove(step.container)
                 faults.point("remove.removed")
-                self._forget_files(step.container, seen)
+                self._forget_files(step.container, want, seen)
             case RemoveData():
                 self._policy.check_purge()
                 data.release(self._lookout.places(want), self._lookout.owner(want), want.definition)
@@ -249,8 +255,10 @@ class Workshop:
         if secrets.place:
             files.prepare(Path(secrets.place))
         sources = {key: str(path) for key, path in self._lookout.places(want).items()}
+        policy = self._policy.read()
+        blank = [each for each in image.labels if is_ours(each) or not policy.gives(each)]
         config, host, networks = create_arguments(
-            self._fleet, want, step.name, sources, image, secrets
+            self._fleet, want, step.name, sources, image, secrets, blank
         )
         made = partial(self._lookout.made, want.id)
         with self._pace.turn():
@@ -284,12 +292,12 @@ class Workshop:
             handed = self._handed(want)
             files.fill(Path(handed.place), handed.values, self._engine.user(container))
 
-    def _forget_files(self, container: str, seen: Observed) -> None:
+    def _forget_files(self, container: str, want: DesiredServer, seen: Observed) -> None:
         """Let the secrets of a container that is gone go with it."""
         used = {each.secrets_at for each in seen.containers if each.id != container}
         for each in seen.containers:
             if each.id == container and each.secrets_at and each.secrets_at not in used:
-                files.remove(each.secrets_at)
+                files.remove(self._fleet, want.id, each.secrets_at)
 
     def _restart(self, step: Restart, want: DesiredServer, seen: Observed) -> Stopped:
         """Restart exactly once: what is begun is written down first, with what will change."""

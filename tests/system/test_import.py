@@ -38,7 +38,8 @@ def stranger(machine: Machine) -> Iterator[tuple[str, int, Path]]:
 
 def begin(machine: Machine, *bind_roots: Path) -> None:
     """Begin a fleet on a host whose owner allows some places."""
-    machine.policy.write_text(f"bind_roots: {json.dumps([str(each) for each in bind_roots])}\n")
+    roots = json.dumps([str(each) for each in bind_roots])
+    machine.policy.write_text(f"bind_roots: {roots}\nadopt: ['*-by-hand']\n")
     machine.init()
     machine.up()
 
@@ -57,6 +58,7 @@ def test_a_container_that_runs_is_taken_over_as_it_is_and_then_lives_like_any_ot
     before = started(machine, name)
     said = machine.zedops("import", name, "--name", "rosewood", "--yes", "--wait")
     assert "looks like a secret" in said.stderr
+    assert f"`adopt: [{name}]`; `bind_roots: [{world}]`" in said.stderr
     facts = machine.state("rosewood")
     assert facts["status"] == "running"
     assert facts["message"] == f"adopted: the container {name!r} goes on as it was"
@@ -98,7 +100,7 @@ def test_a_container_that_differs_or_whose_place_is_not_allowed_is_left_alone(
     assert f"its owner can add `bind_roots: [{world}]` to {machine.policy}" in message
     assert not world.joinpath(".zedops.json").exists()
 
-    machine.policy.write_text(f"bind_roots: [{world}]\n")
+    machine.policy.write_text(f"bind_roots: [{world}]\nadopt: [{name}]\n")
     machine.pull()
     path = machine.clone / "servers.d/rosewood.yaml"
     path.write_text(path.read_text().replace('GREET: "ada"', "GREET: eve"))

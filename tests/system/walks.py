@@ -98,7 +98,7 @@ class Walker:
 
     def begin(self, fault: str | None = None) -> None:
         """Make the fleet and start it."""
-        self.machine.policy.write_text(f"bind_roots: [{self.machine.folder}]\n")
+        self.machine.policy.write_text(f"bind_roots: [{self.machine.folder}]\nadopt: ['*']\n")
         self.machine.init()
         self.machine.up(fault)
 

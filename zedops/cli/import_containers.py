@@ -21,6 +21,10 @@ from zedops.errors import HostUnavailable, InvalidInput, UsageError, ZedopsError
 from zedops.fleet import Fleet
 from zedops.layout import NAME
 from zedops.looks import the_host
+from zedops.quoting import flow
+
+#: Networks that every container may be in.
+_ENGINES_OWN = ("bridge", "default", "none")
 
 
 @click.command("import")
@@ -38,7 +42,8 @@ def import_command(
 ) -> None:
     """Write definitions for a container that runs, or for a compose file's services.
 
-    A container that runs is taken over as it is: it is not stopped, nor made anew.
+    A container that runs is taken over as it is: it is not stopped, nor made anew. Its host must
+    allow that: `adopt:` in its policy.
 
     \b
     zedops import my-zomboid --name rosewood
@@ -114,10 +119,20 @@ def _draft(name: str, shape: Shape, host: str | None, *, running: bool) -> str:
     draft = write_draft(shape, host=host, adopt=shape.name if running else None)
     for each in draft.warnings:
         click.echo(f"{name}: {each}", err=True)
-    for mount in shape.mounts:
-        hint = "its owner must allow it: `bind_roots:` in /etc/zedops/agent.yaml"
-        click.echo(f"{name}: uses {mount.source} of the host; {hint}", err=True)
+    if needed := _policy_lines(shape, running=running):
+        lines = "; ".join(needed)
+        click.echo(f"{name}: its host must allow it in /etc/zedops/agent.yaml: {lines}", err=True)
     return draft.text
+
+
+def _policy_lines(shape: Shape, *, running: bool) -> list[str]:
+    """Name what a host allows nobody by itself and this container needs."""
+    needed = {
+        "adopt": [shape.name] if running else [],
+        "bind_roots": [each.source for each in shape.mounts],
+        "networks": [each for each in shape.networks if each not in _ENGINES_OWN],
+    }
+    return [f"`{key}: {flow(values)}`" for key, values in needed.items() if values]
 
 
 def _push(

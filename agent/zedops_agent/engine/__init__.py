@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,21 @@ from zedops.calls import Belonging, Sample, Shape
 from zedops.errors import EngineFailed, LookOutdated
 from zedops.model import Stop
 from zedops_agent import facts
+from zedops_agent.beyond import Usual
 from zedops_agent.engine import lists, stats, stopping, streams, users
 from zedops_agent.engine.claims import Claimed, Claims
 from zedops_agent.engine.connection import Connection, translated
 from zedops_agent.engine.events import Subscription
 from zedops_agent.joint import Joint
-from zedops_agent.observed import FLEET, Ceilings, Container, Image, Phase
+from zedops_agent.observed import FLEET, Ceilings, Container, Image, Network, Phase
 from zedops_agent.stops import Stopped, Stopping
 
 #: What an Engine says that is to remove a container that runs, old ones and new ones.
 _RUNS = ("remove a running container", "container is running")
 #: How long after a start the Engine may take to show the ports.
 _PORTS_S = 2.0
+#: To list who is in a network makes the Engine go through all containers there are.
+_NETWORK_S = 1.0
 
 
 class PortsMissing(EngineFailed):
@@ -60,6 +63,7 @@ class Engine:
         self.connection = Connection(url)
         self._api = self.connection.api
         self._images = cache(lambda reference: Joint(partial(self._image, reference)))
+        self._networks = cache(lambda reference: Joint(partial(self._network, reference)))
         self._subscription: Subscription | None = None
         self._closed = False
         self._claims = Claims(self._api)
@@ -127,7 +131,11 @@ class Engine:
             return None
         sources = [each.get("Source", "") for each in said.get("Mounts") or []]
         directories = {each: not Path(each).is_file() for each in sources}
-        return facts.container(said), facts.shape(said, image, directories)
+        return facts.container(said), facts.shape(said, image, directories, self._usual)
+
+    @cached_property
+    def _usual(self) -> Usual:
+        return facts.usual(self._api.info())
 
     @translated
     def environment(self, container: str) -> dict[str, str]:
@@ -149,6 +157,21 @@ class Engine:
             return None
 
     @translated
+    def network(self, reference: str) -> Network | None:
+        """Find a network, as it was at most a second ago; None if there is no such network."""
+        return self._networks(reference)(time.monotonic() - _NETWORK_S)
+
+    def _network(self, reference: str) -> Network | None:
+        try:
+            found = self._api.inspect_network(reference)
+        except docker.errors.NotFound:
+            return None
+        # a container that never ran knows its networks by their names alone
+        names = [found["Id"], found["Name"]]
+        inside = self._api.containers(all=True, filters={"network": names})
+        return facts.network(found, inside)
+
+    @translated
     def belongings(self, fleet: str) -> list[Belonging]:
         """List every container that carries the fleet's label, whoever knows of it."""
         return lists.belongings(self.connection, fleet)
@@ -164,7 +187,10 @@ class Engine:
 
     @translated
     def image(self, reference: str, within_s: float = 0.0) -> Image | None:
-        """Look at an image on this host; None if it is not here. `within_s` old may do."""
+        """Look at an image on this host; None if it is not here. `within_s` old may do.
+
+        Where no image has the name, the Engine takes it for the beginning of an id: not meant here.
+        """
         return self._images(reference)(time.monotonic() - within_s)
 
     def _image(self, reference: str) -> Image | None:
@@ -172,7 +198,7 @@ class Engine:
             found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
             return None
-        return facts.image(found)
+        return facts.image(found) if facts.is_called(found, reference) else None
 
     @translated
     def pull(self, reference: str, progress: Callable[[str], None]) -> None:
