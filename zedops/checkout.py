@@ -45,8 +45,25 @@ def setting(repository: Repository, key: str) -> str:
 
 
 def fetch(repository: Repository) -> None:
-    """Learn what the remote has now."""
-    repository.run("fetch", "--quiet", "origin")
+    """Learn what the remote has now. UsageError where that was a hub here, and is gone."""
+    try:
+        repository.run("fetch", "--quiet", "origin")
+    except GitFailed as error:
+        if said := lost(repository):
+            raise UsageError(said) from error
+        raise
+
+
+def lost(repository: Repository) -> str | None:
+    """Say what to do where the remote was a directory of this machine that is not there."""
+    url = setting(repository, "remote.origin.url").removeprefix("file://")
+    is_path = "://" not in url and ":" not in url.partition("/")[0]
+    place = repository.path / url
+    if not url or not is_path or place.exists():
+        return None
+    anew = f"`zedops init NEW --from {repository.path}` makes a new one, with all that is here"
+    moved = "`git remote set-url origin PLACE` if it was moved"
+    return f"the hub {place} is gone; {anew}; {moved}"
 
 
 def at(repository: Repository, when: str) -> str:

@@ -10,11 +10,11 @@ import os
 import random
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import checkout, contended, snapshot, working
+from zedops import checkout, contended, snapshot, strays, working
 from zedops.checkout import REMOTE, REMOTE_MAIN
 from zedops.deletions import TRAILER
 from zedops.document import stem
@@ -86,6 +86,11 @@ class Clone:
         from zedops import clone_setup
 
         clone_setup.equip(self.root, of_hub=self.is_of_hub())
+
+    def keep(self, settings: Sequence[tuple[str, str]]) -> None:
+        """Keep settings of git's in this clone; one key may have several values."""
+        for key, value in settings:
+            self.repository.run("config", "--add", key, value)
 
     def is_of_hub(self) -> bool:
         """Tell a zedops hub from any other remote: it has a ref of its own, or is one on disk."""
@@ -195,14 +200,21 @@ class Clone:
 
     def working_fleet(self) -> Fleet:
         """Read the fleet as the working copy has it, uncommitted edits included."""
-        listed = self.repository.pipe(
-            "ls-files", "-z", "--cached", "--others", "--exclude-standard"
-        )
-        paths = [raw.decode("utf-8", "surrogateescape") for raw in listed.split(b"\0")[:-1]]
-        files = {path: working.read(self.root, path) for path in paths}
+        files = {path: working.read(self.root, path) for path in self._paths()}
         base = snapshot.empty(self.default_name)
         made = snapshot.apply(self.repository, "", self.default_name, base, files)
         return self._with_states(made)
+
+    def suspects(self) -> dict[str, object]:
+        """Read the files of the working copy that may be meant as definitions; see `strays`."""
+        return {path: working.read(self.root, path)
+                for path in self._paths() if strays.is_suspect(path)}
+
+    def _paths(self) -> list[str]:
+        listed = self.repository.pipe(
+            "ls-files", "-z", "--cached", "--others", "--exclude-standard"
+        )
+        return [raw.decode("utf-8", "surrogateescape") for raw in listed.split(b"\0")[:-1]]
 
     def proposed_fleet(self) -> tuple[Fleet, Fleet, set[str]]:
         """Put the edits of the working copy onto what the hub has.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -41,10 +42,9 @@ def read_secret(path: Path, url: str) -> Secret:
     try:
         if path.stat().st_mode & 0o077:
             raise UsageError(f"{path} can be read by others; chmod 600 {path}")
-        lines = [line.strip() for line in path.read_text().splitlines()]
+        lines = _lines(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read ({type(error).__name__})") from error
-    lines = [line for line in lines if line and not line.startswith("#")]
     wanted = urlsplit(url)
     for line in lines:
         if "://" not in line:
@@ -53,6 +53,11 @@ def read_secret(path: Path, url: str) -> Secret:
         if parts.password and _server(line) == _server(url):
             return Secret(unquote(parts.username or _ANYBODY), unquote(parts.password))
     raise UsageError(f"{path} has no token for {wanted.hostname or url}; write one line with it")
+
+
+def _lines(path: Path) -> list[str]:
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _server(url: str) -> tuple[str, str]:
@@ -76,6 +81,33 @@ def environment(secret: Secret, url: str) -> Mapping[str, str]:
         "ZEDOPS_GIT_USER": secret.user,
         "ZEDOPS_GIT_TOKEN": secret.token,
     }
+
+
+def helper(path: Path, url: str) -> list[tuple[str, str]]:
+    """Write the settings with which git reads a token from a file whenever it needs one.
+
+    They are for a working copy's configuration and hold the file's name, never the token.
+    UsageError if the file is of no use.
+    """
+    secret = read_secret(path, url)
+    parts = urlsplit(url)
+    key = f"credential.{parts.scheme}://{parts.netloc.rpartition('@')[2]}.helper"
+    place = shlex.quote(str(path.absolute()))
+    said = f"store --file={place}"
+    if "://" not in _lines(path)[0]:
+        token = f"sed -n '/^[[:space:]]*[^#[:space:]]/{{s/[[:space:]]//g;p;q;}}' {place}"
+        user = shlex.quote(secret.user)
+        told = f"printf 'username=%s\\npassword=%s\\n' {user} \"$({token})\""
+        said = f'!f() {{ test "$1" = get && {told}; }}; f'
+    return [(key, ""), (key, said)]
+
+
+def for_this_process(settings: Sequence[tuple[str, str]]) -> None:
+    """Have every git that this process starts follow settings."""
+    first = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    for at, (key, value) in enumerate(settings, first):
+        os.environ |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}
+    os.environ["GIT_CONFIG_COUNT"] = str(first + len(settings))
 
 
 def redact(text: str) -> str:

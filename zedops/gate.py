@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import faults, forecast, hook, snapshot
+from zedops import faults, forecast, hook, snapshot, strays
 from zedops.admission import Admission, as_known
 from zedops.advice import advise
 from zedops.credentials import redact
@@ -25,6 +25,7 @@ from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsErro
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.identity import succeed, void_ids
+from zedops.layout import MAX_BYTES
 from zedops.merge import folders, in_the_way, merge
 from zedops.objects import NO_OBJECT, Change, Entry, Signature
 from zedops.repository import Repository, clean_environment
@@ -105,10 +106,20 @@ class Gate:
                 before, after, paths, warnings = self._verify(repository, proposal, options)
                 self._passed = (proposal, tuple(options))
                 said += forecast.lines(forecast.foresee(before, after, paths))
-                said += [f"warning: {each}" for each in (*warnings, *advise(after, paths))]
+                warnings += [*advise(after, paths), *self._strays(repository, proposal)]
+                said += [f"warning: {each}" for each in warnings]
         if problems:
             raise InvalidInput(problems)
         return said
+
+    def _strays(self, repository: Repository, proposal: Proposal) -> list[Problem]:
+        """Find what looks like a definition and is none, among what a push brings."""
+        suspects = {path: each for path, each in proposal.files.items()
+                    if isinstance(each, Entry) and each.is_file and strays.is_suspect(path)}
+        if not suspects:
+            return []
+        blobs = repository.blobs([each.blob for each in suspects.values()], most=MAX_BYTES)
+        return strays.find({path: blobs[each.blob] for path, each in suspects.items()})
 
     def _verify(
         self, repository: Repository, proposal: Proposal, options: Sequence[str]

@@ -5,16 +5,20 @@ The manager answers it at its door; where none is near, commands work it out the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from zedops import checks
+from zedops import checks, strays
 from zedops.advice import advise
 from zedops.document import Document
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.forecast import foresee, judge, leaves, rebase
 from zedops.identity import succeed
+
+_NONE: Mapping[str, object] = MappingProxyType({})
 
 
 def propose(hub: Fleet, base: Fleet, mine: Fleet, now: datetime) -> tuple[Fleet, set[str]]:
@@ -23,12 +27,18 @@ def propose(hub: Fleet, base: Fleet, mine: Fleet, now: datetime) -> tuple[Fleet,
     return succeed(hub, made, paths, _nobody, now), paths
 
 
-def plan(hub: Fleet, proposed: Fleet, paths: set[str], server: str | None) -> dict[str, Any]:
-    """Say what a push would do to each server, or to one: what `plan --json` prints."""
+def plan(
+    hub: Fleet, proposed: Fleet, paths: set[str], server: str | None,
+    files: Mapping[str, object] = _NONE,
+) -> dict[str, Any]:
+    """Say what a push would do to each server, or to one: what `plan --json` prints.
+
+    `files`: what was edited, by path, also outside the fleet; see `strays`.
+    """
     problems = judge(hub, proposed, paths)
     rows = [each for each in foresee(hub, proposed, paths, problems)
             if server in (None, each.server)]
-    warnings = advise(proposed, paths)
+    warnings = [*advise(proposed, paths), *strays.find(files)]
     if server is not None:
         shown = {each.path for each in rows}
         problems = [each for each in problems if each.path in shown]
@@ -64,13 +74,13 @@ def compare(hub: Fleet, proposed: Fleet) -> list[dict[str, Any]]:
     return rows
 
 
-def validate(mine: Fleet) -> dict[str, Any]:
+def validate(mine: Fleet, files: Mapping[str, object] = _NONE) -> dict[str, Any]:
     """Hold every file of a working copy against the rules: what `validate` shows."""
     presets = {each.path for each in mine.presets.values()}
     paths = {*mine.documents, *presets, SETTINGS_PATH}
     return {
         "problems": [asdict(each) for each in checks.check(mine, paths)],
-        "warnings": [asdict(each) for each in advise(mine, paths)],
+        "warnings": [asdict(each) for each in (*advise(mine, paths), *strays.find(files))],
         "count": sum(1 for _ in mine.servers()),
     }
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from zedops.checkout import REMOTE_MAIN
 from zedops.errors import GitFailed, UsageError
-from zedops.layout import MAX_BYTES, PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES, Kind, kind_of
+from zedops.layout import MAX_BYTES, Kind, kind_of
 from zedops.objects import LINK_MODE, NO_OBJECT, Entry
 from zedops.repository import Repository
+from zedops.strays import is_suspect
 
 #: What a file has now; None: it is not there. A link may lead anywhere: it is never followed.
 Content = bytes | Entry | None
 _LINK = Entry(LINK_MODE, NO_OBJECT)
-_PLACES = (SETTINGS_PATH, SERVERS, TOMBSTONES, PRESETS)
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,15 @@ def edits(repository: Repository) -> Edits:
         raise UsageError(f"{repository.path} knows no {REMOTE_MAIN}; {remedy}")
     said = _names(repository.pipe(
         "diff", "--name-status", "-z", "--no-renames", "--no-relative",
-        "--end-of-options", base, "--", *_PLACES
+        "--end-of-options", base, "--"
     ))
     known = dict(zip(said[1::2], said[::2], strict=True))
     new = _names(repository.pipe(
-        "ls-files", "-z", "--others", "--exclude-standard", "--", *_PLACES
+        "ls-files", "-z", "--others", "--exclude-standard"
     ))
     files = {path: None if how == "D" and path not in new else read(repository.path, path)
              for path, how in {**known, **dict.fromkeys(new, "A")}.items()
-             if kind_of(path) is not Kind.OTHER}
+             if kind_of(path) is not Kind.OTHER or is_suspect(path)}
     return Edits(base, files)
 
 

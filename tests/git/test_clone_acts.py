@@ -348,3 +348,17 @@ def test_a_deleted_server_is_known_to_come_from_its_folder(hub: Hub, ada: Person
     ada.clone.fetch()
     assert ada.clone.last_place("d") == path
     assert ada.clone.last_place("never") == "servers.d/never.yaml"
+
+
+def test_a_push_and_a_look_before_it_warn_of_what_only_looks_like_a_definition(
+    hub: Hub, ada: Person
+) -> None:
+    ada.write("servers.d/x.yaml.txt", "image: x\n")
+    ada.write("y.yaml", "image: y\n")
+    assert set(ada.clone.suspects()) == {"servers.d/x.yaml.txt", "y.yaml"}
+    assert set(working.edits(ada.clone.repository).files) == {"servers.d/x.yaml.txt", "y.yaml"}
+    ada.git("add", "--all")
+    ada.git("commit", "-qm", "two that are none")
+    said = ada.push()
+    assert "warning: servers.d/x.yaml.txt: looks like a definition and is none" in said
+    assert "git mv y.yaml servers.d/y.yaml" in said

@@ -12,6 +12,8 @@ from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.bus.nats.server import NatsServer
+from zedops.bus.nats.tokens import Token
+from zedops.errors import Refused
 
 pytestmark = pytest.mark.nats
 
@@ -134,3 +136,13 @@ def test_putting_out_who_is_not_in_changes_nothing(
 
 async def _is_refused(server: NatsServer, authority: Authority, credentials: Credentials) -> None:
     assert "authorization" in await refused(as_host(server, authority, "attic", credentials))
+
+
+def test_a_token_that_nobody_used_can_be_taken_back(authority: Authority) -> None:
+    now = datetime.now(UTC)
+    text = authority.new_token("atic", now, timedelta(hours=1), ["tls://den.local:4222"])
+    assert authority.revoke("atic", now)
+    assert not authority.revoke("atic", now)
+    with pytest.raises(Refused, match="taken back"):
+        authority.redeem(Token.read(text).id, "atic", jwt.public_key(jwt.new_seed(Role.USER)), now)
+    assert not authority.hosts()

@@ -56,3 +56,18 @@ def test_a_server_that_is_well_is_not_restarted_by_a_retry(fleet: Machine) -> No
     assert state(fleet, "well")["status"] == "running"
 
 
+
+
+def test_a_host_that_was_added_by_mistake_is_taken_out(fleet: Machine) -> None:
+    settings = fleet.clone / "zedops.yaml"
+    fleet.pull()
+    text = settings.read_text()
+    settings.write_text(text.replace("hosts: [local]", "hosts: [local, atic]") +
+                        "defaults: {host: local}\n")
+    fleet.push("a typo")
+    said = fleet.zedops("host", "remove", "atic", "--yes").stdout
+    assert said.startswith("atic had not joined and has no token; ")
+    fleet.pull()
+    assert "hosts: [local]" in settings.read_text()
+    done = fleet.zedops("host", "remove", "atic", "--yes", code=2)
+    assert "no host 'atic'; the fleet has local" in done.stderr

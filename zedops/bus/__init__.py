@@ -121,8 +121,8 @@ class Enrolment(Protocol):
         """Make a token with which a host may join, once, within `ttl_s`."""
         ...
 
-    def expel(self, host: str) -> None:
-        """Put a host out, at once. ZedopsError if it never was in."""
+    def expel(self, host: str) -> bool:
+        """Put a host out at once, and void its unused token. False if there was neither."""
         ...
 
     def members(self) -> Mapping[str, datetime]:

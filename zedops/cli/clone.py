@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from zedops.cli.remote import CREDENTIALS, use
 from zedops.clone import Clone
 
 
@@ -14,7 +15,8 @@ from zedops.clone import Clone
 @click.argument(
     "directory", required=False, type=click.Path(path_type=Path, file_okay=False)
 )
-def clone_command(url: str, directory: Path | None) -> None:
+@CREDENTIALS
+def clone_command(url: str, directory: Path | None, credentials: Path | None) -> None:
     """Clone a fleet, set up so that `git push` is never refused for being behind.
 
     \b
@@ -22,7 +24,9 @@ def clone_command(url: str, directory: Path | None) -> None:
     zedops clone /srv/fleet.git my-fleet
     """
     stem = url.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1].removesuffix(".git")
+    settings = use(credentials, url)
     clone = Clone.make(url, directory or Path(stem))
+    clone.keep(settings)
     how = "`git push` goes through the hub's merge"
     if not clone.is_of_hub():
         how = "`git push` goes to the upstream; `zedops up` there makes it happen"

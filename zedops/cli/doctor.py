@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from zedops import checkout
 from zedops.calls import CheckupReply, CheckupRequest, Finding, Verdict
 from zedops.cli.ask import call, is_managed
 from zedops.cli.host_places import DATA_ROOT, POLICY
@@ -68,8 +69,8 @@ def _place(path: Path) -> tuple[Clone | None, Hub | None]:
         clone = Clone.find(path)
     except UsageError:
         return None, None
-    origin = clone.origin_path()
-    return clone, Hub(origin) if origin is not None and Hub.is_hub(origin) else None
+    place = clone.hub_path()
+    return clone, Hub(place) if place is not None else None
 
 
 def _fleet(clone: Clone | None, hub: Hub | None) -> Found:
@@ -77,6 +78,8 @@ def _fleet(clone: Clone | None, hub: Hub | None) -> Found:
 
     if clone is not None:
         yield from (("here", each) for each in checkup.check_clone(clone))
+    if clone is not None and checkout.lost(clone.repository):
+        return  # that was said above
     if hub is None:
         fact = "the hub is on another machine: it, its manager and the hosts cannot be seen"
         yield "fleet", Finding.unknown("hub", fact, "run `zedops doctor` there")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import __version__, hook
+from zedops import __version__, checkout, hook
 from zedops.calls import Finding, PortsReply, PortsRequest
 from zedops.cli.ask import call
 from zedops.clone import Clone
@@ -64,7 +64,10 @@ def check_clone(clone: Clone) -> Iterator[Finding]:
         run("ls-remote", "--exit-code", "origin", "refs/heads/main")
     except GitFailed as error:
         remedy = "see `git remote -v`, and whether its key or password is right"
-        yield Finding.wrong("remote", f"cannot be read: {error}", remedy)
+        fact = f"cannot be read: {error}"
+        if said := checkout.lost(clone.repository):
+            fact, _, remedy = said.partition("; ")
+        yield Finding.wrong("remote", fact, remedy)
         return
     try:
         to = run("config", "--get", "remote.origin.push")

@@ -82,17 +82,27 @@ def list_command(as_json: bool) -> None:
 @click.argument("name", type=HOST)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def remove_command(name: str, yes: bool) -> None:
-    """Put a host out at once: it is cut off, its servers become unknown and go on running."""
+    """Put a host out at once, or take an invitation back.
+
+    It is cut off, its unused token is void, and its servers become unknown and go on running.
+    Then it leaves zedops.yaml, if no server names it.
+    """
     clone = here()
     fleet = clone.fleet()
+    known = fleet.settings.hosts
     servers = _servers(fleet, name)
     names = f" Its servers ({', '.join(servers[:5])}) become unknown." if servers else ""
     confirm(f"Put host {name} out?{names} Its containers and data stay as they are.", yes=yes)
-    ask(clone, {"do": "host-remove", "host": name})
-    click.echo(f"{name} is cut off; `zedops host add {name}` lets it in again")
+    was_in = ask(clone, {"do": "host-remove", "host": name}).get("was_in", True)
+    if not was_in and name not in known:
+        raise UsageError(f"no host {name!r}; the fleet has {', '.join(known)}")
+    fact = "is cut off, and its token is void" if was_in else "had not joined and has no token"
+    click.echo(f"{name} {fact}; `zedops host add {name}` lets it in again")
     if servers:
         click.echo(f"it stays in zedops.yaml while it has servers: {', '.join(servers)}")
-    elif name in fleet.settings.hosts and len(fleet.settings.hosts) > 1:
+    elif list(known) == [name]:
+        click.echo("it stays in zedops.yaml: a fleet has at least one host")
+    elif name in known:
         _edit_hosts(clone, name, adds=False)
 
 

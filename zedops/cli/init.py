@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from zedops.cli.remote import CREDENTIALS, use
 from zedops.clone import Clone
 from zedops.errors import UsageError
 from zedops.hub import Hub
@@ -30,8 +31,10 @@ drift: heal           # heal | report: what to do when a container leaves its de
 @click.option("--upstream", metavar="URL", help="Begin it on an empty git remote elsewhere.")
 @click.option("--from", "source", type=click.Path(path_type=Path, exists=True),
               help="Go on where this clone of a fleet ends, whose hub is lost.")
+@CREDENTIALS
 def init_command(
-    directory: Path, name: str | None, upstream: str | None, source: Path | None
+    directory: Path, name: str | None, upstream: str | None, source: Path | None,
+    credentials: Path | None,
 ) -> None:
     """Make a new fleet: a hub and a clone of it to work in.
 
@@ -56,11 +59,15 @@ def init_command(
     from zedops import clone_setup
 
     origin: Hub | str
+    settings: list[tuple[str, str]] = []
     if upstream:
-        origin = _empty(checked_url(upstream))
+        url = checked_url(upstream)
+        settings = use(credentials, url)
+        origin = _empty(url)
     else:
         origin = Hub.create(directory.resolve().with_name(directory.resolve().name + ".git"))
     clone = Clone.begin(origin, directory)
+    clone.keep(settings)
     (clone.root / "zedops.yaml").write_text(_SETTINGS.format(name=name))
     (clone.root / "servers.d").mkdir()
     (clone.root / "servers.d" / ".gitkeep").write_text("")

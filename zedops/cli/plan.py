@@ -47,4 +47,5 @@ def read(server: str | None) -> dict[str, Any]:
     from zedops import proposals
     from zedops.cli.screen import here
 
-    return proposals.plan(*here().proposed_fleet(), server)
+    clone = here()
+    return proposals.plan(*clone.proposed_fleet(), server, clone.suspects())

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from zedops import forge, snapshot
+from zedops import checkout, forge, snapshot
 from zedops.clone import Clone
+from zedops.credentials import for_this_process, helper
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import SETTINGS_PATH, read_settings
 from zedops.hub import UPSTREAM, Hub
@@ -64,17 +65,20 @@ def _seconds(text: str) -> float:
         raise UsageError(str(error)) from error
 
 
+#: Also an option of commands that make a clone.
+CREDENTIALS = click.option(
+    "--credentials", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    envvar="ZEDOPS_CREDENTIALS", metavar="FILE",
+    help="A file of mode 0600 with a token for it. Default: whatever git itself uses.",
+)
+
 _OPTIONS = [
     click.option("--upstream", metavar="URL", help="The git remote where the fleet lives."),
     click.option(
         "--hub", type=click.Path(path_type=Path), metavar="DIR",
         help="Where the manager keeps its own copy of it. Default: with the worlds, in hubs/.",
     ),
-    click.option(
-        "--credentials", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        envvar="ZEDOPS_CREDENTIALS", metavar="FILE",
-        help="A file of mode 0600 with a token for it. Default: whatever git itself uses.",
-    ),
+    CREDENTIALS,
     click.option("--poll", default="30s", show_default=True, help="How often to look there."),
     click.option(
         "--push-gap", "gap", default="10s", show_default=True,
@@ -120,6 +124,15 @@ def remote_options(command: F) -> F:
     return made  # type: ignore[no-any-return]
 
 
+def use(file: Path | None, url: str) -> list[tuple[str, str]]:
+    """Have git read a token from a file, in this process; returns settings to keep in a clone."""
+    if file is None or urlsplit(url).scheme not in ("http", "https"):
+        return []
+    settings = helper(file, url)
+    for_this_process(settings)
+    return settings
+
+
 def find_fleet(path: Path, remote: Remote) -> Hub:
     """Find the hub behind a path, or make the one that follows an upstream.
 
@@ -134,6 +147,8 @@ def find_fleet(path: Path, remote: Remote) -> Hub:
     origin = clone.origin_path()
     if origin is not None and Hub.is_hub(origin):
         return _ready(Hub(origin), remote)
+    if said := checkout.lost(clone.repository):
+        raise UsageError(said)
     place = remote.hub or clone.hub_path()
     hub = Hub(place) if place and Hub.is_hub(place) else None
     hub = _follow(checked_url(clone.url), hub, remote)

@@ -53,7 +53,8 @@ def read(directory: Path) -> dict[str, Any]:
     from zedops import proposals
     from zedops.clone import Clone
 
-    return proposals.validate(Clone.checkout(directory).working_fleet())
+    clone = Clone.checkout(directory)
+    return proposals.validate(clone.working_fleet(), clone.suspects())
 
 
 def annotation(kind: str, problem: Problem) -> str:

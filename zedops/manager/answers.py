@@ -59,11 +59,11 @@ def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str,
         raise ZedopsError(f"the hub has no commit {edits.base}")
     base, mine = snapshot.edited(hub.repository, hub.default_name, fleet, edits.base, edits.files)
     if request["do"] == "validate":
-        return proposals.validate(mine)
+        return proposals.validate(mine, edits.files)
     proposed, paths = proposals.propose(fleet, base, mine, datetime.now(UTC))
     if request["do"] == "diff":
         return {"rows": proposals.compare(fleet, proposed)}
-    return proposals.plan(fleet, proposed, paths, request["server"])
+    return proposals.plan(fleet, proposed, paths, request["server"], edits.files)
 
 
 def _show(fleet: Fleet, name: str) -> dict[str, Any]:

@@ -184,14 +184,14 @@ class Door:
             quiet = {host: self._manager.quiet_s(host) for host in request["hosts"]}
             since = {host: str(at) for host, at in joined.items()}
             return {"exit": 0, "joined": since, "quiet_s": quiet}
+        if request["do"] == "host-remove":
+            was_in = enrolment is not None and enrolment.expel(request["host"])
+            self._manager.expel(request["host"])
+            return {"exit": 0, "was_in": was_in}
         if enrolment is None:
             remedy = "start it with `zedops manager --advertise tls://NAME:4222`"
             raise ZedopsError(f"this manager serves no other hosts; {remedy}")
-        if request["do"] == "host-add":
-            return {"exit": 0, "token": enrolment.invite(request["host"], request["ttl_s"])}
-        enrolment.expel(request["host"])
-        self._manager.expel(request["host"])
-        return {"exit": 0}
+        return {"exit": 0, "token": enrolment.invite(request["host"], request["ttl_s"])}
 
     def _stream(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
         wanted = _read(read_stream_request, request["request"])

@@ -166,10 +166,15 @@ class Authority:
             self._put(new)
             return self._user_jwt(host, new)
 
-    def revoke(self, host: str, now: datetime) -> None:
-        """Put a host out, with its tokens. The server cuts it off when it is reloaded."""
+    def revoke(self, host: str, now: datetime) -> bool:
+        """Put a host out, with its tokens. The server cuts it off when it is reloaded.
+
+        Returns False where it neither joined nor has a token that still works.
+        """
         with self._vault.locked():
-            self._put(roll.remove(self._read_roll(), host, now))
+            old = self._read_roll()
+            self._put(roll.remove(old, host, now))
+            return roll.knows(old, host, now)
 
     # --- inside; all of it under the lock
 

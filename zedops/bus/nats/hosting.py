@@ -14,7 +14,7 @@ from zedops.bus.nats.certificates import ssl_context
 from zedops.bus.nats.connection import Address
 from zedops.bus.nats.manager import NatsBus
 from zedops.bus.nats.server import NatsServer
-from zedops.errors import ServerFailed, ZedopsError
+from zedops.errors import ServerFailed
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,12 @@ class Hosting:
         now, ttl = datetime.now(UTC), timedelta(seconds=ttl_s)
         return self._authority.new_token(host, now, ttl, self._urls)
 
-    def expel(self, host: str) -> None:
-        """Put a host out, at once."""
-        if host not in self._authority.hosts():
-            raise ZedopsError(f"host {host!r} has not joined; `zedops host list` shows who has")
-        self._authority.revoke(host, datetime.now(UTC))
+    def expel(self, host: str) -> bool:
+        """Put a host out at once, and void its unused token. False if there was neither."""
+        if not self._authority.revoke(host, datetime.now(UTC)):
+            return False
         self._server.reload()
+        return True
 
     def members(self) -> Mapping[str, datetime]:
         """Name the hosts that joined, and when."""

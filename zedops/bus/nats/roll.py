@@ -97,6 +97,14 @@ def enrol(roll: Roll, host: str, key: str, now: datetime) -> Roll:
     return roll.model_copy(update={"hosts": {**roll.hosts, host: member}})
 
 
+def knows(roll: Roll, host: str, now: datetime) -> bool:
+    """Say whether a host is in, or has a token with which it may still come in."""
+    return host in roll.hosts or any(
+        each.host == host and each.redeemed_by is None and now < each.expires
+        for each in roll.offers.values()
+    )
+
+
 def remove(roll: Roll, host: str, now: datetime) -> Roll:
     """Put a host out, with every token of it. Nothing changes if it is out."""
     member = roll.hosts.get(host)
