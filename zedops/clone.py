@@ -90,7 +90,7 @@ class Clone:
     def keep(self, settings: Sequence[tuple[str, str]]) -> None:
         """Keep settings of git's in this clone; one key may have several values."""
         for key, value in settings:
-            self.repository.run("config", "--add", key, value)
+            self.repository.run("config", "--add", "--end-of-options", key, value)
 
     def is_of_hub(self) -> bool:
         """Tell a zedops hub from any other remote: it has a ref of its own, or is one on disk."""
