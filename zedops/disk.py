@@ -7,6 +7,7 @@ another one go first.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def read(path: str | Path, limit: int = 1 << 40) -> bytes:
         return content
     finally:
         os.close(descriptor)
+
+
+def read_regular(path: str | Path, limit: int = 1 << 40, *, dir_fd: int | None = None) -> bytes:
+    """Read a file that a container may have replaced: a link, a device or a FIFO is not opened.
+
+    ValueError for one of these, OSError where the file cannot be read.
+    """
+    handle = os.open(path, os.O_PATH | os.O_NOFOLLOW, dir_fd=dir_fd)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError(f"{path} is no regular file")
+        return read(f"/proc/self/fd/{handle}", limit)
+    finally:
+        os.close(handle)
 
 
 def write(path: Path, content: bytes, mode: int = 0o600) -> None:

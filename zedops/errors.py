@@ -9,6 +9,7 @@
     │   ├── EngineUnreachable 1   could not look; nothing may be inferred from it
     │   └── LookOutdated      1   what was seen is there no more: look again, then retry
     ├── DataAtRisk            1   going on could harm a world: stop and say so
+    │   └── RootGone          1   the data root is not the one that was there before
     ├── NotKept               1   a disk took nothing of what must not be forgotten
     ├── HostUnavailable       1   no agent answers for that host
     ├── VersionMismatch       1   the other side speaks another version of the protocol
@@ -87,6 +88,10 @@ class LookOutdated(EngineFailed):
 
 class DataAtRisk(ZedopsError):
     """Going on could create a fresh world over a lost one, or touch somebody else's data."""
+
+
+class RootGone(DataAtRisk):
+    """The data root is not there, or another one: nothing is made or started before it is back."""
 
 
 class NotKept(ZedopsError):

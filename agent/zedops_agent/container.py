@@ -16,13 +16,17 @@ from zedops import stop_signals
 from zedops.model import LABEL_PREFIX, SECRETS_PATH, Definition, Health, Profile, SecretsAs, Volume
 from zedops.wire import DesiredServer
 from zedops_agent import observed, ports
-from zedops_agent.observed import Ceilings
+from zedops_agent.observed import Ceilings, DataVolume
 
 #: Entrypoints that are an init of their own; s6's `/init` insists on being process 1.
 _OWN_INIT = {"init", "tini", "dumb-init", "docker-init", "catatonit"}
 _NS = 10**9
-#: Worlds come back after a reboot of the host even before zedops does.
+#: Worlds come back after a reboot of the host even before zedops does. The Engine refuses to start
+#: a container over a directory of zedops' own that is not there.
 RESTART_POLICY = "unless-stopped"
+#: Where a disk may be mounted, the Engine would start over the bare mount point: the agent starts
+#: these servers, after a look at their data.
+RESTARTED_BY_AGENT = "no"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ def create_arguments(
     image: observed.Image,
     secrets: Handed,
     blank: Iterable[str] = (),
+    restart_policy: str = RESTART_POLICY,
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Make (config, host config, further networks) for one server's container.
 
@@ -74,7 +79,7 @@ def create_arguments(
         "stop_timeout": max(1, math.ceil(definition.stop.grace)),
         "healthcheck": _health(definition.health) if definition.health else None,
     }
-    host = {**_host(definition, sources, image), **_lockdown(definition)}
+    host = {**_host(definition, sources, image, restart_policy), **_lockdown(definition)}
     if as_files and secrets.values:
         host["mounts"].append({
             "Type": "bind", "Source": secrets.place, "Target": SECRETS_PATH, "ReadOnly": True,
@@ -104,17 +109,24 @@ def uncovered(definition: Definition, image: observed.Image) -> str | None:
     return f"{fact}; add the path to `volumes:` to keep what is in it"
 
 
-def ceilings(definition: Definition) -> Ceilings:
+def restart_policy(definition: Definition, volumes: Iterable[DataVolume]) -> str:
+    """Say who starts a server again: the Engine, or the agent after a look."""
+    sourced = any(volume.source is not None for volume in definition.volumes.values())
+    may_vanish = sourced or any(each.may_vanish for each in volumes)
+    return RESTARTED_BY_AGENT if may_vanish else RESTART_POLICY
+
+
+def ceilings(definition: Definition, restart_policy: str = RESTART_POLICY) -> Ceilings:
     """Say what a container's ceilings must be."""
     limits = definition.limits
     nano_cpus = int(limits.cpus * _NS) if limits.cpus else 0
-    return Ceilings(limits.memory or 0, nano_cpus, limits.pids, RESTART_POLICY)
+    return Ceilings(limits.memory or 0, nano_cpus, limits.pids, restart_policy)
 
 
 def _host(
-    definition: Definition, sources: Mapping[str, str], image: observed.Image
+    definition: Definition, sources: Mapping[str, str], image: observed.Image, restart_policy: str
 ) -> dict[str, Any]:
-    limits = ceilings(definition)
+    limits = ceilings(definition, restart_policy)
     own_init = bool(image.entrypoint) and PurePosixPath(image.entrypoint[0]).name in _OWN_INIT
     return {
         "mounts": [

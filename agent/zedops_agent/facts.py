@@ -62,6 +62,7 @@ def container(facts: Mapping[str, Any]) -> Container:
             host["RestartPolicy"]["Name"],
         ),
         bound=frozenset(_bindings(facts["NetworkSettings"].get("Ports"))),
+        pid=state.get("Pid") or 0,
     )
 
 

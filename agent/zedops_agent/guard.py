@@ -6,31 +6,67 @@ could not be looked at is neither there nor gone: nothing is done until it can b
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from zedops.wire import DesiredServer
 from zedops_agent.memory import Memory
-from zedops_agent.observed import Observed, Presence
+from zedops_agent.observed import Container, DataVolume, Observed, Presence
 
 
-def lost_world(want: DesiredServer, seen: Observed, memory: Memory) -> str | None:
-    """Say what forbids starting this server, or None. The empty text means: could not look."""
-    ways = f"put it back, or let it go with `zedops purge {want.name} --data`"
+@dataclass(frozen=True)
+class Ban:
+    """Why a server may not be started."""
+
+    text: str
+    is_lost: bool  #: False: its data could not be looked at
+
+
+def ban(want: DesiredServer, seen: Observed, memory: Memory) -> Ban | None:
+    """Say what forbids starting this server, or None."""
+    if seen.root_gone is not None:
+        return Ban(seen.root_gone, is_lost=True)
     if said := _not_here_yet(want, seen, memory):
-        return said
+        return Ban(said, is_lost=True)
+    ways = f"put it back, or let it go with `zedops purge {want.name} --data`"
     for volume in seen.volumes:
-        if volume.marker is Presence.FOREIGN:
-            return f"volume {volume.key!r} holds another server's data; {ways}"
         if Presence.UNKNOWN in (volume.marker, volume.content):
-            return ""
-        if volume.key in memory.data_seen:
-            if volume.marker is Presence.ABSENT and volume.content is Presence.PRESENT:
-                marker = f'.zedops.json with {{"id": "{want.id}"}}'
-                return f"volume {volume.key!r} lacks its marker; if it is the one, add {marker}"
-            if volume.marker is Presence.ABSENT:
-                return f"volume {volume.key!r} is gone, or not this server's any more; {ways}"
-            if volume.content is Presence.ABSENT:
-                return f"volume {volume.key!r} is empty and held data before; {ways}"
+            return Ban(f"volume {volume.key!r}: {volume.trouble}", is_lost=False)
+        if volume.marker is Presence.FOREIGN:
+            return Ban(f"volume {volume.key!r} holds another server's data; {ways}", is_lost=True)
+        if volume.key in memory.data_seen and (said := _lost(volume, want, memory, ways)):
+            return Ban(said, is_lost=True)
     if want.data_expected and seen.volumes and not seen.data_exists:
-        return f"the data is gone; {ways}"
+        return Ban(f"the data is gone; {ways}", is_lost=True)
+    return None
+
+
+def _lost(volume: DataVolume, want: DesiredServer, memory: Memory, ways: str) -> str | None:
+    """Say how a volume that held data has lost it; None if it has not."""
+    if volume.marker is Presence.ABSENT and volume.content is Presence.PRESENT:
+        if volume.identity is not None and memory.places.get(volume.key) == volume.identity:
+            marker = f'.zedops.json with {{"id": "{want.id}"}}'
+            return f"volume {volume.key!r} lacks its marker; if it is the one, add {marker}"
+        fact = f"volume {volume.key!r} has no marker and may be another directory than before"
+        return f"{fact}; mount its disk, {ways}"
+    if volume.marker is Presence.ABSENT:
+        return f"volume {volume.key!r} is gone, or not this server's any more; {ways}"
+    if volume.content is Presence.ABSENT:
+        return f"volume {volume.key!r} is empty and held data before; {ways}"
+    return None
+
+
+def began_over_nothing(current: Container, seen: Observed, memory: Memory) -> str | None:
+    """Name a volume whose world was lost before this process began, so that it writes to another.
+
+    A process from before the loss has the old directory still, and may go on. So may one whose
+    directory is the same as ever, and was emptied by hand.
+    """
+    for volume in seen.volumes:
+        unmarked = volume.marker in (Presence.ABSENT, Presence.FOREIGN)
+        held = volume.key in memory.data_seen
+        on_it = volume.identity is not None and current.seat(volume.key) == volume.identity
+        if held and unmarked and on_it and memory.places.get(volume.key) != volume.identity:
+            return volume.key
     return None
 
 

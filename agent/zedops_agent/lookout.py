@@ -7,14 +7,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from zedops.errors import LookOutdated, RootGone
 from zedops.wire import DesiredServer, Goal
-from zedops_agent import data, files
+from zedops_agent import data, files, seats
 from zedops_agent.adoption import differences
 from zedops_agent.engine import Engine
 from zedops_agent.engine.events import Event
 from zedops_agent.listing import Listing
-from zedops_agent.observed import Candidate, Container, DataVolume, Observed
+from zedops_agent.markers import Owner
+from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Presence
 from zedops_agent.pace import Pace
+from zedops_agent.root import Root
 from zedops_agent.secrets import Secrets, is_stale
 
 
@@ -22,13 +25,14 @@ class Lookout:
     """Where one server's things are on this host, and what they show."""
 
     def __init__(
-        self, fleet: str, engine: Engine, root: Path, secrets: Secrets, pace: Pace
+        self, fleet: str, engine: Engine, root: Root, secrets: Secrets, pace: Pace
     ) -> None:
-        self._fleet, self._engine, self._root = fleet, engine, root
+        self._fleet, self._engine = fleet, engine
+        self._data_root, self._root = root, root.path
         self._secrets, self._pace = secrets, pace
         self._named: dict[str, Path] = {}
         #: What the newest look at each server's data and secrets showed.
-        self._shown: dict[str, tuple[tuple[DataVolume, ...], str | None]] = {}
+        self._shown: dict[str, tuple[str | None, tuple[DataVolume, ...], str | None]] = {}
         self._listing = Listing(partial(engine.listed, fleet), partial(engine.all_listed, fleet))
 
     def look(
@@ -61,7 +65,7 @@ class Lookout:
         )
 
     def _look(self, want: DesiredServer, adopted: str | None, known: list[str]) -> Observed:
-        secrets = self.look_at_secrets(want)
+        root_gone, secrets = self.look_at_root(), self.look_at_secrets(want)
         ids = [*known, *([adopted] if adopted else [])]
         containers = [
             self._as_adopted(each, want) if each.id == adopted
@@ -73,17 +77,38 @@ class Lookout:
         if not containers and want.goal.ends:
             files.forget(self._fleet, want.id)  # it may have been removed by hand
         volumes = self.look_at_data(want)
-        self._shown[want.id] = volumes, secrets
+        self._shown[want.id] = root_gone, volumes, secrets
+        targets = {key: volume.path for key, volume in want.definition.volumes.items()}
         return Observed(
-            tuple(containers),
+            tuple(replace(each, seats=seats.look(each, targets, volumes)) for each in containers),
             volumes,
-            data.look_home(self._root, want.id),
+            Presence.UNKNOWN if root_gone else data.look_home(self._root, want.id),
             self._candidate(want) if adopted is None and want.definition.adopt else None,
+            root_gone,
         )
+
+    def look_at_root(self) -> str | None:
+        """Say why the data root cannot be the one that was there before; None: it is."""
+        try:
+            self._data_root.require()
+        except RootGone as error:
+            return str(error)
+        return None
+
+    def require_data(self, want: DesiredServer, seen: Observed) -> None:
+        """See once more, just before a start, that the data is where the look saw it.
+
+        RootGone, or LookOutdated: look again.
+        """
+        self._data_root.require()
+        held = {each.key for each in seen.volumes if each.marker is Presence.PRESENT}
+        for each in self.look_at_data(want):
+            if each.key in held and each.marker is not Presence.PRESENT:
+                raise LookOutdated(f"volume {each.key!r} is not there any more")
 
     def has_changed(self, want: DesiredServer) -> bool:
         """Say whether data or secrets are not what the newest look showed: 0.04 ms."""
-        now = self.look_at_data(want), self.look_at_secrets(want)
+        now = self.look_at_root(), self.look_at_data(want), self.look_at_secrets(want)
         return now != self._shown.get(want.id)
 
     def forget(self, server_id: str) -> None:
@@ -116,7 +141,7 @@ class Lookout:
         if want.goal is Goal.PURGED:
             volumes = want.definition.volumes
             places = {key: each for key, each in places.items() if volumes[key].source is None}
-        return data.look(places, self.owner(want), want.definition)
+        return data.look(self._root, places, self.owner(want), want.definition)
 
     def home(self, server_id: str) -> Path:
         """Say where a server's volumes are."""
@@ -140,6 +165,6 @@ class Lookout:
             self._named[source] = found
         return self._named[source]
 
-    def owner(self, want: DesiredServer) -> data.Owner:
+    def owner(self, want: DesiredServer) -> Owner:
         """Say whose a server's directories are, as their markers do."""
-        return data.Owner(want.id, self._fleet, want.name)
+        return Owner(want.id, self._fleet, want.name)

@@ -26,7 +26,7 @@ from zedops.errors import (
     ZedopsError,
 )
 from zedops.locks import LOOK_S
-from zedops.wire import DesiredDocument, DesiredServer
+from zedops.wire import DesiredDocument, DesiredServer, Goal
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
 from zedops_agent.lookout import Lookout
@@ -35,6 +35,7 @@ from zedops_agent.metrics import AgentMetrics, Standing
 from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
+from zedops_agent.root import Root
 from zedops_agent.schedule import Schedule
 from zedops_agent.secrets import Secrets
 from zedops_agent.store import Store
@@ -66,10 +67,13 @@ class Agent:
         self._engine = engine
         self._store = Store(root, fleet)
         policy = policy or PolicyFile()
-        secrets = Secrets(root, fleet)
+        self._secrets = secrets = Secrets(root, fleet)
         secrets.prepare()
         self._pace = Pace()
-        self._lookout = Lookout(fleet, engine, root, secrets, self._pace)
+        self._root = Root(root, self._was_used)
+        self._root.close_to_others()
+        self._root_gone: str | None = None
+        self._lookout = Lookout(fleet, engine, self._root, secrets, self._pace)
         self._survey = Survey(fleet, engine, root, self._lookout.places, policy, secrets.recipient)
         workshop = Workshop(
             fleet, engine, root, self._store, policy, secrets, self._lookout, self._survey,
@@ -203,6 +207,34 @@ class Agent:
     def _mark_all(self) -> None:
         self._schedule.mark(self._ids())
 
+    # --- the data root
+
+    def _was_used(self) -> str | None:
+        """Say what speaks against an unmarked data root's being new."""
+        for want in (self._document.servers if self._document else {}).values():
+            own = [each for each in want.definition.volumes.values() if each.source is None]
+            stays = want.definition.moved_from is None and want.goal is not Goal.PURGED
+            if own and want.data_expected and stays:
+                return f"server {want.name!r} has data there"
+        users = self._engine.mounting(self._root.path / "servers")
+        return f"container {users[0]!r} has mounted a directory of it" if users else None
+
+    def _look_at_root(self) -> None:
+        """See whether the data root went or came back, and take it up again."""
+        gone, before = self._lookout.look_at_root(), self._root_gone
+        if gone == before:
+            return
+        self._root_gone = gone
+        if gone is not None:
+            log.warning("%s", gone)
+            return
+        log.warning("the data root is back")
+        self._secrets.prepare()
+        self._root.close_to_others()
+        if self._document is not None:
+            self._store.save_desired(self._document)
+        self._reconciler.forget_reports()
+
     # --- threads
 
     def _work_on(self, server_id: str, since: float) -> float | None:
@@ -271,6 +303,7 @@ class Agent:
         while not self._schedule.stopping:
             begun = time.thread_time()
             try:
+                self._look_at_root()
                 self._look_at_data()
                 if time.monotonic() >= next_resync:
                     next_resync = time.monotonic() + RESYNC_S

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+from pydantic import Field
+
 from zedops.change import is_made_for
 from zedops.wire import DesiredServer, Goal, Message
-from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
+from zedops_agent.observed import Container, DataVolume, Inode, Observed, Phase, Presence
 from zedops_agent.stops import Stopping
 
 #: So many crashes within the window end an update, or begin the waits between starts.
@@ -77,6 +79,11 @@ class Memory(Message):
     adopted: str | None = None  #: id of the container that was taken over from somebody else
     counted: tuple[str, int] = ("", 0)  #: container and its restart count at the last look
     ahead: tuple[datetime, datetime] | None = None  #: a start in the future, and when it was seen
+    #: Which directory each data volume was when it last held data.
+    places: dict[str, Inode] = Field(default={})
+    #: The first process that had another directory than is there; it is restarted. If the next one
+    #: shows the same, the two cannot be compared here.
+    hidden: str = ""
 
 
 def matches(container: Container, want: DesiredServer) -> bool:
@@ -101,6 +108,7 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
     held = {each.key for each in seen.volumes if _holds(each)}
     if not held <= set(memory.data_seen):
         update["data_seen"] = tuple(sorted(held | set(memory.data_seen)))
+    update |= _know_places(memory, seen, current)
     if current is not None and memory.counted[0] != current.id:
         # a container made for this very definition has answered its restart by being made
         update |= {"created": True, "restart": want.definition.restart}
@@ -168,6 +176,35 @@ def is_watched(memory: Memory, seen: Observed, now: datetime) -> bool:
     if memory.failure is None or not memory.failure.crashed:
         return False
     return all(ran_s(memory, each, now) < PROVEN_S for each in seen.containers)
+
+
+def _know_places(memory: Memory, seen: Observed, current: Container | None) -> dict[str, object]:
+    places = {
+        each.key: each.identity for each in seen.volumes
+        if each.identity is not None and each.marker is Presence.PRESENT and _holds(each)
+    }
+    update: dict[str, object] = {}
+    if not places.items() <= memory.places.items():
+        update["places"] = {**memory.places, **places}
+    if current is not None and current.running:
+        is_hidden = _is_hidden(current, seen)
+        if is_hidden != bool(memory.hidden):
+            update["hidden"] = process(current) if is_hidden else ""
+    return update
+
+
+def process(current: Container) -> str:
+    """Name the process that a container has now."""
+    return f"{current.id[:12]} {current.started_at}"
+
+
+def _is_hidden(current: Container, seen: Observed) -> bool:
+    """Say whether a running container has another directory than is there as a data volume."""
+    return any(
+        each.marker is Presence.PRESENT and each.identity is not None
+        and current.seat(each.key) not in (None, each.identity)
+        for each in seen.volumes
+    )
 
 
 def began(memory: Memory, started_at: datetime, now: datetime) -> datetime:

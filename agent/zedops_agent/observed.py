@@ -19,6 +19,8 @@ SECRETS, SECRET_NAMES = "zedops.secrets", "zedops.secrets.names"
 NEXT = ".next"
 
 
+#: Device and inode: which directory this is, by any path, until its disk is mounted again.
+Inode = tuple[int, int]
 #: A host port of a container: (address, host port, container port, protocol); "": every address.
 Binding = tuple[str, int, int, str]
 
@@ -98,6 +100,9 @@ class Container:
     secrets_at: str = ""  #: the host's directory in which its secrets are files, empty if none
     stale: bool = False  #: one of those secrets has changed since
     bound: frozenset[Binding] = frozenset()  #: the host ports that it has now
+    pid: int = 0  #: of its first process on the host; 0: it does not run
+    #: Which directory it really has as each data volume; one that could not be seen is left out.
+    seats: tuple[tuple[str, Inode], ...] = ()
 
     @property
     def running(self) -> bool:
@@ -109,6 +114,10 @@ class Container:
         """Say whether whoever made it did not come to give it its name: it may lack a network."""
         mine = not self.adopted  # somebody else's may be called so
         return mine and self.phase is Phase.CREATED and self.name.endswith(NEXT)
+
+    def seat(self, key: str) -> Inode | None:
+        """Say which directory a running container has as a volume; None: could not look."""
+        return dict(self.seats).get(key)
 
     @property
     def up(self) -> bool:
@@ -124,6 +133,10 @@ class DataVolume:
     marker: Presence
     content: Presence
     own_place: bool = True  #: False: in a place that the definition names, which may hold anything
+    identity: Inode | None = None  #: None: there is none, or could not look
+    beside: bool = False  #: it held nothing when it was marked: its marker is not inside yet
+    may_vanish: bool = False  #: the Engine could start over emptiness here, if a disk is away
+    trouble: str = ""  #: why it could not be looked at, and what to do
 
 
 @dataclass(frozen=True)
@@ -146,6 +159,8 @@ class Observed:
     #: The directory above all volumes, caches included.
     home: Presence = Presence.ABSENT
     candidate: Candidate | None = None
+    #: Why the data root cannot be the one that was there before; None: it is.
+    root_gone: str | None = None
 
     @property
     def data_exists(self) -> bool | None:

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
-from zedops_agent.guard import lost_world
+from zedops_agent.guard import Ban, ban, began_over_nothing
 from zedops_agent.memory import (
     CRASH_BUDGET,
     CRASH_WINDOW_S,
@@ -44,7 +44,7 @@ from zedops_agent.steps import (
     Step,
     StopContainer,
 )
-from zedops_agent.upkeep import keep
+from zedops_agent.upkeep import keep, left_to_agent
 
 #: A container that could not be adopted is looked at again this often.
 STRANGER_LOOK_S = 60.0
@@ -65,9 +65,9 @@ def make_plan(
         return _end_all(want, seen, memory, now)
     name = container_name(fleet, want.name)
     current, previous, surplus = _sort(name, want, seen, memory)
-    guard = lost_world(want, seen, memory)
-    if guard is not None:
-        return _guarded(guard, want, seen)
+    banned = ban(want, seen, memory)
+    if banned is not None:
+        return _guarded(banned, want, seen, current, memory)
     if (adoption := _adopt(want, seen, memory, now)) is not None:
         return adoption
     comes_back = may_return(previous, memory)
@@ -130,6 +130,8 @@ def _end_all(want: DesiredServer, seen: Observed, memory: Memory, now: datetime)
         return Plan(again_at=again_at)
     if seen.containers:
         return Plan(_take_down(seen, want))
+    if want.goal is Goal.PURGED and seen.root_gone is not None:
+        return Plan(refused=seen.root_gone)
     if want.goal is Goal.PURGED and seen.home is not Presence.ABSENT:
         return Plan((RemoveData("a purge with its data was asked for"),))
     return Plan()
@@ -144,9 +146,28 @@ def _end(container: Container, want: DesiredServer, cause: str) -> list[Step]:
     return steps
 
 
-def _guarded(guard: str, want: DesiredServer, seen: Observed) -> Plan:
-    plan = _stopped(want, seen) if want.goal is Goal.STOPPED else Plan()
-    return replace(plan, lost=guard or None)
+def _guarded(
+    banned: Ban, want: DesiredServer, seen: Observed, current: Container | None, memory: Memory
+) -> Plan:
+    """Start nothing. What runs goes on, unless it began over nothing and is not the world."""
+    if want.goal is Goal.STOPPED:
+        plan = _stopped(want, seen)
+    else:
+        plan = Plan((*left_to_agent(want, seen, current), *_intruders(want, seen, memory)))
+    if banned.is_lost:
+        return replace(plan, lost=banned.text)
+    if want.goal is Goal.STOPPED or any(each.up for each in seen.containers):
+        return replace(plan, note=banned.text)
+    return replace(plan, refused=banned.text)
+
+
+def _intruders(want: DesiredServer, seen: Observed, memory: Memory) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for each in seen.containers:
+        if each.up and (key := began_over_nothing(each, seen, memory)) is not None:
+            cause = f"it began after the data of volume {key!r} was lost"
+            steps.append(StopContainer(each.id, want.definition.stop, cause))
+    return tuple(steps)
 
 
 def _stopped(want: DesiredServer, seen: Observed) -> Plan:

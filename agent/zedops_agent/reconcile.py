@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from zedops import faults
-from zedops.errors import DataAtRisk, EngineFailed, EngineUnreachable, LookOutdated, NotKept
+from zedops.errors import (
+    DataAtRisk,
+    EngineFailed,
+    EngineUnreachable,
+    LookOutdated,
+    NotKept,
+    RootGone,
+)
 from zedops.state_block import one_line
 from zedops.wire import (
     Activity,
@@ -120,10 +127,11 @@ class Reconciler:
             if not done.whole or want.goal.ends:  # what ends for good is listed each time
                 seen = None
             seen = self._lookout.look(want, before.adopted, self._cover, since, seen)
-            memory = remember(before, want, seen, now)
+            is_kept = seen.root_gone is None  # else its memory is away as well
+            memory = remember(before, want, seen, now) if is_kept else before
             done = done._replace(note=done.note or _ended_meanwhile(before, want, seen))
             plan = make_plan(self._fleet, want, seen, memory, now)
-            arrived = plan.lost is None and _is_there(want, seen)
+            arrived = plan.lost is None and is_kept and _is_there(want, seen)
             if not plan.steps and arrived and not is_watched(memory, seen, now):
                 memory = reached(memory, want)
             if memory != before:
@@ -157,7 +165,7 @@ class Reconciler:
                 faults.point(f"{faults.STEP}{type(step).__name__}")
             except EngineUnreachable:
                 raise
-            except LookOutdated as error:
+            except (LookOutdated, RootGone) as error:
                 log.info("%s: looking again: %s", want.name, error)
                 return _Done(plan.note)
             except (EngineFailed, DataAtRisk) as error:

@@ -124,7 +124,8 @@ class Store:
             remedy = "see to that; nothing is begun for this server, zedops tries again"
             raise NotKept(f"cannot read {path}: {error.strerror}; {remedy}") from error
         if found is None:
-            return Memory()
+            mine = (key for key, each in self.adopted.items() if each == server_id)
+            return Memory(adopted=next(mine, None))  # its data root may be away
         if found.adopted is not None:
             self.adopted[found.adopted] = server_id
         return found

@@ -35,7 +35,7 @@ from zedops.calls import (
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.model import VolumeKind
 from zedops.wire import DesiredDocument, DesiredServer
-from zedops_agent import checkup, data, sockets
+from zedops_agent import checkup, data, holdings, sockets
 from zedops_agent.engine import Engine
 from zedops_agent.policy import PolicyFile
 
@@ -82,7 +82,7 @@ class Survey:
                 return PortsReply(uses=self.ports(adopted))
             case InventoryRequest():
                 mine = self._engine.belongings(self._fleet)
-                mine += data.belongings(self._root, self._fleet)
+                mine += holdings.belongings(self._root, self._fleet)
                 return InventoryReply(belongings=tuple(mine))
             case InspectRequest():
                 found = self._engine.shape(request.container)
@@ -106,7 +106,7 @@ class Survey:
                 continue
             for volume, path in self._places(want).items():
                 if want.definition.volumes[volume].kind is VolumeKind.DATA:
-                    yield data.measure(key, volume, path)
+                    yield holdings.measure(key, volume, path)
 
     def ports(self, adopted: Mapping[str, str]) -> tuple[PortUse, ...]:
         """List every port that is taken: by containers, stopped ones too, and by processes."""

@@ -6,14 +6,15 @@ before it goes only after this one has proven itself.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zedops.change import asks_restart
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
-from zedops_agent.container import ceilings
-from zedops_agent.memory import PROVEN_S, STABLE_S, Memory, began, ran_s
-from zedops_agent.observed import Container, Observed, Phase, Presence
+from zedops_agent.container import RESTARTED_BY_AGENT, ceilings, restart_policy
+from zedops_agent.memory import PROVEN_S, STABLE_S, Memory, began, process, ran_s
+from zedops_agent.observed import Ceilings, Container, Observed, Phase, Presence
 from zedops_agent.steps import (
     MakeData,
     Plan,
@@ -53,12 +54,16 @@ def keep(
         if previous is not None and previous.name == name:  # the change was taken back at once
             steps.append(Rename(previous.id, f"{name}-superseded", "superseded"))
         steps.append(Rename(current.id, name, "renamed"))
-    if _is_changed(want, current):
+    wanted = ceilings(want.definition, restart_policy(want.definition, seen.volumes))
+    if handed_over := left_to_agent(want, seen, current):
+        steps += handed_over
+    elif _is_changed(wanted, current):
         if want.drift is Drift.HEAL:
-            wanted = ceilings(want.definition)
             steps.append(Update(current.id, wanted, "its limits were changed outside zedops"))
         else:
             note = "its limits were changed outside zedops; left so by `drift: report`"
+    if any(each.beside and each.content is Presence.PRESENT for each in seen.volumes):
+        steps.append(MakeData("it holds its first data"))
     if want.goal is Goal.STOPPED:
         if current.up:
             steps.append(StopContainer(current.id, want.definition.stop, "desired: stopped"))
@@ -82,9 +87,20 @@ def keep(
     return Plan(tuple(steps), again_at, note)
 
 
-def _is_changed(want: DesiredServer, current: Container) -> bool:
+def left_to_agent(want: DesiredServer, seen: Observed, current: Container | None) -> list[Step]:
+    """Take a container from the Engine, which would start it over a bare mount point."""
+    shown = current.ceilings if current is not None else None
+    if current is None or shown is None or shown.restart_policy == RESTARTED_BY_AGENT:
+        return []
+    if restart_policy(want.definition, seen.volumes) != RESTARTED_BY_AGENT:
+        return []
+    cause = "the Engine must not start it by itself: its disk may be away"
+    return [Update(current.id, replace(shown, restart_policy=RESTARTED_BY_AGENT), cause)]
+
+
+def _is_changed(wanted: Ceilings, current: Container) -> bool:
     """See whether `docker update` went behind the definition. No limit asked for: any will do."""
-    wanted, shown = ceilings(want.definition), current.ceilings
+    shown = current.ceilings
     if shown is None:
         return False
     return (
@@ -102,6 +118,10 @@ def _run(
     asked = asks_restart(want.definition, memory.restart)
     if token is not None and asked and current.phase is not Phase.CREATED:
         return [Restart(current.id, want.definition.stop, token, "restart was asked for")], None
+    if current.phase is Phase.RUNNING and memory.hidden == process(current):
+        cause = "it writes to a directory that is no longer the one of its volume"
+        stop = StopContainer(current.id, want.definition.stop, cause)
+        return [stop, Start(current.id, cause)], None
     if current.phase is Phase.RESTARTING or current.phase is Phase.RUNNING:
         return [], None
     left_alone = want.drift is Drift.REPORT and memory.goal is want.goal
@@ -109,9 +129,12 @@ def _run(
         if left_alone:
             return [], "paused outside zedops; left so by `drift: report`"
         return [Unpause(current.id, "paused outside zedops")], None
-    if current.phase is Phase.EXITED and left_alone:
+    # only the agent starts such a server again, after a crash and a reboot as well
+    by_agent = restart_policy(want.definition, seen.volumes) == RESTARTED_BY_AGENT
+    if current.phase is Phase.EXITED and left_alone and not by_agent:
         return [], "stopped outside zedops; left so by `drift: report`"
     reached = memory.goal is want.goal and current.phase is Phase.EXITED
     cause = "stopped outside zedops" if reached else "desired: running"
     unmade = any(each.marker is Presence.ABSENT for each in seen.volumes)
     return [*([MakeData(cause)] if unmade else []), Start(current.id, cause)], None
+

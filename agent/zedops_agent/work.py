@@ -13,8 +13,8 @@ from zedops import faults
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated, NotKept
 from zedops.model import SecretsAs, Stop
 from zedops.wire import DesiredServer
-from zedops_agent import data, files
-from zedops_agent.container import Handed, create_arguments, is_ours, uncovered
+from zedops_agent import data, files, removal
+from zedops_agent.container import Handed, create_arguments, is_ours, restart_policy, uncovered
 from zedops_agent.engine import Engine, PortsMissing
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
@@ -62,6 +62,8 @@ class GaveUp(EngineFailed):
 #: Steps that end with a container that runs, and those that fetch what it runs: never past the
 #: host's policy, whoever asked for them. A registry that it does not allow is not even asked.
 _BRINGS_UP = (Pull, MakeData, Adopt, Create, Start, Restart, Update)
+#: Steps for which the data must be where the look saw it, not a moment earlier.
+_NEEDS_DATA = (MakeData, Create, Start, Restart)
 
 
 class Workshop:
@@ -92,13 +94,7 @@ class Workshop:
         A stop tells how it went, a creation what is worth saying.
         """
         engine = self._engine
-        if isinstance(step, _BRINGS_UP):
-            taken = seen.candidate.name if isinstance(step, Adopt) and seen.candidate else None
-            places = self._lookout.places(want)
-            adopted = self._store.adopted
-            self._policy.check(
-                self._fleet, want.definition, places, engine.network, adopted, taken
-            )
+        self._require(step, want, seen)
         match step:
             case Pull():
                 self._pull(step, want, progress)
@@ -111,7 +107,7 @@ class Workshop:
             case Adopt():
                 self._adopt(step, want)
             case Create():
-                return self._create(step, want)
+                return self._create(step, want, seen)
             case Start():
                 self._start(step, want, seen)
             case StopContainer():
@@ -131,13 +127,23 @@ class Workshop:
                 self._forget_files(step.container, want, seen)
             case RemoveData():
                 self._policy.check_purge()
-                data.release(self._lookout.places(want), self._lookout.owner(want), want.definition)
-                data.remove(self._root, self._lookout.owner(want))
+                places, owner = self._lookout.places(want), self._lookout.owner(want)
+                removal.remove(self._root, places, owner, want.definition)
             case GiveUp():
                 self._give_up(step, want)
             case _:
                 assert_never(step)
         return None
+
+    def _require(self, step: Step, want: DesiredServer, seen: Observed) -> None:
+        """See that the host's owner allows a step, and that the data is where the look saw it."""
+        if isinstance(step, _BRINGS_UP):
+            taken = seen.candidate.name if isinstance(step, Adopt) and seen.candidate else None
+            places, adopted = self._lookout.places(want), self._store.adopted
+            network = self._engine.network
+            self._policy.check(self._fleet, want.definition, places, network, adopted, taken)
+        if isinstance(step, _NEEDS_DATA):
+            self._lookout.require_data(want, seen)
 
     def _pull(self, step: Pull, want: DesiredServer, progress: Callable[[str], None]) -> None:
         found = None if step.newest else self._engine.image(step.image, _IMAGE_S)
@@ -247,7 +253,7 @@ class Workshop:
         image = self._images.get(want.id) or self._engine.image(want.definition.image)
         return image.user if image else ""
 
-    def _create(self, step: Create, want: DesiredServer) -> str | None:
+    def _create(self, step: Create, want: DesiredServer, seen: Observed) -> str | None:
         image = self._images.pop(want.id, None) or self._engine.image(want.definition.image)
         if image is None:
             raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
@@ -258,7 +264,8 @@ class Workshop:
         policy = self._policy.read()
         blank = [each for each in image.labels if is_ours(each) or not policy.gives(each)]
         config, host, networks = create_arguments(
-            self._fleet, want, step.name, sources, image, secrets, blank
+            self._fleet, want, step.name, sources, image, secrets, blank,
+            restart_policy(want.definition, seen.volumes),
         )
         made = partial(self._lookout.made, want.id)
         with self._pace.turn():

@@ -38,7 +38,9 @@ THERE = DataVolume("world", Presence.PRESENT, Presence.PRESENT)
 EMPTY = DataVolume("world", Presence.PRESENT, Presence.ABSENT)
 NOTHING = DataVolume("world", Presence.ABSENT, Presence.ABSENT)
 FOREIGN = DataVolume("world", Presence.FOREIGN, Presence.PRESENT)
-UNREADABLE = DataVolume("world", Presence.UNKNOWN, Presence.UNKNOWN)
+UNREADABLE = DataVolume(
+    "world", Presence.UNKNOWN, Presence.UNKNOWN, trouble="cannot look at /d: Stale file handle"
+)
 
 
 def wanted(goal: Goal = Goal.RUNNING, **facts: Any) -> DesiredServer:

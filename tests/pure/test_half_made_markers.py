@@ -6,10 +6,11 @@ from pathlib import Path
 
 from tests.pure.fleets import doc, server_id
 from zedops.model import Definition
-from zedops_agent import data
+from zedops_agent import data, removal
+from zedops_agent.markers import MARKER, Owner
 from zedops_agent.observed import Presence
 
-OWNER = data.Owner(server_id(1), "fleet", "rosewood")
+OWNER = Owner(server_id(1), "fleet", "rosewood")
 
 
 def definition() -> Definition:
@@ -24,25 +25,25 @@ def half_made(root: Path) -> data.Places:
     path = data.volume_path(root, OWNER.id, "world")
     path.mkdir(parents=True)
     for each in (path, path.parent):
-        (each / f"{data.MARKER}.new").write_text("{")
+        (each / f"{MARKER}.new").write_text("{")
     return {"world": path}
 
 
 def test_half_a_marker_is_no_world_and_is_made_anew(tmp_path: Path) -> None:
     places = half_made(tmp_path)
-    (seen,) = data.look(places, OWNER, definition())
+    (seen,) = data.look(tmp_path, places, OWNER, definition())
     assert (seen.marker, seen.content) == (Presence.ABSENT, Presence.ABSENT)
     data.make(tmp_path, places, OWNER, definition(), "")
-    (seen,) = data.look(places, OWNER, definition())
+    (seen,) = data.look(tmp_path, places, OWNER, definition())
     assert (seen.marker, seen.content) == (Presence.PRESENT, Presence.ABSENT)
 
 
 def test_half_a_marker_keeps_nobody_from_a_purge(tmp_path: Path) -> None:
     places = half_made(tmp_path)
     data.make(tmp_path, places, OWNER, definition(), "")
-    half = data.home_path(tmp_path, OWNER.id) / f"{data.MARKER}.new"
+    half = data.home_path(tmp_path, OWNER.id) / f"{MARKER}.new"
     half.write_text("{")
-    data.remove(tmp_path, OWNER)
+    removal.remove_home(tmp_path, OWNER)
     assert not data.home_path(tmp_path, OWNER.id).exists()
 
 
@@ -51,5 +52,5 @@ def test_what_is_beside_half_a_marker_is_a_world(tmp_path: Path) -> None:
     path = places["world"]
     assert path is not None
     (path / "save.db").write_text("years")
-    (seen,) = data.look(places, OWNER, definition())
+    (seen,) = data.look(tmp_path, places, OWNER, definition())
     assert (seen.marker, seen.content) == (Presence.ABSENT, Presence.PRESENT)

@@ -28,6 +28,7 @@ from zedops_agent.observed import DataVolume, Observed, Phase, Presence
 STOPPED = wanted(Goal.STOPPED)
 CREATED = wanted(created=True, data_expected=True)
 REPORT = wanted(created=True, data_expected=True, drift=Drift.REPORT)
+UNSEEN = "volume 'world': cannot look at /d: Stale file handle"
 WAYS = "put it back, or let it go with `zedops purge rosewood --data`"
 
 
@@ -145,7 +146,7 @@ def test_a_world_from_another_host_is_waited_for_until_all_of_it_is_there() -> N
         assert planned(want, see(world=world), Memory()) == lost
     half = replace(see(), volumes=(replace(THERE, key="mods"), NOTHING))
     assert planned(want, half, Memory()) == lost
-    assert planned(want, see(world=UNREADABLE), Memory()) == "nothing"
+    assert planned(want, see(world=UNREADABLE), Memory()) == f"refused: {UNSEEN}"
     assert planned(want, see(), Memory()).splitlines()[0].startswith("pull")
     there = want.model_copy(update={"created": True})
     assert planned(there, half, Memory()) == lost  # on a host that the fleet gave up
@@ -161,7 +162,9 @@ def test_the_world_of_another_server_is_never_touched() -> None:
 
 def test_a_world_that_cannot_be_looked_at_is_neither_there_nor_gone() -> None:
     for seen in (see(world=UNREADABLE), see(container(Phase.EXITED), world=UNREADABLE)):
-        assert planned(CREATED, seen) == "nothing"
+        assert planned(CREATED, seen) == f"refused: {UNSEEN}"
+    assert planned(CREATED, see(container(), world=UNREADABLE)) == f"note: {UNSEEN}"
+    assert planned(STOPPED, see(container(Phase.EXITED), world=UNREADABLE)) == f"note: {UNSEEN}"
 
 
 def test_a_lost_world_does_not_keep_a_server_from_being_stopped_or_deleted() -> None:

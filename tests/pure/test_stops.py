@@ -156,7 +156,8 @@ def test_the_engine_knows_signal_and_grace_for_the_stops_that_zedops_does_not_ma
     want = wanted()
     want = want.model_copy(update={"definition": want.definition.model_copy(update={"stop": stop})})
     image = Image("sha256:1", "", ())
-    config, _, _ = create_arguments("f", want, "f-rosewood", {"world": "/w"}, image, Handed())
+    places = {"world": "/w"}
+    config, _, _ = create_arguments("f", want, "f-rosewood", places, image, Handed())
     assert (config["stop_signal"], config["stop_timeout"]) == made
 
 

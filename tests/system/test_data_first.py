@@ -35,7 +35,7 @@ def test_a_data_root_that_is_not_there_never_leads_to_a_fresh_world(
         machine.up()
         machine.wait_for(lambda: machine.state("rosewood")["status"] == "missing")
         machine.down()
-    assert "purge rosewood --data" in machine.state("rosewood")["message"]
+    assert "is its disk mounted?" in machine.state("rosewood")["message"]
     container = machine.container("rosewood")
     assert container is None or not container["State"]["Running"]
     shutil.rmtree(machine.data_root)

@@ -177,6 +177,11 @@ class Engine:
         return lists.belongings(self.connection, fleet)
 
     @translated
+    def mounting(self, place: Path) -> list[str]:
+        """Name the containers that have mounted what is below a directory of the host."""
+        return lists.mounting(self.connection, place)
+
+    @translated
     def claims(self, fleet: str, within_s: float = 0.0) -> Claimed:
         """List who is to have which host ports; `within_s` old may do, see `claims`."""
         return self._claims.listed(fleet, within_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from zedops.calls import Belonging
@@ -42,6 +43,17 @@ def summary(
         if key is not None:
             found.setdefault(key, set()).add((each["Id"], each["State"], each["Names"][0]))
     return {key: frozenset(each) for key, each in found.items()}
+
+
+def mounting(connection: Connection, place: Path) -> list[str]:
+    """Name the containers that have mounted what is below a directory of the host."""
+    return sorted(
+        each["Names"][0].removeprefix("/") for each in connection.api.containers(all=True)
+        if any(
+            Path(mount.get("Source") or "/").is_relative_to(place)
+            for mount in each.get("Mounts") or []
+        )
+    )
 
 
 def belongings(connection: Connection, fleet: str) -> list[Belonging]:

@@ -1,0 +1,115 @@
+"""Marks of data volumes that hold nothing yet.
+
+Many images need an empty directory for their first start (`initdb`), so an empty volume carries no
+marker file. Its mark is kept beside it until the server has written its first data: in the server's
+home for zedops' own places; for a `source:` as an attribute of the directory, where the file system
+has those, and else in a file of the data root that names device and inode. So one directory has one
+owner, by any path that leads there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from zedops import disk
+from zedops_agent.markers import Owner
+from zedops_agent.observed import Presence
+
+_ATTRIBUTE = "user.zedops"
+_NO_ATTRIBUTES = (errno.ENOTSUP, errno.EPERM, errno.ENOSPC, errno.E2BIG)
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def note(home: Path, key: str) -> Path:
+    """Say where the mark of an empty volume in zedops' own place is."""
+    return home / f".zedops.{key}.json"
+
+
+def is_note(name: str) -> bool:
+    """Say whether an entry of a server's home is zedops' own, and no volume."""
+    return name.startswith(".zedops.")
+
+
+def read(root: Path, folder: int, owner: Owner) -> Presence:
+    """Say whose an open, empty directory with a `source:` is. OSError."""
+    said = _attribute(folder) or _file(root, folder)
+    if said is None:
+        return Presence.ABSENT
+    mine = said.get("id") == owner.id and said.get("fleet", owner.fleet) == owner.fleet
+    return Presence.PRESENT if mine else Presence.FOREIGN
+
+
+def claim(root: Path, folder: int, owner: Owner) -> bool:
+    """Take an open, empty directory for a server; False if it is another's. One of two wins."""
+    said = {"id": owner.id, "name": owner.name, "fleet": owner.fleet}
+    with _alone(root):
+        found = read(root, folder, owner)
+        if found is not Presence.ABSENT:
+            return found is Presence.PRESENT
+        try:
+            os.setxattr(folder, _ATTRIBUTE, json.dumps(said).encode(), os.XATTR_CREATE)
+        except FileExistsError:  # an agent with another data root was faster
+            return False
+        except OSError as error:
+            if error.errno not in _NO_ATTRIBUTES:
+                raise
+            disk.write(_path(root, folder), json.dumps({**said, "boot": _boot()}).encode())
+    return True
+
+
+def release(root: Path, folder: int, owner: Owner) -> None:
+    """Take a server's mark off an open directory. OSError."""
+    if read(root, folder, owner) is not Presence.PRESENT:
+        return
+    with contextlib.suppress(OSError):
+        os.removexattr(folder, _ATTRIBUTE)
+    _path(root, folder).unlink(missing_ok=True)
+
+
+def _attribute(folder: int) -> dict[str, str] | None:
+    try:
+        said = json.loads(os.getxattr(folder, _ATTRIBUTE))
+    except (OSError, ValueError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _file(root: Path, folder: int) -> dict[str, str] | None:
+    """Read the file of this boot: after another one the same device number may be another disk."""
+    try:
+        said = json.loads(disk.read(_path(root, folder)))
+    except (FileNotFoundError, ValueError):
+        return None
+    return said if isinstance(said, dict) and said.get("boot") == _boot() else None
+
+
+def _path(root: Path, folder: int) -> Path:
+    status = os.fstat(folder)
+    return _claims(root) / f"{status.st_dev}-{status.st_ino}.json"
+
+
+def _claims(root: Path) -> Path:
+    return root / "servers" / ".claims"
+
+
+def _boot() -> str:
+    return _BOOT.read_text().strip()
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Keep every other claim under this data root waiting."""
+    folder = _claims(root)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,115 @@
+"""Markers: small files that say whose a directory is.
+
+A container may write to the directory that carries its marker, so a marker is read only where it is
+a regular file, and made so that one of two claims wins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zedops import disk
+from zedops.errors import LookOutdated
+from zedops_agent.observed import Presence
+
+MARKER = ".zedops.json"
+#: zedops' own names in a directory; a kill during a claim leaves the first one.
+OURS = (f"{MARKER}{disk.PARTIAL}", MARKER)
+#: Bytes of a marker: a container that writes to a volume may have put anything in its place.
+_MOST = 1 << 16
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
+_PARTIAL = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+#: File systems without hard links answer with one of these.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a directory is, as its marker says."""
+
+    id: str
+    fleet: str
+    name: str = ""
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[int]:
+    """Open a directory, so that all that is asked of it is about the same one. OSError."""
+    descriptor = os.open(path, _FOLDER)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read(folder: int, owner: Owner) -> Presence:
+    """Say whether an open directory carries an owner's marker. It may leave the fleet out.
+
+    OSError where a marker is there and cannot be read.
+    """
+    try:
+        said = json.loads(disk.read_regular(MARKER, _MOST, dir_fd=folder))
+        same = said.get("id") == owner.id and said.get("fleet", owner.fleet) == owner.fleet
+    except FileNotFoundError:
+        return Presence.ABSENT
+    except (ValueError, AttributeError):
+        return Presence.FOREIGN
+    return Presence.PRESENT if same else Presence.FOREIGN
+
+
+def owner_of(folder: int) -> Owner | None:
+    """Read who a directory's marker names; None without a marker that can be read."""
+    try:
+        said = json.loads(disk.read_regular(MARKER, _MOST, dir_fd=folder))
+        return Owner(str(said["id"]), str(said.get("fleet", "")), str(said.get("name", "")))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+
+
+def claim(folder: int, owner: Owner) -> bool:
+    """Mark an open directory; False if it carries a marker already. One of two claims wins.
+
+    The marker appears whole, by a hard link, which never replaces another one. OSError, or
+    LookOutdated where another claim is under way.
+    """
+    said = json.dumps({"id": owner.id, "name": owner.name, "fleet": owner.fleet}).encode()
+    partial = OURS[0]
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(partial, dir_fd=folder)
+    _write(folder, partial, said)
+    try:
+        os.link(partial, MARKER, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except FileNotFoundError as error:
+        raise LookOutdated("another claim of the directory is under way") from error
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _claim_without_links(folder, said)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=folder)
+    return True
+
+
+def _claim_without_links(folder: int, said: bytes) -> bool:
+    try:
+        _write(folder, MARKER, said)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write(folder: int, name: str, said: bytes) -> None:
+    descriptor = os.open(name, _PARTIAL, 0o666, dir_fd=folder)
+    try:
+        os.write(descriptor, said)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

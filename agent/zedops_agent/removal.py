@@ -1,0 +1,180 @@
+"""Removes a server's data from this host: for a purge that asked for it, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+from zedops import faults
+from zedops.errors import DataAtRisk, EngineFailed
+from zedops.model import Definition
+from zedops_agent import beside, markers
+from zedops_agent.data import Places, home_path
+from zedops_agent.markers import MARKER, OURS, Owner
+from zedops_agent.observed import Presence
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_MOUNTS = Path("/proc/self/mountinfo")
+#: A directory in a server's home into which the directories of a volume are moved, one by one.
+_REST = ".zedops.rest"
+
+
+def remove(root: Path, places: Places, owner: Owner, definition: Definition) -> None:
+    """Remove a server's data, and its marker from the places that are the person's own."""
+    _release(root, places, owner, definition)
+    remove_home(root, owner)
+
+
+def _release(root: Path, places: Places, owner: Owner, definition: Definition) -> None:
+    """Take this server's marker off the places that are the person's own; their content stays."""
+    for key, volume in definition.volumes.items():
+        path = places[key]
+        if volume.source is None or path is None:
+            continue
+        try:
+            with markers.opened(path) as folder:
+                if markers.read(folder, owner) is Presence.PRESENT:
+                    os.unlink(MARKER, dir_fd=folder)
+                beside.release(root, folder, owner)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise EngineFailed(f"cannot unmark {path}: {error}") from error
+
+
+def remove_home(root: Path, owner: Owner) -> None:
+    """Remove all that is kept of a server.
+
+    DataAtRisk, and nothing touched, unless the directory is marked as this server's, nothing in it
+    as another's, and no link or mount point leads out of it.
+    """
+    home = home_path(root, owner.id)
+    try:
+        if not home.is_symlink() and not any(home.iterdir()):
+            home.rmdir()  # a purge was cut off just before its end, or it never held anything
+            return
+        _check(home, owner)
+        for each in sorted(home.iterdir()):
+            if not beside.is_note(each.name):
+                _remove_tree(home, each.name)
+                faults.point("purge.begun")
+        _remove_tree(home, _REST)  # a purge that was cut off may have left it
+        faults.point("purge.emptied")
+        # the marker last: a purge that was cut off can still show whose this is
+        for each in sorted(home.iterdir(), key=lambda each: each.name in OURS):
+            each.unlink(missing_ok=True)
+        faults.point("purge.unmarked")
+        home.rmdir()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise EngineFailed(f"cannot remove {home}: {error}") from error
+
+
+def _check(home: Path, owner: Owner) -> None:
+    retry = "then `zedops retry`"
+    if home.is_symlink():
+        fact = f"{home} was not removed: it is a link to {home.readlink()}"
+        raise DataAtRisk(f"{fact}; remove both by hand, {retry}")
+    for each in [home, *sorted(home.iterdir())]:
+        if each.is_symlink():
+            fact = f"{home} was not removed: {each.name!r} in it is a link to {each.readlink()}"
+            raise DataAtRisk(f"{fact}; remove both by hand, {retry}")
+        if _is_foreign(each, owner, must=each == home):
+            which = "it" if each == home else f"{each.name!r} in it"
+            fact = f"{home} was not removed: {which} is not marked as this server's"
+            raise DataAtRisk(f"{fact}; look at it and remove it by hand")
+    for mounted in _mount_points(home.resolve()):
+        fact = f"{home} was not removed: {mounted} is a mount point"
+        raise DataAtRisk(f"{fact}; unmount it, {retry}")
+
+
+def _is_foreign(place: Path, owner: Owner, *, must: bool) -> bool:
+    try:
+        with markers.opened(place) as folder:
+            found = markers.read(folder, owner)
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True
+    return found is not Presence.PRESENT and (must or found is not Presence.ABSENT)
+
+
+def _mount_points(home: Path) -> list[str]:
+    """List what is mounted in a directory (proc_pid_mountinfo(5): the fifth field, escaped)."""
+    lines = _MOUNTS.read_bytes().decode("utf-8", "surrogateescape").splitlines()
+    points = (_unescaped(line.split(" ")[4]) for line in lines)
+    return sorted(each for each in points if Path(each).is_relative_to(home))
+
+
+def _unescaped(text: str) -> str:
+    for code in ("\\040", "\\011", "\\012", "\\134"):
+        text = text.replace(code, chr(int(code[1:], 8)))
+    return text
+
+
+def _remove_tree(home: Path, name: str) -> None:
+    """Remove a directory of any depth, or a file, without following a link.
+
+    Directories inside are moved up into one of their own until none is left, so that neither a path
+    nor the stack grows with the depth.
+    """
+    with contextlib.ExitStack() as stack:
+        above = os.open(home, _FOLDER)
+        stack.callback(os.close, above)
+        if not _is_directory(name, above):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=above)
+            return
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(_REST, 0o700, dir_fd=above)
+        rest = os.open(_REST, _FOLDER, dir_fd=above)
+        stack.callback(os.close, rest)
+        if name != _REST:
+            os.rename(name, _free(rest, 0), src_dir_fd=above, dst_dir_fd=rest)
+        moved = 0
+        while left := _names(rest):
+            for each in left:
+                moved = _empty(each, rest, moved + 1)
+        os.rmdir(_REST, dir_fd=above)
+
+
+def _free(rest: int, number: int) -> str:
+    while True:
+        name = f"{number:x}"
+        try:
+            os.stat(name, dir_fd=rest, follow_symlinks=False)
+        except FileNotFoundError:
+            return name
+        number += 1
+
+
+def _empty(name: str, rest: int, moved: int) -> int:
+    """Remove one directory; those in it are moved beside it. Returns how many were moved so far."""
+    folder = os.open(name, _FOLDER, dir_fd=rest)
+    try:
+        for each in _names(folder):
+            if _is_directory(each, folder):
+                target = _free(rest, moved)
+                os.rename(each, target, src_dir_fd=folder, dst_dir_fd=rest)
+                moved = int(target, 16) + 1
+            else:
+                os.unlink(each, dir_fd=folder)
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=rest)
+    return moved
+
+
+def _names(folder: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]
+
+
+def _is_directory(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False

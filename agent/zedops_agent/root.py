@@ -1,0 +1,123 @@
+"""The data root's own identity: a disk that is not mounted leaves an empty directory in its place.
+
+`servers/.zedops-root.json` carries a number that is drawn once. A root that loses it, or shows
+another one, is gone: nothing is made and nothing is started until it is back. A root without it is
+new only if nothing speaks against that: neither a server of the document that has data, nor a
+container that has mounted a directory of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from zedops import disk
+from zedops.errors import RootGone, ZedopsError
+from zedops.ids import new_id
+
+MARKER = ".zedops-root.json"
+PRIVATE = 0o700
+#: Other users may pass, and neither list nor write: a hub may lie below the same directory.
+_PASSED = 0o711
+_OWN = {"servers", "agent", "secrets"}
+_MOST = 1 << 12
+
+
+class Root:
+    """One data root. `was_used` says why an unmarked root cannot be new; None if it can."""
+
+    def __init__(self, path: Path, was_used: Callable[[], str | None] = lambda: None) -> None:
+        self.path = path
+        self.was_used = was_used
+        self._servers = path / "servers"
+        self._known: str | None = None  #: what the marker said when it was seen first
+        self._inode: tuple[int, int] | None = None  #: of `servers` at the last good look
+        self._marking = threading.Lock()
+
+    def require(self) -> None:
+        """See that the root is the one that was there before. RootGone says what is wrong.
+
+        A new root is marked; so is one of an earlier release, which has servers and no marker.
+        """
+        marker, inode = self._look()
+        if marker is not None:
+            if self._known not in (None, marker):
+                raise self._gone(f"{self.path} is another data root than before")
+            self._known, self._inode = marker, inode
+            return
+        with self._marking:
+            if self._look()[0] is None:
+                self._mark(inode)
+        self.require()
+
+    def _mark(self, inode: tuple[int, int] | None) -> None:
+        same = inode is not None and inode == self._inode
+        if not same and self._known is not None:
+            raise self._gone(f"{self.path} is empty, or another directory than before")
+        if not same and not self._holds_servers() and (why := self.was_used()) is not None:
+            raise self._gone(f"{self.path} is empty, but {why}")
+        self._known = self._known or new_id(0.0)
+        try:
+            self._servers.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            disk.write(self._servers / MARKER, json.dumps({"root": self._known}).encode())
+        except OSError as error:
+            self._known = None
+            raise ZedopsError(f"cannot mark {self._servers}: {error.strerror}") from error
+
+    def _look(self) -> tuple[str | None, tuple[int, int] | None]:
+        """Read the marker, and which directory it is in. RootGone where that cannot be seen."""
+        try:
+            status = self._servers.stat()
+            said = json.loads(disk.read_regular(self._servers / MARKER, _MOST))
+            return str(said["root"]), (status.st_dev, status.st_ino)
+        except FileNotFoundError:
+            with contextlib.suppress(OSError):
+                status = self._servers.stat()
+                return None, (status.st_dev, status.st_ino)
+            return None, None
+        except (ValueError, KeyError, TypeError) as error:
+            fact = f"{self._servers / MARKER} is damaged"
+            raise RootGone(f"{fact}; remove it if {self.path} is the right directory") from error
+        except OSError as error:
+            remedy = "see to its disk or network share"
+            raise RootGone(f"cannot look at {self._servers}: {error.strerror}; {remedy}") from error
+
+    def _holds_servers(self) -> bool:
+        with contextlib.suppress(OSError), os.scandir(self._servers) as entries:
+            return any(not each.name.startswith(".") for each in entries)
+        return False
+
+    def _gone(self, fact: str) -> RootGone:
+        return RootGone(f"data root: {fact}; is its disk mounted? Nothing is started before")
+
+    def close_to_others(self) -> None:
+        """Keep other users of the host out of worlds; mends what an earlier release left open.
+
+        What cannot be changed stays: `zedops doctor` tells of it.
+        """
+        with contextlib.suppress(OSError):
+            alone = all(
+                each.name in _OWN or each.name.startswith(".") for each in self.path.iterdir()
+            )
+            _set_mode(self.path, PRIVATE if alone else _PASSED)
+        with contextlib.suppress(OSError):
+            _set_mode(self._servers, PRIVATE)
+            for home in self._servers.iterdir():
+                if not home.name.startswith("."):
+                    with contextlib.suppress(OSError):
+                        _set_mode(home, PRIVATE)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Set a directory's mode, and follow no link."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+            os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
