@@ -5,6 +5,11 @@ and the slowest 0.9 s with four at once, 159 ms and 3.6 s with sixteen. So the n
 starts are quick, and shrinks when one was slow. What a person waits for is bounded that way,
 whatever the machine. Pulls, stops and touches of directories do not count.
 
+A server that is stopped to be started again is down meanwhile. So where hundreds are changed at
+once, no more are down than can be started: one stop begins for each start that the Engine has room
+for, as many at first as may start at once, more while none of them has to wait. What was stopped
+starts before anything new is made. So each is down for little more than its own stop and start.
+
 Where many servers changed at once, what became of them is to be known, and told, before the first
 of them is put right: while looks wait, starts let them go first, for a second at most.
 """
@@ -28,6 +33,10 @@ QUICK_S, SLOW_S = 0.75, 2.0
 #: So many look at once: the Engine lets nobody inspect a container that it starts or ends, and
 #: those must not hold up the others. Starts wait so long for looks.
 LOOKS, PULLS = 32, 4
+#: How long a start takes, before one was seen, and how much each one says about the next.
+START_S, _WEIGHT = 0.3, 0.2
+#: Far more than save their worlds at once for as long as it takes; see `schedule.WORKERS`.
+MOST_DOWN = 256
 PATIENCE_S = 1.0
 
 
@@ -45,6 +54,26 @@ def adapted(limit: int, quick: int, took_s: float, *, full: bool) -> tuple[int, 
     return limit, quick + 1
 
 
+def gap_s(start_s: float, limit: int) -> float:
+    """Say how long after a stop the next may begin: as long as the Engine takes for a start."""
+    return start_s / limit
+
+
+def learned(start_s: float, took_s: float) -> float:
+    """Say how long a start takes, after one more was seen."""
+    return start_s + _WEIGHT * (took_s - start_s)
+
+
+def room(most_down: int, limit: int, waited_s: float, took_s: float) -> int:
+    """Say how many may be down at once, after one waited so long for a start that took so long.
+
+    One more after each that had not to wait, a quarter less after one that waited for another.
+    """
+    if waited_s > took_s:
+        return max(limit, most_down - most_down // 4)
+    return min(MOST_DOWN, most_down + 1)
+
+
 class Pace:
     """Lets so many in at once. Safe to use from several threads.
 
@@ -54,6 +83,11 @@ class Pace:
     def __init__(self, limit: int = FIRST) -> None:
         lock = threading.Lock()
         self._place, self._calm = threading.Condition(lock), threading.Condition(lock)
+        #: Those that are down, and who waits to stop one more; only the first in line wakes.
+        self._first, self._stops = threading.Condition(lock), threading.Condition(lock)
+        self._down, self._line = 0, threading.Lock()
+        self._away, self._most_down = 0, limit
+        self._start_s, self._next_stop = START_S, 0.0
         self._limit, self._quick, self._inside = limit, 0, 0
         self._looks, self._waiting = threading.BoundedSemaphore(LOOKS), 0
         self._pulls = threading.BoundedSemaphore(PULLS)
@@ -63,13 +97,18 @@ class Pace:
         """Let nobody begin any more: whoever waits is told LookOutdated."""
         with self._place:
             self._ended = True
-            self._place.notify_all()
-            self._calm.notify_all()
+            for each in (self._place, self._calm, self._first, self._stops):
+                each.notify_all()
 
     def check(self) -> None:
         """Raise LookOutdated once zedops ends."""
         if self._ended:
             raise LookOutdated("zedops is ending")
+
+    @property
+    def down(self) -> int:
+        """Count the servers that were stopped and wait for their start."""
+        return self._down
 
     @property
     def limit(self) -> int:
@@ -101,17 +140,40 @@ class Pace:
             yield
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for a place, and for looks, and learn from how long it was needed."""
-        with self._place:
-            self._place.wait_for(lambda: self._ended or self._inside < self._limit)
+    def away(self) -> Iterator[None]:
+        """Wait until a server that is stopped within can be started as soon as it has ended."""
+        with self._line, self._stops:
+            while not self._ended:
+                left_s = self._next_stop - time.monotonic()
+                is_full = self._down > 0 or self._away >= self._most_down
+                if not is_full and left_s <= 0:
+                    break
+                self._stops.wait(None if is_full else left_s)
             self.check()
-            self._inside += 1
+            self._next_stop = time.monotonic() + gap_s(self._start_s, self._limit)
+            self._away += 1
+        try:
+            yield
+        finally:
+            with self._stops:
+                self._away -= 1
+                self._stops.notify()
+
+    @contextmanager
+    def turn(self, *, is_down: bool = False) -> Iterator[None]:
+        """Wait for a place, and for looks, and learn from how long it was needed.
+
+        A server that `is_down` because it was stopped for this goes before all others.
+        """
+        asked = time.monotonic()
+        with self._place:
+            self._enter(is_down=is_down)
             full = self._inside >= self._limit
         try:
-            with self._calm:
-                self._calm.wait_for(lambda: self._ended or not self._waiting, PATIENCE_S)
-                self.check()
+            if not is_down:
+                with self._calm:
+                    self._calm.wait_for(lambda: self._ended or not self._waiting, PATIENCE_S)
+                    self.check()
             begun = time.monotonic()
             try:
                 yield
@@ -121,7 +183,35 @@ class Pace:
                     self._limit, self._quick = adapted(
                         self._limit, self._quick, took_s, full=full
                     )
+                    if is_down:
+                        self._start_s = learned(self._start_s, took_s)
+                        self._most_down = room(
+                            self._most_down, self._limit, begun - asked, took_s
+                        )
         finally:
             with self._place:
                 self._inside -= 1
-                self._place.notify(max(1, self._limit - self._inside))
+                self._wake()
+
+    def _enter(self, *, is_down: bool) -> None:
+        if is_down:
+            self._down += 1
+            self._first.wait_for(lambda: self._ended or self._inside < self._limit)
+            self._down -= 1
+        else:
+            self._place.wait_for(
+                lambda: self._ended or (self._inside < self._limit and not self._down)
+            )
+        self.check()
+        self._inside += 1
+        if is_down:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Wake as many as there are places for, those that are down first."""
+        free = max(1, self._limit - self._inside)
+        self._first.notify(min(free, self._down))
+        if free > self._down:
+            self._place.notify(free - self._down)
+        if not self._down:
+            self._stops.notify()

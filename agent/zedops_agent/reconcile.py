@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -147,20 +148,33 @@ class Reconciler:
                 self._report(want, seen, memory, plan, plan.note or done.note, activity)
             if not plan.steps:
                 return plan.again_at
-            done, since = self._do(plan, want, seen), time.monotonic()
+            was_down = before.stopping is not None and memory.stopping is None
+            done, since = self._do(plan, want, seen, was_down=was_down), time.monotonic()
         return datetime.now(UTC) + timedelta(seconds=_ROUNDS_PAUSE_S)
 
-    def _do(self, plan: Plan, want: DesiredServer, seen: Observed) -> _Done:
-        """Do a plan's steps; a failure ends it and is remembered."""
-        note = plan.note
+    def _do(self, plan: Plan, want: DesiredServer, seen: Observed, *, was_down: bool) -> _Done:
+        """Do a plan's steps; a failure ends it and is remembered.
+
+        `was_down`: an earlier plan has stopped the server for a change, and came no further.
+        """
+        with contextlib.ExitStack() as away:
+            return self._do_steps(plan, want, seen, away, was_down=was_down)
+
+    def _do_steps(
+        self, plan: Plan, want: DesiredServer, seen: Observed, away: contextlib.ExitStack,
+        *, was_down: bool,
+    ) -> _Done:
+        note, leaves = plan.note, _leaves_at(plan.steps)
         disrupted = False
-        for step in plan.steps:
+        for index, step in enumerate(plan.steps):
             if self.stopping or self._workshop.is_superseded(want):
                 return _Done(note)
             log.info("%s: %s", want.name, step, extra={"server": want.name, "cause": step.cause})
             disrupted = disrupted or isinstance(step, _DISRUPTIVE)
             try:
                 with self._metrics.step(type(step).__name__):
+                    if index == leaves:
+                        away.enter_context(self._workshop.away(want))
                     told = self._workshop.carry_out(step, want, seen, self._progress(want))
                 faults.point(f"{faults.STEP}{type(step).__name__}")
             except EngineUnreachable:
@@ -171,7 +185,10 @@ class Reconciler:
             except (EngineFailed, DataAtRisk) as error:
                 crashed = isinstance(error, GaveUp)
                 retry = not (plan.comes_back and (disrupted or crashed))
-                self._remember_failure(want, seen, step, str(error), retry=retry)
+                served = was_down or any(
+                    each.running and not matches(each, want) for each in seen.containers
+                )
+                self._remember_failure(want, step, str(error), retry=retry, served=served)
                 return _Done(plan.note)
             if isinstance(told, str):
                 note = "; ".join(each for each in (note, told) if each)
@@ -180,14 +197,13 @@ class Reconciler:
         return _Done(note, whole=True)
 
     def _remember_failure(
-        self, want: DesiredServer, seen: Observed, step: Step, text: str, *, retry: bool
+        self, want: DesiredServer, step: Step, text: str, *, retry: bool, served: bool
     ) -> None:
         kind, text = type(step).__name__, one_line(text)  # it may hold a container's last words
         facts = {"server": want.name, "step": kind}
         log.warning("%s: %s failed: %s", want.name, kind, text, extra=facts)
         memory = self._store.load_memory(want.id)
         ran_s = step.ran_s if isinstance(step, GiveUp) else None
-        served = any(each.running and not matches(each, want) for each in seen.containers)
         now = datetime.now(UTC)
         made = failed(memory, want, text, now, retry=retry, ran_s=ran_s, served=served)
         self._store.save_memory(want.id, made)
@@ -250,6 +266,12 @@ def make_report(
         goal=want.goal,
         applied=is_current and activity is None and memory.failure is None and not plan.refused,
     )
+
+
+def _leaves_at(steps: Sequence[Step]) -> int | None:
+    """Say which step stops a server first that a later one starts again, if any does."""
+    kinds = [type(each) for each in steps]
+    return kinds.index(StopContainer) if {StopContainer, Start} <= set(kinds) else None
 
 
 def _is_worth_telling(how: Stopped, want: DesiredServer) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -192,6 +192,17 @@ class Workshop:
         now = self._newest(want.id)
         return now is not want and (now is None or _asked_for(now) != _asked_for(want))
 
+    def _see_wanted(self, want: DesiredServer) -> None:
+        if self.is_superseded(want):
+            raise LookOutdated("something else is asked for by now")
+
+    @contextlib.contextmanager
+    def away(self, want: DesiredServer) -> Iterator[None]:
+        """Let a server run until it can be stopped and started within, without a wait between."""
+        with self._pace.away():
+            self._see_wanted(want)
+            yield
+
     def _stop(self, container: str, want: DesiredServer) -> Stopped:
         """Stop a container, as is asked for by now; go on with a stop that was begun."""
         def asked() -> Stop:
@@ -214,7 +225,8 @@ class Workshop:
             self._hand_files(step.container, want)
             faults.point("start.handed")
         try:
-            with self._pace.turn():
+            is_down = any(each.id != step.container for each in seen.containers)
+            with self._pace.turn(is_down=is_down):
                 self._engine.start(step.container)
         except PortsMissing:
             self._stop(step.container, want)
@@ -312,13 +324,13 @@ class Workshop:
         begun = Restarting(token=step.token, started_at=before.started_at if before else None)
         memory: Memory = self._store.load_memory(want.id)
         self._store.save_memory(want.id, memory.model_copy(update={"restarting": begun}))
-        how = self._stop(step.container, want)
-        faults.point("restart.stopped")
-        if self.is_superseded(want):
-            raise LookOutdated("something else is asked for by now")
-        self._hand_files(step.container, want)
-        with self._pace.turn():
-            self._engine.start(step.container)
+        with self.away(want):
+            how = self._stop(step.container, want)
+            faults.point("restart.stopped")
+            self._see_wanted(want)
+            self._hand_files(step.container, want)
+            with self._pace.turn(is_down=True):
+                self._engine.start(step.container)
         return how
 
 

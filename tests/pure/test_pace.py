@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zedops.errors import LookOutdated
-from zedops_agent.pace import FEWEST, LOOKS, MOST, QUICK_S, SLOW_S, Pace, adapted
+from zedops_agent.pace import (
+    FEWEST,
+    LOOKS,
+    MOST,
+    QUICK_S,
+    SLOW_S,
+    Pace,
+    adapted,
+    gap_s,
+    learned,
+    room,
+)
 
 TIMES = st.lists(st.tuples(st.floats(0, 100), st.booleans()))
 
@@ -118,3 +129,102 @@ def test_whoever_waits_at_the_end_does_not_begin() -> None:
     assert sorted(outcomes) == ["done"] * FEWEST + ["not begun"] * 3
     with pytest.raises(LookOutdated), pace.pull():
         pass
+
+
+def test_as_many_stops_begin_as_there_is_room_for_starts() -> None:
+    assert gap_s(0.4, 4) == pytest.approx(0.1)
+    start_s = 0.3
+    for _ in range(50):
+        start_s = learned(start_s, 2.0)
+    assert start_s == pytest.approx(2.0, rel=0.01)
+
+
+def test_what_is_down_starts_before_what_is_new_and_before_one_more_is_stopped() -> None:
+    pace, order, lock = Pace(1), list[str](), threading.Lock()
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with pace.turn():
+            inside.set()
+            leave.wait(30)
+
+    def note(what: str) -> None:
+        with lock:
+            order.append(what)
+
+    def begin_new() -> None:
+        with pace.turn():
+            note("new")
+
+    def begin_again() -> None:
+        with pace.turn(is_down=True):
+            note("again")
+
+    def stop_one() -> None:
+        with pace.away():
+            note("stop")
+
+    threads = [threading.Thread(target=each) for each in (hold, begin_new, begin_again)]
+    threads[0].start()
+    assert inside.wait(30)
+    for each in threads[1:]:
+        each.start()
+    deadline = threading.Event()
+    while pace.down == 0:  # it waits for the place, as the new one does
+        assert not deadline.wait(0.01)
+    threads.append(threading.Thread(target=stop_one))
+    threads[-1].start()
+    leave.set()
+    for each in threads:
+        each.join(30)
+    assert order[0] == "again"
+    assert sorted(order[1:]) == ["new", "stop"]
+
+
+def test_no_more_are_down_than_start_at_once_until_none_has_to_wait() -> None:
+    pace, away, leave = Pace(2), threading.Semaphore(0), threading.Event()
+    third = threading.Event()
+
+    def swap() -> None:
+        with pace.away():
+            away.release()
+            leave.wait(30)
+
+    def swap_too() -> None:
+        with pace.away():
+            third.set()
+
+    threads = [threading.Thread(target=each) for each in (swap, swap)]
+    for each in threads:
+        each.start()
+    for _ in threads:
+        assert away.acquire(timeout=30)
+    threads.append(threading.Thread(target=swap_too))
+    threads[-1].start()
+    assert not third.is_set()
+    leave.set()
+    assert third.wait(30)
+    for each in threads:
+        each.join(30)
+    assert room(2, 2, waited_s=0.1, took_s=0.3) == 3
+    assert room(40, 4, waited_s=0.5, took_s=0.3) == 30
+    assert room(4, 4, waited_s=0.5, took_s=0.3) == 4
+
+
+def test_who_waits_to_stop_a_server_at_the_end_does_not() -> None:
+    pace, outcomes = Pace(1), list[str]()
+
+    def swap() -> None:
+        try:
+            with pace.away():
+                outcomes.append("stopped")
+        except LookOutdated:
+            outcomes.append("left alone")
+
+    pace.end()
+    threads = [threading.Thread(target=swap) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    assert outcomes == ["left alone"] * 3
