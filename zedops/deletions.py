@@ -32,13 +32,14 @@ def check_deletions(before: Fleet, after: Fleet, options: Iterable[str]) -> list
     unsaid, fact = excess(before, after, options, "push")
     if not unsaid:
         return []
-    return [Problem(f"{SERVERS}/", 0, 0, "", fact, f"if you mean it: {PUSH}{_named(unsaid)}")]
+    remedy = f"if you mean it: {PUSH}{_named(unsaid, after)}"
+    return [Problem(f"{SERVERS}/", 0, 0, "", fact, remedy)]
 
 
 def hold_back(before: Fleet, after: Fleet, options: Iterable[str]) -> dict[str, Problem]:
     """Say which deletions of a commit that cannot be refused are not followed, by path."""
     unsaid, fact = excess(before, after, options, "commit")
-    remedy = f"if you mean it, {COMMIT}{_named(unsaid)}`"
+    remedy = f"if you mean it, {COMMIT}{_named(unsaid, after)}`"
     return {
         each.path: Problem(each.path, 0, 0, "", f"{NOT_DELETED}: {fact}", remedy)
         for each in unsaid
@@ -51,9 +52,19 @@ NOT_DELETED = "its deletion is held back"
 PASSED_OVER = "a change of it is passed over"
 
 
-def _named(servers: Iterable[Document]) -> str:
-    names = ",".join(sorted(each.name for each in servers))
-    return names if len(names) < 60 else "all"
+def _named(servers: Iterable[Document], after: Fleet) -> str:
+    found = list(servers)
+    names = ",".join(sorted(each.name for each in found))
+    whole = len(names) < 60 or any(purges_at_once(after, each) for each in found)
+    return names if whole else "all"
+
+
+def purges_at_once(after: Fleet, each: Document) -> bool:
+    """Say whether a server that lived is to lose its data in the same change: named by all."""
+    grave = after.owner(each.id)
+    return grave is not None and kind_of(grave.path) is Kind.TOMBSTONE and bool(
+        grave.definition and grave.definition.purge
+    )
 
 
 def excess(
@@ -61,15 +72,19 @@ def excess(
 ) -> tuple[list[Document], str]:
     """Find the servers whose deletion has to be said twice, and why; none within the budget."""
     may = allowed(options)
-    if "all" in may:
-        return [], ""
     paths = sorted(path for path in after.differing(before) if kind_of(path) is Kind.SERVER)
     were = [before.documents[path] for path in paths if path in before.documents]
     gone = [each for each in were if not _lives(after, each.id)]
     unsaid = [each for each in gone if each.name not in may]
+    if purged := [each for each in unsaid if purges_at_once(after, each)]:
+        names = ", ".join(each.name for each in purged)
+        fact = f"this {what} would remove the data of servers that are not deleted yet ({names})"
+        return purged, fact
+    if "all" in may:
+        return [], ""
     emptied = len(gone) > 1 and next(after.servers(), None) is None
     with_data = [each for each in unsaid if each.state and each.state.data_exists]
-    budget = after.settings.deletion_budget
+    budget = min(each.settings.deletion_budget for each in (before, after))
     if emptied and unsaid:
         return unsaid, f"this {what} would delete every server ({len(gone)})"
     if len(with_data) <= budget:

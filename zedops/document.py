@@ -15,7 +15,7 @@ from typing import Any
 from zedops import source as yaml_source
 from zedops import state_block
 from zedops.errors import Problem
-from zedops.layout import MAX_BYTES, NAME
+from zedops.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES, NAME, Kind, kind_of
 from zedops.model import Definition, State
 from zedops.source import Path, Source
 from zedops.validation import MAX_PROBLEMS, validate
@@ -85,10 +85,8 @@ def parse(
     """
     if refused := not_a_file(path, mode):
         return Document(path, "", problems=refused, is_read=False)
-    if len(content) > MAX_BYTES:
-        fact = f"{len(content)} bytes, more than the {MAX_BYTES} a definition may have"
-        problem = Problem(path, 0, 0, "", fact, "shorten it")
-        return Document(path, "", problems=(problem,), is_read=False)
+    if len(content) > MAX_FILE_BYTES:
+        return Document(path, "", problems=(_too_large(path, len(content)),), is_read=False)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -100,6 +98,10 @@ def parse(
         state, found = state_block.read(path, tail, tail_line)
         definition = None if found else like.definition
         return replace(like, definition=definition, state=state, problems=_few(path, found))
+    size = len(head.encode()) if len(content) > MAX_BYTES else 0
+    if size > (MAX_GRAVE_BYTES if kind_of(path) is Kind.TOMBSTONE else MAX_BYTES):
+        state, _ = state_block.read(path, tail, tail_line)
+        return Document(path, head, state=state, problems=(_too_large(path, size),))
     source = _source(path, head)
     problems = [*_name_problems(path), *source.problems]
     definition = None
@@ -122,6 +124,11 @@ def not_a_file(path: str, mode: int) -> tuple[Problem, ...]:
         return ()
     what = "a symbolic link" if mode == _SYMLINK else "not a file"
     return (Problem(path, 0, 0, "", what, "commit a plain file"),)
+
+
+def _too_large(path: str, size: int) -> Problem:
+    fact = f"{size} bytes, more than the {MAX_BYTES} a definition may have"
+    return Problem(path, 0, 0, "", fact, "shorten it")
 
 
 def _few(path: str, problems: list[Problem]) -> tuple[Problem, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from zedops.change import change
 from zedops.checks import check
-from zedops.deletions import check_deletions, check_name, check_volumes
+from zedops.deletions import check_deletions, check_name, check_volumes, purges_at_once
 from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_path
@@ -98,7 +98,7 @@ def foresee(
         elif new is not None and kind_of(path) is Kind.SERVER:
             rows.append(_living(before, after, before.owner(new.id), new))
         elif old is not None and kind_of(path) is Kind.SERVER and not _lives(after, old):
-            rows.append(_deleted(after, old))
+            rows.append(_deleted(before, after, old))
         elif old is not None and kind_of(path) is Kind.TOMBSTONE and not _lives(after, old):
             rows += _buried(after, old, new)
     return rows
@@ -175,13 +175,17 @@ def _new_data(was: Definition | None, now: Definition | None) -> str | None:
     return f"kept; new and empty: {', '.join(added)}" if added else None
 
 
-def _deleted(after: Fleet, old: Document) -> Forecast:
-    kept = f"kept for {format_duration(after.settings.retention)}"
-    if after.settings.purge_data:
-        kept += ", then removed"
+def _deleted(before: Fleet, after: Fleet, old: Document) -> Forecast:
     has_data = old.state is not None and old.state.data_exists
-    return Forecast(old.name, old.path, _host(after, old), Effect.DELETE,
-                    data=kept if has_data else None)
+    row = Forecast(old.name, old.path, _host(after, old), Effect.DELETE)
+    if purges_at_once(after, old):
+        stopped = ("it is stopped first",)
+        return replace(row, effect=Effect.PURGE, because=stopped, data="removed at once")
+    rules = (before.settings, after.settings)  # the stricter ones bind
+    kept = f"kept for {format_duration(max(each.retention for each in rules))}"
+    if all(each.purge_data for each in rules):
+        kept += ", then removed"
+    return replace(row, data=kept if has_data else None)
 
 
 def _buried(after: Fleet, old: Document, new: Document | None) -> list[Forecast]:

@@ -18,6 +18,7 @@ from zedops import lifecycle
 from zedops.document import Document
 from zedops.fleet import Fleet, Kind, is_same_server, kind_of, tombstone_path
 from zedops.model import State, Status
+from zedops.settings import Settings
 
 
 def succeed(
@@ -171,6 +172,7 @@ def _graves(
         owner = after.owner(server_id)
         return owner is not None and _lives(owner)
 
+    rules = _rules(old, new)
     graves: dict[str, Document | None] = {
         each.path: None for each in old.tombstones() if is_living(each.id)
     }
@@ -182,12 +184,12 @@ def _graves(
             path = tombstone_path(each.name)
             moved = new.documents.get(path) if path in paths else None
             text = moved if moved is not None and moved.id in (None, state.id) else each
-            graves[path] = replace(text, path=path, state=lifecycle.bury(state, now))
+            graves[path] = replace(text, path=path, state=lifecycle.bury(state, now, *rules))
             held.add(state.id)
     for path in _touched_graves(old, new, paths):
         if graves.get(path) is None:
             each = new.documents[path]
-            grave = _grave(each, old.documents.get(path), old, new.host_of(each), now)
+            grave = _grave(each, old.documents.get(path), old, new, now)
             kept = grave is not None and grave.id not in held and not is_living(grave.id)
             graves[path] = grave if kept else None
             held |= {grave.id} if grave else set()
@@ -197,6 +199,11 @@ def _graves(
     return graves
 
 
+def _rules(old: Fleet, new: Fleet) -> tuple[Settings, ...]:
+    """Give the settings that bind a deletion: those before a change, too, where there are any."""
+    return (new.settings,) if believes(old) else (old.settings, new.settings)
+
+
 def _touched_graves(old: Fleet, new: Fleet, paths: set[str]) -> list[str]:
     """List the changed tombstones, those that were there before first."""
     there = (path for path in paths if path in new.documents and kind_of(path) is Kind.TOMBSTONE)
@@ -204,12 +211,12 @@ def _touched_graves(old: Fleet, new: Fleet, paths: set[str]) -> list[str]:
 
 
 def _grave(
-    after: Document, before: Document | None, old: Fleet, host: str | None, now: datetime
+    after: Document, before: Document | None, old: Fleet, new: Fleet, now: datetime
 ) -> Document | None:
     """Keep a tombstone that a person touched, or one they made by moving a file there."""
-    adopted = after.adopted_id
+    adopted, rules = after.adopted_id, _rules(old, new)
     owner = before or old.owner(after.id) or old.owner(adopted)
     state = owner.state if owner else after.state if believes(old) else None
     if owner is None and adopted and state is None:
-        state = lifecycle.born(adopted, host, now)
-    return replace(after, state=lifecycle.bury(state, now)) if state else None
+        state = lifecycle.born(adopted, new.host_of(after), now)
+    return replace(after, state=lifecycle.bury(state, now, *rules)) if state else None

@@ -20,8 +20,8 @@ from zedops.errors import GitFailed, Problem
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.hub import MAIN, Hub
 from zedops.identity import succeed, tied
-from zedops.layout import MAX_BYTES
-from zedops.merge import in_the_way, merge, take_theirs
+from zedops.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
+from zedops.merge import head_of, in_the_way, merge, take_theirs
 from zedops.objects import NO_OBJECT, Change, Entry
 from zedops.state_block import GOES_ON
 
@@ -148,13 +148,18 @@ class Intake:
         found = {}
         entries = {path: each.after for path, each in theirs.items()
                    if each.after and kind_of(path) in (Kind.SERVER, Kind.TOMBSTONE)}
-        sizes = self._hub.repository.sizes(sorted({each.blob for each in entries.values()}))
+        repository = self._hub.repository
+        sizes = repository.sizes(sorted({each.blob for each in entries.values()}))
+        large = {blob for blob, size in sizes.items() if size > MAX_BYTES}
+        sizes |= {blob: len(head_of(content) or b"")
+                  for blob, content in repository.blobs(large, most=MAX_FILE_BYTES).items()
+                  if len(content) <= MAX_FILE_BYTES}
         for path, each in entries.items():
             size = sizes.get(each.blob, 0)
             if not each.is_file:
                 fact = f"{PASSED_OVER}: not a file"
                 found[path] = Problem(path, 0, 0, "", fact, "commit a plain file")
-            elif size > MAX_BYTES:
+            elif size > MAX_GRAVE_BYTES:
                 fact = f"{PASSED_OVER}: {size} bytes, more than the {MAX_BYTES} it may have"
                 found[path] = Problem(path, 0, 0, "", fact, "shorten it")
         return found

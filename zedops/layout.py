@@ -13,8 +13,12 @@ SERVERS = "servers.d"
 TOMBSTONES = "tombstones.d"
 PRESETS = "presets.d"
 
-#: A file of this many bytes is no definition; the limit also bounds what a push can cost.
+#: A definition of more bytes is none; the limit also bounds what a push can cost.
 MAX_BYTES = 256 * 1024
+#: A whole file: the person's half, and room for the state that zedops writes below it.
+MAX_FILE_BYTES = MAX_BYTES + 32 * 1024
+#: A tombstone's head may be longer by the line with which zedops itself asks for a purge.
+MAX_GRAVE_BYTES = MAX_BYTES + 256
 
 
 class Kind(Enum):

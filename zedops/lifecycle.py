@@ -15,11 +15,12 @@ lost, doubled or late. "Could not look" (None) never changes anything. Pure: no 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from zedops.errors import ZedopsError
 from zedops.fields import COMMIT, CONTAINER, IMAGE_SEEN
 from zedops.model import State, Status
+from zedops.settings import Settings
 from zedops.state_block import format_time, one_line
 from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
 
@@ -56,16 +57,53 @@ def born(server_id: str, host: str | None, now: datetime) -> State:
     return State(id=server_id, status=Status.PENDING, host=host, since=_second(now))
 
 
-def bury(state: State, now: datetime) -> State:
-    """Turn a removed definition into a tombstone; its data stays."""
+def bury(state: State, now: datetime, *rules: Settings) -> State:
+    """Turn a removed definition into a tombstone; its data stays.
+
+    Of several `rules`, those before and after a push, the stricter ones bind.
+    """
     if state.deleted_at is not None:
         return state
-    return _moved(state, Status.DELETING, now, deleted_at=_second(now))
+    buried = _moved(state, Status.DELETING, now, deleted_at=_second(now))
+    return keep(buried, *rules) if rules else buried
+
+
+def keep(state: State, *rules: Settings) -> State:
+    """Write down what a tombstone is kept for by the stricter of some rules."""
+    if state.deleted_at is None:
+        return state
+    longest = timedelta(seconds=max(each.retention for each in rules))
+    return state.model_copy(update={
+        "kept_until": _second(state.deleted_at + longest),
+        "purge_data": all(each.purge_data for each in rules),
+    })
+
+
+def due(state: State, settings: Settings) -> datetime | None:
+    """Say when the retention of a tombstone ends: later settings may lengthen it only."""
+    if state.deleted_at is None:
+        return None
+    ends = state.deleted_at + timedelta(seconds=settings.retention)
+    return ends if state.kept_until is None else max(ends, state.kept_until)
+
+
+def purges_data(state: State, settings: Settings) -> bool:
+    """Say whether the data goes when a retention ends: only if that held at the deletion, too."""
+    return settings.purge_data and (state.kept_until is None or state.purge_data)
+
+
+def put_off(state: State, by: timedelta) -> State:
+    """Move the times of a tombstone, whose clock was wrong."""
+    if state.deleted_at is None:
+        return state
+    kept = state.kept_until and state.kept_until + by
+    return state.model_copy(update={"deleted_at": state.deleted_at + by, "kept_until": kept})
 
 
 def revive(state: State, now: datetime) -> State:
     """Bring a deleted server back: same id, same data, nothing applied yet."""
-    return _moved(state, Status.PENDING, now, deleted_at=None, container=None, commit=None)
+    ended = {"deleted_at": None, "kept_until": None, "purge_data": False}
+    return _moved(state, Status.PENDING, now, **ended, container=None, commit=None)
 
 
 def reopen(state: State, now: datetime) -> State:

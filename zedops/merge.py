@@ -44,7 +44,7 @@ def take_theirs(path: str, ours: bytes | None, theirs: bytes | None) -> bytes | 
     """Settle a conflict that nobody can be told of: the person's definition, the hub's state."""
     if ours is None or theirs is None or kind_of(path) not in (Kind.SERVER, Kind.TOMBSTONE):
         return theirs
-    return _joined(_head(theirs), ours)
+    return _joined(head_of(theirs), ours)
 
 
 def folders(path: str) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _merge_path(
 def _merge_server(
     path: str, base: bytes | None, ours: bytes | None, theirs: bytes | None, merge_text: TextMerge
 ) -> bytes | Problem | None:
-    base_head, our_head, their_head = _head(base), _head(ours), _head(theirs)
+    base_head, our_head, their_head = head_of(base), head_of(ours), head_of(theirs)
     if theirs is None:
         if our_head == base_head:
             return None  # only the state moved on meanwhile
@@ -109,7 +109,7 @@ def _merge_server(
     return _joined(merged, ours)
 
 
-def _head(content: bytes | None) -> bytes | None:
+def head_of(content: bytes | None) -> bytes | None:
     """Cut off the state block; works on bytes that are no text, too."""
     if content is None:
         return None

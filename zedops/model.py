@@ -338,6 +338,10 @@ class State(Model):
     commit: CommitId | None = None
     since: Utc | None = None
     message: str | None = None
+    #: Of a tombstone, as the settings were when it was made: until when it is kept at least, and
+    #: whether its data goes then. Settings that are changed later shorten nothing.
+    kept_until: Utc | None = None
+    purge_data: YesOrNo = False
 
     @property
     def has_world(self) -> bool:

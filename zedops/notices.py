@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from zedops.fleet import Fleet
+from zedops.lifecycle import due, purges_data
 from zedops.model import Status
 from zedops.quantities import format_duration
 from zedops.settings import Event
@@ -70,11 +71,12 @@ def purges_ahead(fleet: Fleet, now: datetime, ahead_s: float) -> Iterator[tuple[
         state = grave.state
         if state is None or state.status is not Status.DELETED or state.deleted_at is None:
             continue
-        due = state.deleted_at + timedelta(seconds=retention_s)
-        if not due - ahead <= now < due:
+        ends = due(state, fleet.settings)
+        if ends is None or not ends - ahead <= now < ends:
             continue
-        data = "its data is removed" if fleet.settings.purge_data else "its data stays on its host"
-        left = format_duration((due - now).total_seconds())
+        removed = purges_data(state, fleet.settings)
+        data = "its data is removed" if removed else "its data stays on its host"
+        left = format_duration((ends - now).total_seconds())
         text = f"{grave.name} is purged in {left}, {data}; `zedops restore {grave.name}` keeps it"
         yield f"{state.id} {state.deleted_at.isoformat()}", Notice(Event.PURGE_AHEAD, text)
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from zedops import preset
 from zedops.document import Document, not_a_file, parse
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
-from zedops.layout import MAX_BYTES
+from zedops.layout import MAX_FILE_BYTES
 from zedops.objects import FILE_MODE, Change, Entry
 from zedops.preset import Preset
 from zedops.repository import Repository
@@ -90,7 +90,7 @@ def apply(
     mine = {path: each for path, each in files.items() if kind_of(path) is not Kind.OTHER}
     entries = [each for each in mine.values() if isinstance(each, Entry)]
     wanted = [each.blob for each in entries if each.is_file]
-    blobs = repository.blobs(wanted, most=MAX_BYTES)
+    blobs = repository.blobs(wanted, most=MAX_FILE_BYTES)
     documents: dict[str, Document | None] = {}
     settings, problems, presets = fleet.settings, fleet.problems, dict(fleet.presets)
     for path, each in mine.items():

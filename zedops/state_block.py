@@ -21,12 +21,17 @@ MARKER = "# --- state: written by zedops; edits below this line are overwritten"
 _MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILINE)
 #: A value as JSON writes it, but for numbers.
 _VALUE = r'("[^"\\\n]*(?:\\.[^"\\\n]*)*"|null|true|false)'
+#: Fields that are written only where they say something; the last ones.
+_SELDOM = ("kept_until", "purge_data")
+_FIELDS = tuple(key for key in State.model_fields if key not in _SELDOM)
 #: A whole tail as `render` writes it; its groups are the values.
 _WRITTEN = re.compile(
     r"\r?\n".join([
-        re.escape(MARKER), "state:", *(f"  {key}: {_VALUE}" for key in State.model_fields),
-    ]) + r"(?:\r?\n)*"
+        re.escape(MARKER), "state:", *(f"  {key}: {_VALUE}" for key in _FIELDS),
+    ]) + "(?:" + "".join(rf"\r?\n  {key}: {_VALUE}" for key in _SELDOM) + r")?(?:\r?\n)*"
 )  # fmt: skip
+#: So many characters of a text are written; a state has 32 KiB beside its definition.
+_MOST_TEXT = 4000
 #: How the state of a file that is not followed ends.
 GOES_ON = "(the last good definition goes on)"
 
@@ -59,7 +64,7 @@ def render(head: str, state: State | None) -> bytes:
 
 def _state_lines(state: State) -> Iterable[str]:
     yield "state:"
-    for key in State.model_fields:
+    for key in (*_FIELDS, *(_SELDOM if state.kept_until is not None else ())):
         yield f"  {key}: {_scalar(getattr(state, key))}"
 
 
@@ -71,7 +76,9 @@ def _scalar(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return f'"{format_time(value)}"'
-    return json.dumps(one_line(str(value)), ensure_ascii=False)
+    text = one_line(str(value))
+    text = text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1].rstrip()}…"
+    return json.dumps(text, ensure_ascii=False)
 
 
 def one_line(text: str) -> str:
@@ -92,8 +99,8 @@ def _as_written(tail: str) -> State | None:
     if (match := _WRITTEN.fullmatch(tail)) is None:
         return None
     try:
-        values = json.loads(f"[{','.join(match.groups())}]")
-        named = dict(zip(State.model_fields, values, strict=True))
+        values = json.loads(f"[{','.join(filter(None, match.groups()))}]")
+        named = dict(zip((*_FIELDS, *_SELDOM), values, strict=False))
         return State.model_validate(named, strict=False)
     except ValueError:  # as pydantic's own error is, too
         return None

@@ -11,7 +11,7 @@ from typing import Any
 
 from zedops.checkout import REMOTE_MAIN
 from zedops.errors import GitFailed, UsageError
-from zedops.layout import MAX_BYTES, Kind, kind_of
+from zedops.layout import MAX_FILE_BYTES, Kind, kind_of
 from zedops.objects import LINK_MODE, NO_OBJECT, Entry
 from zedops.repository import Repository
 from zedops.strays import is_suspect
@@ -46,7 +46,7 @@ def read(root: Path, path: str) -> Content:
     if not (root / path).is_file():
         return None
     with (root / path).open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+        return file.read(MAX_FILE_BYTES + 1)
 
 
 def edits(repository: Repository) -> Edits:

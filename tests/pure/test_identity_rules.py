@@ -151,20 +151,20 @@ def test_a_server_that_another_one_was_moved_over_is_deleted_and_not_forgotten()
 def test_a_deleted_definition_becomes_a_tombstone_and_keeps_its_text_and_data() -> None:
     after = push(TWO, {A: None})
     assert ids(after) == {B: server_id(2), GRAVE: server_id(1)}
-    assert state(after, GRAVE) == bury(running(1), NOW)
+    assert state(after, GRAVE) == bury(running(1), NOW, TWO.settings)
     assert after.documents[GRAVE].head == "image: a\n"
 
 
 def test_a_file_moved_to_the_tombstones_by_hand_is_a_deletion() -> None:
     after = push(TWO, {A: None, GRAVE: file(A)})
     assert ids(after) == {B: server_id(2), GRAVE: server_id(1)}
-    assert state(after, GRAVE) == bury(running(1), NOW)
+    assert state(after, GRAVE) == bury(running(1), NOW, TWO.settings)
 
 
 def test_a_file_moved_there_without_its_state_is_a_deletion_too() -> None:
     after = push(TWO, {A: None, GRAVE: b"image: a\n"})
     assert ids(after) == {B: server_id(2), GRAVE: server_id(1)}
-    assert state(after, GRAVE) == bury(running(1), NOW)
+    assert state(after, GRAVE) == bury(running(1), NOW, TWO.settings)
 
 
 def test_a_file_moved_there_under_another_name_is_one_deletion() -> None:

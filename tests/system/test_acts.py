@@ -26,7 +26,7 @@ def test_acts_on_a_server_in_a_folder_say_what_came_of_it(fleet: Machine) -> Non
     fleet.pull()
     assert (fleet.clone / "servers.d/eu/deep/folded.yaml").exists()
     assert not (fleet.clone / "servers.d/folded.yaml").exists()
-    said = fleet.zedops("purge", "folded", "--data", "--yes", "--wait").stdout
+    said = fleet.zedops("purge", "folded", "--data", "--confirm", "folded", "--wait").stdout
     assert said == "folded is purged\n"
 
 
@@ -40,7 +40,7 @@ def test_what_failed_in_a_folder_ends_with_code_one(fleet: Machine) -> None:
     done = fleet.zedops("start", "doomed", "--wait", code=1)
     assert "doomed: its definition already says running, and it is failed: " in done.stderr
     assert "`zedops retry doomed` tries again" in done.stderr
-    fleet.zedops("purge", "doomed", "--data", "--yes", "--wait")
+    fleet.zedops("purge", "doomed", "--data", "--confirm", "doomed", "--wait")
 
 
 def test_a_server_that_is_well_is_not_restarted_by_a_retry(fleet: Machine) -> None:

@@ -143,5 +143,7 @@ def is_trusted_again(machine: Machine) -> None:
     settings = machine.clone / "zedops.yaml"
     settings.write_text(settings.read_text().replace("retention: 24h", "retention: 3s"))
     machine.push("a short memory")
+    machine.zedops("restore", "buried", "--wait")  # what was deleted before is kept as it was said
+    machine.zedops("delete", "buried", "--yes", "--wait")
     machine.wait_for(lambda: machine.subjects()[0] == "buried: purged")
     assert world.exists()

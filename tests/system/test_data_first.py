@@ -72,11 +72,12 @@ def test_a_file_copied_into_another_fleet_does_not_share_the_world(
         other.init()
         other.up()
         text = (machine.clone / "servers.d/rosewood.yaml").read_text()
-        other.write("servers.d/mine.yaml", text.replace(str(port), str(free_port())))
-        other.push("copied with its state")
+        text = text.replace(str(port), str(free_port()))
+        other.write("servers.d/mine.yaml", f"adopt: {machine.state('rosewood')['id']}\n{text}")
+        other.push("copied, and asks for the world")
         other.wait_for(lambda: other.state("mine")["status"] == "missing")
         assert "another server's data" in other.state("mine")["message"]
-        other.zedops("purge", "mine", "--data", "--yes")
+        other.zedops("purge", "mine", "--data", "--confirm", "mine")
         refusal = "is not marked as this server's"
         other.wait_for(lambda: refusal in str(other.state("mine")["message"]))
     finally:

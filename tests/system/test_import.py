@@ -82,7 +82,7 @@ def test_a_container_that_runs_is_taken_over_as_it_is_and_then_lives_like_any_ot
     assert "ADMIN_PASSWORD=correct horse" in container["Config"]["Env"]
     assert world.joinpath("world.txt").read_text().endswith("started greeting eve\n")
 
-    machine.zedops("purge", "rosewood", "--data", "--yes", "--wait")
+    machine.zedops("purge", "rosewood", "--data", "--confirm", "rosewood", "--wait")
     # a place of the person's own is not zedops' to remove
     assert world.joinpath("world.txt").exists()
     assert not world.joinpath(".zedops.json").exists()

@@ -280,7 +280,11 @@ def test_a_purge_removes_the_data_only_where_it_asks_for_it(running: tuple[Machi
     second = machine.state("rosewood")["id"]
     assert second != first
     machine.wait_for(lambda: machine.state("rosewood")["data_exists"])
-    machine.zedops("purge", "rosewood", "--data", "--yes", "--wait")
+    refused = machine.zedops("purge", "rosewood", "--data", "--yes", code=2).stderr
+    assert "it would be stopped and removed with its data at once; say so with `--con" in refused
+    assert (machine.data_root / "servers" / second / "world" / "world.txt").exists()
+    said = machine.zedops("purge", "rosewood", "--data", "--confirm", "rosewood", "--wait").stderr
+    assert "plan: rosewood: purge (it is stopped first), data removed at once" in said
     assert machine.state("rosewood") == {}
     assert not (machine.data_root / "servers" / second).exists()
     assert (home / "world" / "world.txt").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from zedops import state_block
@@ -21,11 +23,13 @@ from zedops.model import Status
 @click.argument("server", type=ANY_SERVER)
 @click.option("--data", is_flag=True, help="Remove its data on the host, too. No way back.")
 @WAIT
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def purge_command(server: str, data: bool, wait: bool, yes: bool) -> None:
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, of a server that is deleted.")
+@click.option("--confirm", metavar="NAME", help="The name of a server that is not deleted yet.")
+def purge_command(server: str, data: bool, wait: bool, yes: bool, confirm: str | None) -> None:
     """Let go of a deleted server before its retention ends.
 
-    Without --data only its file goes: what it wrote stays on its host.
+    Without --data only its file goes: what it wrote stays on its host. One that is not deleted yet
+    is stopped first, then removed with its data; that takes its name, typed or as --confirm.
 
     \b
     zedops purge rosewood
@@ -35,14 +39,28 @@ def purge_command(server: str, data: bool, wait: bool, yes: bool) -> None:
     fleet = clone.fleet()
     each = _find(fleet, server)
     buried = kind_of(each.path) is Kind.TOMBSTONE
-    if data:
+    if data and not buried:
+        _ask_name(server, confirm, yes=yes)
+    elif data:
         ask(f"Remove {server} AND ITS DATA on its host? This cannot be undone.", yes=yes)
+    if data:
         _purge_data(clone, each, wait=wait)
         return
     if not buried or each.state is None or each.state.status is not Status.DELETED:
         raise ZedopsError(f"{server} is not deleted yet; `zedops delete {server}` comes first")
     ask(f"Forget {server}? Its data stays on its host, but nothing leads to it.", yes=yes)
     act(clone, {each.path: None}, f"{server}: purge", server, wait=False)
+
+
+def _ask_name(server: str, confirm: str | None, *, yes: bool) -> None:
+    """Have the name of a server that lives, so that no slip removes a world."""
+    fact = f"{server} is not deleted: it would be stopped and removed with its data at once"
+    if confirm is None and not yes and sys.stdin.isatty():
+        click.echo(f"{fact}. This cannot be undone.", err=True)
+        confirm = click.prompt("Type its name to go on", default="", show_default=False)
+    if confirm != server:
+        remedy = f"say so with `--confirm {server}`, or begin with `zedops delete {server}`"
+        raise UsageError(f"{fact}; {remedy}")
 
 
 def _find(fleet: Fleet, server: str) -> Document:

@@ -17,7 +17,17 @@ from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
 from zedops.identity import decide
 from zedops.ids import new_id
-from zedops.lifecycle import SETTLED, fold, lose, move, reopen
+from zedops.lifecycle import (
+    SETTLED,
+    due,
+    fold,
+    keep,
+    lose,
+    move,
+    purges_data,
+    put_off,
+    reopen,
+)
 from zedops.manager.assignments import Assignments
 from zedops.manager.journal import Journal
 from zedops.model import State, Status
@@ -76,12 +86,19 @@ class Ledger:
             self._compare(path, new.documents.get(path), before)
         if old.settings != new.settings:
             touched = set(self.fleet.documents)
+            self._keep_to(old)
         self._drop_gone(before)
         if old.settings.defaults == new.settings.defaults:  # it changes no definition
             commits = {path: each for path, each in commits.items() if path != SETTINGS_PATH}
         self._refresh(touched | users, commits)
         if self.journal.empty:
             self.told = self.fleet
+
+    def _keep_to(self, old: Fleet) -> None:
+        """Write down in tombstones of earlier releases what held when they were made."""
+        for grave in list(self.fleet.tombstones()):
+            if old.commit and grave.state is not None and grave.state.kept_until is None:
+                self._set_state(grave, keep(grave.state, old.settings))
 
     def _note_problem(self, path: str, after: Document) -> None:
         """Say in a broken file's state that its last good definition goes on."""
@@ -245,8 +262,7 @@ class Ledger:
         """Let a clock that leapt forward end no retention: no time has passed."""
         for grave in list(self.fleet.tombstones()):
             if grave.state is not None and grave.state.deleted_at is not None:
-                later = {"deleted_at": grave.state.deleted_at + by}
-                self._set_state(grave, grave.state.model_copy(update=later))
+                self._set_state(grave, put_off(grave.state, by))
 
     def sweep(self, now: datetime) -> None:
         """End the retention of tombstones whose time has come.
@@ -259,13 +275,14 @@ class Ledger:
             if state is None or state.status is not Status.DELETED or state.deleted_at is None:
                 continue
             if state.deleted_at > now + _AHEAD:
-                self._set_state(grave, state.model_copy(update={"deleted_at": now}))
+                self._set_state(grave, put_off(state, now - state.deleted_at))
                 continue
-            if now < state.deleted_at + timedelta(seconds=self.fleet.settings.retention):
+            ends = due(state, self.fleet.settings)
+            if ends is None or now < ends:
                 continue
             if grave.definition is not None and grave.definition.purge is not None:
                 continue  # its host was asked to remove the data and has not done so yet
-            if not self.fleet.settings.purge_data:
+            if not purges_data(state, self.fleet.settings):
                 self._purge(grave, state)
             elif grave.definition is not None:
                 content = state_block.render(edit.set_field(grave, "purge", "data"), state)
