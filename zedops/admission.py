@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from zedops import access, snapshot
+from zedops import access, authorship, snapshot
 from zedops.access import Signer
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import SETTINGS_PATH, Fleet
@@ -24,6 +24,8 @@ from zedops.signatures import signers
 
 #: To check one signature takes some 30 ms, and meanwhile nobody else's push is taken in.
 MOST_COMMITS = 500
+#: So many commits in a row are read one by one.
+_FEW = 5
 
 
 def as_known(hub: Hub, main: str, known: Fleet | None) -> Fleet:
@@ -35,6 +37,24 @@ def as_known(hub: Hub, main: str, known: Fleet | None) -> Fleet:
     fleet, changes = hub.read(main, known)
     now, paths = datetime.now(UTC), {each.path for each in changes}
     return succeed(known, fleet, paths, lambda: new_id(now.timestamp()), now)
+
+
+def posing(repository: Repository, main: str, base: str, new: str) -> list[str]:
+    """Find the pushed commits that say zedops made them; the hub's own are main's already."""
+    at, seen = new, 0
+    while at != base and seen < _FEW:  # one after the other, as most pushes are
+        raw = repository.blobs([at])[at]
+        before = authorship.parents(raw)
+        if len(before) != 1:
+            break
+        if authorship.poses(raw):
+            return [at]
+        at, seen = before[0], seen + 1
+    if at == base:
+        return []
+    listed = repository.run("rev-list", "--end-of-options", new, f"^{main}").split()
+    found = repository.blobs(listed)
+    return [each for each in listed if authorship.poses(found[each])]
 
 
 @dataclass(frozen=True)
@@ -107,6 +127,8 @@ class Admission:
         """Find who signed commits, and for what was not signed to be here, a fault."""
         found = signers(self.repository, self.main, commits)
         faults = dict.fromkeys(self._copies() & found.keys(), _COPY)
+        raw = self.repository.blobs(found)
+        faults |= {each: authorship.FAULT for each in found if authorship.poses(raw[each])}
         if self._fork != self.base and self.new in found and self._is_older():
             faults[self.new] = _OLD
         return found | {each: replace(found[each], fault=found[each].fault or fault)

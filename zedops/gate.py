@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import faults, forecast, hook, snapshot, strays
-from zedops.admission import Admission, as_known
+from zedops import authorship, faults, forecast, hook, snapshot, strays
+from zedops.admission import Admission, as_known, posing
 from zedops.advice import advise
 from zedops.credentials import redact
 from zedops.document import not_a_file
@@ -137,6 +137,8 @@ class Gate:
         )
         paths = set(proposal.files)
         trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
+        if proposal.main and (posing := self._posing(repository, proposal)):
+            raise InvalidInput(posing)
         admission = Admission(repository, proposal.main, proposal.base, proposal.pushed)
         if unsigned := admission.unsigned(before):
             raise InvalidInput(unsigned)
@@ -154,6 +156,10 @@ class Gate:
             raise InvalidInput(problems)
         self.hub.checked = {path: after.documents[path] for path in paths & after.documents.keys()}
         return before, trusted, paths, _void(void_ids(before, after, paths))
+
+    def _posing(self, repository: Repository, proposal: Proposal) -> list[Problem]:
+        found = posing(repository, proposal.main, proposal.base, proposal.pushed)
+        return [authorship.problem(each) for each in found]
 
     def receive(
         self, updates: list[list[str]], options: Sequence[str] = ()

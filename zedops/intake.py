@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
-from zedops import document, faults, snapshot, state_block
+from zedops import authorship, document, faults, snapshot, state_block
 from zedops.access import NOT_ALLOWED
-from zedops.admission import Admission, as_known
+from zedops.admission import Admission, as_known, posing
 from zedops.deletions import PASSED_OVER, hold_back
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import Fleet, Kind, kind_of
@@ -111,6 +111,8 @@ class Intake:
         """Say what main gets, and which deletions are held back."""
         hub, repository = self._hub, self._hub.repository
         problems = self._passed_over(theirs)
+        posers = {f"commit {each[:7]}": authorship.problem(each)
+                for each in posing(repository, main, base, tip)}
         here, there = repository.tree(main), repository.tree(tip)
         files: dict[str, Entry | bytes | None] = {path: here.get(path) for path in problems}
         both = {}
@@ -141,7 +143,7 @@ class Intake:
             was = written.documents.get(path)
             said = was is not None and was.is_read
             files[path] = _with_message(was, problem) if was and said else here.get(path)
-        return files, problems | kept
+        return files, problems | kept | posers
 
     def _passed_over(self, theirs: Mapping[str, Change]) -> dict[str, Problem]:
         """Find servers' files that no state could be written below: links, or too large."""
