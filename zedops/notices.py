@@ -6,6 +6,7 @@ can say nothing that is not in the history.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,6 +80,33 @@ def purges_ahead(fleet: Fleet, now: datetime, ahead_s: float) -> Iterator[tuple[
         left = format_duration((ends - now).total_seconds())
         text = f"{grave.name} is purged in {left}, {data}; `zedops restore {grave.name}` keeps it"
         yield f"{state.id} {state.deleted_at.isoformat()}", Notice(Event.PURGE_AHEAD, text)
+
+
+#: Where a message goes, read off its URL beyond doubt: whatever could be read in two ways is none.
+_ADDRESS = re.compile(
+    r"([a-z0-9]+)://(?:[A-Za-z0-9._~!$&'()*+,;=:%-]*@)?([A-Za-z0-9._-]+)(:[0-9]{1,5})?(?:/[^?#@\\\s]*)?"
+)
+
+
+def may_go(url: str, allowed: str | None) -> bool:
+    """Say whether the manager's owner allows messages to a URL that the fleet's settings hold.
+
+    `allowed` lists hosts (`ntfy.sh`, `*.example.org`), addresses (`json://10.0.0.5:8080`) or whole
+    services (`discord://*`), with blanks between; `*` is any text. None allows all.
+    """
+    if allowed is None or "*" in allowed.split():
+        return True
+    found = _ADDRESS.fullmatch(url)
+    if found is None:
+        return False
+    service, host, port = found[1], found[2].lower(), found[3] or ""
+    names = (host, f"{service}://{host}", f"{service}://{host}{port}")
+    return any(_fits(each.lower(), name) for each in allowed.split() for name in names)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    wanted = ".*".join(re.escape(each) for each in pattern.split("*"))
+    return re.fullmatch(wanted, name) is not None
 
 
 def compose(fleet: str, notices: Sequence[Notice], dropped: int = 0) -> tuple[str, str]:

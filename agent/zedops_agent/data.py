@@ -17,14 +17,14 @@ from pathlib import Path
 from zedops import faults
 from zedops.errors import DataAtRisk, EngineFailed
 from zedops.model import Definition, Volume, VolumeKind
-from zedops_agent import beside, markers
+from zedops_agent import beside, markers, owners
 from zedops_agent.markers import OURS, Owner
 from zedops_agent.observed import DataVolume, Presence
 
 #: No other user of the host comes past a home, so a volume in it may be writable for the user that
 #: its container runs as. The Engine, as root, mounts it all the same.
 PRIVATE = 0o700
-_SHARED = 0o777
+_SHARED, _READABLE = 0o777, 0o755
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 
@@ -165,11 +165,12 @@ def _found(path: Path | None, key: str, volume: Volume) -> Path:
 
 
 def _give_to(path: Path, user: str) -> None:
-    uid, _, gid = user.partition(":")
-    if uid.isdigit() and os.geteuid() == 0:
-        os.chown(path, int(uid), int(gid) if gid.isdigit() else int(uid))
-    elif user:
-        path.chmod(_SHARED)
+    owner = owners.numbers(user)
+    given = owner is not None and os.geteuid() == 0
+    if owner is not None and given:
+        os.chown(path, *owner)
+    # said in full: the agent's own umask shuts others out of what it keeps for itself
+    path.chmod(_SHARED if user and not given else _READABLE)
 
 
 def _mark_home(home: Path, owner: Owner) -> None:

@@ -109,6 +109,7 @@ def _claim_without_links(folder: int, said: bytes) -> bool:
 def _write(folder: int, name: str, said: bytes) -> None:
     descriptor = os.open(name, _PARTIAL, 0o666, dir_fd=folder)
     try:
+        os.fchmod(descriptor, 0o644)  # whatever the umask: programs copy their world with it
         os.write(descriptor, said)
         os.fsync(descriptor)
     finally:

@@ -237,6 +237,14 @@ def _understood(content: bytes) -> Policy:
     return Policy.model_validate(yaml.safe_load(content.decode()) or {})
 
 
+def _resolved(key: str, path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle
+        fact = f"volume {key!r}: {str(path)[:200]} cannot be looked at"
+        raise EngineFailed(f"{fact}: {error.__class__.__name__}; correct `source:`") from error
+
+
 @dataclass(frozen=True)
 class PolicyFile:
     """The policy as its owner has it now."""
@@ -263,7 +271,7 @@ class PolicyFile:
         `find` looks for a network; `adopted` are ids of containers, `adopting` is the name of one.
         """
         sources = {
-            key: path.resolve() for key, path in places.items()
+            key: _resolved(key, path) for key, path in places.items()
             if path is not None and definition.volumes[key].source is not None
         }
         networks = {each: found for each in definition.networks if (found := find(each))}

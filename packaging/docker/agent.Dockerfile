@@ -5,24 +5,29 @@
 #   docker run --rm --network host -v /var/lib/zedops:/var/lib/zedops \
 #     zedops-agent join --no-run TOKEN       # once: a token works once
 #   docker run -d --name zedops-agent --restart unless-stopped --stop-timeout 180 \
-#     --network host --pid host \
+#     --network host --pid host --read-only --tmpfs /tmp --security-opt no-new-privileges \
+#     --cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add FSETID \
+#     --cap-add NET_BIND_SERVICE --cap-add SYS_PTRACE \
 #     -v /var/run/docker.sock:/var/run/docker.sock \
 #     -v /var/lib/zedops:/var/lib/zedops -v /etc/zedops:/etc/zedops:ro \
 #     zedops-agent
 #
 # The data root has the same path inside and outside: the Engine mounts what the agent names. So has
 # every directory of `bind_roots`; `secrets_as: files` needs -v /dev/shm:/dev/shm as well.
-# --network and --pid host let it see who holds a port.
+# --network and --pid host let it see who holds a port. It runs as root: the Engine's socket is root on the
+# host anyway, and it makes directories for the users of other containers. The host's policy is what bounds it.
+# What it installs is locked by hash; to pin the base image as well, build with --build-arg BASE=python@sha256:…
 ARG BASE=python:3.13-slim-bookworm
 FROM ${BASE}
 ARG PIP_NO_INDEX
+COPY requirements/image.txt /image.txt
 COPY dist/ /dist/
-# hadolint ignore=DL3013
 RUN python3 -m venv /opt/zedops \
- && /opt/zedops/bin/pip install --no-cache-dir --find-links /dist "zedops[nats]" \
+ && /opt/zedops/bin/pip install --no-cache-dir --require-hashes --no-deps --find-links /dist -r /image.txt \
+ && /opt/zedops/bin/pip install --no-cache-dir --no-deps --no-index --find-links /dist zedops \
  && ln -s /opt/zedops/bin/zedops /usr/local/bin/zedops \
- && rm -rf /dist
-ENV PYTHONUNBUFFERED=1 ZEDOPS_METRICS=127.0.0.1:9091
+ && rm -rf /dist /image.txt
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 ZEDOPS_METRICS=127.0.0.1:9091
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s CMD ["/opt/zedops/bin/python", "-c", \
   "import os, urllib.request as r; host, _, port = os.environ['ZEDOPS_METRICS'].rpartition(':'); r.urlopen('http://' + (host or '127.0.0.1') + ':' + port + '/healthz', timeout=4)"]

@@ -5,7 +5,11 @@
 #   install -d -o 967 /srv/fleets             # the image's user
 #   docker run --rm -v /srv/fleets:/fleets --entrypoint zedops zedops-manager init my-fleet
 #   docker run -d --name zedops -v /srv/fleets:/fleets -p 4222:4222 --restart unless-stopped \
+#     --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
 #     --stop-timeout 30 zedops-manager /fleets/my-fleet.git --advertise tls://fleet.example:4222
+#
+# It writes to /fleets and /tmp alone. What it installs is locked by hash; to pin the base image as well,
+# build with --build-arg BASE=python@sha256:…
 #
 # Commands that commit, such as `zedops host add`, need a name once: docker exec -w /fleets/my-fleet
 # zedops git config user.name NAME, and user.email. Pushes go to /srv/fleets/my-fleet.git by ssh on the
@@ -19,15 +23,17 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends git \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 967 --home-dir /fleets zedops
+COPY requirements/image.txt /image.txt
 COPY dist/ /dist/
-# hadolint ignore=DL3013
 RUN python3 -m venv /opt/zedops \
- && /opt/zedops/bin/pip install --no-cache-dir --find-links /dist "zedops[nats,notify]" \
+ && /opt/zedops/bin/pip install --no-cache-dir --require-hashes --no-deps --find-links /dist -r /image.txt \
+ && /opt/zedops/bin/pip install --no-cache-dir --no-deps --no-index --find-links /dist zedops \
  && ln -s /opt/zedops/bin/zedops /usr/local/bin/zedops \
- && rm -rf /dist
+ && rm -rf /dist /image.txt
 USER 967
 WORKDIR /fleets
-ENV PYTHONUNBUFFERED=1 ZEDOPS_METRICS=127.0.0.1:9090
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 ZEDOPS_NOTIFY_ALLOW="" \
+    ZEDOPS_METRICS=127.0.0.1:9090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s CMD ["/opt/zedops/bin/python", "-c", \
   "import os, urllib.request as r; host, _, port = os.environ['ZEDOPS_METRICS'].rpartition(':'); r.urlopen('http://' + (host or '127.0.0.1') + ':' + port + '/healthz', timeout=4)"]

@@ -13,7 +13,7 @@ from zedops import audit, document, notices
 from zedops.document import Document
 from zedops.fleet import Fleet
 from zedops.model import State, Status
-from zedops.notices import Notice
+from zedops.notices import Notice, may_go
 from zedops.settings import Event, Notify, Settings
 
 
@@ -109,3 +109,24 @@ def test_an_url_may_be_written_or_be_the_whole_of_a_variable(url: str) -> None:
 def test_no_part_of_an_url_can_be_filled_from_the_manager_s_environment(url: str) -> None:
     with pytest.raises(ValidationError, match="is no Apprise URL"):
         Notify.model_validate({"url": url})
+
+
+@pytest.mark.parametrize(("url", "allowed", "may"), [
+    ("json://10.0.0.1/x", None, True), ("json://10.0.0.1/x", "*", True),
+    ("json://10.0.0.1/x", "", False), ("ntfy://ntfy.sh/topic", "ntfy.sh", True),
+    ("ntfy://ann:secret@ntfy.sh/topic", "a.b ntfy.sh", True),
+    ("ntfys://NTFY.sh:8443/topic", "ntfy.sh", True),
+    ("ntfy://evil.sh/ntfy.sh", "ntfy.sh", False), ("ntfy://ntfy.sh.evil/t", "ntfy.sh", False),
+    ("ntfy://ntfy.sh@evil/t", "ntfy.sh", False), ("ntfy://evil@x@ntfy.sh/t", "ntfy.sh", False),
+    ("ntfy://evil#@ntfy.sh/t", "ntfy.sh", False), ("ntfy://evil\\@ntfy.sh/t", "ntfy.sh", False),
+    ("mailto://ann:x@ntfy.sh?smtp=evil", "ntfy.sh", False),
+    ("ntfy://evil ntfy.sh", "ntfy.sh", False),
+    ("discord://1234/token", "discord://*", True), ("json://1234/token", "discord://*", False),
+    ("json://10.0.0.5:8080/x", "json://10.0.0.5:8080", True),
+    ("json://10.0.0.5:22/x", "json://10.0.0.5:8080", False),
+    ("json://a.example.org", "*.example.org", True), ("json://[::1]/x", "[::1]", False),
+])  # fmt: skip
+def test_messages_go_only_where_the_managers_owner_allows(
+    url: str, allowed: str | None, may: bool
+) -> None:
+    assert may_go(url, allowed) == may

@@ -50,6 +50,41 @@ def test_the_unit_that_join_installs_is_the_same_with_this_python(tmp_path: Path
     _verify(made)
 
 
+@pytest.mark.parametrize(("part", "most"), [("manager", 2.0), ("agent", 3.6)])
+def test_units_give_no_more_rights_than_zedops_needs(
+    part: str, most: float, tmp_path: Path
+) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here")
+    made = tmp_path / f"zedops-{part}@f.service"
+    made.write_text(unit.packaged()[f"zedops-{part}@.service"])
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(made)],
+        capture_output=True, text=True, check=False,
+    )
+    found = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
+    if found is None:
+        pytest.skip(f"systemd-analyze cannot judge a file: {done.stderr}")
+    assert float(found[1]) <= most, done.stdout
+
+
+def test_no_unit_leaves_secrets_in_a_core_or_in_a_file_for_others() -> None:
+    for text in unit.packaged().values():
+        assert "LimitCORE=0" in text
+        assert "UMask=0077" in text
+
+
+@pytest.mark.parametrize("part", ["manager", "agent"])
+def test_images_install_what_is_locked_and_nothing_else(part: str) -> None:
+    text = (ROOT / "docker" / f"{part}.Dockerfile").read_text()
+    installs = [line for line in text.splitlines() if "pip install" in line and line[0] != "#"]
+    assert len(installs) == 2
+    for each in installs:
+        assert "--no-deps" in each
+        assert "--require-hashes" in each or "--no-index" in each
+    assert "--read-only" in text
+
+
 def test_every_unit_ends_zedops_and_no_server() -> None:
     for text in unit.packaged().values():
         assert "KillMode=mixed" in text
@@ -69,7 +104,9 @@ def test_images_lint(name: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("run", []), ("dev", ["nats", "notify", "dev"])])
+@pytest.mark.parametrize(("lock", "extras"), [
+    ("run", []), ("image", ["nats", "notify"]), ("dev", ["nats", "notify", "dev"]),
+])
 def test_what_the_project_needs_is_locked_with_hashes(lock: str, extras: list[str]) -> None:
     project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"],

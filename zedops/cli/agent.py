@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
 from zedops.cli.host_places import DATA_ROOT, POLICY
-from zedops.cli.network import SERVER_OPTIONS
+from zedops.cli.network import SERVER_OPTIONS, warn_of_plain_text
 from zedops.cli.running import Running, running_options
 from zedops.cli.up import ending
 from zedops.errors import UsageError
@@ -37,18 +38,27 @@ def agent_command() -> None:
 
 
 @agent_command.command("join")
-@click.argument("token")
+@click.argument("token", required=False)
+@click.option(
+    "--token-file", type=click.File(), help="Read the token from a file, or from stdin with `-`.",
+)
 @click.option("--systemd", is_flag=True, help="Install and start a unit instead of running here.")
 @click.option("--no-run", is_flag=True, help="Only join; start with `zedops agent run`.")
 @DATA_ROOT
 @POLICY
 @running_options
 def join_command(
-    token: str, systemd: bool, no_run: bool, data_root: Path | None, policy: Path, running: Running
+    token: str | None, token_file: TextIO | None, systemd: bool, no_run: bool,
+    data_root: Path | None, policy: Path, running: Running,
 ) -> None:
     """Join the fleet that made a token, then run.
 
     This host makes its own key, which never leaves it. The token works once, within its time.
+    Everyone on this machine can see a command's arguments: `-` reads the token from stdin instead.
+
+    \b
+    zedops agent join TOKEN
+    zedops agent join - < token.txt
     """
     from zedops.bus.nats.joining import join, new_key
     from zedops.bus.nats.tokens import Token
@@ -57,7 +67,7 @@ def join_command(
 
     running.prepare()
     root = (data_root or default_data_root()).absolute()
-    read = Token.read(token)
+    read = Token.read(_one_token(token, token_file))
     if systemd:
         require_systemd()
     key = membership.key_for(root, read.id, new_key)
@@ -71,6 +81,17 @@ def join_command(
         click.echo(install(fleet, root, policy.absolute()))
     elif not no_run:
         _run(fleet, root, policy, running)
+
+
+def _one_token(given: str | None, file: TextIO | None) -> str:
+    """Take the token from where it was said to be."""
+    if given == "-" and file is None:
+        given, file = None, sys.stdin
+    if given is not None and file is None:
+        return given
+    if given is None and file is not None:
+        return file.read().strip()
+    raise UsageError("give the token once: as TOKEN, as `-` for stdin, or with --token-file")
 
 
 @agent_command.command("connect")
@@ -96,6 +117,7 @@ def connect_command(
     from zedops_agent import membership
 
     running.prepare()
+    warn_of_plain_text(urls)
     root = (data_root or default_data_root()).absolute()
     kept = membership.save(root, membership.Membership(
         fleet=fleet, host=host, urls=urls, ca=ca.read_text() if ca else None,

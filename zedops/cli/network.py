@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CONNECT_S = 15.0
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 #: How somebody else's NATS server is spoken to.
 SERVER_OPTIONS = (
@@ -115,11 +116,21 @@ def reach(network: Network, hub: Hub, fleet: str) -> Iterator[Reach]:
         hosting.close()
 
 
+def warn_of_plain_text(urls: tuple[str, ...]) -> None:
+    """Say what is said to a NATS server without TLS, unless it is on this machine."""
+    for each in urls:
+        parts = urlsplit(each)
+        if parts.scheme in ("nats", "ws") and parts.hostname not in _THIS_MACHINE:
+            fact = f"{each} is not encrypted: who is on the way can read and change what is said"
+            click.echo(f"warning: {fact}; use tls://", err=True)
+
+
 def _use(network: Network) -> Iterator[Reach]:
     from zedops.bus.nats.agent import address
     from zedops.bus.nats.lease import NatsLease
     from zedops.bus.nats.manager import NatsBus
 
+    warn_of_plain_text(network.nats)
     text = network.creds.read_text() if network.creds else None
     ca = network.ca.read_text() if network.ca else None
     bus = NatsBus(address(

@@ -34,20 +34,54 @@ TimeoutStopSec=180
 WantedBy=multi-user.target
 """
 
-#: The manager needs its hub and nothing else of the machine. The agent is root by its nature: it
-#: makes directories for other users and speaks to the Engine; what bounds it is the host's policy.
-_CONFINED = """\
-User=zedops
+#: What neither of them ever needs (systemd.exec(5)). A call that is not allowed fails, and kills
+#: nothing: nats-server and git try some that they can do without.
+_NEVER = """\
 UMask=0077
+LimitCORE=0
 NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
 PrivateDevices=yes
-ProtectKernelTunables=yes
+ProtectClock=yes
 ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
 RestrictSUIDSGID=yes
+LockPersonality=yes
+KeyringMode=private
+SystemCallArchitectures=native
+SystemCallErrorNumber=EPERM
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+"""
+
+#: The manager needs its hub and the network, and nothing else of the machine.
+_MANAGER = """\
+User=zedops
+ProtectSystem=strict
 ReadWritePaths={hubs}
+ProtectHome=yes
+ProtectProc=invisible
+PrivateTmp=yes
+RemoveIPC=yes
+InaccessiblePaths=-/run/docker.sock -/run/containerd -/run/podman
+CapabilityBoundingSet=
+AmbientCapabilities=
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+# messages go to addresses in the environment alone, none that a push names: see `notify:`
+Environment=ZEDOPS_NOTIFY_ALLOW=
+"""
+
+#: The agent is root by its nature: it speaks to the Engine, makes directories for other users in
+#: places that the policy names, and looks whose a port is. What bounds it is the host's policy.
+_AGENT = """\
+ProtectSystem=full
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
+SystemCallFilter=@system-service
 """
 
 _HUBS = "/var/lib/zedops/fleets"
@@ -74,7 +108,7 @@ def packaged() -> dict[str, str]:
         "zedops-agent@.service": _agent("%i", f"{_PROGRAM} agent run %i"),
         # unset, the options are no argument at all
         "zedops-manager@.service": _UNIT.format(
-            part="manager", fleet="%i", after="", confined=_CONFINED.format(hubs=_HUBS),
+            part="manager", fleet="%i", after="", confined=_NEVER + _MANAGER.format(hubs=_HUBS),
             command=f"{_PROGRAM} manager {_HUBS}/%i.git $ZEDOPS_OPTIONS",
         ),
     }
@@ -82,7 +116,8 @@ def packaged() -> dict[str, str]:
 
 def _agent(fleet: str, command: str) -> str:
     return _UNIT.format(
-        part="agent", fleet=fleet, after=" docker.service", command=command, confined=""
+        part="agent", fleet=fleet, after=" docker.service", command=command,
+        confined=_NEVER + _AGENT,
     )
 
 

@@ -19,11 +19,13 @@ from datetime import UTC, datetime
 
 from zedops.fleet import Fleet
 from zedops.manager.metrics import Metrics
-from zedops.notices import Notice, compose, of_commit, purges_ahead
+from zedops.notices import Notice, compose, may_go, of_commit, purges_ahead
 from zedops.settings import Notify
 
 log = logging.getLogger(__name__)
 
+#: Which URLs of the settings may be called; a variable that holds a whole one always may.
+ALLOW = "ZEDOPS_NOTIFY_ALLOW"
 _KEPT = 200
 #: So long the end waits for what is to be said still.
 _LAST_S = 3.0
@@ -178,6 +180,9 @@ class Messenger:
             url = os.environ.get(name, "")
             if not url:
                 return f"the manager's environment has no {name}"
+        elif not may_go(url, os.environ.get(ALLOW)):
+            service = url.partition("://")[0]
+            return f"{service}://… is not among {ALLOW} in the manager's environment; add it there"
         try:
             import apprise
         except ImportError:

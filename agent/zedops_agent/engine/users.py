@@ -9,6 +9,7 @@ import docker
 import docker.errors
 
 from zedops.errors import EngineFailed
+from zedops_agent import owners
 
 _PASSWD = "/etc/passwd"  # noqa: S105 - the file's name
 #: More than this is no list of users.
@@ -17,9 +18,10 @@ _MAX_BYTES = 1 << 20
 
 def uid_of(api: docker.APIClient, container: str) -> int:
     """Find the number of the user as whom a container that was made runs (passwd(5))."""
-    user = str(api.inspect_container(container)["Config"].get("User") or "0").partition(":")[0]
-    if user.isdigit():
-        return int(user)
+    named = str(api.inspect_container(container)["Config"].get("User") or "0")
+    user = named.partition(":")[0]
+    if (found := owners.numbers(user)) is not None:
+        return found[0]
     if user == "root":
         return 0
     try:
@@ -36,6 +38,6 @@ def uid_of(api: docker.APIClient, container: str) -> int:
         lines = file.read().decode("utf-8", "replace").splitlines() if file else []
     for line in lines:
         fields = line.split(":")
-        if len(fields) > 3 and fields[0] == user and fields[2].isdigit():
-            return int(fields[2])
+        if len(fields) > 3 and fields[0] == user and (found := owners.numbers(fields[2])):
+            return found[0]
     raise EngineFailed(f"the image knows no user {user!r}; say `user:` as a number")
