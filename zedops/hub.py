@@ -56,6 +56,8 @@ CONFIG = {
     "log.showRoot": "true",
     "zedops.hub": "true",
 }
+#: Where a hub keeps which fleet it is.
+_IDENTITY = "zedops.id"
 _HOOK_MODULE = "zedops_hook"
 _RUN = "%s; sys.exit(hook.main('%s'))"
 
@@ -224,6 +226,18 @@ class Hub:
         """Keep one value in the hub's configuration."""
         if self.recall(key) != value:
             self.repository.run("config", "--end-of-options", key, value)
+
+    def identity(self) -> str:
+        """Say which fleet this is, whatever its name: its first commit, short; empty without one.
+
+        A hub that is made anew from a clone has the same one.
+        """
+        known, head = self.recall(_IDENTITY), self.head()
+        if known or head is None:
+            return known or ""
+        first = self.repository.run("rev-list", "--first-parent", "--max-parents=0", head)
+        self.remember(_IDENTITY, first.split()[-1][:16])
+        return first.split()[-1][:16]
 
     def recall(self, key: str) -> str | None:
         """Read a value of the hub's configuration; from memory while its file is the same one."""

@@ -62,6 +62,7 @@ class DesiredDocument(Message):
     host: Name
     epoch: int
     rev: int
+    hub: str | None = None  #: which fleet of this name it is: goes into containers' labels
     servers: dict[ServerId, DesiredServer] = Field(default={})
 
     @property

@@ -47,6 +47,7 @@ def create_arguments(
     secrets: Handed,
     blank: Iterable[str] = (),
     restart_policy: str = RESTART_POLICY,
+    hub: str = "",
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Make (config, host config, further networks) for one server's container.
 
@@ -66,6 +67,7 @@ def create_arguments(
             **dict.fromkeys(blank, ""),
             **definition.labels,
             observed.FLEET: fleet,
+            **({observed.HUB: hub} if hub else {}),
             observed.SERVER_ID: want.id,
             observed.SERVER_NAME: want.name,
             observed.DEFINITION: want.hash,

@@ -29,6 +29,12 @@ def belongings(root: Path, fleet: str) -> list[Belonging]:
     return found
 
 
+def is_home(root: Path, fleet: str, server_id: str) -> bool:
+    """Say whether a server of a fleet has a directory below this data root."""
+    marked = _marked(data.home_path(root, server_id))
+    return marked is not None and marked.fleet == fleet and marked.id == server_id
+
+
 def _marked(home: Path) -> markers.Owner | None:
     try:
         with markers.opened(home) as folder:

@@ -32,6 +32,7 @@ from zedops_agent.engine import Engine
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import left_s
 from zedops_agent.metrics import AgentMetrics, Standing
+from zedops_agent.ownership import Ownership
 from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
@@ -74,12 +75,15 @@ class Agent:
         self._root.close_to_others()
         self._root_gone: str | None = None
         self._lookout = Lookout(fleet, engine, self._root, secrets, self._pace)
-        self._survey = Survey(fleet, engine, root, self._lookout.places, policy, secrets.recipient)
+        self._document: DesiredDocument | None = self._store.load_desired()
+        owns = Ownership(fleet, root, self._store, lambda: self._document)
+        self._survey = Survey(
+            fleet, engine, root, self._lookout.places, policy, secrets.recipient, owns.has
+        )
         workshop = Workshop(
             fleet, engine, root, self._store, policy, secrets, self._lookout, self._survey,
-            self._pace, self._newest,
+            self._pace, self._newest, owns,
         )
-        self._document: DesiredDocument | None = self._store.load_desired()
         self._taking = threading.Lock()
         self._contact = Contact(host, self._store, self._held, self._start_over)
         self._schedule = Schedule(self._work_on)

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 #: Labels that tie a container to its server.
 FLEET, SERVER_ID, SERVER_NAME = "zedops.fleet", "zedops.server.id", "zedops.server.name"
+#: Which fleet of that name made it; containers of earlier releases have none.
+HUB = "zedops.hub"
 DEFINITION, REBUILD = "zedops.definition", "zedops.rebuild"
 #: A keyed fingerprint of the secrets it was made with, and their names.
 SECRETS, SECRET_NAMES = "zedops.secrets", "zedops.secrets.names"

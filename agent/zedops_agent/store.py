@@ -112,6 +112,10 @@ class Store:
             else:
                 path.unlink(missing_ok=True)
 
+    def knows(self, server_id: str) -> bool:
+        """Say whether this agent ever worked on a server."""
+        return (self._memories / f"{server_id}.json").exists()
+
     def load_memory(self, server_id: str) -> Memory:
         """Read what is known of a server; a fresh memory where nothing is, or it is damaged.
 

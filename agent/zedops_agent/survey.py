@@ -56,7 +56,9 @@ class Survey:
         places: Callable[[DesiredServer], data.Places],
         policy: PolicyFile,
         recipient: Callable[[], str],
+        is_ours: Callable[[Mapping[str, str]], bool],
     ) -> None:
+        self._is_ours = is_ours
         self._policy = policy
         self._fleet, self._engine, self._root, self._places = fleet, engine, root, places
         self._recipient = recipient
@@ -81,7 +83,7 @@ class Survey:
             case PortsRequest():
                 return PortsReply(uses=self.ports(adopted))
             case InventoryRequest():
-                mine = self._engine.belongings(self._fleet)
+                mine = self._engine.belongings(self._fleet, self._is_ours)
                 mine += holdings.belongings(self._root, self._fleet)
                 return InventoryReply(belongings=tuple(mine))
             case InspectRequest():

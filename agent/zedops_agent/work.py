@@ -19,6 +19,7 @@ from zedops_agent.engine import Engine, PortsMissing
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
 from zedops_agent.observed import Image, Observed
+from zedops_agent.ownership import Ownership
 from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
 from zedops_agent.ports import conflict
@@ -72,8 +73,9 @@ class Workshop:
     def __init__(
         self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
         secrets: Secrets, lookout: Lookout, survey: Survey, pace: Pace,
-        newest: Callable[[str], DesiredServer | None],
+        newest: Callable[[str], DesiredServer | None], owns: Ownership,
     ) -> None:
+        self._owns = owns
         self._fleet = fleet
         self._engine = engine
         self._root = root
@@ -278,6 +280,7 @@ class Workshop:
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets, blank,
             restart_policy(want.definition, seen.volumes),
+            self._owns.hub,
         )
         made = partial(self._lookout.made, want.id)
         with self._pace.turn():
@@ -291,7 +294,7 @@ class Workshop:
         except EngineFailed as error:
             if _NAME_TAKEN not in str(error):
                 raise
-            self._engine.make_way(self._fleet, name, container)
+            self._engine.make_way(name, container, self._owns.has)
             faults.point("name.cleared")
             act()
 

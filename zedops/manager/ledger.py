@@ -52,6 +52,8 @@ class Ledger:
     """The manager's knowledge. Not thread-safe: the loop holds one lock around it."""
 
     fleet: Fleet = field(default_factory=Fleet)
+    #: Which fleet of that name it is, for the labels of containers.
+    hub: str = ""
     #: The newest fleet of which git has everything.
     told: Fleet = field(default_factory=Fleet)
     _paths: dict[str, str] = field(default_factory=dict)
@@ -334,7 +336,8 @@ class Ledger:
         ids = self.assigned.servers(host)
         servers = {each: self._desired[each] for each in ids if each in self._desired}
         return DesiredDocument(
-            fleet=self.fleet.settings.name, host=host, epoch=epoch, rev=rev, servers=servers
+            fleet=self.fleet.settings.name, host=host, epoch=epoch, rev=rev,
+            hub=self.hub or None, servers=servers,
         )
 
     def server(self, server_id: str) -> Document | None:

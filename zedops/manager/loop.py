@@ -310,6 +310,7 @@ class Manager:
 
     def _take_in(self, head: str, warm: Fleet | None = None) -> None:
         before = self.ledger.fleet.commit
+        self.ledger.hub = self.ledger.hub or self.hub.identity()
         self._house.wake()
         known = warm or self.ledger.fleet
         fleet, changes = self.hub.read(head, known) if known.commit else read_first(self.hub, head)

@@ -36,6 +36,8 @@ from zedops_agent.stops import Stopped, Stopping
 
 #: What an Engine says that is to remove a container that runs, old ones and new ones.
 _RUNS = ("remove a running container", "container is running")
+#: Judges by a container's labels.
+IsOurs = Callable[[Mapping[str, str]], bool]
 #: How long after a start the Engine may take to show the ports.
 _PORTS_S = 2.0
 #: To list who is in a network makes the Engine go through all containers there are.
@@ -172,9 +174,9 @@ class Engine:
         return facts.network(found, inside)
 
     @translated
-    def belongings(self, fleet: str) -> list[Belonging]:
-        """List every container that carries the fleet's label, whoever knows of it."""
-        return lists.belongings(self.connection, fleet)
+    def belongings(self, fleet: str, is_ours: IsOurs) -> list[Belonging]:
+        """List every container of the fleet, whoever knows of it."""
+        return lists.belongings(self.connection, fleet, is_ours)
 
     @translated
     def mounting(self, place: Path) -> list[str]:
@@ -290,19 +292,26 @@ class Engine:
         self._api.rename(container, name)
 
     @translated
-    def make_way(self, fleet: str, name: str, container: str | None) -> None:
+    def make_way(self, name: str, container: str | None, is_ours: IsOurs) -> None:
         """Give another container of the fleet that holds a name a passing one.
 
         Two servers that swap names would wait for each other for ever; whoever loses its name
-        this way is given its right one by its own plan.
+        this way is given its right one by its own plan. EngineFailed where a fleet of the same
+        name has it.
         """
         try:
             said = self._api.inspect_container(name)
         except docker.errors.NotFound:
             return
-        mine = (said["Config"].get("Labels") or {}).get(FLEET) == fleet
         # the Engine takes the beginning of an id for a name, too
-        if mine and said["Name"] == f"/{name}" and said["Id"] != container:
+        if said["Name"] != f"/{name}" or said["Id"] == container:
+            return
+        labels = said["Config"].get("Labels") or {}
+        if not is_ours(labels) and (other := labels.get(FLEET)) is not None:
+            fact = f"container {name!r} is of another fleet that is called {other!r}, too"
+            remedy = "begin one of the two under another name, or run it with another Engine"
+            raise EngineFailed(f"{fact}; {remedy}")
+        if is_ours(labels):
             self._api.rename(said["Id"], f"{name}-{said['Id'][:6]}")
 
     @translated

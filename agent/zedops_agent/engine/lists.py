@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,10 @@ def mounting(connection: Connection, place: Path) -> list[str]:
     )
 
 
-def belongings(connection: Connection, fleet: str) -> list[Belonging]:
-    """List every container that carries the fleet's label, whoever knows of it."""
+def belongings(
+    connection: Connection, fleet: str, is_ours: Callable[[Mapping[str, str]], bool]
+) -> list[Belonging]:
+    """List every container of the fleet, whoever knows of it; `is_ours` judges by its labels."""
     return [
         Belonging(
             server_id=each["Labels"].get(SERVER_ID, ""),
@@ -66,5 +68,5 @@ def belongings(connection: Connection, fleet: str) -> list[Belonging]:
             running=each["State"] == "running",
             image=each["Image"],
         )
-        for each in labelled(connection, fleet)
+        for each in labelled(connection, fleet) if is_ours(each["Labels"])
     ]
