@@ -48,6 +48,8 @@ class Host:
         self.progressed: list[str] = []
         self._servers: dict[str, DesiredServer] = {}
         self._rev = 1
+        #: Which fleet of its name this is; None as with a manager of an earlier release.
+        self.hub: str | None = None
         self._changed = threading.Condition()
         self._bus = LocalBus()
         self._bus.serve(self)
@@ -74,7 +76,8 @@ class Host:
     def _document(self) -> DesiredDocument:
         rev = self._rev  # read before the servers: what is newer comes again under its number
         return DesiredDocument(
-            fleet=self.fleet, host="here", epoch=1, rev=rev, servers=dict(self._servers)
+            fleet=self.fleet, host="here", epoch=1, rev=rev, hub=self.hub,
+            servers=dict(self._servers),
         )
 
     def sync_text(self) -> str:
