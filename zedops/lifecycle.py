@@ -21,7 +21,7 @@ from zedops.errors import ZedopsError
 from zedops.fields import COMMIT, CONTAINER, IMAGE_SEEN
 from zedops.model import State, Status
 from zedops.settings import Settings
-from zedops.state_block import format_time, one_line
+from zedops.state_block import brief, format_time
 from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
 
 _S = Status
@@ -175,7 +175,7 @@ def _status(state: State, report: ServerReport, goal: Goal) -> Status:
 
 def _message(status: Status, report: ServerReport, goal: Goal) -> str | None:
     if said := report.failure or report.note:
-        return one_line(said)
+        return brief(said)
     container = report.container
     if status is Status.STOPPED and goal is Goal.RUNNING and container is not None:
         memory = ", out of memory" if container.oom_killed else ""

@@ -35,6 +35,9 @@ _MOST_TEXT = 4000
 #: How the state of a file that is not followed ends.
 GOES_ON = "(the last good definition goes on)"
 
+#: A message has so many bytes at most.
+MESSAGE_BYTES = 1000
+
 
 def split(text: str) -> tuple[str, str, int]:
     """Cut a text into head, tail (from the marker on, may be empty) and the tail's first line."""
@@ -87,6 +90,15 @@ def one_line(text: str) -> str:
         return text  # as nearly all is
     printable = "".join(c for c in " ".join(text.split()) if c.isprintable())
     return " ".join(printable.split())
+
+
+def brief(text: str) -> str:
+    """Cut text to what a message may have: it may be a container's last words, or a lie."""
+    line = one_line(text[: 4 * MESSAGE_BYTES])
+    raw = line.encode("utf-8", "replace")
+    if len(raw) <= MESSAGE_BYTES:
+        return line
+    return raw[: MESSAGE_BYTES - 4].decode("utf-8", "ignore").rstrip() + "…"
 
 
 def format_time(at: datetime) -> str:

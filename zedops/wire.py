@@ -7,11 +7,10 @@ never a verdict: which status they amount to is decided in `lifecycle`.
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from zedops.fields import Lean, Name, ServerId
 from zedops.model import Definition, Drift
@@ -79,13 +78,17 @@ class Activity(StrEnum):
     OTHER = "other"
 
 
+#: What may go into a state as it is: of which form, `lifecycle` says.
+Word = Annotated[str, Field(max_length=256)]
+
+
 class ContainerFacts(Message):
     """A server's container, as the Engine shows it."""
 
-    id: str
+    id: Word
     running: bool
-    image: str
-    exit_code: int | None = None
+    image: Word
+    exit_code: Annotated[int, Field(ge=-(2**31), lt=2**32)] | None = None
     oom_killed: bool = False
 
 
@@ -93,14 +96,14 @@ class ServerReport(Message):
     """Facts about one server at one moment. None means: could not look."""
 
     id: ServerId
-    at: datetime
+    at: AwareDatetime
     container: ContainerFacts | None = None
     data_exists: bool | None = None
     data_lost: bool = False  #: data that must be there is not; the agent will not start it
     activity: Activity | None = None
     failure: str | None = None  #: why the last attempt failed; stands until something succeeds
     note: str | None = None  #: one line worth keeping: recovered, stopped by hand
-    about: str  #: the definition's commit this is about
+    about: Word  #: the definition's commit this is about
     goal: Goal | None = None  #: what was to be brought about
     under: tuple[int, int] | None = None  #: stamp of the document that asked for that
     applied: bool = False  #: that definition is what the host has, and nothing is left to do

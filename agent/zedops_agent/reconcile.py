@@ -18,7 +18,7 @@ from zedops.errors import (
     NotKept,
     RootGone,
 )
-from zedops.state_block import one_line
+from zedops.state_block import brief
 from zedops.wire import (
     Activity,
     ContainerFacts,
@@ -199,7 +199,7 @@ class Reconciler:
     def _remember_failure(
         self, want: DesiredServer, step: Step, text: str, *, retry: bool, served: bool
     ) -> None:
-        kind, text = type(step).__name__, one_line(text)  # it may hold a container's last words
+        kind, text = type(step).__name__, brief(text)  # it may hold a container's last words
         facts = {"server": want.name, "step": kind}
         log.warning("%s: %s failed: %s", want.name, kind, text, extra=facts)
         memory = self._store.load_memory(want.id)
@@ -210,7 +210,7 @@ class Reconciler:
 
     def _progress(self, want: DesiredServer) -> Callable[[str], None]:
         def tell(text: str) -> None:
-            self._tell_progress(Progress(host=self._host, id=want.id, text=text))
+            self._tell_progress(Progress(host=self._host, id=want.id, text=brief(text)))
 
         return tell
 
@@ -253,6 +253,8 @@ def make_report(
     ]
     shown = max(telling, key=lambda each: (each.up, matches(each, want)), default=None)
     is_current = shown is not None and matches(shown, want)
+    told = plan.lost or note
+    failure = plan.refused or _failure(memory, shown, is_current=is_current)
     return ServerReport(
         id=want.id,
         at=now,
@@ -260,8 +262,8 @@ def make_report(
         data_exists=seen.data_exists,
         data_lost=plan.lost is not None,
         activity=activity,
-        failure=plan.refused or _failure(memory, shown, is_current=is_current),
-        note=plan.lost or note,
+        failure=brief(failure) if failure else None,
+        note=brief(told) if told else None,
         about=want.commit,
         goal=want.goal,
         applied=is_current and activity is None and memory.failure is None and not plan.refused,

@@ -376,7 +376,7 @@ def _is_gone(report: ServerReport) -> bool:
 
 def _problem(problems: Sequence[Problem]) -> str | None:
     """Say in one line what is wrong with a file, and that it costs nothing."""
-    return state_block.one_line(f"{problems[0]} {state_block.GOES_ON}") if problems else None
+    return f"{state_block.brief(str(problems[0]))} {state_block.GOES_ON}" if problems else None
 
 
 def _is_problem(message: str | None) -> bool:

@@ -32,6 +32,7 @@ from zedops.manager.start import read_first
 from zedops.manager.strays import Strays
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
+from zedops.state_block import brief
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ class Manager:
                 except ZedopsError:
                     log.exception("a report from %s was not taken", report.host)
                 self.metrics.reports.inc()
-                if each.activity is None:
+                if each.activity is None and self.ledger.assigned.host(each.id) == report.host:
                     self.progress_of.pop(each.id, None)
             faults.point("manager.told")
             self._wakes += 1
@@ -195,7 +196,9 @@ class Manager:
     def progress(self, progress: Progress) -> None:
         """Take how far long work has come, for whoever watches."""
         with self.changed:
-            self.progress_of[progress.id] = progress.text
+            if self.ledger.assigned.host(progress.id) != progress.host:
+                return  # of a server that is not that host's
+            self.progress_of[progress.id] = brief(progress.text)
             self.changed.notify_all()
 
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:

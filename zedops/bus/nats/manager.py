@@ -26,6 +26,8 @@ M = TypeVar("M", Hello, Heartbeat, Report, Progress)
 log = logging.getLogger(__name__)
 
 CALL_S = 30.0
+_SHORT = messages.SHORT_BYTES
+_LIMITS = {subjects.REPORT: messages.REPORT_BYTES}
 #: What agents ask is short work under one lock: more threads would only wait for it.
 _THREADS = 4
 
@@ -50,7 +52,7 @@ class NatsBus:
             subjects.PROGRESS: (Progress, manager.progress),
         }
         for what, (model, answer) in answers.items():
-            handler = functools.partial(self._handle, model, answer)
+            handler = functools.partial(self._handle, model, answer, _LIMITS.get(what, _SHORT))
             self._connection.serve(subjects.up("*", what), handler)
         self._say_hello()
 
@@ -122,7 +124,9 @@ class NatsBus:
             raw, headers = self._connection.request(subject, messages.pack(question), CALL_S)
         except HostUnavailable as error:
             raise HostUnavailable(f"host {host!r} does not answer ({error})") from error
-        return messages.unpack(raw, headers, lambda said: said, f"host {host!r}")
+        return messages.unpack(
+            raw, headers, lambda said: said, f"host {host!r}", messages.REPLY_BYTES
+        )
 
     def _say_hello(self) -> None:
         if self._manager is not None:
@@ -130,7 +134,7 @@ class NatsBus:
                 self._connection.publish(subjects.HELLO, b"{}")
 
     async def _handle(
-        self, model: type[M], answer: Callable[[M], BaseModel | None], message: Msg
+        self, model: type[M], answer: Callable[[M], BaseModel | None], limit: int, message: Msg
     ) -> None:
         host = subjects.speaker(message.subject)
 
@@ -142,13 +146,14 @@ class NatsBus:
 
         # reports of one host are taken in the order in which it sent them
         async with self._turns.setdefault(f"{host} {model.__name__}", asyncio.Lock()):
-            await self._answer(message, read, answer)
+            await self._answer(message, read, answer, limit)
 
     async def _answer(
         self,
         message: Msg,
         read: Callable[[Any], Any],
         answer: Callable[[Any], BaseModel | dict[str, object] | None],
+        limit: int = _SHORT,
     ) -> None:
         if message.reply and not subjects.is_answerable(message.subject, message.reply):
             log.warning("%s wants its answer at %s; dropped", message.subject, message.reply)
@@ -156,7 +161,7 @@ class NatsBus:
         if self._manager is not None and not self._manager.speaks:
             return  # another one answers
         loop = asyncio.get_running_loop()
-        work = functools.partial(self._work, message, read, answer)
+        work = functools.partial(self._work, message, read, answer, limit)
         body, headers = await loop.run_in_executor(self._pool, work)
         await self._connection.reply(message, body, headers)
 
@@ -165,10 +170,11 @@ class NatsBus:
         message: Msg,
         read: Callable[[Any], Any],
         answer: Callable[[Any], BaseModel | dict[str, object] | None],
+        limit: int,
     ) -> tuple[bytes, dict[str, str]]:
         who = subjects.speaker(message.subject)
         try:
-            said = messages.unpack(message.data, message.headers, read, f"host {who!r}")
+            said = messages.unpack(message.data, message.headers, read, f"host {who!r}", limit)
             return messages.pack(answer(said) or {}), messages.HEADERS
         except VersionMismatch as error:
             if who not in self._mismatched:

@@ -25,6 +25,8 @@ HEADERS = {VERSION_HEADER: str(VERSION)}
 _COMPRESS_FROM = 16 * 1024
 #: No message is longer than this, whatever a compressed one claims to be.
 MAX_BYTES = 64 * 1024 * 1024
+#: What hosts say is shorter. JSON of empty lists needs 25 times its size in memory.
+SHORT_BYTES, REPORT_BYTES, REPLY_BYTES = 16 * 1024, 4 << 20, 8 << 20
 
 
 def pack(message: BaseModel | Mapping[str, object]) -> bytes:
@@ -37,9 +39,10 @@ def pack(message: BaseModel | Mapping[str, object]) -> bytes:
 
 
 def unpack(
-    raw: bytes, headers: Mapping[str, str] | None, read: Callable[[Any], T], who: str
+    raw: bytes, headers: Mapping[str, str] | None, read: Callable[[Any], T], who: str,
+    limit: int = MAX_BYTES,
 ) -> T:
-    """Read a message of `who` with `read`, which takes JSON's values.
+    """Read a message of `who` with `read`, which takes JSON's values, of `limit` bytes at most.
 
     Raises VersionMismatch, the error that the other side raised, or ZedopsError.
     """
@@ -51,7 +54,7 @@ def unpack(
         remedy = f"upgrade zedops {'there' if older else 'here'}"
         fact = f"{who} speaks version {spoken[:20]} of the protocol, this side {VERSION}"
         raise VersionMismatch(f"{fact}; {remedy}")
-    plain = _inflated(raw, who)
+    plain = _inflated(raw, who, limit)
     if (kind := headers.get(ERROR_HEADER)) is not None:
         raise _error(kind, plain.decode("utf-8", "replace"))
     try:
@@ -77,14 +80,16 @@ def _error(kind: str, text: str) -> ZedopsError:
     return ZedopsError(text)
 
 
-def _inflated(raw: bytes, who: str) -> bytes:
+def _inflated(raw: bytes, who: str, limit: int) -> bytes:
     if raw[:1] != b"\x78":  # JSON begins with a bracket, zlib's format (RFC 1950) with this
+        if len(raw) > limit:
+            raise ZedopsError(f"{who} said more than {limit} bytes")
         return raw
     inflater = zlib.decompressobj()
     try:
-        plain = inflater.decompress(raw, MAX_BYTES)
+        plain = inflater.decompress(raw, limit)
     except zlib.error as error:
         raise ZedopsError(f"{who} said what cannot be read: {error}") from error
     if inflater.unconsumed_tail or not inflater.eof:
-        raise ZedopsError(f"{who} said more than {MAX_BYTES} bytes, or broke off")
+        raise ZedopsError(f"{who} said more than {limit} bytes, or broke off")
     return plain

@@ -50,7 +50,10 @@ class Reader:
     _lost: HostUnavailable | None = None
 
     async def take(self, raw: bytes, headers: dict[str, str]) -> None:
-        """Take what arrived; its number is bounded by what was granted."""
+        """Take what arrived; a host that sends more than was granted is not listened to."""
+        if self._arrived.qsize() > 2 * WINDOW or len(raw) > 2 * CHUNK_BYTES:
+            self._lost = HostUnavailable(f"host {self.host} sent more than it was asked for")
+            return
         self._arrived.put((raw, headers))
 
     def chunks(self) -> Iterator[bytes]:

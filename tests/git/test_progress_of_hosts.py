@@ -1,0 +1,25 @@
+"""What long work tells on its way: of a host's own servers only, and never much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.pure.fleets import server_id
+from zedops.bus.local import LocalBus
+from zedops.hub import Hub
+from zedops.manager.loop import Manager
+from zedops.state_block import MESSAGE_BYTES
+from zedops.wire import Progress
+
+
+def test_a_host_speaks_of_its_own_servers_only(tmp_path: Path) -> None:
+    manager = Manager(Hub.create(tmp_path / "fleet.git"), LocalBus())
+    mine, theirs = server_id(1), server_id(2)
+    manager.ledger.assigned.assign(mine, "attic")
+    manager.ledger.assigned.assign(theirs, "cellar")
+    for number in range(200):
+        manager.progress(Progress(host="attic", id=f"x{number}", text="?"))
+    manager.progress(Progress(host="attic", id=theirs, text="pulling 1 %"))
+    manager.progress(Progress(host="attic", id=mine, text="A" * (2 << 20)))
+    assert manager.progress_of.keys() == {mine}
+    assert len(manager.progress_of[mine].encode()) <= MESSAGE_BYTES
