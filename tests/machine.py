@@ -232,7 +232,8 @@ class Machine:
         for each in self.containers():
             self.api.remove_container(each["Id"], force=True, v=True)
         for place in ("/run", "/dev/shm"):  # noqa: S108 - the fleet's own
-            shutil.rmtree(Path(place, "zedops-secrets", self.fleet), ignore_errors=True)
+            for top in Path(place).glob("zedops-secrets*"):
+                shutil.rmtree(top / self.fleet, ignore_errors=True)
 
 
 def free_port() -> int:

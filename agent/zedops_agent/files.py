@@ -20,13 +20,38 @@ from zedops.errors import EngineFailed
 #: Where a tmpfs usually is. The last one is a user's own.
 _PLACES = ("/run", "/dev/shm", f"/run/user/{os.getuid()}")  # noqa: S108 - checked before use
 
+#: The directory in such a place: root's, and that of each user in earlier releases.
 TOP = "zedops-secrets"
 _VERSION = re.compile(r"[0-9a-f]{16}")
+#: Another user may have made a directory of that name first.
+_TRIES = 5
 
 
 def place(fleet: str, server_id: str, version: str) -> Path:
     """Say where one version of a server's secrets is, in memory."""
-    return _memory() / TOP / fleet / server_id / version
+    memory = _memory()
+    tops = [memory / each for each in _tops()]
+    mine = next((each for each in tops if _is_mine(each)), None)
+    # in /run only root makes directories, so that its name there is free
+    mays = tops if memory == Path("/run") else tops[1:]
+    top = mine or next((each for each in mays if not os.path.lexists(each)), mays[-1])
+    return top / fleet / server_id / version
+
+
+def _tops() -> list[str]:
+    """Name the directories that this user may have, in the order in which they are looked for."""
+    own = f"{TOP}-{os.geteuid()}"
+    return [TOP, own, *(f"{own}-{number}" for number in range(2, _TRIES))]
+
+
+def _is_mine(top: Path) -> bool:
+    """Say whether a directory is this user's alone; /dev/shm is everybody's."""
+    try:
+        found = top.lstat()
+    except OSError:
+        return False
+    alone = found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    return stat.S_ISDIR(found.st_mode) and alone
 
 
 def _memory() -> Path:
@@ -43,9 +68,7 @@ def prepare(where: Path) -> None:
     top = where.parents[2]
     try:
         top.mkdir(mode=0o700, exist_ok=True)
-        found = top.lstat()
-        # /dev/shm is everybody's: what another user made there beforehand is not taken
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        if not _is_mine(top):
             raise EngineFailed(f"{top} is not this user's alone; remove it")
         where.mkdir(parents=True, exist_ok=True)
         where.chmod(0o755)
@@ -77,11 +100,10 @@ def fill(where: Path, values: Mapping[str, str], uid: int) -> None:
 def forget(fleet: str, server_id: str) -> None:
     """Remove all of a server that has no container any more, whoever removed that."""
     for each in _PLACES:
-        home = Path(each, TOP, fleet, server_id)
-        if home.is_dir():
-            shutil.rmtree(home, ignore_errors=True)
-            with contextlib.suppress(OSError):  # other servers are there
-                home.parent.rmdir()
+        for top in _tops():
+            if _is_mine(Path(each, top)) and (home := Path(each, top, fleet, server_id)).is_dir():
+                shutil.rmtree(home, ignore_errors=True)
+                _drop_empty(home.parent)
 
 
 def remove(fleet: str, server_id: str, where: str) -> None:
@@ -90,10 +112,21 @@ def remove(fleet: str, server_id: str, where: str) -> None:
     Where a container says that it is may be a lie: labels come from images, too.
     """
     path = Path(where)
-    homes = [Path(each, TOP, fleet, server_id) for each in _PLACES]
-    if path.parent not in homes or not _VERSION.fullmatch(path.name) or path.is_symlink():
-        return
-    shutil.rmtree(path, ignore_errors=True)
+    if is_place(path, fleet, server_id):
+        shutil.rmtree(path, ignore_errors=True)
+        _drop_empty(path.parent, path.parent.parent)
+
+
+def is_place(path: Path, fleet: str, server_id: str) -> bool:
+    """Say whether a directory is one of this user's for a server: a container may mount any."""
+    tops = [Path(each, top) for each in _PLACES for top in _tops()]
+    top = next((each for each in tops if path.parent == each / fleet / server_id), None)
+    if top is None or not _VERSION.fullmatch(path.name) or not _is_mine(top):
+        return False
+    return not path.is_symlink()
+
+
+def _drop_empty(*folders: Path) -> None:
     with contextlib.suppress(OSError):  # other versions are there, or other servers
-        path.parent.rmdir()
-        path.parent.parent.rmdir()
+        for each in folders:
+            each.rmdir()

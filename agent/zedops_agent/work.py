@@ -312,7 +312,12 @@ class Workshop:
         """Have the secrets in memory that a container is to find as files."""
         if want.definition.secrets_as is SecretsAs.FILES and want.definition.secrets:
             handed = self._handed(want)
-            files.fill(Path(handed.place), handed.values, self._engine.user(container))
+            # one made before a reboot, or by an earlier release, mounts the place it was made with
+            found = self._engine.inspect([container])
+            mounted = Path(found[0].secrets_at) if found else Path()
+            is_ours = files.is_place(mounted, self._fleet, want.id)
+            place = mounted if is_ours else Path(handed.place)
+            files.fill(place, handed.values, self._engine.user(container))
 
     def _forget_files(self, container: str, want: DesiredServer, seen: Observed) -> None:
         """Let the secrets of a container that is gone go with it."""
