@@ -7,6 +7,7 @@ never a verdict: which status they amount to is decided in `lifecycle`.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -17,6 +18,10 @@ from zedops.model import Definition, Drift
 
 #: Raised when an older peer could misread a message; a transport refuses any other, saying so.
 VERSION = 1
+
+
+#: So far ahead of a host's clock an epoch is believed, in seconds.
+AHEAD_S = 600.0
 
 
 class Message(Lean):
@@ -68,6 +73,16 @@ class DesiredDocument(Message):
     def stamp(self) -> tuple[int, int]:
         """Order documents: epoch first."""
         return self.epoch, self.rev
+
+
+def supersedes(new: tuple[int, int], held: tuple[int, int], now: datetime) -> bool:
+    """Say whether a document is to take the place of the one that a host holds, by their stamps.
+
+    An epoch is a time, or a little more. One that lies far ahead of the clock is of a manager
+    whose clock was wrong, or of a thief: it does not keep the fleet's own manager out for good.
+    """
+    latest = now.timestamp() + AHEAD_S
+    return new > held or new[0] <= latest < held[0]
 
 
 class Activity(StrEnum):

@@ -26,7 +26,7 @@ from zedops.errors import (
     ZedopsError,
 )
 from zedops.locks import LOOK_S
-from zedops.wire import DesiredDocument, DesiredServer, Goal
+from zedops.wire import DesiredDocument, DesiredServer, Goal, supersedes
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
 from zedops_agent.lookout import Lookout
@@ -144,8 +144,9 @@ class Agent:
     def _take(self, document: DesiredDocument) -> None:
         with self._taking:
             held = self._document
-            if held is not None and document.stamp <= held.stamp:
-                if document.stamp < held.stamp:
+            at = datetime.now(UTC)
+            if held is not None and not supersedes(document.stamp, held.stamp, at):
+                if document.stamp != held.stamp:
                     # one manager's answer may be overtaken by what it published meanwhile
                     overtaken = document.stamp[0] == held.stamp[0]
                     level = logging.INFO if overtaken else logging.WARNING

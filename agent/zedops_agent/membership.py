@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from zedops import disk
-from zedops.errors import ZedopsError
+from zedops.errors import UsageError, ZedopsError
 from zedops.fields import Model, Name
 
 
@@ -41,13 +41,20 @@ def load(root: Path, fleet: str) -> Membership | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        remedy = "join again with a new token"
+        remedy = "join again with a new token and --replace"
         raise ZedopsError(f"{where} cannot be used: {error}; {remedy}") from error
 
 
-def save(root: Path, membership: Membership) -> Path:
-    """Keep a membership, whole or not at all, readable for this user only."""
+def save(root: Path, membership: Membership, *, replace: bool = False) -> Path:
+    """Keep a membership, whole or not at all, readable for this user only.
+
+    UsageError where this host is in a fleet of that name already, and that one may be another:
+    whoever makes a token chooses its fleet's name. `replace` says that it is meant.
+    """
     where = path(root, membership.fleet)
+    if not replace and (kept := _other(where, membership)):
+        fact = f"this host is in a fleet {membership.fleet!r} already ({kept}); nothing has changed"
+        raise UsageError(f"{fact}; --replace takes it out of that one")
     _write(where, membership.model_dump_json(indent=1))
     return where
 
@@ -68,6 +75,21 @@ def forget_key(root: Path, token_id: str) -> None:
 def fleets(root: Path) -> list[str]:
     """Name the fleets that this host joined."""
     return sorted(each.parent.name for each in (root / "agent").glob("*/membership.json"))
+
+
+def _other(where: Path, new: Membership) -> str:
+    """Say what is kept of a fleet that is not surely the same; empty if there is none."""
+    try:
+        kept = Membership.model_validate_json(disk.read(where))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValidationError):
+        return f"{where} cannot be read"
+    # a fleet's own server is known by its authority, another one by its addresses
+    same = kept.ca == new.ca if kept.ca and new.ca else set(kept.urls) == set(new.urls)
+    if same and kept.host == new.host:
+        return ""
+    return f"as {kept.host}, its manager at {', '.join(kept.urls)}"
 
 
 def _key_path(root: Path, token_id: str) -> Path:

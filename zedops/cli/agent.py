@@ -17,6 +17,10 @@ from zedops.cli.up import ending
 from zedops.errors import UsageError
 from zedops.places import default_data_root
 
+_REPLACE = click.option(
+    "--replace", is_flag=True,
+    help="Take this host out of another fleet of that name that it is in.",
+)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -44,11 +48,12 @@ def agent_command() -> None:
 )
 @click.option("--systemd", is_flag=True, help="Install and start a unit instead of running here.")
 @click.option("--no-run", is_flag=True, help="Only join; start with `zedops agent run`.")
+@_REPLACE
 @DATA_ROOT
 @POLICY
 @running_options
 def join_command(
-    token: str | None, token_file: TextIO | None, systemd: bool, no_run: bool,
+    token: str | None, token_file: TextIO | None, systemd: bool, no_run: bool, replace: bool,
     data_root: Path | None, policy: Path, running: Running,
 ) -> None:
     """Join the fleet that made a token, then run.
@@ -72,9 +77,10 @@ def join_command(
         require_systemd()
     key = membership.key_for(root, read.id, new_key)
     fleet, credentials = join(read, key)
-    kept = membership.save(root, membership.Membership(
+    made = membership.Membership(
         fleet=fleet, host=read.host, urls=read.urls, ca=read.ca, credentials=credentials.text
-    ))
+    )
+    kept = membership.save(root, made, replace=replace)
     membership.forget_key(root, read.id)
     click.echo(f"{socket.gethostname()} has joined fleet {fleet!r} as {read.host}; kept in {kept}")
     if systemd:
@@ -100,12 +106,14 @@ def _one_token(given: str | None, file: TextIO | None) -> str:
 @click.option("--host", required=True, help="This machine's name in it.")
 @_server_options
 @click.option("--no-run", is_flag=True, help="Only keep it; start with `zedops agent run`.")
+@_REPLACE
 @DATA_ROOT
 @POLICY
 @running_options
 def connect_command(
     urls: tuple[str, ...], fleet: str, host: str, creds: Path | None, ca: Path | None,
-    tls_first: bool, no_run: bool, data_root: Path | None, policy: Path, running: Running,
+    tls_first: bool, no_run: bool, replace: bool, data_root: Path | None, policy: Path,
+    running: Running,
 ) -> None:
     """Join a fleet over a NATS server that is not its manager's own, then run.
 
@@ -122,7 +130,7 @@ def connect_command(
     kept = membership.save(root, membership.Membership(
         fleet=fleet, host=host, urls=urls, ca=ca.read_text() if ca else None,
         credentials=creds.read_text() if creds else None, tls_first=tls_first,
-    ))
+    ), replace=replace)
     click.echo(f"fleet {fleet!r}, host {host}: kept in {kept}")
     if not no_run:
         _run(fleet, root, policy, running)
