@@ -33,15 +33,49 @@ _LOST = {
     "proc-receive": "the manager went away; push again",
     "post-receive": "taken in; the manager went away, and goes on with it when it is back",
 }
+_WAITS = "the manager does not answer yet; waiting"
+_RESTART = "it hangs, or its machine is overloaded: end it and start it again, then push again"
+_HUNG = {
+    "pre-receive": "the manager does not answer, so nothing was taken in; " + _RESTART,
+    "proc-receive": "the manager does not answer; `git fetch` shows whether it took this in; "
+                    + _RESTART,
+    "post-receive": "taken in; the manager does not answer, and goes on with it when it does",
+}
+#: A manager is asked for a sign of life after so many seconds without one, which it may take 1 s
+#: for; so many times in a row without any it is not waited for.
+LOOK_S, TRIES = 2, 7
+#: Git's client writes nothing before the end, so another one asks for a sign of life meanwhile.
+#: Whatever outlives the hook must not hold git's descriptors: git waits until they are closed.
 _SCRIPT = """#!/bin/sh
 # zedops {version}
 exec 3<&0 4>&1 5>&2
-said=$(git credential-cache --socket {socket} get 2>/dev/null <<END
+watch() {{
+    trap 'kill $at; exit' TERM
+    silent=0
+    while sleep {look_s} 5>&- & at=$!; wait $at; do
+        timeout 1 git credential-cache --socket {socket} get 5>&- & at=$!
+        wait $at; [ $? -eq 124 ] || {{ silent=0; continue; }}
+        silent=$((silent + 1))
+        [ $silent -ne 1 ] || echo '{waits}' >&5
+        [ $silent -lt {tries} ] || {{ kill -ALRM $client; exit; }}
+    done
+}}
+said=$(
+exec 2>/dev/null
+git credential-cache --socket {socket} get <<END &
 hook={name}
 END
-) || [ $? -le 128 ] || said=lost
-case $said in
-    "") exec {fallback} ;;
+client=$!
+watch >/dev/null </dev/null 3<&- 4>&- & watch=$!
+wait $client; ended=$?
+kill $watch
+exit $ended
+)
+ended=$?
+[ $ended -le 128 ] || said=lost
+case $ended:$said in
+    142:*) echo '{hung}' >&2; code=1 ;;
+    *:) exec {fallback} ;;
     *exit=*) code=${{said##*exit=}} ;;
     *) echo '{lost}' >&2; code=1 ;;
 esac
@@ -148,7 +182,8 @@ class Call:
 def script(name: str, version: str, fallback: str) -> str:
     """Write a hook; `fallback` is a command for the shell, which runs this module."""
     return _SCRIPT.format(
-        name=name, version=version, socket=SOCKET, lost=_LOST[name], fallback=fallback
+        name=name, version=version, socket=SOCKET, lost=_LOST[name], fallback=fallback,
+        hung=_HUNG[name], waits=_WAITS, look_s=LOOK_S, tries=TRIES,
     )
 
 
@@ -161,11 +196,30 @@ def of_this_process(name: str) -> Call:
 def connect() -> _socket.socket | None:
     """Reach the running manager; None without one. Hooks run in the hub's directory."""
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    link.settimeout(LOOK_S)
     try:
         link.connect(SOCKET)
+    except BlockingIOError:  # so many wait that there is no room: it is asked, and not heard
+        return link
     except OSError:
         return None
     return link
+
+
+def is_awake() -> bool:
+    """Say whether a manager answers anything at all."""
+    link = connect()
+    if link is None:
+        return False
+    link.settimeout(1)
+    try:
+        link.sendall(b"\n")
+        link.recv(1)
+    except OSError:
+        return False
+    finally:
+        link.close()
+    return True
 
 
 def as_json(value: Any) -> str:
@@ -181,10 +235,24 @@ def as_json(value: Any) -> str:
     )
 
 
-def lines_of(link: _socket.socket) -> Iterator[str]:
-    """Read lines until the other side ends; what is no whole line is none."""
-    held = b""
-    while piece := link.recv(1 << 16):
+def lines_of(link: _socket.socket, say: Callable[[str], None]) -> Iterator[str]:
+    """Read lines until the other side ends; what is no whole line is none.
+
+    TimeoutError where it hangs, after a word.
+    """
+    held, silent = b"", 0
+    while True:
+        try:
+            piece = link.recv(1 << 16)
+        except TimeoutError:
+            silent = 0 if is_awake() else silent + 1
+            if silent == 1:
+                say(_WAITS)
+            if silent == TRIES:
+                raise
+            continue
+        if not piece:
+            return
         *whole, held = (held + piece).split(b"\n")
         for line in whole:
             yield line.decode("utf-8", "replace")
@@ -200,7 +268,7 @@ def ask(
     refused: dict[str, str] = {}
     try:
         link.sendall(as_json(request).encode() + b"\n")
-        for line in lines_of(link):
+        for line in lines_of(link, say):
             word, _, rest = line.partition(" ")
             if word == "say":
                 say(rest)
@@ -211,6 +279,9 @@ def ask(
                 return {"exit": int(rest), "refused": refused}
             elif word == "exit":  # it failed before it could say which: none is taken in
                 return {"exit": int(rest)}
+    except TimeoutError:
+        say(_HUNG[request["do"]])
+        return {"exit": 1}
     except (OSError, ValueError):
         return None
     return None

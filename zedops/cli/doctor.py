@@ -10,6 +10,7 @@ import click
 from zedops import checkout
 from zedops.calls import CheckupReply, CheckupRequest, Finding, Verdict
 from zedops.cli.ask import call, is_managed
+from zedops.cli.door import is_awake
 from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.output import coloured, show_json
 from zedops.clone import Clone
@@ -87,8 +88,9 @@ def _fleet(clone: Clone | None, hub: Hub | None) -> Found:
     yield from (("fleet", each) for each in checkup.check_hub(hub))
     asker = clone or hub.path
     managed = is_managed(asker)
-    yield "fleet", checkup.say_managed(hub, managed=managed)
-    if managed:
+    awake = managed and is_awake(hub.path)
+    yield "fleet", checkup.say_managed(hub, managed=managed, awake=awake)
+    if awake:
         yield from _hosts(asker, hub)
 
 

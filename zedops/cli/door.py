@@ -7,16 +7,23 @@ import json
 import os
 import socket
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from zedops import hook
 from zedops.errors import CommandFailed, HostUnavailable, UsageError, ZedopsError
+from zedops.locks import holder
 
 _GONE = "the manager went away; servers go on"
-#: A manager that hangs is not waited for longer by those who can do without it.
+_WAITS = "the manager does not answer yet; waiting"
+#: So long a command that can do without the manager waits for it.
 _PATIENCE_S = 10.0
+#: So long a command waits for a word, and then asks for a sign of life; later less often.
+_LOOK_S, _LATER_S = 2.0, 10.0
+_SIGN_S = 1.0
 
 
 def near(where: Path) -> Path | None:
@@ -100,8 +107,7 @@ def ask(
     if len(asked) > hook.MAX_LINE:
         raise ZedopsError(f"{len(asked)} bytes are more than the manager takes at once")
     with opened(hub) as link:
-        link.settimeout(patience_s)
-        for line in _replies(link, asked):
+        for line in _replies(hub, link, asked, patience_s):
             reply = json.loads(line)
             if "say" in reply:
                 say(reply["say"])
@@ -110,13 +116,70 @@ def ask(
     raise HostUnavailable(_GONE)
 
 
-def _replies(link: socket.socket, asked: bytes) -> Iterator[bytes]:
+def _replies(
+    hub: Path, link: socket.socket, asked: bytes, patience_s: float | None
+) -> Iterator[bytes]:
+    held, patience = b"", _Patience(hub, patience_s)
     try:
         link.sendall(asked)
-        with link.makefile("rb") as stream:
-            yield from stream
-    except OSError as error:  # it died, or takes too long
+        while True:
+            link.settimeout(patience.wait_s)
+            try:
+                piece = link.recv(1 << 16)
+            except TimeoutError:
+                patience.wear()
+                continue
+            if not piece:
+                return
+            *lines, held = (held + piece).split(b"\n")
+            yield from lines
+    except TimeoutError as error:  # it takes in nothing
+        raise hung(hub) from error
+    except OSError as error:  # it died
         raise HostUnavailable(_GONE) from error
+
+
+class _Patience:
+    """How long a manager is waited for: for ever while it shows signs of life, else not long."""
+
+    def __init__(self, hub: Path, most_s: float | None) -> None:
+        self._hub, self._most_s = hub, most_s
+        self._begun, self._silent = time.monotonic(), 0
+
+    @property
+    def wait_s(self) -> float:
+        """Say when to look for a sign of life."""
+        early = self._silent or time.monotonic() - self._begun < _LATER_S
+        return _LOOK_S if early else _LATER_S
+
+    def wear(self) -> None:
+        """Look for a sign of life; HostUnavailable once there was none for long."""
+        self._silent = 0 if is_awake(self._hub) else self._silent + 1
+        if self._most_s is not None:
+            if self._silent or time.monotonic() - self._begun >= self._most_s:
+                raise hung(self._hub)
+        elif self._silent == 1:
+            sys.stderr.write(f"{_WAITS}\n")
+        elif self._silent >= hook.TRIES:
+            raise hung(self._hub)
+
+
+def is_awake(hub: Path) -> bool:
+    """Say whether a hub's manager answers anything at all."""
+    try:
+        with opened(hub) as link:
+            link.settimeout(_SIGN_S)
+            link.sendall(b"\n")
+            return bool(link.recv(1))
+    except (OSError, HostUnavailable):
+        return False
+
+
+def hung(hub: Path) -> HostUnavailable:
+    """Say that a manager runs and does nothing."""
+    who = holder(hub / "zedops" / "lock")
+    fact = f"the manager on {hub}{who} does not answer; servers go on"
+    return HostUnavailable(f"{fact}; end it and start it again if it stays so")
 
 
 @contextlib.contextmanager
@@ -126,8 +189,11 @@ def opened(hub: Path) -> Iterator[socket.socket]:
     folder = os.open(hub, os.O_RDONLY)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.settimeout(_LOOK_S)
             try:
                 link.connect(f"/proc/self/fd/{folder}/{hook.SOCKET}")
+            except BlockingIOError as error:  # as many wait already as the system lets
+                raise hung(hub) from error
             except OSError as error:
                 remedy = "start it with `zedops up`"
                 raise HostUnavailable(f"no manager is running on {hub}; {remedy}") from error

@@ -18,6 +18,7 @@ from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, Hub
+from zedops.locks import holder
 from zedops.ports import published
 from zedops.quantities import format_duration
 from zedops.settings import Settings
@@ -133,8 +134,11 @@ def _hooks(hub: Hub, remedy: str) -> Finding:
     return Finding.good("hooks", f"of release {__version__}")
 
 
-def say_managed(hub: Hub, *, managed: bool) -> Finding:
+def say_managed(hub: Hub, *, managed: bool, awake: bool) -> Finding:
     """Say whether a manager answers, and what waits if none does."""
+    if managed and not awake:
+        fact = f"runs{holder(hub.runtime / 'lock')} and does not answer; the hosts were not asked"
+        return Finding.wrong("manager", fact, "end it and start it again if it stays so")
     if managed:
         return Finding.good("manager", "answers")
     seen, head = hub.seen(), hub.head()

@@ -40,15 +40,17 @@ def serve(handler: StreamRequestHandler, answer: Answer) -> bool:
             return False
         handler.wfile.write(b"served ")  # from here on nobody else can read what git says
         handler.wfile.flush()
-        code = _answer(call, answer)
+        code = _answer(call, answer, handler.connection)
     handler.wfile.write(b"exit=%d\n" % code)
     handler.wfile.flush()
     return True
 
 
-def _answer(call: hook.Call, answer: Answer) -> int:
+def _answer(call: hook.Call, answer: Answer, link: socket.socket) -> int:
     try:
         request = requests.check(call.read())
+        if _hung_up(link):  # this process was frozen, and the push was refused meanwhile
+            raise BrokenPipeError
     except (hook.Malformed, ZedopsError) as error:
         call.say(f"cannot be checked: {error}")
         return 1
@@ -82,9 +84,13 @@ def _call_of(link: socket.socket, said: BinaryIO) -> Iterator[hook.Call | None]:
         except OSError:
             call = None
         # it waits for its answer, so it is still the process that asked, unless it hung up
-        poll = select.poll()
-        poll.register(link, 0)
-        yield None if poll.poll(0) else call
+        yield None if _hung_up(link) else call
+
+
+def _hung_up(link: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(link, 0)
+    return bool(poll.poll(0))
 
 
 def _name_in(said: BinaryIO) -> str | None:
