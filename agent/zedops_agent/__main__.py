@@ -28,7 +28,9 @@ def run(
     """Keep a fleet's servers running until `end`; ZedopsError if another agent takes over."""
     membership = load(root, fleet)
     host, known = _host(fleet, root, membership)
-    agent = Agent(fleet, host, Engine(), root, PolicyFile(policy), metrics)
+    engine = Engine()
+    engine.greeting()
+    agent = Agent(fleet, host, engine, root, PolicyFile(policy), metrics)
     agent.end = end
     link = _link(agent, membership) if membership else None
     agent.start(link)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import socket
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import docker
 import pytest
@@ -230,17 +232,27 @@ def test_what_an_engine_refuses_while_it_shuts_its_door_is_no_failure(
     gc.collect()
 
 
-def test_without_an_engine_zedops_up_says_so_in_one_line(
+def test_zedops_up_begins_without_an_engine_says_so_and_goes_on_when_there_is_one(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.init()
-    nobody = f"unix://{machine.folder}/nobody.sock"
-    monkeypatch.setenv("DOCKER_HOST", nobody)
-    done = machine.zedops("up", "--data-root", str(machine.data_root), code=1)
-    assert done.stderr == (
-        f"zedops: the Docker Engine at {nobody} does not answer: No such file or directory; "
-        "start it, or name another one in DOCKER_HOST\n"
+    here = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")).path
+    nobody = machine.folder / "nobody.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{nobody}")
+    machine.up()
+    said = machine.log.read_text()
+    assert (
+        f"the Docker Engine at unix://{nobody} does not answer: No such file or directory; "
+        "start it, or name another one in DOCKER_HOST; trying on" in said
     )
+    machine.define("rosewood")
+    machine.git("add", "--all")
+    machine.git("commit", "--quiet", "-m", "rosewood")
+    machine.git("push", "-o", "no-wait")
+    machine.wait_for(lambda: machine.state("rosewood").get("status") == "pending")
+    nobody.symlink_to(here)
+    machine.wait_for(lambda: machine.state("rosewood").get("status") == "running")
+    assert "Traceback" not in machine.log.read_text()
 
 
 def test_what_happened_while_agent_and_engine_were_away_is_found_at_the_start(

@@ -1,4 +1,4 @@
-"""A manager that runs and does nothing, as one that was frozen: said soon, waited for not for ever."""
+"""A manager that runs and does nothing, as one that was frozen: told soon, not waited for long."""
 
 from __future__ import annotations
 

@@ -70,6 +70,7 @@ def up_command(
     agent_metrics = AgentMetrics(metrics.registry)
     hub, local = find_fleet(fleet, remote), LocalBus()
     engine = Engine()
+    greeting = engine.greeting()
     root = (data_root or default_data_root()).absolute()
     # an agent that works here already has a manager: leave the hub to that one
     Store(root, hub.read_settings().name).close()
@@ -90,7 +91,7 @@ def up_command(
             others = f" Other hosts reach it at {found.where}." if found.where else ""
             announce(
                 f"fleet {settings.name!r}: {count} server{'' if count == 1 else 's'}, host {name}, "
-                f"Docker Engine {engine.version()}.{others} Ctrl-C ends zedops, not the servers.",
+                f"{greeting}.{others} Ctrl-C ends zedops, not the servers.",
                 "started", fleet=settings.name, host=name, servers=count,
             )
             try:

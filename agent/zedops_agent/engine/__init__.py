@@ -9,6 +9,7 @@ what a container says `streams`, how busy it is `stats`.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -22,7 +23,7 @@ import docker.utils
 
 from zedops import faults
 from zedops.calls import Belonging, Sample, Shape
-from zedops.errors import EngineFailed, LookOutdated
+from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
 from zedops.model import Stop
 from zedops_agent import facts
 from zedops_agent.beyond import Usual
@@ -38,6 +39,8 @@ from zedops_agent.stops import Stopped, Stopping
 _RUNS = ("remove a running container", "container is running")
 #: Judges by a container's labels.
 IsOurs = Callable[[Mapping[str, str]], bool]
+log = logging.getLogger(__name__)
+
 #: How long after a start the Engine may take to show the ports.
 _PORTS_S = 2.0
 #: To list who is in a network makes the Engine go through all containers there are.
@@ -63,12 +66,28 @@ class Engine:
 
     def __init__(self, url: str | None = None) -> None:
         self.connection = Connection(url)
-        self._api = self.connection.api
         self._images = cache(lambda reference: Joint(partial(self._image, reference)))
         self._networks = cache(lambda reference: Joint(partial(self._network, reference)))
         self._subscription: Subscription | None = None
         self._closed = False
-        self._claims = Claims(self._api)
+        self._claims = Claims(self.connection)
+
+    @property
+    def _api(self) -> docker.APIClient:
+        return self.connection.api
+
+    def greeting(self) -> str:
+        """Name the Engine for people; one that does not answer yet is tried again elsewhere.
+
+        EngineUnreachable where this user may not use it.
+        """
+        try:
+            return f"Docker Engine {self.version()}"
+        except EngineUnreachable as error:
+            if not self.connection.may_answer(error):
+                raise
+            log.warning("%s; trying on", error)
+            return "its Docker Engine does not answer yet"
 
     @translated
     def version(self) -> str:
@@ -372,4 +391,4 @@ class Engine:
         self._closed = True
         if self._subscription is not None:
             self._subscription.close()
-        self._api.close()
+        self.connection.close()

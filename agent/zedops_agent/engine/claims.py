@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import docker
 import docker.errors
 
 from zedops_agent import facts
+from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import FLEET, SERVER_ID, Binding
 
 
@@ -38,8 +38,8 @@ class Claimed:
 class Claims:
     """Knows what each container was given, which never changes. Safe from several threads."""
 
-    def __init__(self, api: docker.APIClient) -> None:
-        self._api = api
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._bindings: dict[str, tuple[Binding, ...]] = {}
         #: Of containers that are being made, by name.
         self._making: dict[str, tuple[Binding, ...]] = {}
@@ -78,7 +78,7 @@ class Claims:
     def _list(self, fleet: str) -> list[Bound]:
         """List them. The Engine lets nobody inspect a container that starts: ours are known."""
         before = list(self._bindings)
-        listed = {each["Id"]: each for each in self._api.containers(all=True)}
+        listed = {each["Id"]: each for each in self._connection.api.containers(all=True)}
         for gone in [key for key in before if key not in listed]:
             self._bindings.pop(gone, None)
         found = []
@@ -90,7 +90,7 @@ class Claims:
             bindings = self._bindings.get(key, made_with)
             if bindings is None:
                 try:
-                    bindings = facts.bindings(self._api.inspect_container(key))
+                    bindings = facts.bindings(self._connection.api.inspect_container(key))
                 except docker.errors.NotFound:
                     continue
                 self._bindings[key] = bindings

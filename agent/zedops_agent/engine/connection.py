@@ -10,6 +10,7 @@ import errno
 import functools
 import os
 import pwd
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPException
@@ -93,18 +94,45 @@ class Connection:
         kwargs = docker.utils.kwargs_from_env() if url is None else {"base_url": url}
         self._url = kwargs.get("base_url", "unix:///var/run/docker.sock")
         self._connect = functools.partial(_Client, **kwargs)
+        self._socket = _socket_in(self._url)
+        self._made: _Client | None = None
+        self._making = threading.Lock()
+
+    @property
+    def api(self) -> _Client:
+        """Give the client, made when it is first needed. EngineUnreachable where none answers."""
+        made = self._made
+        if made is not None:
+            return made
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def _make(self) -> _Client:
         try:
-            self.api = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=_POOL)
-        except docker.errors.DockerException as error:
+            if self._socket is not None:
+                self._ping(self._socket)  # one that hangs would be waited for much longer below
+            made = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=_POOL)
+        except _NO_ANSWER as error:
             raise EngineUnreachable(f"{self.gone(error)}; {_remedy(error)}") from error
-        adapter = self.api.get_adapter(self.api.base_url)
-        self._socket = adapter.socket_path if isinstance(adapter, UnixHTTPAdapter) else None
         if self._socket is not None:
             # a third of a request's time was looking for proxies and passwords in the environment
-            self.api.trust_env = False
+            made.trust_env = False
             pool = _OnePool(f"http+unix://{self._socket}", _TIMEOUT_S, max_pool_size=_POOL)
-            self.api.mount(self.api.base_url, pool)
-            self.api.pool = pool
+            made.mount(made.base_url, pool)
+            made.pool = pool
+        return made
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        if self._made is not None:
+            self._made.close()
+
+    @staticmethod
+    def may_answer(error: EngineUnreachable) -> bool:
+        """Say whether trying again can help: not where this user may not use the Engine."""
+        return error.__cause__ is None or _why(error.__cause__) != _NOT_ALLOWED
 
     def gone(self, error: Exception) -> EngineUnreachable:
         """Say that the Engine cannot be reached, in the system's own words."""
@@ -125,14 +153,24 @@ class Connection:
     def _knock(self) -> None:
         try:
             if self._socket is not None:  # a client of docker-py's takes four times as long
-                with closing(UnixHTTPConnection("", self._socket, _KNOCK_S)) as link:
-                    link.request("GET", "/_ping")
-                    link.getresponse()
+                self._ping(self._socket)
                 return
             with closing(self._connect(version=self.api.api_version, timeout=_KNOCK_S)) as fresh:
                 fresh.ping()
         except _NO_ANSWER as error:
             raise self.gone(error) from error
+
+    @staticmethod
+    def _ping(socket: str) -> None:
+        with closing(UnixHTTPConnection("", socket, _KNOCK_S)) as link:
+            link.request("GET", "/_ping")
+            link.getresponse()
+
+
+def _socket_in(url: str) -> str | None:
+    """Find the path in the address of an Engine on this host; None for any other address."""
+    scheme, _, path = url.partition("://")
+    return f"/{path.lstrip('/')}" if scheme in ("unix", "http+unix") and path else None
 
 
 def translated(call: F) -> F:
