@@ -9,6 +9,9 @@ from collections.abc import Iterable
 
 #: A host that said nothing for so long is lost: two heartbeats, and time for a third to be late.
 SILENT_S = 22.0
+#: A manager that did not look for so long was frozen itself, or overloaded: hosts may have spoken
+#: meanwhile, and one in the same process was frozen with it.
+FROZEN_S = 4.0
 
 
 class Presence:
@@ -18,6 +21,7 @@ class Presence:
         self._heard: dict[str, float] = {}
         self._awaited: dict[str, float] = {}
         self._lost: set[str] = set()
+        self._looked: float | None = None
 
     def hear(self, host: str, now_s: float) -> None:
         """Take a sign of life."""
@@ -37,7 +41,14 @@ class Presence:
         return host in self._lost
 
     def miss(self, hosts: Iterable[str], now_s: float) -> list[str]:
-        """Name those of `hosts` that are lost since the last time this was asked."""
+        """Name those of `hosts` that are lost since the last time this was asked.
+
+        Time in which nobody asked counts for no host's silence.
+        """
+        before, self._looked = self._looked, now_s
+        if before is not None and now_s - before > FROZEN_S:
+            for times in (self._heard, self._awaited):
+                times |= {host: min(at + now_s - before, now_s) for host, at in times.items()}
         missed = []
         for host in hosts:
             last = self._heard.get(host, self._awaited.setdefault(host, now_s))
