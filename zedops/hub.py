@@ -235,7 +235,9 @@ class Hub:
         known, head = self.recall(_IDENTITY), self.head()
         if known or head is None:
             return known or ""
-        first = self.repository.run("rev-list", "--first-parent", "--max-parents=0", head)
+        first = self.repository.run(
+            "rev-list", "--first-parent", "--max-parents=0", "--end-of-options", head
+        )
         self.remember(_IDENTITY, first.split()[-1][:16])
         return first.split()[-1][:16]
 
