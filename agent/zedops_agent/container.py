@@ -111,11 +111,16 @@ def uncovered(definition: Definition, image: observed.Image) -> str | None:
     return f"{fact}; add the path to `volumes:` to keep what is in it"
 
 
-def restart_policy(definition: Definition, volumes: Iterable[DataVolume]) -> str:
-    """Say who starts a server again: the Engine, or the agent after a look."""
+def restart_policy(
+    definition: Definition, volumes: Iterable[DataVolume], *, forbidden: bool = False
+) -> str:
+    """Say who starts a server again: the Engine, or the agent after a look.
+
+    The Engine asks no policy: one that is `forbidden` is not its to start.
+    """
     sourced = any(volume.source is not None for volume in definition.volumes.values())
     may_vanish = sourced or any(each.may_vanish for each in volumes)
-    return RESTARTED_BY_AGENT if may_vanish else RESTART_POLICY
+    return RESTARTED_BY_AGENT if may_vanish or forbidden else RESTART_POLICY
 
 
 def ceilings(definition: Definition, restart_policy: str = RESTART_POLICY) -> Ceilings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from zedops_agent.listing import Listing
 from zedops_agent.markers import Owner
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Presence
 from zedops_agent.pace import Pace
+from zedops_agent.policy import Forbidden, PolicyFile
 from zedops_agent.root import Root
 from zedops_agent.secrets import Secrets, is_stale
 
@@ -25,8 +26,10 @@ class Lookout:
     """Where one server's things are on this host, and what they show."""
 
     def __init__(
-        self, fleet: str, engine: Engine, root: Root, secrets: Secrets, pace: Pace
+        self, fleet: str, engine: Engine, root: Root, secrets: Secrets, pace: Pace,
+        policy: PolicyFile, adopted: Callable[[], Collection[str]],
     ) -> None:
+        self._policy, self._adopted = policy, adopted
         self._fleet, self._engine = fleet, engine
         self._data_root, self._root = root, root.path
         self._secrets, self._pace = secrets, pace
@@ -85,7 +88,17 @@ class Lookout:
             Presence.UNKNOWN if root_gone else data.look_home(self._root, want.id),
             self._candidate(want) if adopted is None and want.definition.adopt else None,
             root_gone,
+            self._forbidden(want) if containers and not want.goal.ends else None,
         )
+
+    def _forbidden(self, want: DesiredServer) -> str | None:
+        """Say what the host's owner does not allow of a server as it is wanted."""
+        places, find = self.places(want), self._engine.network
+        try:
+            self._policy.check(self._fleet, want.definition, places, find, self._adopted())
+        except Forbidden as error:
+            return str(error)
+        return None
 
     def look_at_root(self) -> str | None:
         """Say why the data root cannot be the one that was there before; None: it is."""

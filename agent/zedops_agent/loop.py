@@ -74,7 +74,10 @@ class Agent:
         self._root = Root(root, self._was_used)
         self._root.close_to_others()
         self._root_gone: str | None = None
-        self._lookout = Lookout(fleet, engine, self._root, secrets, self._pace)
+        self._lookout = Lookout(
+            fleet, engine, self._root, secrets, self._pace, policy, lambda: self._store.adopted
+        )
+        self._policy, self._policy_was = policy, policy.stamp()
         self._document: DesiredDocument | None = self._store.load_desired()
         owns = Ownership(fleet, root, self._store, lambda: self._document)
         self._survey = Survey(
@@ -336,7 +339,8 @@ class Agent:
             with contextlib.suppress(EngineFailed):  # where a named volume is, only it knows
                 if self._lookout.has_changed(want):
                     changed.add(key)
-        self._schedule.mark_idle(changed)
+        was, self._policy_was = self._policy_was, self._policy.stamp()
+        self._schedule.mark_idle(changed if was == self._policy_was else self._ids())
 
     def _keep_lock(self) -> None:
         """End the work once another agent has this one's place."""

@@ -163,6 +163,8 @@ class Observed:
     candidate: Candidate | None = None
     #: Why the data root cannot be the one that was there before; None: it is.
     root_gone: str | None = None
+    #: What the host's owner does not allow of a server that has a container; None: all of it.
+    forbidden: str | None = None
 
     @property
     def data_exists(self) -> bool | None:

@@ -245,28 +245,39 @@ def _resolved(key: str, path: Path) -> Path:
         raise EngineFailed(f"{fact}: {error.__class__.__name__}; correct `source:`") from error
 
 
+class Forbidden(EngineFailed):
+    """The host's owner does not allow it, or wrote a policy that cannot be read."""
+
+
 @dataclass(frozen=True)
 class PolicyFile:
     """The policy as its owner has it now."""
 
     path: Path = DEFAULT_PATH
 
+    def stamp(self) -> bytes | None:
+        """Tell one text of it from another; None: it is not there, or cannot be read."""
+        try:
+            return disk.read(self.path)
+        except OSError:
+            return None
+
     def read(self) -> Policy:
-        """Read it. EngineFailed where it is there and makes no sense."""
+        """Read it. Forbidden where it is there and makes no sense."""
         try:
             return _understood(disk.read(self.path))
         except FileNotFoundError:
             return Policy()
         except (OSError, ValueError, yaml.YAMLError, ValidationError) as error:
             reason = " ".join(str(error).split())
-            raise EngineFailed(f"{self.path} cannot be used: {reason}") from error
+            raise Forbidden(f"{self.path} cannot be used: {reason}") from error
 
     def check(
         self, fleet: str, definition: Definition, places: Mapping[str, Path | None],
         find: Callable[[str], Network | None], adopted: Collection[str] = (),
         adopting: str | None = None,
     ) -> None:
-        """Refuse what the host does not allow; EngineFailed names all of it, and the ways out.
+        """Refuse what the host does not allow; Forbidden names all of it, and the ways out.
 
         `find` looks for a network; `adopted` are ids of containers, `adopting` is the name of one.
         """
@@ -280,7 +291,7 @@ class PolicyFile:
         if refused:
             facts = "; ".join(each.fact for each in refused)
             lines = ", ".join(f"`{each.line}`" for each in refused)
-            raise EngineFailed(f"{facts}; its owner can add {lines} to {self.path}")
+            raise Forbidden(f"{facts}; its owner can add {lines} to {self.path}")
 
     def check_purge(self) -> None:
         """Refuse to remove data where the host's owner keeps it."""

@@ -54,7 +54,7 @@ def keep(
         if previous is not None and previous.name == name:  # the change was taken back at once
             steps.append(Rename(previous.id, f"{name}-superseded", "superseded"))
         steps.append(Rename(current.id, name, "renamed"))
-    wanted = ceilings(want.definition, restart_policy(want.definition, seen.volumes))
+    wanted = ceilings(want.definition, _restarts(want, seen))
     if handed_over := left_to_agent(want, seen, current):
         steps += handed_over
     elif _is_changed(wanted, current):
@@ -70,6 +70,8 @@ def keep(
     else:
         more, said = _run(want, seen, current, memory)
         steps, note = steps + more, said or note
+        if seen.forbidden is not None and current.up:
+            note = f"it runs on, and is not started again: {seen.forbidden}"
     started_at = began(memory, current.started_at, now) if current.started_at else now
     if current.running and seen.data_exists is False and seen.volumes:
         soon = started_at + timedelta(seconds=FIRST_DATA_S)
@@ -87,14 +89,20 @@ def keep(
     return Plan(tuple(steps), again_at, note)
 
 
+def _restarts(want: DesiredServer, seen: Observed) -> str:
+    forbidden = seen.forbidden is not None
+    return restart_policy(want.definition, seen.volumes, forbidden=forbidden)
+
+
 def left_to_agent(want: DesiredServer, seen: Observed, current: Container | None) -> list[Step]:
     """Take a container from the Engine, which would start it over a bare mount point."""
     shown = current.ceilings if current is not None else None
     if current is None or shown is None or shown.restart_policy == RESTARTED_BY_AGENT:
         return []
-    if restart_policy(want.definition, seen.volumes) != RESTARTED_BY_AGENT:
+    if _restarts(want, seen) != RESTARTED_BY_AGENT:
         return []
-    cause = "the Engine must not start it by itself: its disk may be away"
+    why = "its disk may be away" if seen.forbidden is None else "its host does not allow it"
+    cause = f"the Engine must not start it by itself: {why}"
     return [Update(current.id, replace(shown, restart_policy=RESTARTED_BY_AGENT), cause)]
 
 
@@ -130,7 +138,7 @@ def _run(
             return [], "paused outside zedops; left so by `drift: report`"
         return [Unpause(current.id, "paused outside zedops")], None
     # only the agent starts such a server again, after a crash and a reboot as well
-    by_agent = restart_policy(want.definition, seen.volumes) == RESTARTED_BY_AGENT
+    by_agent = _restarts(want, seen) == RESTARTED_BY_AGENT
     if current.phase is Phase.EXITED and left_alone and not by_agent:
         return [], "stopped outside zedops; left so by `drift: report`"
     reached = memory.goal is want.goal and current.phase is Phase.EXITED

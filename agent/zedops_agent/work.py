@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -14,7 +15,14 @@ from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated, NotKept
 from zedops.model import SecretsAs, Stop
 from zedops.wire import DesiredServer
 from zedops_agent import data, files, removal
-from zedops_agent.container import Handed, create_arguments, is_ours, restart_policy, uncovered
+from zedops_agent.container import (
+    RESTARTED_BY_AGENT,
+    Handed,
+    create_arguments,
+    is_ours,
+    restart_policy,
+    uncovered,
+)
 from zedops_agent.engine import Engine, PortsMissing
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
@@ -139,7 +147,7 @@ class Workshop:
 
     def _require(self, step: Step, want: DesiredServer, seen: Observed) -> None:
         """See that the host's owner allows a step, and that the data is where the look saw it."""
-        if isinstance(step, _BRINGS_UP):
+        if isinstance(step, _BRINGS_UP) and not _only_hands_over(step, seen):
             taken = seen.candidate.name if isinstance(step, Adopt) and seen.candidate else None
             places, adopted = self._lookout.places(want), self._store.adopted
             network = self._engine.network
@@ -279,7 +287,7 @@ class Workshop:
         blank = [each for each in image.labels if is_ours(each) or not policy.gives(each)]
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets, blank,
-            restart_policy(want.definition, seen.volumes),
+            restart_policy(want.definition, seen.volumes),  # forbidden, none is made
             self._owns.hub,
         )
         made = partial(self._lookout.made, want.id)
@@ -345,6 +353,16 @@ class Workshop:
 def _asked_for(want: DesiredServer) -> tuple[object, ...]:
     definition = want.definition
     return want.goal, want.name, want.hash, definition.restart, definition.rebuild
+
+
+def _only_hands_over(step: Step, seen: Observed) -> bool:
+    """Say whether a step only takes a container's restarts from the Engine."""
+    if not isinstance(step, Update) or step.ceilings.restart_policy != RESTARTED_BY_AGENT:
+        return False
+    shown = next((each.ceilings for each in seen.containers if each.id == step.container), None)
+    return shown is not None and step.ceilings == replace(
+        shown, restart_policy=RESTARTED_BY_AGENT
+    )
 
 
 def _how_to_be_known(image: str, said: str) -> str:

@@ -66,6 +66,29 @@ def test_a_policy_that_was_tightened_starts_nothing_that_it_forbids(host: Host) 
     assert not host.container("rosewood")["State"]["Running"]
 
 
+@pytest.mark.parametrize("policy", ["images: ['docker.io/library/other']\n", "nonsense: [\n"])
+def test_what_a_policy_forbids_the_engine_does_not_start_again_either(
+    host: Host, policy: str
+) -> None:
+    """The Engine asks no policy: after a crash or a reboot it is left to the agent."""
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+
+    def restarts() -> str:
+        return str(host.container("rosewood")["HostConfig"]["RestartPolicy"]["Name"])
+
+    assert restarts() == "unless-stopped"
+    started = host.container("rosewood")["State"]["StartedAt"]
+    host.policy.write_text(policy)
+    host.until(lambda: restarts() == "no")
+    said = host.wait(server, lambda each: each.note)
+    assert "it runs on, and is not started again" in str(said.note)
+    assert host.container("rosewood")["State"]["StartedAt"] == started
+    host.policy.write_text("")
+    host.until(lambda: restarts() == "unless-stopped")
+    assert host.container("rosewood")["State"]["StartedAt"] == started
+
+
 def test_data_is_not_removed_where_its_owner_keeps_it(host: Host) -> None:
     server = host.want("rosewood", WORLD)
     host.wait_started(server, 1)

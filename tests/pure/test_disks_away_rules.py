@@ -154,6 +154,23 @@ def test_a_container_that_the_engine_could_start_over_nothing_is_taken_from_it()
     assert planned(sourced(), see(replace(left, ceilings=shown(RESTARTED_BY_AGENT)))) == "nothing"
 
 
+def test_a_container_that_its_host_forbids_runs_on_and_is_taken_from_the_engine() -> None:
+    cause = "the Engine must not start it by itself: its host does not allow it"
+    left = container(ceilings=shown(RESTART_POLICY))
+    for drift in Drift:
+        assert planned(wanted(drift=drift), replace(see(left), forbidden="no")) == (
+            f"update new to {shown(RESTARTED_BY_AGENT)} ({cause})\n"
+            "note: it runs on, and is not started again: no"
+        )
+    taken = see(replace(left, ceilings=shown(RESTARTED_BY_AGENT)))
+    assert planned(wanted(), replace(taken, forbidden="no")) == (
+        "note: it runs on, and is not started again: no"
+    )
+    assert planned(wanted(), taken) == (
+        f"update new to {shown(RESTART_POLICY)} (its limits were changed outside zedops)"
+    )
+
+
 def test_what_only_the_agent_starts_comes_back_after_a_reboot_whatever_drift_says() -> None:
     ended = container(Phase.EXITED, ceilings=shown(RESTARTED_BY_AGENT))
     for drift in Drift:
