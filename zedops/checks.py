@@ -30,6 +30,9 @@ from zedops.validation import MAX_PROBLEMS
 #: A server that takes longer to save hangs; an update, a deletion or a shutdown would wait for it.
 LONGEST_GRACE_S = 3600.0
 
+#: Networks that are none of a container's own: the host's, and none at all.
+_ALONE = ("host", "none")
+
 
 def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
     """Find everything wrong with the changed paths, each against the whole fleet."""
@@ -52,6 +55,7 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
             resolved, found = fleet.resolve(each)
             problems += found
             problems += _image_problems(each, resolved.image if resolved else "")
+            problems += _network_problems(fleet, each)
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
     problems += _name_problems(fleet, paths)
     problems += _port_problems(fleet, living)
@@ -114,6 +118,27 @@ def _stop_problems(fleet: Fleet, document: Document) -> list[Problem]:
         fact = f"{format_duration(stop.grace)} is longer than {format_duration(LONGEST_GRACE_S)}"
         remedy = "say how long a save takes at worst, e.g. 2m: nothing else happens meanwhile"
         problems.append(document.problem(("stop", "grace"), fact, remedy))
+    return problems
+
+
+def _network_problems(fleet: Fleet, document: Document) -> list[Problem]:
+    """Find what no Engine makes: ports, or more networks, beside one that is no network of its own.
+
+    Docker Engine API, `HostConfig.NetworkMode`.
+    """
+    definition = fleet.resolve(document)[0]
+    networks = definition.networks if definition else ()
+    alone = [each for each in networks if each in _ALONE or each.startswith("container:")]
+    if not alone:
+        return []
+    problems = []
+    if len(networks) > 1:
+        fact = f"{alone[0]!r} cannot be joined together with other networks"
+        problems.append(document.problem(("networks",), fact, "remove it, or the others"))
+    for key, _ in published(fleet, document):
+        fact = f"cannot be published in the network {alone[0]!r}"
+        remedy = "write `publish: none`" if alone[0] == "host" else "remove it"
+        problems.append(document.problem(("ports", key), fact, f"{remedy}, or change `networks:`"))
     return problems
 
 

@@ -68,6 +68,7 @@ WITHIN = {
     "data.made": Effect.DISK,  # a server's directory is there, and says nothing of whose it is
     "data.marked": Effect.DISK,  # a marker is written
     "create.made": Effect.ENGINE,  # the container is there, not in its networks
+    "join.left": Effect.ENGINE,  # the container is out of a network that it is to be in again
     "start.handed": Effect.ENGINE,  # its secrets are in memory, it does not run
     "stop.signalled": Effect.ENGINE,  # it was told to end and has not
     "name.cleared": Effect.ENGINE,  # whoever had the name has another one

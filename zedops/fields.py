@@ -37,7 +37,14 @@ _MAX_LINE = 32 * 1024
 _SOURCE = re.compile(r"/[^\0]*|[A-Za-z0-9][A-Za-z0-9_.-]*")
 #: So many different ones of a kind are remembered, none as long as this, and then all forgotten.
 _MOST_KEPT, _LONG = 4096, 500
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
+#: As the Engine reads it (github.com/distribution/reference, `regexp.go`).
+_IMAGE_HINT = "write e.g. ghcr.io/owner/name:tag, in lower case and without https://"
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_IMAGE = re.compile(
+    rf"(?=[A-Za-z0-9._/:@-]{{1,255}}$)(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?/)?{_PART}(?:/{_PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@[A-Za-z0-9]+:[0-9a-fA-F]+)?"
+)
 #: What git, the Engine and zedops call things by: none can be an option of a command.
 COMMIT = re.compile(r"[0-9a-f]{4,64}")
 CONTAINER = re.compile(r"[0-9a-f]{12,64}")
@@ -198,7 +205,7 @@ Bytes = Annotated[
 ]
 Image = Annotated[
     str,
-    _matching(_IMAGE, "an image reference; write e.g. registry/name:tag, without spaces"),
+    _matching(_IMAGE, f"an image reference; {_IMAGE_HINT}"),
     _shaped(_IMAGE),
 ]
 

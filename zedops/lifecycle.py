@@ -45,6 +45,11 @@ MOVES: dict[Status, frozenset[Status]] = {
 SETTLED = frozenset({_S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED, _S.DELETED})
 
 
+#: How messages begin, and end, that hold only as long as their cause.
+NOT_APPLIED, UNHEALTHY = "the new definition is not applied: ", "unhealthy: "
+NOT_AGAIN, LEFT_SO = "it runs on, and is not started again: ", "left so by `drift: report`"
+
+
 class IllegalMove(ZedopsError):
     """A status that cannot follow the one before it."""
 
@@ -142,8 +147,15 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
         facts["commit"] = report.about
     message = _message(status, report, goal)
     if message is None and status is state.status:
-        message = state.message
+        is_over = report.activity is None and _holds_on(state.message)
+        message = None if is_over else state.message
     return _moved(state, status, report.at, **facts, message=message)
+
+
+def _holds_on(message: str | None) -> bool:
+    """Say whether a message tells of what is so as long as it is said; others tell what was."""
+    said = message or ""
+    return said.startswith((NOT_APPLIED, NOT_AGAIN, UNHEALTHY)) or said.endswith(LEFT_SO)
 
 
 def _named(container: ContainerFacts) -> dict[str, object]:
@@ -161,7 +173,9 @@ def _status(state: State, report: ServerReport, goal: Goal) -> Status:
         gone = container is None and report.activity is None and report.failure is None
         return Status.DELETED if gone else Status.DELETING
     if report.failure is not None:
-        return Status.FAILED
+        # nothing has to be made for a stop
+        rests = goal is Goal.STOPPED and container is not None and not container.running
+        return Status.STOPPED if rests else Status.FAILED
     if report.data_lost and (container is None or not container.running):
         return Status.MISSING
     if report.activity is Activity.CREATING:
@@ -174,6 +188,8 @@ def _status(state: State, report: ServerReport, goal: Goal) -> Status:
 
 
 def _message(status: Status, report: ServerReport, goal: Goal) -> str | None:
+    if status is Status.STOPPED and report.failure:
+        return brief(f"{NOT_APPLIED}{report.failure}")
     if said := report.failure or report.note:
         return brief(said)
     container = report.container

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from zedops.fleet import Fleet
-from zedops.lifecycle import due, purges_data
+from zedops.lifecycle import UNHEALTHY, due, purges_data
 from zedops.model import Status
 from zedops.quantities import format_duration
 from zedops.settings import Event
@@ -41,6 +41,8 @@ def of_commit(message: str) -> list[Notice]:
         moves = group.get("transition", "").split(" → ")[1:]
         name = group["server"]
         why = reasons.get(name, "")
+        if not moves and why.startswith(UNHEALTHY):
+            found.append(Notice(Event.FAILED, f"{name} is {why}"))
         for at, move in enumerate(moves):
             is_last = at == len(moves) - 1
             event = _EVENTS.get(Status(move))

@@ -58,7 +58,7 @@ def create_arguments(
     as_files = definition.secrets_as is SecretsAs.FILES
     config: dict[str, Any] = {
         "name": name,
-        "image": definition.image,
+        "image": image.id if image.made_by_id else definition.image,
         "command": list(definition.command) if definition.command is not None else None,
         "environment": {**definition.env, **({} if as_files else secrets.values)},
         "hostname": definition.hostname,
@@ -121,6 +121,14 @@ def restart_policy(
     sourced = any(volume.source is not None for volume in definition.volumes.values())
     may_vanish = sourced or any(each.may_vanish for each in volumes)
     return RESTARTED_BY_AGENT if may_vanish or forbidden else RESTART_POLICY
+
+
+def own_networks(definition: Definition) -> tuple[str, ...]:
+    """Name the networks that a container joins; the host's, and another container's, are none."""
+    return tuple(
+        each for each in definition.networks
+        if each not in ("host", "none", "default") and not each.startswith("container:")
+    )
 
 
 def ceilings(definition: Definition, restart_policy: str = RESTART_POLICY) -> Ceilings:

@@ -19,6 +19,7 @@ from zedops_agent.beyond import Usual, unsaid
 from zedops_agent.observed import (
     DEFINITION,
     FLEET,
+    LIFTED,
     REBUILD,
     SECRET_NAMES,
     SECRETS,
@@ -56,14 +57,24 @@ def container(facts: Mapping[str, Any]) -> Container:
         restart_count=facts["RestartCount"],
         error=state["Error"],
         ceilings=Ceilings(
-            host.get("Memory") or 0,
+            _memory(host),
             host.get("NanoCpus") or 0,
             host.get("PidsLimit") or 0,
             host["RestartPolicy"]["Name"],
         ),
         bound=frozenset(_bindings(facts["NetworkSettings"].get("Ports"))),
         pid=state.get("Pid") or 0,
+        networks=frozenset(
+            (name, (each or {}).get("NetworkID") or "")
+            for name, each in (facts["NetworkSettings"].get("Networks") or {}).items()
+        ),
+        unhealthy=(state.get("Health") or {}).get("Status") == "unhealthy",
     )
+
+
+def _memory(host: Mapping[str, Any]) -> int:
+    limit: int = host.get("Memory") or 0
+    return 0 if limit >= LIFTED else limit
 
 
 def _secrets_at(facts: Mapping[str, Any]) -> str:
@@ -78,7 +89,7 @@ def image(facts: Mapping[str, Any]) -> Image:
     entrypoint, volumes = config.get("Entrypoint") or (), config.get("Volumes") or ()
     return Image(
         facts["Id"], config.get("User") or "", tuple(entrypoint), tuple(sorted(volumes)),
-        tuple(sorted(config.get("Labels") or ())),
+        tuple(sorted(config.get("Labels") or ())), unpublished=not facts.get("RepoDigests"),
     )
 
 
@@ -156,7 +167,7 @@ def shape(
         hostname=_hostname(facts),
         networks=_networks(facts),
         cap_add=tuple(sorted(each.removeprefix("CAP_") for each in host.get("CapAdd") or ())),
-        memory_bytes=host.get("Memory") or 0,
+        memory_bytes=_memory(host),
         nano_cpus=host.get("NanoCpus") or 0,
         stop_signal=_stop_signal(config, image_config),
         grace_s=float(config["StopTimeout"]) if config.get("StopTimeout") else None,

@@ -11,6 +11,7 @@ from zedops.errors import LookOutdated, RootGone
 from zedops.wire import DesiredServer, Goal
 from zedops_agent import data, files, seats
 from zedops_agent.adoption import differences
+from zedops_agent.container import own_networks
 from zedops_agent.engine import Engine
 from zedops_agent.engine.events import Event
 from zedops_agent.listing import Listing
@@ -89,6 +90,7 @@ class Lookout:
             self._candidate(want) if adopted is None and want.definition.adopt else None,
             root_gone,
             self._forbidden(want) if containers and not want.goal.ends else None,
+            self._look_at_networks(want, containers),
         )
 
     def _forbidden(self, want: DesiredServer) -> str | None:
@@ -118,6 +120,16 @@ class Lookout:
         for each in self.look_at_data(want):
             if each.key in held and each.marker is not Presence.PRESENT:
                 raise LookOutdated(f"volume {each.key!r} is not there any more")
+
+    def _look_at_networks(
+        self, want: DesiredServer, containers: list[Container]
+    ) -> dict[str, str | None]:
+        """Ask for the ids of networks that a container may have lost: not while it runs in them."""
+        asked: set[str] = set()
+        for each in containers:
+            known = {name for name, _ in each.networks} if each.running else set()
+            asked |= set(own_networks(want.definition)) - known
+        return {name: self._engine.network_id(name) for name in sorted(asked)}
 
     def has_changed(self, want: DesiredServer) -> bool:
         """Say whether data or secrets are not what the newest look showed: 0.04 ms."""

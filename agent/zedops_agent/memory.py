@@ -65,6 +65,7 @@ class Memory(Message):
     created: bool = False  #: a container was made from a definition at least once
     data_seen: tuple[str, ...] = ()  #: data volumes that held something at least once
     goal: Goal | None = None  #: the goal last reached
+    name: str = ""  #: the server's name then
     applied: str = ""  #: hash of the definition with which it was reached
     restart: str | None = None  #: the restart token last answered
     restarting: Restarting | None = None
@@ -76,6 +77,8 @@ class Memory(Message):
     ended: datetime | None = None  #: start of the run whose end was counted without the Engine
     proven: str | None = None  #: id of the container that last ran for long enough
     bad: str = ""  #: hash of the definition that failed before this one
+    ran: dict[str, str] = Field(default={})  #: image id that ran last, by the definition's name
+    rebuilt: str | None = None  #: the rebuild token last answered
     adopted: str | None = None  #: id of the container that was taken over from somebody else
     counted: tuple[str, int] = ("", 0)  #: container and its restart count at the last look
     ahead: tuple[datetime, datetime] | None = None  #: a start in the future, and when it was seen
@@ -122,6 +125,7 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
         if current.started_at is not None and began(memory, current.started_at, now) > now:
             update["ahead"] = (current.started_at, now)
         update |= _count_crashes(memory, want, current, now)
+        update |= _images(memory, want, current, now)
     proven = [each.id for each in seen.containers if ran_s(memory, each, now) >= PROVEN_S]
     if proven and memory.proven not in proven:
         update["proven"] = proven[0]
@@ -131,6 +135,20 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
 
 def _goes_on(stop: Stopping, seen: Observed) -> bool:
     return any(stop.is_of(each) and each.up for each in seen.containers)
+
+
+def _images(
+    memory: Memory, want: DesiredServer, current: Container, now: datetime
+) -> dict[str, object]:
+    """Note which image runs; the one before it is known until this one has proven itself."""
+    if not current.running or not current.image:
+        return {}
+    ran = {want.definition.image: current.image}
+    if ran_s(memory, current, now) < PROVEN_S:
+        ran = {**memory.ran, **ran}
+    rebuilt = want.definition.rebuild
+    known = (ran, rebuilt) == (memory.ran, memory.rebuilt)
+    return {} if known else {"ran": ran, "rebuilt": rebuilt}
 
 
 def _judged_anew(memory: Memory, want: DesiredServer, now: datetime) -> Memory:
@@ -322,6 +340,7 @@ def reached(memory: Memory, want: DesiredServer) -> Memory:
     """Note that a server is where its definition wants it: what failed before is history."""
     update: dict[str, object] = {
         "goal": want.goal, "applied": want.hash, "failure": None, "created": True,
+        "name": want.name,
     }
     if memory.failure is not None and memory.failure.crashed:
         update["crashes"] = ()  # the waits go on growing until it runs stably

@@ -5,7 +5,8 @@ Three-valued on purpose: "could not look" is UNKNOWN, and never read as ABSENT.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -23,6 +24,8 @@ NEXT = ".next"
 
 #: Device and inode: which directory this is, by any path, until its disk is mounted again.
 Inode = tuple[int, int]
+#: A memory limit that stands for none: the Engine can raise a limit, and cannot take it away.
+LIFTED = 1 << 60
 #: A host port of a container: (address, host port, container port, protocol); "": every address.
 Binding = tuple[str, int, int, str]
 
@@ -57,6 +60,8 @@ class Image:
     entrypoint: tuple[str, ...]
     volumes: tuple[str, ...] = ()  #: paths that it declares as volumes of their own
     labels: tuple[str, ...] = ()  #: the keys of those that it would give every container
+    unpublished: bool = False  #: built or loaded here: no registry is known to have it
+    made_by_id: bool = False  #: its name means another image by now
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,8 @@ class Container:
     pid: int = 0  #: of its first process on the host; 0: it does not run
     #: Which directory it really has as each data volume; one that could not be seen is left out.
     seats: tuple[tuple[str, Inode], ...] = ()
+    networks: frozenset[tuple[str, str]] = frozenset()  #: names and ids of those it is in
+    unhealthy: bool = False  #: its health check failed
 
     @property
     def running(self) -> bool:
@@ -165,6 +172,8 @@ class Observed:
     root_gone: str | None = None
     #: What the host's owner does not allow of a server that has a container; None: all of it.
     forbidden: str | None = None
+    #: Ids of the networks that it is to be in, where one is worth asking for; None: not there.
+    networks: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def data_exists(self) -> bool | None:

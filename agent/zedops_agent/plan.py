@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from zedops.lifecycle import LEFT_SO
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.guard import Ban, ban, began_over_nothing
@@ -290,20 +291,24 @@ def _renamed(name: str, standing: Container | None) -> Plan:
 
 def _make(name: str, want: DesiredServer, previous: Container | None, memory: Memory) -> Plan:
     """Make the container: the first one, a lost one again, or one that replaces another."""
-    cause, note, newest = "new server", None, False
+    cause, note = "new server", None
+    made_for = previous.rebuild if previous is not None else memory.rebuilt or ""
+    known = previous is not None or memory.created
+    newest = known and want.definition.rebuild not in (None, made_for)
     if previous is not None and not _vanished(want, previous, memory):
         cause = "the definition changed"
         if previous.definition == want.hash:
-            newest = not previous.stale
             cause = "rebuild was asked for" if newest else "a secret changed"
     elif memory.goal is Goal.DELETED:
         cause = "restored"
     elif want.created or memory.created:
         if want.drift is Drift.REPORT and memory.goal is want.goal:
-            return Plan(note="removed outside zedops; left so by `drift: report`")
+            return Plan(note=f"removed outside zedops; {LEFT_SO}")
         cause = "the container was gone"
         note = "recovered: the container was gone and was made anew from the definition"
-    steps: list[Step] = [Pull(want.definition.image, newest, cause), MakeData(cause)]
+    steps: list[Step] = [MakeData(cause)]
+    ran = None if newest else memory.ran.get(want.definition.image)
+    steps.insert(0, Pull(want.definition.image, newest, cause, ran))
     # what a container has while it runs nobody else can take
     if bindings(want.definition) - (previous.bound if previous else frozenset()):
         steps.append(CheckPorts(stopped_too=note is None, cause=cause))

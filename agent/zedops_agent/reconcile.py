@@ -17,7 +17,9 @@ from zedops.errors import (
     LookOutdated,
     NotKept,
     RootGone,
+    ZedopsError,
 )
+from zedops.lifecycle import UNHEALTHY
 from zedops.state_block import brief
 from zedops.wire import (
     Activity,
@@ -190,6 +192,14 @@ class Reconciler:
                 )
                 self._remember_failure(want, step, str(error), retry=retry, served=served)
                 return _Done(plan.note)
+            except ZedopsError:
+                raise
+            except Exception as error:
+                log.exception("%s: %s failed", want.name, type(step).__name__)
+                retry = not (plan.comes_back and disrupted)
+                text = f"{type(error).__name__}: {error}; this is a bug, see the agent's log"
+                self._remember_failure(want, step, text, retry=retry, served=was_down)
+                return _Done(plan.note)
             if isinstance(told, str):
                 note = "; ".join(each for each in (note, told) if each)
             elif told is not None and _is_worth_telling(told, want):
@@ -253,7 +263,7 @@ def make_report(
     ]
     shown = max(telling, key=lambda each: (each.up, matches(each, want)), default=None)
     is_current = shown is not None and matches(shown, want)
-    told = plan.lost or note
+    told = plan.lost or note or _health(shown)
     failure = plan.refused or _failure(memory, shown, is_current=is_current)
     return ServerReport(
         id=want.id,
@@ -290,6 +300,12 @@ def _ended_meanwhile(memory: Memory, want: DesiredServer, seen: Observed) -> str
     return None
 
 
+def _health(shown: Container | None) -> str | None:
+    if shown is None or not shown.running or not shown.unhealthy:
+        return None
+    return f"{UNHEALTHY}it runs, and its health check fails; its log may say why"
+
+
 def _failure(memory: Memory, shown: Container | None, *, is_current: bool) -> str | None:
     """Say what failed, whether players notice, and when it is tried next.
 
@@ -301,7 +317,8 @@ def _failure(memory: Memory, shown: Container | None, *, is_current: bool) -> st
     text = failure.text
     if shown is not None and shown.running and not is_current:
         text += "; the previous container runs on"
-    if failure.retry_at is not None and failure.at is not None:
+    rests = failure.goal is Goal.STOPPED and shown is not None and not shown.running
+    if failure.retry_at is not None and failure.at is not None and not rests:
         within = next(each for each in _SOON if failure.retry_at - failure.at <= each)
         text += f"; next try within {within.seconds // 60 or 60} min"
     return text

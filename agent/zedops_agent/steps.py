@@ -19,6 +19,7 @@ class Pull:
     image: str
     newest: bool
     cause: str
+    ran: str | None = None  #: id of the image that ran, which is taken if it is here still
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,15 @@ class Update:
 
 
 @dataclass(frozen=True)
+class Join:
+    """Have a container in a network that it is to be in and is not."""
+
+    container: str
+    network: str
+    cause: str
+
+
+@dataclass(frozen=True)
 class Rename:
     """Give a container another name."""
 
@@ -132,7 +142,7 @@ class RemoveData:
 
 Step = (
     Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
-    | RemoveData | Update | CheckPorts | Adopt
+    | RemoveData | Update | CheckPorts | Adopt | Join
 )
 
 

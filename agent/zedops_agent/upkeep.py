@@ -10,12 +10,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zedops.change import asks_restart
+from zedops.lifecycle import LEFT_SO, NOT_AGAIN
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
-from zedops_agent.container import RESTARTED_BY_AGENT, ceilings, restart_policy
+from zedops_agent.container import RESTARTED_BY_AGENT, ceilings, own_networks, restart_policy
 from zedops_agent.memory import PROVEN_S, STABLE_S, Memory, began, process, ran_s
-from zedops_agent.observed import Ceilings, Container, Observed, Phase, Presence
+from zedops_agent.observed import LIFTED, Ceilings, Container, Observed, Phase, Presence
 from zedops_agent.steps import (
+    Join,
     MakeData,
     Plan,
     Remove,
@@ -47,21 +49,22 @@ def keep(
         return Plan(again_at=now + timedelta(seconds=1))
     steps: list[Step] = []
     again_at: datetime | None = None
-    note: str | None = None
     if previous is not None and previous.up:
         steps.append(StopContainer(previous.id, want.definition.stop, "superseded"))
+    notes: list[str] = []
     if current.name != name and not current.adopted:
         if previous is not None and previous.name == name:  # the change was taken back at once
             steps.append(Rename(previous.id, f"{name}-superseded", "superseded"))
         steps.append(Rename(current.id, name, "renamed"))
+        if memory.name == want.name and not current.name.startswith(f"{name}-"):
+            notes.append("recovered: it was renamed outside zedops and has its name again")
+    handed_over = left_to_agent(want, seen, current)
+    steps += handed_over
     wanted = ceilings(want.definition, _restarts(want, seen))
-    if handed_over := left_to_agent(want, seen, current):
-        steps += handed_over
-    elif _is_changed(wanted, current):
-        if want.drift is Drift.HEAL:
-            steps.append(Update(current.id, wanted, "its limits were changed outside zedops"))
-        else:
-            note = "its limits were changed outside zedops; left so by `drift: report`"
+    limits = _limits(want, wanted, current) if not handed_over else ([], None)
+    for healed, said in (limits, _networks(want, seen, current, memory)):
+        steps += healed
+        notes += [said] if said else []
     if any(each.beside and each.content is Presence.PRESENT for each in seen.volumes):
         steps.append(MakeData("it holds its first data"))
     if want.goal is Goal.STOPPED:
@@ -69,9 +72,10 @@ def keep(
             steps.append(StopContainer(current.id, want.definition.stop, "desired: stopped"))
     else:
         more, said = _run(want, seen, current, memory)
-        steps, note = steps + more, said or note
+        steps += more
+        notes += [said] if said else []
         if seen.forbidden is not None and current.up:
-            note = f"it runs on, and is not started again: {seen.forbidden}"
+            notes = [f"{NOT_AGAIN}{seen.forbidden}"]
     started_at = began(memory, current.started_at, now) if current.started_at else now
     if current.running and seen.data_exists is False and seen.volumes:
         soon = started_at + timedelta(seconds=FIRST_DATA_S)
@@ -86,7 +90,43 @@ def keep(
         is_idle = want.goal is Goal.STOPPED and previous.id != memory.proven
         if is_idle or ran_s(memory, current, now) >= PROVEN_S:
             steps.append(Remove(previous.id, "superseded"))
-    return Plan(tuple(steps), again_at, note)
+    return Plan(tuple(steps), again_at, "; ".join(notes) or None)
+
+
+def _limits(
+    want: DesiredServer, wanted: Ceilings, current: Container
+) -> tuple[list[Step], str | None]:
+    """Set back what `docker update` changed."""
+    if not _is_changed(wanted, current):
+        return [], None
+    if want.drift is Drift.REPORT:
+        return [], f"its limits were changed outside zedops; {LEFT_SO}"
+    if wanted.memory_bytes == 0 and current.ceilings and current.ceilings.memory_bytes:
+        wanted = replace(wanted, memory_bytes=LIFTED)
+    update = Update(current.id, wanted, "its limits were changed outside zedops")
+    return [update], "recovered: its limits were changed outside zedops and are set back"
+
+
+def _networks(
+    want: DesiredServer, seen: Observed, current: Container, memory: Memory
+) -> tuple[list[Step], str | None]:
+    """Have it in its networks again: it was taken out of one, or one was made again."""
+    inside = dict(current.networks)
+    out, lost = [], []
+    for name in own_networks(want.definition):
+        known, now = inside.get(name), seen.networks.get(name)
+        if known is None and name in seen.networks:
+            out.append(name)
+        elif known and now is not None and now != known:
+            lost.append(name)
+    steps: list[Step] = [Join(current.id, each, "the network was made again") for each in lost]
+    if not out or seen.forbidden is not None or current.adopted or current.phase is Phase.CREATED:
+        return steps, None
+    said = f"it was taken out of the network {', '.join(out)} outside zedops"
+    if want.drift is Drift.REPORT and memory.goal is want.goal:
+        return steps, f"{said}; {LEFT_SO}"
+    steps += [Join(current.id, each, "taken out of it outside zedops") for each in out]
+    return steps, f"recovered: {said} and is in it again"
 
 
 def _restarts(want: DesiredServer, seen: Observed) -> str:
@@ -107,12 +147,16 @@ def left_to_agent(want: DesiredServer, seen: Observed, current: Container | None
 
 
 def _is_changed(wanted: Ceilings, current: Container) -> bool:
-    """See whether `docker update` went behind the definition. No limit asked for: any will do."""
+    """See whether `docker update` went behind the definition.
+
+    A number of CPUs that was set can be raised, but not taken away: any will do where none is asked
+    for. An adopted container has the limits that it came with.
+    """
     shown = current.ceilings
     if shown is None:
         return False
     return (
-        wanted.memory_bytes not in (0, shown.memory_bytes)
+        wanted.memory_bytes not in (shown.memory_bytes, 0 if current.adopted else None)
         or wanted.nano_cpus not in (0, shown.nano_cpus)
         or (wanted.pids, wanted.restart_policy) != (shown.pids, shown.restart_policy)
     )
@@ -135,14 +179,15 @@ def _run(
     left_alone = want.drift is Drift.REPORT and memory.goal is want.goal
     if current.phase is Phase.PAUSED:
         if left_alone:
-            return [], "paused outside zedops; left so by `drift: report`"
-        return [Unpause(current.id, "paused outside zedops")], None
+            return [], f"paused outside zedops; {LEFT_SO}"
+        note = "recovered: it was paused outside zedops and goes on"
+        return [Unpause(current.id, "paused outside zedops")], note
     # only the agent starts such a server again, after a crash and a reboot as well
     by_agent = _restarts(want, seen) == RESTARTED_BY_AGENT
+    by_agent = by_agent or (memory.failure is not None and memory.failure.crashed)
     if current.phase is Phase.EXITED and left_alone and not by_agent:
-        return [], "stopped outside zedops; left so by `drift: report`"
+        return [], f"stopped outside zedops; {LEFT_SO}"
     reached = memory.goal is want.goal and current.phase is Phase.EXITED
     cause = "stopped outside zedops" if reached else "desired: running"
     unmade = any(each.marker is Presence.ABSENT for each in seen.volumes)
     return [*([MakeData(cause)] if unmade else []), Start(current.id, cause)], None
-

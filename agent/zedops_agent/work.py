@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import assert_never
 
 from zedops import faults
-from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated, NotKept
+from zedops.errors import EngineFailed, LookOutdated, NotKept
 from zedops.model import SecretsAs, Stop
 from zedops.wire import DesiredServer
 from zedops_agent import data, files, removal
@@ -24,9 +24,10 @@ from zedops_agent.container import (
     uncovered,
 )
 from zedops_agent.engine import Engine, PortsMissing
+from zedops_agent.images import Images
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
-from zedops_agent.observed import Image, Observed
+from zedops_agent.observed import Observed
 from zedops_agent.ownership import Ownership
 from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
@@ -37,6 +38,7 @@ from zedops_agent.steps import (
     CheckPorts,
     Create,
     GiveUp,
+    Join,
     MakeData,
     Pull,
     Remove,
@@ -55,10 +57,6 @@ from zedops_agent.survey import Survey
 
 #: So many of a crashed server's last log lines go into its message.
 _LAST_LINES = 3
-#: What registries say to whom they do not know; some hide what is private as what is not there.
-_UNKNOWN = ("unauthorized", "no basic auth", "authentication required", "access denied", "denied:")
-#: An image that was there so short a time ago is there: hundreds may be made of it at once.
-_IMAGE_S = 0.2
 #: What the Engine says where somebody else has a name, or a port.
 _NAME_TAKEN = "is already in use by container"
 _PORT_TAKEN = ("port is already allocated", "address already in use")
@@ -70,7 +68,7 @@ class GaveUp(EngineFailed):
 
 #: Steps that end with a container that runs, and those that fetch what it runs: never past the
 #: host's policy, whoever asked for them. A registry that it does not allow is not even asked.
-_BRINGS_UP = (Pull, MakeData, Adopt, Create, Start, Restart, Update)
+_BRINGS_UP = (Pull, MakeData, Adopt, Create, Start, Restart, Update, Join)
 #: Steps for which the data must be where the look saw it, not a moment earlier.
 _NEEDS_DATA = (MakeData, Create, Start, Restart)
 
@@ -93,8 +91,7 @@ class Workshop:
         self._lookout, self._survey, self._pace = lookout, survey, pace
         #: What is asked for by now of a server, while a plan for it is carried out.
         self._newest = newest
-        #: By server: what a plan's first step saw of its image, for the steps after it.
-        self._images: dict[str, Image] = {}
+        self._images = Images(engine, pace)
 
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
@@ -107,7 +104,7 @@ class Workshop:
         self._require(step, want, seen)
         match step:
             case Pull():
-                self._pull(step, want, progress)
+                return self._images.have(step, want, progress)
             case MakeData():
                 # nothing is taken down for a container that could not be made without its secrets
                 self._secrets.read(want.name, want.definition)
@@ -124,10 +121,8 @@ class Workshop:
                 return self._stop(step.container, want)
             case Restart():
                 return self._restart(step, want, seen)
-            case Update():
-                engine.update(step.container, step.ceilings)
-            case Unpause():
-                engine.unpause(step.container)
+            case Update() | Join() | Unpause():
+                self._set_right(step)
             case Rename():
                 rename = partial(engine.rename, step.container, step.name)
                 self._name(step.name, step.container, rename)
@@ -155,23 +150,15 @@ class Workshop:
         if isinstance(step, _NEEDS_DATA):
             self._lookout.require_data(want, seen)
 
-    def _pull(self, step: Pull, want: DesiredServer, progress: Callable[[str], None]) -> None:
-        found = None if step.newest else self._engine.image(step.image, _IMAGE_S)
-        if found is None:
-            try:
-                with self._pace.pull():
-                    progress(f"pulling {step.image}")
-                    self._engine.pull(step.image, progress)
-            except EngineUnreachable:
-                raise
-            except EngineFailed as error:
-                said = str(error)
-                named = "" if step.image in said else f"cannot pull {step.image}: "
-                way = _how_to_be_known(step.image, said)
-                raise EngineFailed(f"{named}{said}{way}") from error
-            found = self._engine.image(step.image)
-        if found is not None:
-            self._images[want.id] = found
+    def _set_right(self, step: Update | Join | Unpause) -> None:
+        """Undo what was done to a container by hand, while it runs."""
+        match step:
+            case Update():
+                self._engine.update(step.container, step.ceilings)
+            case Join():
+                self._engine.join(step.container, step.network)
+            case Unpause():
+                self._engine.unpause(step.container)
 
     def _make_data(self, want: DesiredServer) -> None:
         places = self._lookout.places(want)
@@ -270,15 +257,10 @@ class Workshop:
         raise GaveUp(f"{step.cause}{LAST_LINES} {lines or 'none'}")
 
     def _user(self, want: DesiredServer) -> str:
-        if want.definition.user:
-            return want.definition.user
-        image = self._images.get(want.id) or self._engine.image(want.definition.image)
-        return image.user if image else ""
+        return want.definition.user or self._images.user(want)
 
     def _create(self, step: Create, want: DesiredServer, seen: Observed) -> str | None:
-        image = self._images.pop(want.id, None) or self._engine.image(want.definition.image)
-        if image is None:
-            raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
+        image = self._images.take(want)
         secrets = self._handed(want)
         if secrets.place:
             files.prepare(Path(secrets.place))
@@ -363,15 +345,6 @@ def _only_hands_over(step: Step, seen: Observed) -> bool:
     return shown is not None and step.ceilings == replace(
         shown, restart_policy=RESTARTED_BY_AGENT
     )
-
-
-def _how_to_be_known(image: str, said: str) -> str:
-    """Name the way out where a registry wants to know who asks."""
-    if not any(words in said.lower() for words in _UNKNOWN):
-        return ""
-    host, slash, _ = image.partition("/")
-    registry = f" {host}" if slash and any(each in host for each in ".:") else ""
-    return f"; `docker login{registry}` on this host, as the user that runs zedops, may help"
 
 
 def _hide(secrets: Iterable[str], text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import docker
 import pytest
 
@@ -75,3 +77,54 @@ def test_a_rebuild_pulls_the_newest_image_once_and_keeps_the_data(
     host.wait_running(server, seen)
     assert host.container("rosewood")["Created"] == made
     assert (host.world(server) / "world.txt").read_text().count("started") >= 2
+
+
+def test_a_heal_and_an_edit_keep_the_image_that_ran_though_its_tag_moved(
+    image: str, host: Host, docker_api: docker.APIClient
+) -> None:
+    name = f"zedops-moves-{host.fleet}"
+    docker_api.tag(image, name, "1")
+    server = host.want("rosewood", f"image: {name}:1\n")
+    first = host.wait_running(server).container
+    assert first is not None
+    newer = changed(docker_api, image, "LABEL v=2")
+    docker_api.tag(newer, name, "1")
+    try:
+        seen = len(host.reports)
+        docker_api.remove_container(first.id, force=True)
+        healed = host.wait_running(server, seen)
+        assert healed.container is not None
+        assert (healed.container.image, healed.container.id != first.id) == (first.image, True)
+        assert "means another one by now" in str(healed.note)
+        seen = len(host.reports)
+        host.want("rosewood", f"image: {name}:1\nenv: {{A: b}}\n")
+        edited = host.wait(server, lambda each: each.applied and each.about == "c3", seen)
+        assert edited.container is not None
+        assert edited.container.image == first.image
+        seen = len(host.reports)
+        host.want("rosewood", f"image: {name}:1\nenv: {{A: b}}\nrebuild: now\n")
+        rebuilt = host.wait(server, lambda each: each.applied and each.about == "c4", seen)
+        assert rebuilt.container is not None
+        assert rebuilt.container.image == newer
+        assert "no registry has" in str(rebuilt.note)
+    finally:
+        host.tear_down()
+        docker_api.remove_image(f"{name}:1", force=True, noprune=True)
+
+
+@pytest.mark.filterwarnings("ignore:docker-credential:UserWarning")
+def test_a_login_helper_that_is_not_installed_keeps_no_image_away(
+    published: str, host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    host.stop()
+    (tmp_path / "config.json").write_text('{"credsStore": "not-installed"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    host.start()
+    host.wait_running(host.want("rosewood", f"image: {published}\n"))
+
+
+def test_what_the_client_refuses_is_a_failure_with_its_words(host: Host) -> None:
+    host.policy.write_text("host_network: true\n")
+    server = host.want("rosewood", "networks: [host]\nports: {game: 20030/tcp}\n")
+    report = host.wait(server, lambda each: each.failure)
+    assert "incompatible" in str(report.failure)

@@ -362,3 +362,55 @@ def test_a_port_that_was_taken_for_a_moment_is_tried_again_without_a_new_commit(
         report = host.wait(server, lambda each: each.failure, seen)
         assert "address already in use" in str(report.failure)
     host.wait_running(server, seen)
+
+
+def test_a_network_that_was_left_or_made_again_is_joined(host: Host) -> None:
+    name = f"{host.fleet}-games"
+    host.api.create_network(name)
+    try:
+        server = host.want("rosewood", f"{WORLD}networks: [{name}]\n")
+        host.wait_running(server)
+        before = host.container("rosewood")["State"]["StartedAt"]
+        seen = len(host.reports)
+        host.api.disconnect_container_from_network(f"{host.fleet}-rosewood", name)
+        host.api.pause(f"{host.fleet}-rosewood")  # no event of a container tells of a network
+        host.wait(server, lambda each: "taken out of the network" in str(each.note), seen)
+        host.until(lambda: name in host.container("rosewood")["NetworkSettings"]["Networks"])
+        assert host.container("rosewood")["State"]["StartedAt"] == before
+        seen = len(host.reports)
+        host.want("rosewood", f"{WORLD}networks: [{name}]\n", goal=Goal.STOPPED)
+        host.wait(server, lambda each: each.goal is Goal.STOPPED and each.applied, seen)
+        host.api.remove_network(name)
+        host.api.create_network(name)
+        seen = len(host.reports)
+        host.want("rosewood", f"{WORLD}networks: [{name}]\n")
+        host.wait_running(server, seen)
+    finally:
+        host.tear_down()
+        host.api.remove_network(name)
+
+
+def test_what_is_undone_is_told(host: Host) -> None:
+    server = host.want("rosewood", WORLD)
+    host.wait_running(server)
+    container = host.container("rosewood")["Id"]
+    seen = len(host.reports)
+    host.api.pause(container)
+    host.wait(server, lambda each: "paused outside zedops and goes on" in str(each.note), seen)
+    host.api.rename(container, f"another-{host.fleet}")
+    host.wait(server, lambda each: "has its name again" in str(each.note), seen)
+    host.api.update_container(container, mem_limit="64m", memswap_limit="64m")
+    host.wait(server, lambda each: "limits were changed" in str(each.note), seen)
+    host.until(lambda: host.container("rosewood")["HostConfig"]["Memory"] > 1 << 50)
+    assert host.container("rosewood")["Id"] == container
+
+
+def test_a_server_whose_health_check_fails_says_so_until_it_does_not(host: Host) -> None:
+    check = "health: {test: [/bin/busybox, test, -e, /data/well], interval: 1s, retries: 1}\n"
+    server = host.want("rosewood", WORLD + check)
+    report = host.wait(server, lambda each: str(each.note).startswith("unhealthy: "))
+    assert report.container is not None
+    assert report.container.running
+    seen = len(host.reports)
+    (host.world(server) / "well").touch()
+    host.wait(server, lambda each: each.note is None and each.activity is None, seen)

@@ -31,6 +31,7 @@ from zedops_agent.steps import (
     CheckPorts,
     Create,
     GiveUp,
+    Join,
     MakeData,
     Plan,
     Pull,
@@ -146,7 +147,7 @@ class World:
             case Pull():
                 if self.want.hash == UNPULLABLE or (step.newest and not self.registry):
                     raise Refused("no such image")
-            case CheckPorts() | Adopt():
+            case CheckPorts() | Adopt() | Join():
                 raise AssertionError(f"nothing here has ports or strangers: {step}")
             case MakeData():
                 self.directory = self.marker = True

@@ -17,6 +17,7 @@ from zedops_agent.steps import (
     CheckPorts,
     Create,
     GiveUp,
+    Join,
     MakeData,
     Plan,
     Pull,
@@ -114,7 +115,8 @@ def text(plan: Plan) -> str:
 def _step(step: Step) -> str:
     match step:
         case Pull():
-            return f"pull {step.image}" + (" newest" if step.newest else "")
+            kept = f", or keep {step.ran}" if step.ran else ""
+            return f"pull {step.image}{' newest' if step.newest else ''}{kept}"
         case MakeData():
             return "make data"
         case CheckPorts():
@@ -131,6 +133,8 @@ def _step(step: Step) -> str:
             return f"restart {step.container}"
         case Update():
             return f"update {step.container} to {step.ceilings}"
+        case Join():
+            return f"join {step.container} to {step.network}"
         case Unpause():
             return f"unpause {step.container}"
         case Rename():

@@ -14,6 +14,7 @@ from zedops.state_block import MARKER
 
 PATH = "servers.d/rosewood.yaml"
 _KNOWN = ", ".join(sorted(Definition.model_fields))
+_IMAGE = "write e.g. ghcr.io/owner/name:tag, in lower case and without https://"
 _PORT = (
     'is not a port; write e.g. 16261/udp, "8080:80/tcp" or {container: 27015/tcp, publish: none}'
 )
@@ -82,8 +83,8 @@ def test_an_unknown_key_is_met_with_the_nearest_known_one(content: str, problem:
     ("lines", "problem"),
     [
         ("image: 5", "1:1: image: 5: must be text; put it in quotes"),
-        ("image: a b", ("1:1: image: 'a b' is not an image reference;"
-                       " write e.g. registry/name:tag, without spaces")),
+        *((f"image: {each}", f"1:1: image: {each!r} is not an image reference; {_IMAGE}")
+          for each in ("a b", "a//b", "http://ghcr.io/a/b", "Nginx", "a:b:c", "a/", "a@x")),
         ("image: a\nports: [1]", "2:1: ports: [1]: must be a mapping of keys to values"),
         ("image: a\nports: {a: 1/upd}", f"2:9: ports.a: '1/upd' {_PORT}"),
         ("image: a\nports: {a: true}", f"2:9: ports.a: True {_PORT}"),

@@ -29,6 +29,27 @@ def with_defaults(defaults: Mapping[str, object], *documents: Document) -> Fleet
     return fleet_of(*documents, settings=settings)
 
 
+# --- networks
+
+
+def test_ports_are_refused_in_the_hosts_own_network() -> None:
+    fleet = fleet_of(doc("servers.d/a.yaml", "image: a\nports: {g: 1/udp}\nnetworks: [host]\n"))
+    assert said(fleet) == [
+        ("servers.d/a.yaml:2:9: ports.g: cannot be published in the network 'host'; write"
+         " `publish: none`, or change `networks:`")
+    ]
+    plain = doc("servers.d/a.yaml", "image: a\nports: {g: 1/udp}\nnetworks: [bridge, games]\n")
+    assert said(fleet_of(plain)) == []
+
+
+def test_the_hosts_own_network_is_the_only_one() -> None:
+    fleet = fleet_of(doc("servers.d/a.yaml", "image: a\nnetworks: [games, host]\n"))
+    assert said(fleet) == [
+        ("servers.d/a.yaml:2:1: networks: 'host' cannot be joined together with other networks;"
+         " remove it, or the others")
+    ]
+
+
 # --- ports
 
 

@@ -46,6 +46,17 @@ def test_a_container_that_was_there_before_the_token_has_not() -> None:
     assert remember(memory, wanted(restart="now"), see(container()), NOW).restart is None
 
 
+def test_the_image_that_ran_is_known_until_another_one_has_proven_itself() -> None:
+    memory = remember(Memory(), WANT, see(container()), NOW)
+    assert memory.ran == {"img": "sha256:1"}
+    young = container(id="b", image="sha256:2", definition=OTHER, started_at=NOW)
+    definition = WANT.definition.model_copy(update={"image": "bad"})
+    bad = wanted(hash=OTHER, definition=definition)
+    memory = remember(memory, bad, see(young), later(1))
+    assert memory.ran == {"img": "sha256:1", "bad": "sha256:2"}
+    assert remember(memory, bad, see(young), later(11)).ran == {"bad": "sha256:2"}
+
+
 def test_a_restart_is_answered_by_a_process_that_started_later() -> None:
     begun = remember(Memory(), WANT, see(container()), NOW).model_copy(
         update={"restarting": Restarting(token="now", started_at=later(-60))}  # noqa: S106

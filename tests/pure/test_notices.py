@@ -38,6 +38,11 @@ def test_a_commit_tells_of_failures_and_losses_with_their_reasons() -> None:
     ]
 
 
+def test_a_server_that_runs_and_is_unhealthy_is_told() -> None:
+    found = notices.of_commit(_commit(("rosewood", [Status.RUNNING], "unhealthy: it runs")))
+    assert found == [Notice(Event.FAILED, "rosewood is unhealthy: it runs")]
+
+
 def test_one_that_was_missing_and_runs_again_tells_both_in_order() -> None:
     path = [Status.RUNNING, Status.MISSING, Status.CREATING, Status.RUNNING]
     found = notices.of_commit(_commit(("rosewood", path, "recovered: its container was removed")))

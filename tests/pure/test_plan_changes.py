@@ -25,7 +25,7 @@ from tests.pure.plans import (
 from zedops.model import Drift
 from zedops.wire import Goal
 from zedops_agent.memory import Failure, Memory, Restarting, failed
-from zedops_agent.observed import Phase
+from zedops_agent.observed import Container, Phase
 from zedops_agent.steps import RemoveData
 
 STOPPED = wanted(Goal.STOPPED)
@@ -170,6 +170,25 @@ start f-rosewood (rebuild was asked for)"""
 
 def test_a_rebuild_token_that_is_taken_away_rebuilds_nothing() -> None:
     assert planned(wanted(), see(container(rebuild="then"))) == "nothing"
+
+
+@pytest.mark.parametrize("containers", [(), (old(),)])
+def test_an_edit_and_a_heal_keep_the_image_that_ran(containers: tuple[Container, ...]) -> None:
+    memory = settled(CREATED, ran={"img": "sha256:1"})
+    first = planned(CREATED, see(*containers), memory).splitlines()[0]
+    assert first.startswith("pull img, or keep sha256:1 (")
+
+
+def test_another_image_or_a_rebuild_does_not_keep_the_image_that_ran() -> None:
+    other = settled(CREATED, ran={"another": "sha256:1"})
+    assert planned(CREATED, see(old()), other).startswith("pull img (")
+    ran = settled(CREATED, ran={"img": "sha256:1"})
+    rebuild = wanted(rebuild="now", created=True, data_expected=True)
+    assert planned(rebuild, see(container()), ran).startswith("pull img newest (")
+    assert planned(rebuild, see(old()), ran).startswith("pull img newest (")
+    assert planned(rebuild, see(), ran.model_copy(update={"rebuilt": "now"})).startswith(
+        "pull img, or keep sha256:1 ("
+    )
 
 
 def test_a_restart_happens_once_for_each_token() -> None:

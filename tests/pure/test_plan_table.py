@@ -23,7 +23,7 @@ from tests.pure.plans import (
 from zedops.model import Drift
 from zedops.wire import Goal
 from zedops_agent.memory import Memory
-from zedops_agent.observed import DataVolume, Observed, Phase, Presence
+from zedops_agent.observed import LIFTED, Ceilings, DataVolume, Observed, Phase, Presence
 
 STOPPED = wanted(Goal.STOPPED)
 CREATED = wanted(created=True, data_expected=True)
@@ -81,7 +81,9 @@ def test_a_stopped_server_starts_on_request_also_where_drift_is_only_reported() 
 
 
 def test_a_paused_container_goes_on() -> None:
-    assert planned(wanted(), see(container(Phase.PAUSED))) == "unpause new (paused outside zedops)"
+    assert planned(wanted(), see(container(Phase.PAUSED))) == """\
+unpause new (paused outside zedops)
+note: recovered: it was paused outside zedops and goes on"""
     assert planned(REPORT, see(container(Phase.PAUSED)), settled(REPORT)) == (
         "note: paused outside zedops; left so by `drift: report`"
     )
@@ -108,7 +110,45 @@ def test_a_container_that_is_being_removed_is_waited_for(phase: Phase) -> None:
 
 
 def test_a_container_with_another_name_gets_its_own() -> None:
-    assert planned(wanted(), see(container(name="f-old"))) == "rename new to f-rosewood (renamed)"
+    renamed = see(container(name="f-old"))
+    assert planned(wanted(), renamed, settled(name="old")) == "rename new to f-rosewood (renamed)"
+    assert planned(wanted(), renamed) == """\
+rename new to f-rosewood (renamed)
+note: recovered: it was renamed outside zedops and has its name again"""
+
+
+NETWORK = wanted(networks=("games",))
+
+
+def test_a_container_that_was_taken_out_of_its_network_is_in_it_again() -> None:
+    out = replace(see(container()), networks={"games": "1a"})
+    said = "it was taken out of the network games outside zedops"
+    assert planned(NETWORK, out) == (
+        "join new to games (taken out of it outside zedops)\n"
+        f"note: recovered: {said} and is in it again"
+    )
+    reports = NETWORK.model_copy(update={"drift": Drift.REPORT})
+    assert planned(reports, out) == f"note: {said}; left so by `drift: report`"
+    inside = see(container(networks=frozenset({("games", "1a")})))
+    assert planned(NETWORK, inside) == "nothing"
+
+
+def test_a_network_that_was_made_again_is_joined_before_the_start() -> None:
+    was = container(Phase.EXITED, networks=frozenset({("games", "1a")}))
+    assert planned(NETWORK, replace(see(was), networks={"games": "2b"})) == """\
+join new to games (the network was made again)
+start new (stopped outside zedops)"""
+    assert planned(NETWORK, replace(see(was), networks={"games": "1a"})) == (
+        "start new (stopped outside zedops)"
+    )
+
+
+def test_a_memory_limit_that_nobody_asked_for_is_lifted() -> None:
+    limited = container(ceilings=Ceilings(64 << 20, 0, 512, "unless-stopped"))
+    plan = planned(wanted(), see(limited))
+    assert f"memory_bytes={LIFTED}" in plan
+    assert "limits were changed outside zedops and are set back" in plan
+    assert planned(wanted(), see(replace(limited, adopted=True))) == "nothing"
 
 
 def test_a_young_server_is_watched_for_the_first_data_that_it_writes() -> None:

@@ -151,7 +151,8 @@ def test_a_fleets_own_preset_wins_over_a_shipped_one() -> None:
     ("text", "problem"),
     [
         ("image: a b\n", ("1:1: image: 'a b' is not an image reference;"
-                          " write e.g. registry/name:tag, without spaces")),
+                          " write e.g. ghcr.io/owner/name:tag, in lower case and without"
+                          " https://")),
         ("imag: a\n", "1:1: imag: unknown key; did you mean 'image'?"),
         ("host: attic\n", "1:1: host: is one server's own; write it into the definitions"),
         ("preset: {least_grace: 90}\n", ("1:10: preset.least_grace: 90 is not a duration;"

@@ -45,10 +45,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "adopt": ("data.marked", "adopt.marked", "adopt.kept", "store.memory", "step.Adopt"),
     "pause": ("step.Unpause",),
     "limit": ("step.Update",),
+    "leave": ("join.left", "step.Join"),
     "crash": ("giveup.stopped",),
 }
 #: Done to a container by hand; what the others ask for is pushed.
-BY_HAND = ("pause", "limit")
+BY_HAND = ("pause", "limit", "leave")
 #: They begin with a server that is not there yet.
 BEGINS = ("create", "adopt", "crash")
 #: How a server is before a verb, where it does not run.
@@ -98,7 +99,8 @@ class Walker:
 
     def begin(self, fault: str | None = None) -> None:
         """Make the fleet and start it."""
-        self.machine.policy.write_text(f"bind_roots: [{self.machine.folder}]\nadopt: ['*']\n")
+        allowed = f"bind_roots: [{self.machine.folder}]\nadopt: ['*']\nnetworks: ['*']\n"
+        self.machine.policy.write_text(allowed)
         self.machine.init()
         self.machine.up(fault)
 
@@ -141,7 +143,8 @@ class Walker:
         path = machine.define(name, port, GREET="ada")
         text = (machine.clone / path).read_text()
         # one that goes and one that comes with the same text would be one that was renamed
-        machine.write(path, f"secrets: [WORD]\nsecrets_as: files\n{text}# {name}\n")
+        network = "networks: [bridge]\n" if name.startswith("leave") else ""
+        machine.write(path, f"{network}secrets: [WORD]\nsecrets_as: files\n{text}# {name}\n")
         for each in (name, name + NOW):
             secret = machine.data_root / "secrets" / machine.fleet / each / "WORD"
             secret.parent.mkdir(parents=True, exist_ok=True)
@@ -185,6 +188,10 @@ class Walker:
                 never: Any = {"Name": "no"}
                 self.machine.api.update_container(
                     f"{self.machine.fleet}-{name}", restart_policy=never
+                )
+            case "leave":
+                self.machine.api.disconnect_container_from_network(
+                    f"{self.machine.fleet}-{name}", "bridge"
                 )
             case _:
                 raise AssertionError(verb)
@@ -320,6 +327,10 @@ class Walker:
                 assert Life.of(machine, container) == self.lives[name]
                 facts = machine.api.inspect_container(container)
                 assert facts["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+            case "leave":
+                assert Life.of(machine, container) == self.lives[name]
+                machine.wait_for(lambda: machine.api.inspect_container(container)
+                                 ["NetworkSettings"]["Networks"])
             case "restart" | "start":
                 before = self.lives[name]
                 # of one that is restarted git says "running" all along

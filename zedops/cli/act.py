@@ -12,7 +12,7 @@ from zedops.clone import Clone
 from zedops.document import Document
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.fleet import Fleet, Kind, kind_of
-from zedops.lifecycle import SETTLED
+from zedops.lifecycle import NOT_APPLIED, SETTLED
 from zedops.model import Desired, Drift, State, Status
 from zedops.settings import Settings
 from zedops.state_block import GOES_ON
@@ -128,7 +128,8 @@ def _is_done(
         return wished is None or state.status is not _UNLIKE[wished]
     if state.status is Status.MISSING and state.data_lost:
         return True  # nothing is done about it until somebody brings the data back
-    if state.status is not Status.FAILED or state.since is None or begun is None:
+    rests = state.status is Status.STOPPED and (state.message or "").startswith(NOT_APPLIED)
+    if (state.status is not Status.FAILED and not rests) or state.since is None or begun is None:
         return False
     return state.since.timestamp() >= begun - 60
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import docker.errors
 import docker.utils
@@ -39,6 +39,7 @@ from zedops_agent.stops import Stopped, Stopping
 _RUNS = ("remove a running container", "container is running")
 #: Judges by a container's labels.
 IsOurs = Callable[[Mapping[str, str]], bool]
+
 log = logging.getLogger(__name__)
 
 #: How long after a start the Engine may take to show the ports.
@@ -203,6 +204,22 @@ class Engine:
         return lists.mounting(self.connection, place)
 
     @translated
+    def network_id(self, name: str) -> str | None:
+        """Find a network's id; None if there is no such network."""
+        try:
+            return str(self._api.inspect_network(name)["Id"])
+        except docker.errors.NotFound:
+            return None
+
+    @translated
+    def join(self, container: str, network: str) -> None:
+        """Have a container in a network, also where it was in one of the same name that is gone."""
+        with suppress(docker.errors.APIError):  # it is in none of that name
+            self._api.disconnect_container_from_network(container, network, force=True)
+        faults.point("join.left")
+        self._api.connect_container_to_network(container, network)
+
+    @translated
     def claims(self, fleet: str, within_s: float = 0.0) -> Claimed:
         """List who is to have which host ports; `within_s` old may do, see `claims`."""
         return self._claims.listed(fleet, within_s)
@@ -231,7 +248,7 @@ class Engine:
         """Pull an image, telling how far it is. The stream's own errors are raised."""
         name, tag = docker.utils.parse_repository_tag(reference)
         layers: dict[str, tuple[int, int]] = {}
-        for line in self._api.pull(name, tag=tag or "latest", stream=True, decode=True):
+        for line in self._begin_pull(name, tag or "latest"):
             if "error" in line:
                 raise EngineFailed(f"cannot pull {reference}: {line['error']}")
             detail = line.get("progressDetail") or {}
@@ -239,6 +256,21 @@ class Engine:
                 layers[line["id"]] = detail["current"], detail["total"]
                 done, total = (sum(column) for column in zip(*layers.values(), strict=True))
                 progress(f"pulling {reference} {100 * done // total} % of {total >> 20} MiB")
+
+    def _begin_pull(self, name: str, tag: str) -> Iterator[dict[str, Any]]:
+        """Begin to pull, with a login where there is one.
+
+        docker-py raises where a helper for logins is not installed or ends with an error. Most
+        images need no login; for one that does, the registry says so.
+        """
+        asked: dict[str, Any] = {"tag": tag, "stream": True, "decode": True}
+        try:
+            return cast(Iterator[dict[str, Any]], self._api.pull(name, **asked))
+        except docker.errors.APIError:
+            raise
+        except docker.errors.DockerException as error:
+            log.warning("pulling %s without a login: %s", name, error)
+            return cast(Iterator[dict[str, Any]], self._api.pull(name, auth_config={}, **asked))
 
     @translated
     def create(

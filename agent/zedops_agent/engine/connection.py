@@ -10,6 +10,7 @@ import errno
 import functools
 import os
 import pwd
+import re
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -41,6 +42,16 @@ _NO_ANSWER = (
 )
 
 _NOT_ALLOWED = os.strerror(errno.EACCES)
+
+#: A connection that was not made, or broke. Every other error says something of what was asked.
+AWAY = (
+    requests.exceptions.ConnectionError, requests.exceptions.Timeout,
+    requests.exceptions.ChunkedEncodingError, HTTPException, urllib3.exceptions.HTTPError,
+)
+#: What docker-py and requests refuse by themselves, before they ask an Engine or after it answered.
+_ITS_OWN = (docker.errors.DockerException, requests.exceptions.RequestException)
+#: An id of the Engine's, which it makes up for each try and nobody can look up.
+_AN_ID = re.compile(r" \([0-9a-f]{64}\)")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -114,6 +125,8 @@ class Connection:
             if self._socket is not None:
                 self._ping(self._socket)  # one that hangs would be waited for much longer below
             made = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=_POOL)
+        except docker.errors.InvalidConfigFile as error:
+            raise EngineFailed(f"{error}; correct `config.json` of this user's docker") from error
         except _NO_ANSWER as error:
             raise EngineUnreachable(f"{self.gone(error)}; {_remedy(error)}") from error
         if self._socket is not None:
@@ -182,14 +195,16 @@ def translated(call: F) -> F:
         try:
             return call(self, *args, **kwargs)
         except docker.errors.APIError as error:
-            said = " ".join(str(error.explanation or error).split())
+            said = _AN_ID.sub("", " ".join(str(error.explanation or error).split()))
             if error.is_server_error():
                 # what a step meets in an Engine that shuts down is no failure of it
                 connection.knock()
             kind = LookOutdated if any(word in said for word in _GONE_WORDS) else EngineFailed
             raise kind(said) from error
-        except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
+        except AWAY as error:
             raise connection.gone(error) from error
+        except _ITS_OWN as error:
+            raise EngineFailed(" ".join(str(error).split()) or type(error).__name__) from error
 
     return cast(F, wrapped)
 

@@ -16,11 +16,13 @@ from typing import Any
 import docker.errors
 import requests
 
-from zedops_agent.engine.connection import Connection
+from zedops_agent.engine.connection import AWAY, Connection
 from zedops_agent.observed import FLEET, SERVER_ID
 
 #: Events after which a container is worth another look; exec and health noise is left out.
-_TELLING = ["create", "start", "die", "destroy", "pause", "unpause", "rename", "update", "oom"]
+_TELLING = ["create", "start", "die", "destroy", "pause", "unpause", "rename", "update", "oom",
+    "health_status",
+]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Subscription:
                 server_id = self._adopted().get(raw["Actor"]["ID"], mine)
                 if server_id is not None:
                     yield Event(server_id, raw["Actor"]["ID"], raw["Action"], int(raw["timeNano"]))
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        except (docker.errors.DockerException, *AWAY) as error:
             raise self._connection.gone(error) from error
         finally:
             response: requests.Response = self._stream._response

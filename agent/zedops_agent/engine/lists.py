@@ -34,14 +34,19 @@ def by_server(connection: Connection, fleet: str) -> dict[str, list[str]]:
 def summary(
     connection: Connection, fleet: str, adopted: Mapping[str, str]
 ) -> dict[str, frozenset[tuple[str, str, str]]]:
-    """List a fleet's containers, adopted ones too: server id → {(container, state, name)}."""
+    """List a fleet's containers, adopted ones too: server id → {(container, state, name)}.
+
+    The names of its networks are part of a state.
+    """
     found: dict[str, set[tuple[str, str, str]]] = {}
     for each in connection.api.containers(all=True):
         labels = each["Labels"]
         mine = labels.get(SERVER_ID, "") if labels.get(FLEET) == fleet else None
         key = adopted.get(each["Id"], mine)
         if key is not None:
-            found.setdefault(key, set()).add((each["Id"], each["State"], each["Names"][0]))
+            inside = sorted((each.get("NetworkSettings") or {}).get("Networks") or {})
+            state = " ".join([each["State"], *inside])  # no event of a container tells of networks
+            found.setdefault(key, set()).add((each["Id"], state, each["Names"][0]))
     return {key: frozenset(each) for key, each in found.items()}
 
 

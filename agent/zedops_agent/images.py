@@ -1,0 +1,107 @@
+"""Has the image on the host that a server's container is made of, and remembers it until then.
+
+A tag may mean another image by now: a container that replaces one is made of the image that ran,
+unless the definition names another one or a rebuild is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from zedops.errors import EngineFailed, EngineUnreachable
+from zedops.wire import DesiredServer
+from zedops_agent.engine import Engine
+from zedops_agent.observed import Image
+from zedops_agent.pace import Pace
+from zedops_agent.steps import Pull
+
+#: What registries say to whom they do not know; some hide what is private as what is not there.
+_UNKNOWN = ("unauthorized", "no basic auth", "authentication required", "access denied", "denied:")
+#: What they say of an image that they do not have.
+_NOT_THERE = ("manifest unknown", "not found", "name unknown")
+#: An image that was there so short a time ago is there: hundreds may be made of it at once.
+_IMAGE_S = 0.2
+
+
+class Images:
+    """The images that containers are about to be made of, by server."""
+
+    def __init__(self, engine: Engine, pace: Pace) -> None:
+        self._engine, self._pace = engine, pace
+        #: What a plan's first step saw, for the steps after it.
+        self._found: dict[str, Image] = {}
+
+    def have(
+        self, step: Pull, want: DesiredServer, progress: Callable[[str], None]
+    ) -> str | None:
+        """Carry out a pull; returns what is worth saying of it."""
+        ran = self._engine.image(step.ran, _IMAGE_S) if step.ran else None
+        if ran is not None:
+            return self._keep(ran, step, want)
+        note = None
+        found = None if step.newest else self._engine.image(step.image, _IMAGE_S)
+        if found is None:
+            found, note = self._pull(step, progress)
+        if found is not None:
+            self._found[want.id] = found
+        if found is not None and step.ran is not None:
+            gone = f"the image that ran, {_short(step.ran)}, is gone from this host"
+            note = f"{gone}; {step.image} was taken as it is now, {_short(found.id)}"
+        return note
+
+    def user(self, want: DesiredServer) -> str:
+        """Say as which user an image runs, for those without a user of their own."""
+        image = self._found.get(want.id) or self._engine.image(want.definition.image)
+        return image.user if image else ""
+
+    def take(self, want: DesiredServer) -> Image:
+        """Give the image that a container is made of now."""
+        image = self._found.pop(want.id, None) or self._engine.image(want.definition.image)
+        if image is None:
+            raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
+        return image
+
+    def _keep(self, ran: Image, step: Pull, want: DesiredServer) -> str | None:
+        named = self._engine.image(step.image, _IMAGE_S)
+        if named is not None and named.id == ran.id:
+            self._found[want.id] = ran
+            return None
+        self._found[want.id] = replace(ran, made_by_id=True)
+        if named is None:
+            return None
+        remedy = f"`zedops rebuild {want.name}` takes the newest one"
+        return f"made of the image that ran; {step.image} means another one by now, {remedy}"
+
+    def _pull(
+        self, step: Pull, progress: Callable[[str], None]
+    ) -> tuple[Image | None, str | None]:
+        try:
+            with self._pace.pull():
+                progress(f"pulling {step.image}")
+                self._engine.pull(step.image, progress)
+        except EngineUnreachable:
+            raise
+        except EngineFailed as error:
+            said = str(error)
+            here = self._engine.image(step.image)
+            if here is not None and (here.unpublished or any(each in said for each in _NOT_THERE)):
+                note = f"no registry has {step.image}: made of the one on this host"
+                return here, f"{note}, {_short(here.id)}"
+            named = "" if step.image in said else f"cannot pull {step.image}: "
+            way = _how_to_be_known(step.image, said)
+            raise EngineFailed(f"{named}{said}{way}") from error
+        return self._engine.image(step.image), None
+
+
+def _short(image_id: str) -> str:
+    return image_id.removeprefix("sha256:")[:12]
+
+
+def _how_to_be_known(image: str, said: str) -> str:
+    """Name the way out where a registry wants to know who asks."""
+    if not any(words in said.lower() for words in _UNKNOWN):
+        return ""
+    host, slash, _ = image.partition("/")
+    registry = f" {host}" if slash and any(each in host for each in ".:") else ""
+    return f"; `docker login{registry}` on this host, as the user that runs zedops, may help"
