@@ -11,6 +11,7 @@
     ├── DataAtRisk            1   going on could harm a world: stop and say so
     │   └── RootGone          1   the data root is not the one that was there before
     ├── NotKept               1   a disk took nothing of what must not be forgotten
+    ├── AgentAtWork           1   another agent works for the fleet on this host
     ├── HostUnavailable       1   no agent answers for that host
     ├── VersionMismatch       1   the other side speaks another version of the protocol
     ├── CommandFailed         1   a command in a container did not end with 0
@@ -96,6 +97,10 @@ class RootGone(DataAtRisk):
 
 class NotKept(ZedopsError):
     """What must be remembered could not be written down: nothing is done that depends on it."""
+
+
+class AgentAtWork(ZedopsError):
+    """Another agent of the fleet works in this place."""
 
 
 class HostUnavailable(ZedopsError):

@@ -25,6 +25,8 @@ from zedops.state_block import brief, format_time
 from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
 
 _S = Status
+#: The exit code of a process that SIGKILL ended (128 + 9).
+_SIGKILLED = 137
 _ALIVE = frozenset({_S.CREATING, _S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED})
 _ANY_TIME = frozenset({_S.DELETING, _S.UNKNOWN, _S.PENDING})
 
@@ -194,9 +196,18 @@ def _message(status: Status, report: ServerReport, goal: Goal) -> str | None:
         return brief(said)
     container = report.container
     if status is Status.STOPPED and goal is Goal.RUNNING and container is not None:
-        memory = ", out of memory" if container.oom_killed else ""
-        return f"stopped outside zedops, exit code {container.exit_code}{memory}"
+        return _how_it_ended(container)
     return None
+
+
+def _how_it_ended(container: ContainerFacts) -> str:
+    """Say how a process ended that zedops did not stop; SIGKILL leaves no time to save."""
+    code = container.exit_code
+    if code is None:
+        return "its container was made and not started"
+    memory = ", out of memory" if container.oom_killed else ""
+    lost = "; it was killed, and may have lost progress" if code == _SIGKILLED else ""
+    return f"stopped outside zedops, exit code {code}{memory}{lost}"
 
 
 def _moved(state: State, status: Status, at: datetime, **facts: object) -> State:

@@ -16,8 +16,9 @@ from pathlib import Path
 from zedops.calls import Finding
 from zedops.errors import EngineFailed, HostUnavailable, ZedopsError
 from zedops.handshake import certificate_end
+from zedops.model import Definition
 from zedops.quantities import format_size
-from zedops_agent import membership
+from zedops_agent import membership, shutdown
 from zedops_agent.engine import About
 from zedops_agent.policy import PolicyFile
 
@@ -37,11 +38,13 @@ class Site:
     root: Path
     policy: PolicyFile
     engine: Callable[[], About]
+    definitions: tuple[Definition, ...] = ()  #: of the servers that are to run here
 
 
 def check(site: Site) -> Iterator[Finding]:
     """Look at everything on this host."""
     yield from _engine(site.engine)
+    yield from shutdown.check(site.definitions)
     yield from _data_root(site.root)
     yield from _secrets(site.root)
     yield from _policy(site.policy)

@@ -29,6 +29,7 @@ from zedops.locks import LOOK_S
 from zedops.wire import DesiredDocument, DesiredServer, Goal, supersedes
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
+from zedops_agent.kills import Kills
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import left_s
 from zedops_agent.metrics import AgentMetrics, Standing
@@ -61,8 +62,9 @@ class Agent:
 
     def __init__(
         self, fleet: str, host: str, engine: Engine, root: Path, policy: PolicyFile | None = None,
-        metrics: AgentMetrics | None = None,
+        metrics: AgentMetrics | None = None, *, drains: bool = False,
     ) -> None:
+        """Take the place of the fleet's agent here; one that `drains` only stops its servers."""
         self._metrics = metrics or AgentMetrics()
         self.fleet, self.host = fleet, host
         self._engine = engine
@@ -83,16 +85,18 @@ class Agent:
         self._survey = Survey(
             fleet, engine, root, self._lookout.places, policy, secrets.recipient, owns.has
         )
-        workshop = Workshop(
+        self._workshop = workshop = Workshop(
             fleet, engine, root, self._store, policy, secrets, self._lookout, self._survey,
             self._pace, self._newest, owns,
         )
+        workshop.draining = drains
         self._taking = threading.Lock()
         self._contact = Contact(host, self._store, self._held, self._start_over)
         self._schedule = Schedule(self._work_on)
+        self._kills = Kills()
         self._reconciler = Reconciler(
             fleet, host, self._lookout, workshop, self._store, self._contact.report,
-            self._contact.progress, self._metrics, self._schedule.cover,
+            self._contact.progress, self._metrics, self._schedule.cover, self._kills,
         )
         self._summary: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._homes: Directories | None = None
@@ -106,6 +110,7 @@ class Agent:
 
     def start(self, link: Link | None = None) -> None:
         """Begin to work, from the document on disk until a manager hands over a newer one."""
+        self._store.end_drain()
         self._contact.link = link
         self._metrics.look = self.standing
         loops = {
@@ -280,6 +285,10 @@ class Agent:
                 self._mark_all()
                 for event in events:
                     since_ns = event.at_ns
+                    self._kills.hear(
+                        event.server_id, event.container, event.action, event.exit_code,
+                        event.at_ns,
+                    )
                     if self._lookout.hear(event):
                         # an end is often the first half of something: a removal, a restart by hand
                         delay_s = END_DEBOUNCE_S if event.is_end else 0.0
@@ -351,6 +360,10 @@ class Agent:
                 log.error("%s", self.lost)
                 self.end.set()
                 return
+            if self._store.is_asked_to_drain() and not self._workshop.draining:
+                log.warning("asked to drain this host: its servers stop until the next start")
+                self._workshop.draining = True
+                self._mark_all()
             self._schedule.pause(LOOK_S)
 
     def _watch_home(self, server_id: str) -> None:

@@ -29,6 +29,8 @@ from zedops.wire import (
     Progress,
     ServerReport,
 )
+from zedops_agent.draining import drained
+from zedops_agent.kills import Kills
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import RETRY_MAX_S, Memory, failed, is_watched, matches, reached, remember
 from zedops_agent.metrics import AgentMetrics
@@ -83,9 +85,10 @@ class Reconciler:
         progress: Callable[[Progress], None],
         metrics: AgentMetrics,
         cover: Callable[[str], None],
+        kills: Kills,
     ) -> None:
         self._metrics = metrics
-        self._cover = cover
+        self._cover, self._kills = cover, kills
         self._fleet, self._host = fleet, host
         self._lookout, self._workshop = lookout, workshop
         self._store = store
@@ -132,8 +135,11 @@ class Reconciler:
             seen = self._lookout.look(want, before.adopted, self._cover, since, seen)
             is_kept = seen.root_gone is None  # else its memory is away as well
             memory = remember(before, want, seen, now) if is_kept else before
-            done = done._replace(note=done.note or _ended_meanwhile(before, want, seen))
-            plan = make_plan(self._fleet, want, seen, memory, now)
+            done = done._replace(note=done.note or self._ended_meanwhile(before, want, seen))
+            if self._workshop.draining:
+                plan, memory = drained(want, seen, memory)
+            else:
+                plan = make_plan(self._fleet, want, seen, memory, now)
             arrived = plan.lost is None and is_kept and _is_there(want, seen)
             if not plan.steps and arrived and not is_watched(memory, seen, now):
                 memory = reached(memory, want)
@@ -154,6 +160,14 @@ class Reconciler:
             done, since = self._do(plan, want, seen, was_down=was_down), time.monotonic()
         return datetime.now(UTC) + timedelta(seconds=_ROUNDS_PAUSE_S)
 
+    def _ended_meanwhile(
+        self, memory: Memory, want: DesiredServer, seen: Observed
+    ) -> str | None:
+        """Tell how a process ended that no step of this plan has stopped."""
+        own = memory.stopping.container if memory.stopping else None
+        killed = self._kills.told(want.id, seen, by_zedops=own)
+        return _how_it_went(memory, want, seen) or killed
+
     def _do(self, plan: Plan, want: DesiredServer, seen: Observed, *, was_down: bool) -> _Done:
         """Do a plan's steps; a failure ends it and is remembered.
 
@@ -170,6 +184,8 @@ class Reconciler:
         disrupted = False
         for index, step in enumerate(plan.steps):
             if self.stopping or self._workshop.is_superseded(want):
+                return _Done(note)
+            if self._workshop.draining and not isinstance(step, StopContainer):
                 return _Done(note)
             log.info("%s: %s", want.name, step, extra={"server": want.name, "cause": step.cause})
             disrupted = disrupted or isinstance(step, _DISRUPTIVE)
@@ -291,7 +307,7 @@ def _is_worth_telling(how: Stopped, want: DesiredServer) -> bool:
     return how.exit_code == SIGKILLED or want.goal is not Goal.RUNNING
 
 
-def _ended_meanwhile(memory: Memory, want: DesiredServer, seen: Observed) -> str | None:
+def _how_it_went(memory: Memory, want: DesiredServer, seen: Observed) -> str | None:
     """Tell how a stop went that nobody waited for to the end."""
     for each in seen.containers:
         if memory.stopping is not None and memory.stopping.is_of(each) and not each.up:

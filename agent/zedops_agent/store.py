@@ -17,13 +17,39 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from zedops import disk, faults
-from zedops.errors import NotKept, ZedopsError
+from zedops.errors import AgentAtWork, NotKept, ZedopsError
 from zedops.locks import Lock, holder
 from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+#: There while an agent that works is to keep its servers stopped.
+_DRAIN = "drain"
+
+
+def ask_to_drain(root: Path, fleet: str) -> None:
+    """Ask the agent that works for a fleet to stop its servers until it is started again."""
+    (root / "agent" / fleet / _DRAIN).touch()
+
+
+def peek(root: Path, fleet: str) -> tuple[DesiredDocument, dict[str, str]]:
+    """Read which servers an agent has, and its adopted containers, while it may be at work."""
+    home = root / "agent" / fleet
+    try:
+        document = DesiredDocument.model_validate_json(disk.read(home / "desired.json"))
+        adopted: dict[str, str] = {}
+        for key, each in document.servers.items():
+            if each.definition.adopt:
+                memory = Memory.model_validate_json(disk.read(home / "memory" / f"{key}.json"))
+                adopted |= {memory.adopted: key} if memory.adopted else {}
+    except (OSError, ValidationError) as error:
+        why = error.strerror if isinstance(error, OSError) else _first_line(error)
+        fact = f"cannot read what fleet {fleet!r} has on this host: {why}"
+        raise ZedopsError(f"{fact}; stop its servers with `docker stop`") from error
+    return document, adopted
 
 
 class Store:
@@ -44,7 +70,7 @@ class Store:
         except BlockingIOError as error:
             who = holder(self._home / "lock")
             held = f"another agent for fleet {fleet!r}{who} works in {self._home}; stop it first"
-            raise ZedopsError(held) from error
+            raise AgentAtWork(held) from error
         except OSError as error:
             remedy = "choose another place with --data-root"
             raise ZedopsError(f"cannot use {self._home}: {error.strerror}; {remedy}") from error
@@ -62,6 +88,14 @@ class Store:
         """Say in one line that another agent took over."""
         who = holder(self._home / "lock")
         return f"another agent for fleet {self._fleet!r}{who} took {self._home} over; this one ends"
+
+    def is_asked_to_drain(self) -> bool:
+        """Say whether this host's servers are to be stopped until the agent is started again."""
+        return (self._home / _DRAIN).exists()
+
+    def end_drain(self) -> None:
+        """Let the servers start again."""
+        (self._home / _DRAIN).unlink(missing_ok=True)
 
     def load_desired(self) -> DesiredDocument | None:
         """Read the last document; None before the first one, or where it is damaged."""

@@ -72,7 +72,11 @@ class Survey:
                 epoch, rev = held.stamp if held else (0, 0)
                 return Pong(zedops=__version__, engine=self._version(), epoch=epoch, rev=rev)
             case CheckupRequest():
-                site = checkup.Site(self._fleet, self._root, self._policy, self._engine.about)
+                servers = held.servers.values() if held else ()
+                site = checkup.Site(
+                    self._fleet, self._root, self._policy, self._engine.about,
+                    tuple(each.definition for each in servers if not each.goal.ends),
+                )
                 return CheckupReply(findings=tuple(checkup.check(site)), at=datetime.now(UTC))
             case RecipientRequest():
                 return RecipientReply(recipient=self._recipient())

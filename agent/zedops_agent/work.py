@@ -91,6 +91,8 @@ class Workshop:
         self._lookout, self._survey, self._pace = lookout, survey, pace
         #: What is asked for by now of a server, while a plan for it is carried out.
         self._newest = newest
+        #: The host's servers are to be stopped, whatever is asked for.
+        self.draining = False
         self._images = Images(engine, pace)
 
     def carry_out(
@@ -190,7 +192,7 @@ class Workshop:
         return now is not want and (now is None or _asked_for(now) != _asked_for(want))
 
     def _see_wanted(self, want: DesiredServer) -> None:
-        if self.is_superseded(want):
+        if self.draining or self.is_superseded(want):
             raise LookOutdated("something else is asked for by now")
 
     @contextlib.contextmanager

@@ -17,8 +17,9 @@ import pytest
 from tests.conftest import without
 from tests.docker.host import Host
 from tests.docker.private_engine import PrivateEngine, missing
-from zedops.model import Stop
+from zedops.model import Drift, Stop
 from zedops.wire import Goal
+from zedops_agent import drain
 from zedops_agent.engine import Engine
 from zedops_agent.stops import Stopping
 
@@ -170,6 +171,16 @@ def test_an_end_by_somebody_elses_kill_is_told(host: Host) -> None:
     assert "something else killed it; it may have lost progress" in str(report.note)
 
 
+def test_a_kill_by_hand_is_told_where_the_server_runs_again_at_once(host: Host) -> None:
+    server = begin(host, "rosewood", saver(9999))
+    seen = len(host.reports)
+    host.api.kill(f"{host.fleet}-rosewood")
+    report = host.wait(
+        server, lambda each: each.note and each.container and each.container.running, seen
+    )
+    assert str(report.note).startswith("it was killed (exit code 137)")
+
+
 def test_a_signal_whose_answer_was_lost_is_not_sent_again(host: Host) -> None:
     server = begin(host, "rosewood", saver(5))
     host.stop()
@@ -234,3 +245,50 @@ def test_an_engine_that_goes_while_servers_save_kills_none_of_them(
     for each in (stopped, deleted):
         assert log(host, each) == ["start", "TERM1", "saved"]
     host.until(lambda: host.containers() == [f"{host.fleet}-{each}" for each in sorted(names[:3])])
+
+
+# --- the machine goes
+
+
+@pytest.mark.parametrize("drift", [Drift.HEAL, Drift.REPORT])
+@pytest.mark.parametrize("works", [True, False])
+def test_a_drained_host_stops_its_servers_properly_and_its_next_start_brings_them_back(
+    host: Host, drift: Drift, *, works: bool
+) -> None:
+    text = saver(3) + "stop: {grace: 1h, commands: ['echo asked >> /data/log']}\n"
+    server = host.want("rosewood", text, drift=drift)
+    host.wait_running(server)
+    host.until(lambda: log(host, server) == ["start"])
+    if not works:
+        host.stop()
+    assert drain.fleets(host.root) == [host.fleet]
+    assert drain.drain(host.fleet, host.root, host.policy) == 1
+    assert log(host, server) == ["start", "asked", "TERM1", "saved"]
+    assert not host.container("rosewood")["State"]["Running"]
+    if works:
+        report = host.wait(server, lambda each: each.note)
+        assert report.note == "this host is drained: it is started again when zedops is"
+        host.stop()
+    assert drain.drain(host.fleet, host.root, host.policy) == 0
+    host.start()
+    host.until(lambda: log(host, server)[-1] == "start")
+
+
+def test_what_was_stopped_by_hand_stays_so_after_a_drain_where_drift_is_only_reported(
+    host: Host,
+) -> None:
+    text = saver(1)
+    by_hand = host.want("by-hand", text, drift=Drift.REPORT)
+    server = host.want("rosewood", text)
+    for each in (by_hand, server):
+        host.wait_running(each)
+        host.wait(each, lambda each: each.applied)
+    host.api.stop(f"{host.fleet}-by-hand", timeout=30)
+    host.wait(by_hand, lambda each: each.note)
+    host.stop()
+    assert drain.drain(host.fleet, host.root, host.policy) == 1
+    seen = len(host.reports)
+    host.start()
+    host.wait_running(server, seen)
+    report = host.wait(by_hand, lambda each: each.note, seen)
+    assert report.note == "stopped outside zedops; left so by `drift: report`"

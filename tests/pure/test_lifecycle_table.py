@@ -16,6 +16,9 @@ from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
 UP = ContainerFacts(id="c" * 64, running=True, image="sha256:bb")
 DOWN = ContainerFacts(id="c" * 64, running=False, image="sha256:bb", exit_code=1)
 OOM = DOWN.model_copy(update={"exit_code": 137, "oom_killed": True})
+KILLED = DOWN.model_copy(update={"exit_code": 137})
+MADE = DOWN.model_copy(update={"exit_code": None})
+STOPPED, LOST = "stopped outside zedops, exit code", "; it was killed, and may have lost progress"
 RUN, STOP, DELETE = Goal.RUNNING, Goal.STOPPED, Goal.DELETED
 
 
@@ -47,7 +50,9 @@ RUNS = running(1)
         (MAKING, report(DOWN), STOP, "stopped: None"),
         (RUNS, report(UP), RUN, "running: None"),
         (RUNS, report(DOWN), RUN, "stopped: stopped outside zedops, exit code 1"),
-        (RUNS, report(OOM), RUN, "stopped: stopped outside zedops, exit code 137, out of memory"),
+        (RUNS, report(OOM), RUN, f"stopped: {STOPPED} 137, out of memory{LOST}"),
+        (RUNS, report(KILLED), RUN, f"stopped: {STOPPED} 137{LOST}"),
+        (RUNS, report(MADE), RUN, "stopped: its container was made and not started"),
         (RUNS, report(DOWN), STOP, "stopped: None"),
         (RUNS, report(DOWN, note="stopped in 2 s"), STOP, "stopped: stopped in 2 s"),
         (RUNS, report(), RUN, "missing: None"),

@@ -31,7 +31,9 @@ def _verify(path: Path) -> None:
     assert (done.returncode, said) == (0, []), done.stderr
 
 
-@pytest.mark.parametrize("name", ["zedops-agent@.service", "zedops-manager@.service"])
+@pytest.mark.parametrize("name", [
+    "zedops-agent@.service", "zedops-manager@.service", "zedops-drain.service",
+])  # fmt: skip
 def test_packaged_units_are_the_template_s_and_systemd_takes_them(
     name: str, tmp_path: Path
 ) -> None:
@@ -45,9 +47,10 @@ def test_packaged_units_are_the_template_s_and_systemd_takes_them(
 def test_the_unit_that_join_installs_is_the_same_with_this_python(tmp_path: Path) -> None:
     odd = tmp_path / 'a "b" 100% $HOME'
     made = tmp_path / "zedops-agent-f.service"
-    made.write_text(unit.render("f", odd, tmp_path / "agent.yaml"))
-    assert '100%% $$HOME" --policy' in made.read_text()
-    _verify(made)
+    for render in (unit.render, unit.render_drain):
+        made.write_text(render("f", odd, tmp_path / "agent.yaml"))
+        assert '100%% $$HOME" --policy' in made.read_text()
+        _verify(made)
 
 
 @pytest.mark.parametrize(("part", "most"), [("manager", 2.0), ("agent", 3.6)])
@@ -85,8 +88,9 @@ def test_images_install_what_is_locked_and_nothing_else(part: str) -> None:
     assert "--read-only" in text
 
 
-def test_every_unit_ends_zedops_and_no_server() -> None:
-    for text in unit.packaged().values():
+def test_every_unit_that_runs_zedops_ends_that_and_no_server() -> None:
+    for name in ("zedops-agent@.service", "zedops-manager@.service"):
+        text = unit.packaged()[name]
         assert "KillMode=mixed" in text
         assert "TimeoutStopSec=180" in text
 

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from tests.pure.fleets import NOW, doc, fleet_of, later
 from tests.pure.plans import container, see, wanted
 from zedops import stop_signals
+from zedops.calls import Verdict
 from zedops.checks import LONGEST_GRACE_S, check
 from zedops.model import Stop
+from zedops_agent import shutdown
 from zedops_agent.container import Handed, create_arguments
+from zedops_agent.kills import Kills
 from zedops_agent.memory import Memory, remember
 from zedops_agent.observed import Container, Image, Phase
 from zedops_agent.stops import (
@@ -187,3 +190,52 @@ def test_signals_are_known_by_the_engines_names(name: str, number: int | None) -
 def test_a_stop_that_cannot_work_is_refused_at_the_push(stop: str, said: list[str]) -> None:
     fleet = fleet_of(doc("servers.d/a.yaml", f"image: a\nstop: {stop}\n"))
     assert [str(each) for each in check(fleet, fleet.documents)] == said
+
+
+# --- what else ends a server
+
+
+def test_a_kill_that_nothing_saw_is_told_once_its_server_runs_again() -> None:
+    kills, again = Kills(), see(container(started_at=later(5)))
+    kills.hear("a", "new", "die", "0", _ns(1))
+    assert kills.told("a", again, by_zedops=None) is None
+    kills.hear("a", "new", "die", "137", _ns(1))
+    assert kills.told("a", see(container(Phase.EXITED)), by_zedops=None) is None
+    assert str(kills.told("a", again, by_zedops=None)).startswith("it was killed (exit code 137)")
+    assert kills.told("a", again, by_zedops=None) is None
+    kills.hear("a", "new", "oom", "", _ns(1))
+    kills.hear("a", "new", "die", "137", _ns(1))
+    assert "out of memory" in str(kills.told("a", again, by_zedops=None))
+    kills.hear("a", "new", "die", "137", _ns(1))
+    assert kills.told("a", again, by_zedops="new") is None  # zedops' own stop has told it
+    assert kills.told("a", again, by_zedops=None) is None
+
+
+def _ns(seconds: int) -> int:
+    return int(later(seconds).timestamp()) * 10**9
+
+
+@pytest.mark.parametrize(("span", "seconds"), [
+    ("1min 30s", 90.0), ("1h 10s", 3610.0), ("500ms", 0.5), ("infinity", None), ("", None),
+])  # fmt: skip
+def test_times_are_read_as_systemd_shows_them(span: str, seconds: float | None) -> None:
+    assert shutdown.seconds(span) == seconds
+
+
+def test_the_checkup_says_where_a_shutdown_leaves_servers_no_time_to_save() -> None:
+    slow = wanted().definition.model_copy(update={"stop": asking(120.0)})
+    tells = wanted().definition.model_copy(update={"stop": Stop(commands=(("save",),))})
+    found = shutdown.judge((slow,), 90.0, is_drained=False)
+    assert found is not None
+    assert found.verdict is Verdict.WARNING
+    assert "may take 2 min to save" in found.fact
+    assert "TimeoutStopSec=130" in found.remedy
+    told = shutdown.judge((tells,), None, is_drained=False)
+    assert told is not None
+    assert "runs no `stop.commands`" in told.fact
+    for servers, engine_s, is_drained in (((slow, tells), 90.0, True), ((slow,), 130.0, False)):
+        good = shutdown.judge(servers, engine_s, is_drained=is_drained)
+        assert good is not None
+        assert good.verdict is Verdict.GOOD
+    assert shutdown.judge((), 90.0, is_drained=False) is None
+

@@ -38,6 +38,7 @@ def agent_command() -> None:
     \b
     zedops agent join TOKEN     with what `zedops host add` printed
     zedops agent run            again, after that
+    zedops agent drain          before the machine or its Engine ends
     """
 
 
@@ -159,6 +160,32 @@ def run_command(fleet: str | None, data_root: Path | None, policy: Path, running
         known = f"say which: {', '.join(joined)}" if joined else "join one: zedops agent join TOKEN"
         raise UsageError(f"this host has joined {len(joined) or 'no'} fleets; {known}")
     _run(fleet or joined[0], root, policy, running)
+
+
+@agent_command.command("drain")
+@click.argument("fleet", required=False)
+@DATA_ROOT
+@POLICY
+@running_options
+def drain_command(
+    fleet: str | None, data_root: Path | None, policy: Path, running: Running
+) -> None:
+    """Stop this host's servers properly, before its Engine or the machine ends.
+
+    Each has its commands, its signal and its grace; nothing that is asked for changes, and the
+    next start of zedops starts them again. Works beside an agent, beside `zedops up`, and without.
+
+    \b
+    zedops agent drain          every fleet that has servers on this host
+    zedops agent drain my-fleet
+    """
+    from zedops_agent.drain import drain, fleets
+
+    running.prepare()
+    root = (data_root or default_data_root()).absolute()
+    for each in [fleet] if fleet else fleets(root):
+        count = drain(each, root, policy.absolute())
+        click.echo(f"fleet {each!r}: {count} server{'' if count == 1 else 's'} stopped")
 
 
 def _run(fleet: str, root: Path, policy: Path, running: Running) -> None:

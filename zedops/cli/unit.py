@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from zedops.cli import drain_unit
 from zedops.errors import UsageError, ZedopsError
 
 FOLDER = Path("/etc/systemd/system")
@@ -102,9 +103,17 @@ def render(fleet: str, root: Path, policy: Path) -> str:
     return _agent(fleet, f"{_quoted(sys.executable)} -m zedops agent run {fleet} {places}")
 
 
+def render_drain(fleet: str, root: Path, policy: Path) -> str:
+    """Write the unit that stops a fleet's servers here before the Engine ends."""
+    places = f"--data-root {_quoted(str(root))} --policy {_quoted(str(policy))}"
+    python = _quoted(sys.executable)
+    return _drain(f"{python} -m zedops agent drain {fleet} {places}")
+
+
 def packaged() -> dict[str, str]:
     """Write the units for packages, by file name: templates whose instance is the fleet's name."""
     return {
+        drain_unit.NAME: _drain(f"{_PROGRAM} agent drain"),
         "zedops-agent@.service": _agent("%i", f"{_PROGRAM} agent run %i"),
         # unset, the options are no argument at all
         "zedops-manager@.service": _UNIT.format(
@@ -121,11 +130,16 @@ def _agent(fleet: str, command: str) -> str:
     )
 
 
+def _drain(command: str) -> str:
+    return drain_unit.render(command, _NEVER + _AGENT)
+
+
 def install(fleet: str, root: Path, policy: Path) -> str:
     """Install and start the unit; returns what to say."""
-    name = f"zedops-agent-{fleet}.service"
+    name, drains = f"zedops-agent-{fleet}.service", f"zedops-drain-{fleet}.service"
     (FOLDER / name).write_text(render(fleet, root, policy))
-    for arguments in (["daemon-reload"], ["enable", "--now", name]):
+    (FOLDER / drains).write_text(render_drain(fleet, root, policy))
+    for arguments in (["daemon-reload"], ["enable", "--now", name, drains]):
         done = subprocess.run(
             ["systemctl", *arguments], capture_output=True, text=True, check=False
         )

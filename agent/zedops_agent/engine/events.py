@@ -33,6 +33,7 @@ class Event:
     container: str
     action: str
     at_ns: int
+    exit_code: str = ""  #: of an end
 
     @property
     def is_new(self) -> bool:
@@ -79,7 +80,9 @@ class Subscription:
                 mine = labels.get(SERVER_ID, "") if labels.get(FLEET) == self._fleet else None
                 server_id = self._adopted().get(raw["Actor"]["ID"], mine)
                 if server_id is not None:
-                    yield Event(server_id, raw["Actor"]["ID"], raw["Action"], int(raw["timeNano"]))
+                    code = labels.get("exitCode", "")
+                    at_ns = int(raw["timeNano"])
+                    yield Event(server_id, raw["Actor"]["ID"], raw["Action"], at_ns, code)
         except (docker.errors.DockerException, *AWAY) as error:
             raise self._connection.gone(error) from error
         finally:

@@ -1,0 +1,83 @@
+"""Stops every server of a host properly before its Engine or the machine ends. Changes no wish.
+
+Where an agent works it is asked to (a file in its directory); else this process takes its place.
+Both happen at a shutdown, where the agent may end at any moment. What was drained is started by the
+agent's next start: a drain is never a reason to leave a server down.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from zedops.errors import AgentAtWork, EngineFailed
+from zedops.wire import DesiredDocument
+from zedops_agent.engine import Engine
+from zedops_agent.loop import Agent
+from zedops_agent.policy import PolicyFile
+from zedops_agent.stops import COMMAND_S, KILLED_S
+from zedops_agent.store import ask_to_drain, peek
+
+_LOOK_S = 0.25
+_UP = ("running", "paused", "restarting")
+
+
+def fleets(root: Path) -> list[str]:
+    """Name the fleets that have an agent on this host, joined or of `zedops up`."""
+    return sorted(each.parent.name for each in root.glob("agent/*/desired.json"))
+
+
+def drain(fleet: str, root: Path, policy: Path) -> int:
+    """Stop a fleet's servers here, and return how many of them were up.
+
+    EngineFailed where some still are after all their time.
+    """
+    document, adopted = peek(root, fleet)
+    engine, agent = Engine(), None
+    try:
+        first = up = _up(engine, document, adopted)
+        deadline = time.monotonic() + _longest_s(document)
+        while up:
+            if agent is None:
+                agent = _take_over(engine, root, policy, document)
+            if time.monotonic() > deadline:
+                names = ", ".join(sorted(up))
+                raise EngineFailed(f"still up after all their time: {names}; see the agent's log")
+            time.sleep(_LOOK_S)
+            up = _up(engine, document, adopted)
+        return len(first)
+    finally:
+        if agent is not None:
+            agent.stop()
+        engine.close()
+
+
+def _up(engine: Engine, document: DesiredDocument, adopted: Mapping[str, str]) -> set[str]:
+    """Name the servers that have a container that is up."""
+    shown = engine.summary(document.fleet, adopted)
+    return {
+        each.name for key, each in document.servers.items()
+        if any(state in _UP for _, state, _ in shown.get(key, ()))
+    }
+
+
+def _longest_s(document: DesiredDocument) -> float:
+    stops = [each.definition.stop for each in document.servers.values()]
+    longest = max((each.grace + COMMAND_S * len(each.commands) for each in stops), default=0.0)
+    return longest + KILLED_S
+
+
+def _take_over(
+    engine: Engine, root: Path, policy: Path, document: DesiredDocument
+) -> Agent | None:
+    """Do an agent's work, for the drain alone; None while an agent is there, which is asked to."""
+    try:
+        agent = Agent(
+            document.fleet, document.host, engine, root, PolicyFile(policy), drains=True
+        )
+    except AgentAtWork:
+        ask_to_drain(root, document.fleet)
+        return None
+    agent.start()
+    return agent
