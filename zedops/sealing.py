@@ -48,7 +48,15 @@ def seal(value: str, purpose: str, recipient: str) -> str:
 
 
 def unseal(sealed: str, purpose: str, identity: str) -> str:
-    """Decrypt a value. Unopenable says why it cannot be."""
+    """Decrypt a value that is for one purpose. Unopenable says why it cannot be."""
+    said, value = opened(sealed, identity)
+    if said != purpose:
+        raise Unopenable(f"it was encrypted for {said!r}, not for {purpose!r}")
+    return value
+
+
+def opened(sealed: str, identity: str) -> tuple[str, str]:
+    """Decrypt a value: what it is for, and itself. Unopenable says why it cannot be."""
     import pyrage
 
     try:
@@ -57,6 +65,4 @@ def unseal(sealed: str, purpose: str, identity: str) -> str:
         said, _, value = str(plain, "utf-8").partition("\n")
     except (pyrage.DecryptError, binascii.Error, UnicodeDecodeError):
         raise Unopenable("it was encrypted for another key than this host's") from None
-    if said != purpose:
-        raise Unopenable(f"it was encrypted for {said!r}, not for {purpose!r}")
-    return value
+    return said, value

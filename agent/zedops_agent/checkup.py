@@ -98,7 +98,8 @@ def _data_root(root: Path) -> Iterator[Finding]:
 def _secrets(root: Path) -> Iterator[Finding]:
     folder = root / "secrets"
     try:
-        files = [each for each in folder.rglob("*") if each.is_file()]
+        files = [each for each in folder.rglob("*")
+                 if each.is_file() and not each.name.startswith(".")]
         open_to_all = [each for each in files if each.stat().st_mode & 0o077]
     except OSError as error:
         yield Finding.unknown("secrets", f"{folder} cannot be looked at: {error.strerror}")

@@ -142,7 +142,7 @@ class Lookout:
 
     def look_at_secrets(self, want: DesiredServer) -> str | None:
         """Fingerprint a server's secrets on this host; None: cannot look."""
-        return self._secrets.fingerprint(want.name, want.definition)
+        return self._secrets.fingerprint(want)
 
     def _as_adopted(self, found: Container, want: DesiredServer) -> Container:
         """Read off an adopted container whether it is what the definition asks for."""

@@ -118,7 +118,7 @@ class Agent:
             "contact": self._contact.run, "lock": self._keep_lock,
         }
         try:
-            self._homes = Directories()
+            self._homes = Directories(self._secrets.folder)
             loops["watch"] = self._watch_data
         except OSError as error:
             self._say_unwatched(error)
@@ -162,6 +162,7 @@ class Agent:
                 return
             self._store.save_desired(document)
             self._document = document
+        self._secrets.bind({each.name: each.id for each in document.servers.values()})
         before, now = held.servers if held else {}, document.servers
         changed = {each for each in before.keys() | now.keys() if before.get(each) != now.get(each)}
         self._schedule.mark(changed)
@@ -384,5 +385,8 @@ class Agent:
     def _watch_data(self) -> None:
         """Wake when a data directory comes or goes; the regular look covers what this misses."""
         while self._homes is not None and (changed := self._homes.wait()) is not None:
+            if self._secrets.folder in changed:
+                changed.discard(self._secrets.folder)
+                self._look_at_data()
             for home in changed:
                 self._schedule.mark_later(home.name, END_DEBOUNCE_S)

@@ -1,21 +1,32 @@
 """The values of secrets on this host: files of its owner's, and the key that opens sealed ones.
 
-`<root>/secrets/<fleet>/<server>/<NAME>` holds one value each, for this user only. The private key
-(`age.key`) is made once and never leaves the host; `recipient` beside it is its public half. No
-value gets into a message, a log line or any other file but those in memory (`files`).
+`<root>/secrets/<fleet>/<id>/<NAME>` holds one value each, for this user only: a value belongs to
+a server, whatever it is called, and ends with the purge of its data. What is put into
+`<root>/secrets/<fleet>/<server>/` is for the server that has this name on this host, and is moved
+to its id at the next look; earlier releases kept values there. The private key (`age.key`) is made
+once and never leaves the host; `recipient` beside it is its public half. No value gets into a
+message, a log line or any other file but those in memory (`files`).
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import hmac
 import logging
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from zedops import disk, sealing
 from zedops.errors import EngineFailed, ZedopsError
-from zedops.model import Definition
+from zedops.wire import DesiredServer
+
+#: Comes into the folder of values with every change.
+_CHANGED = ".changed"
+_TRIES = 20
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +49,7 @@ class Secrets:
         """
         path = self._home / "age.key"
         try:
+            self._make_folders(self._values)
             self._key = self._sound_key(path)
             if not self._key:
                 self._key = sealing.new_identity()
@@ -78,26 +90,52 @@ class Secrets:
 
     # --- values
 
-    def path(self, server: str, name: str) -> Path:
-        """Say where a value is kept."""
-        return self._values / server / name
+    @property
+    def folder(self) -> Path:
+        """Say where values are; what changes there is told by an entry of its own (`_CHANGED`)."""
+        return self._values
 
-    def read(self, server: str, definition: Definition) -> dict[str, str]:
+    def path(self, holder: str, name: str) -> Path:
+        """Say where a value is kept: `holder` is a server's id, or a name that none has yet."""
+        return self._values / holder / name
+
+    def bind(self, names: Mapping[str, str]) -> None:
+        """Move what was put down for servers by name to their ids; `names` gives id by name."""
+        try:
+            there = [each.name for each in self._values.iterdir() if each.name in names]
+        except OSError:
+            return
+        for each in there:
+            self._bind(names[each], each)
+
+    def _bind(self, server_id: str, name: str) -> None:
+        source, target = self._values / name, self._values / server_id
+        with contextlib.suppress(FileNotFoundError):  # another thread was faster, or there is none
+            found = [each for each in source.iterdir() if each.suffix != disk.PARTIAL]
+            target.mkdir(mode=0o700, exist_ok=True)
+            for each in found:
+                each.replace(target / each.name)
+            source.rmdir()
+
+    def read(self, want: DesiredServer) -> dict[str, str]:
         """Read all secrets of a server; EngineFailed names what is missing, and never a value."""
-        sealed = definition.sealed_secrets
+        sealed = want.definition.sealed_secrets
         return {
-            name: self._open(server, name, sealed[name]) if name in sealed
-            else self._read(server, name)
-            for name in definition.secrets
+            name: self._open(want, name, sealed[name]) if name in sealed
+            else self._read(want, name)
+            for name in want.definition.secrets
         }
 
-    def _read(self, server: str, name: str) -> str:
-        path = self.path(server, name)
+    def _read(self, want: DesiredServer, name: str) -> str:
+        path = self.path(want.id, name)
         try:
+            self._bind(want.id, want.name)
             text = path.read_bytes().decode()
         except FileNotFoundError as error:
-            remedy = f"`zedops secret set {server} {name}` does"
-            raise EngineFailed(f"secret {name} is not set; write it to {path}; {remedy}") from error
+            place = self.path(want.name, name)
+            remedy = f"`zedops secret set {want.name} {name}` does"
+            fact = f"secret {name} is not set; write it to {place}"
+            raise EngineFailed(f"{fact}; {remedy}") from error
         except OSError as error:
             raise EngineFailed(f"secret {name}: {path}: {error.strerror}") from error
         except UnicodeDecodeError:  # its own text would show what it could not read
@@ -106,27 +144,53 @@ class Secrets:
             raise EngineFailed(f"secret {name}: {path} holds a NUL character, which nothing takes")
         return text.removesuffix("\n").removesuffix("\r")
 
-    def _open(self, server: str, name: str, sealed: str) -> str:
+    def _open(self, want: DesiredServer, name: str, sealed: str) -> str:
+        """Open a sealed value that is for this server, by its id; earlier releases wrote its name.
+
+        Who opened one of these first keeps it: another server of the same name does not get it.
+        """
         try:
-            return sealing.unseal(sealed, f"{self._fleet}/{server}/{name}", self._key)
-        except ValueError as error:
-            remedy = f"run `zedops secret encrypt {server} {name}` anew"
+            purpose, value = sealing.opened(sealed, self._key)
+            by_id = f"{self._fleet}/{want.id}/{name}"
+            by_name = f"{self._fleet}/{want.name}/{name}"
+            if purpose == by_id:
+                return value
+            held = self._claimed(sealed, want.id if purpose == by_name else None)
+            if held != want.id or not _is_alike(purpose, by_name):
+                raise sealing.Unopenable(f"it was encrypted for {purpose!r}, not for {by_name!r}")
+        except (ValueError, OSError) as error:
+            remedy = f"run `zedops secret encrypt {want.name} {name}` anew"
             raise EngineFailed(f"secret {name} cannot be opened: {error}; {remedy}") from None
+        return value
+
+    def _claimed(self, sealed: str, server_id: str | None) -> str | None:
+        """Say which server a value that is sealed for a name belongs to; the first one gets it."""
+        folder = self._home / "sealed"
+        path = folder / hashlib.sha256(sealed.encode()).hexdigest()[:32]
+        if server_id is not None and not path.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            partial = path.with_suffix(f".{server_id}")
+            partial.write_text(server_id)
+            with contextlib.suppress(FileExistsError):
+                os.link(partial, path)  # only one can win
+            partial.unlink()
+        return path.read_text() if path.exists() else None
 
     # --- change
 
-    def fingerprint(self, server: str, definition: Definition) -> str | None:
+    def fingerprint(self, want: DesiredServer) -> str | None:
         """Fingerprint the values on this host, with a key; empty without any, None: cannot look.
 
         It is kept in a label, to recreate a container once for a new value. Sealed ones need none:
         they are part of the definition's hash.
         """
-        if not definition.host_secrets:
+        names = want.definition.host_secrets
+        if not names:
             return ""
         digest = hmac.new(self._key.encode(), digestmod=hashlib.sha256)
         try:
-            for name in sorted(definition.host_secrets):
-                value = hashlib.sha256(self._read(server, name).encode()).hexdigest()
+            for name in sorted(names):
+                value = hashlib.sha256(self._read(want, name).encode()).hexdigest()
                 digest.update(f"{name} {value}\n".encode())
         except EngineFailed:
             return None
@@ -137,29 +201,49 @@ class Secrets:
 
     # --- what commands do
 
-    def set(self, server: str, name: str, value: str) -> Path:
+    def set(self, holder: str, name: str, value: str) -> Path:
         """Write a value, whole or not at all, for this user only."""
-        path = self.path(server, name)
-        self._values.parent.parent.mkdir(parents=True, exist_ok=True)
-        for each in (self._values.parent, self._values, path.parent):  # `parents` gives no mode
-            each.mkdir(mode=0o700, exist_ok=True)
-            each.chmod(0o700)
-        disk.write(path, f"{value}\n".encode())
+        path = self.path(holder, name)
+        for _ in range(_TRIES):  # an agent may take a name's folder away, which it found empty
+            self._make_folders(self._values, path.parent)
+            with contextlib.suppress(FileNotFoundError):
+                disk.write(path, f"{value}\n".encode())
+                break
+        else:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        disk.write(self._values / _CHANGED, b"")  # its coming wakes the agent
         return path
 
-    def keep(self, server: str, values: Mapping[str, str]) -> None:
+    def _make_folders(self, *folders: Path) -> None:
+        self._values.parent.parent.mkdir(parents=True, exist_ok=True)
+        for each in (self._values.parent, *folders):  # `parents` gives no mode
+            each.mkdir(mode=0o700, exist_ok=True)
+            each.chmod(0o700)
+
+    def keep(self, want: DesiredServer, values: Mapping[str, str]) -> None:
         """Keep what an adopted container was given, but for what is set already."""
+        self._bind(want.id, want.name)
         for name, value in values.items():
-            if not self.path(server, name).exists():
+            if not self.path(want.id, name).exists():
                 try:
-                    self.set(server, name, value)
+                    self.set(want.id, name, value)
                 except OSError as error:
-                    place = self.path(server, name)
+                    place = self.path(want.id, name)
                     raise EngineFailed(f"cannot keep {place}: {error.strerror}") from error
 
-    def remove(self, server: str, name: str) -> bool:
+    def forget(self, server_id: str) -> None:
+        """Remove all values of a server: with its data, and nothing else."""
+        try:
+            shutil.rmtree(self._values / server_id)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            where = error.filename or self._values / server_id
+            raise EngineFailed(f"cannot remove {where}: {error.strerror}") from error
+
+    def remove(self, holder: str, name: str) -> bool:
         """Remove a value; False if there was none."""
-        path = self.path(server, name)
+        path = self.path(holder, name)
         if not path.is_file():
             return False
         path.unlink()
@@ -168,9 +252,14 @@ class Secrets:
         return True
 
     def names(self) -> list[tuple[str, str]]:
-        """List what is set: (server, name)."""
+        """List what is set: (a server's id, or a name that none has yet; name)."""
         found = [each for each in self._values.glob("*/*") if each.suffix != disk.PARTIAL]
         return sorted((each.parent.name, each.name) for each in found)
+
+
+def _is_alike(one: str, other: str) -> bool:
+    """Say whether two purposes differ in the server at most, which was renamed."""
+    return one.split("/")[::2] == other.split("/")[::2]
 
 
 def is_stale(made_with: str, now: str | None) -> bool:

@@ -109,7 +109,7 @@ class Workshop:
                 return self._images.have(step, want, progress)
             case MakeData():
                 # nothing is taken down for a container that could not be made without its secrets
-                self._secrets.read(want.name, want.definition)
+                self._secrets.read(want)
                 self._make_data(want)
             case CheckPorts():
                 self._check_ports(step, want)
@@ -134,6 +134,7 @@ class Workshop:
                 self._forget_files(step.container, want, seen)
             case RemoveData():
                 self._policy.check_purge()
+                self._secrets.forget(want.id)  # first: what is cut off begins once more
                 places, owner = self._lookout.places(want), self._lookout.owner(want)
                 removal.remove(self._root, places, owner, want.definition)
             case GiveUp():
@@ -181,7 +182,7 @@ class Workshop:
         faults.point("adopt.marked")
         given = self._engine.environment(step.container)
         wanted = want.definition.host_secrets
-        self._secrets.keep(want.name, {name: given.get(name, "") for name in wanted})
+        self._secrets.keep(want, {name: given.get(name, "") for name in wanted})
         faults.point("adopt.kept")
         memory: Memory = self._store.load_memory(want.id)
         self._store.save_memory(want.id, memory.model_copy(update={"adopted": step.container}))
@@ -252,7 +253,7 @@ class Workshop:
         given = self._engine.environment(step.container)
         secrets = [given.get(name, "") for name in want.definition.secrets]
         with contextlib.suppress(EngineFailed):  # those that are files are in no variable
-            secrets += self._secrets.read(want.name, want.definition).values()
+            secrets += self._secrets.read(want).values()
         lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
         self._stop(step.container, want)
         faults.point("giveup.stopped")
@@ -291,8 +292,8 @@ class Workshop:
             act()
 
     def _handed(self, want: DesiredServer) -> Handed:
-        values = self._secrets.read(want.name, want.definition)
-        fingerprint = self._secrets.fingerprint(want.name, want.definition) or ""
+        values = self._secrets.read(want)
+        fingerprint = self._secrets.fingerprint(want) or ""
         place = ""
         if values and want.definition.secrets_as is SecretsAs.FILES:
             # a place for each set of values: the previous container keeps those it was made with

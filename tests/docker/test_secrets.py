@@ -128,7 +128,7 @@ def test_a_value_that_cannot_be_read_takes_nothing_down(host: Host) -> None:
     server = host.want("rosewood", LISTED)
     host.wait_running(server)
     first = host.container("rosewood")["Id"]
-    Secrets(host.root, host.fleet).remove("rosewood", "ADMIN")
+    assert Secrets(host.root, host.fleet).remove(server, "ADMIN")
     host.want("rosewood", f"{LISTED}env: {{GREET: ada}}\n")
     report = host.wait(server, lambda each: each.failure)
     assert "secret ADMIN is not set" in str(report.failure)

@@ -338,7 +338,8 @@ class Walker:
                 assert Life.of(machine, container).container == before.container
             case "adopt":
                 assert Life.of(machine, self._by_hand(name)) == self.lives[name]
-                secret = machine.data_root / "secrets" / machine.fleet / name / "WORD"
+                holder = str(machine.state(name)["id"])
+                secret = machine.data_root / "secrets" / machine.fleet / holder / "WORD"
                 assert secret.read_text() == f"{SECRET}\n"
 
     def _started_at(self, container: str) -> str:

@@ -6,13 +6,15 @@ of a machine can read. No output, error or log file repeats one.
 
 from __future__ import annotations
 
+import difflib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from zedops import edit, sealing, source
+from zedops import document, edit, sealing, source
 from zedops.calls import RecipientReply, RecipientRequest
 from zedops.cli.act import act
 from zedops.cli.act import ask as confirm
@@ -28,6 +30,8 @@ from zedops.errors import UsageError, ZedopsError
 from zedops.fields import ENV_KEY
 from zedops.fleet import SETTINGS_PATH, Fleet
 from zedops.layout import NAME
+from zedops.model import Definition
+from zedops.resolve import layers
 from zedops.state_block import render
 
 #: Longer ones fit in no environment (execve(2): 128 KiB a string), and in no definition.
@@ -58,7 +62,8 @@ def set_command(server: str, name: str, fleet: str | None, data_root: Path | Non
     _check(server, name)
     place = find_place(fleet, data_root)
     _check_host(place, server)
-    path = place.secrets.set(server, name, _value(name))
+    _check_asked(place, server, name)
+    path = place.secrets.set(place.holder(server), name, _value(name))
     click.echo(f"{name} of {server} is kept in {path}")
 
 
@@ -75,7 +80,7 @@ def remove_command(
     _check(server, name)
     place = find_place(fleet, data_root)
     confirm(f"Remove {name} of {server} from this host? It is kept nowhere else.", yes=yes)
-    if not place.secrets.remove(server, name):
+    if not place.secrets.remove(place.holder(server), name):
         raise UsageError(f"{name} of {server} is not set here; `zedops secret list` shows what is")
     click.echo(f"{name} of {server} is removed")
 
@@ -122,9 +127,10 @@ def encrypt_command(server: str, name: str, wait: bool) -> None:
     if recipient is None:
         remedy = "`zedops secret recipients` asks for it"
         raise UsageError(f"the key of host {host!r} is not in {SETTINGS_PATH}; {remedy}")
-    purpose = f"{fleet.settings.name}/{server}/{name}"
+    purpose = f"{fleet.settings.name}/{each.id or server}/{name}"
     sealed = sealing.seal(_value(name), purpose, recipient)
-    content = render(_with_secret(each, name, sealed), each.state)
+    under = _laid_under(fleet, each)
+    content = render(_with_secret(each, name, sealed, under), each.state)
     if name in each.definition.env:
         click.echo(f"{name} also stands in env:, in plain text; remove that line", err=True)
     act(clone, {each.path: content}, f"{server}: secret {name}", server, wait=wait)
@@ -164,7 +170,19 @@ def _write_recipients(clone: Clone, changed: dict[str, str]) -> None:
     clone.act({SETTINGS_PATH: text.encode()}, f"Keys of {', '.join(sorted(changed))}")
 
 
-def _with_secret(each: Document, name: str, sealed: str) -> str:
+def _laid_under(fleet: Fleet, each: Document) -> list[str]:
+    """Name the secrets that preset and defaults give, as long as the definition has none."""
+    preset, defaults, own = layers(each, fleet.settings, fleet.presets)
+    if own.get("secrets"):
+        return []
+    return list(defaults.get("secrets") or preset.get("secrets") or ())
+
+
+def _with_secret(each: Document, name: str, sealed: str, under: list[str]) -> str:
+    """Put a sealed value into the text; what was laid `under` it would be replaced, so it stays."""
+    if under:
+        content = edit.set_field(each, "secrets", f"[{', '.join(under)}]").encode()
+        each = document.parse(each.path, content)
     mark = "\ufeff" if each.head.startswith("\ufeff") else ""
     bare = each.head.removeprefix(mark)
     head = edit.set_secret(each.source, bare, name, sealed)
@@ -179,25 +197,57 @@ def _with_secret(each: Document, name: str, sealed: str) -> str:
 
 
 def _rows(place: Place) -> list[dict[str, Any]]:
-    here_set = set(place.secrets.names())
+    here_set = place.set_here()
     rows: dict[tuple[str, str], dict[str, Any]] = {
         key: {"server": key[0], "name": key[1], "kept": "on this host", "set": True,
               "asked_for": None if place.known is None else False}
         for key in here_set
     }
     for each in place.known.servers() if place.known else ():
-        if each.definition is None or place.known is None:
+        definition = _resolved(place.known, each)
+        if definition is None or place.known is None:
             continue
-        for name in each.definition.secrets:
+        for name in definition.secrets:
             key = (each.name, name)
             host = place.known.host_of(each)
             elsewhere = place.host not in (None, host)
             kept, there = f"on {host}", None if elsewhere else key in here_set
-            if name in each.definition.sealed_secrets:
+            if name in definition.sealed_secrets:
                 kept, there = f"in the fleet, for {host}", True
             rows[key] = {"server": key[0], "name": name, "kept": kept, "set": there,
                          "asked_for": True}
     return [rows[key] for key in sorted(rows)]
+
+
+def _resolved(fleet: Fleet | None, each: Document) -> Definition | None:
+    """Read a definition with its preset; as it is written where that cannot be."""
+    return (fleet.resolve(each)[0] if fleet else None) or each.definition
+
+
+def _check_asked(place: Place, server: str, name: str) -> None:
+    """Refuse a typing mistake; what is asked for later may be set before."""
+    if place.known is None:
+        return
+    servers = {each.name: each for each in place.known.servers()}
+    if server not in servers:
+        if close := _meant(server, servers):
+            raise UsageError(f"no server {server!r}; did you mean {close!r}?")
+        click.echo(f"no server {server!r} yet: kept for the one that gets this name", err=True)
+        return
+    definition = _resolved(place.known, servers[server])
+    asked = definition.secrets if definition else ()
+    if definition is not None and name not in asked:
+        if close := _meant(name, asked):
+            raise UsageError(f"{server} asks for no {name}; did you mean {close}?")
+        known = f"it asks for {', '.join(asked)}" if asked else "it asks for no secret"
+        click.echo(f"{server} does not ask for {name} yet: {known}", err=True)
+
+
+def _meant(word: str, known: Iterable[str]) -> str | None:
+    """Find what a typing mistake was meant for; another number is none."""
+    letters = word.rstrip("0123456789")
+    others = [each for each in known if each.rstrip("0123456789") != letters]
+    return next(iter(difflib.get_close_matches(word, others, n=1, cutoff=0.88)), None)
 
 
 def _check_host(place: Place, server: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,17 @@ class Place:
     secrets: Secrets
     host: str | None  #: this machine's name in the fleet, if an agent ever ran here
     known: Fleet | None  #: the fleet, where this is a clone of it
+    #: Server → its id, as far as this machine knows: from the clone, or from the agent's document.
+    ids: Mapping[str, str]
+
+    def holder(self, server: str) -> str:
+        """Say under what a server's values are: its id, or its name as long as it has none."""
+        return self.ids.get(server, server)
+
+    def set_here(self) -> set[tuple[str, str]]:
+        """List what is set, as (server, name); one that nothing here knows is named by its id."""
+        names = {server_id: server for server, server_id in self.ids.items()}
+        return {(names.get(holder, holder), name) for holder, name in self.secrets.names()}
 
 
 def find_place(named: str | None, data_root: Path | None) -> Place:
@@ -41,7 +53,7 @@ def find_place(named: str | None, data_root: Path | None) -> Place:
     name = named or (known.settings.name if known else _only_fleet(root))
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a fleet's name")
-    return Place(Secrets(root, name), _host(root, name), known)
+    return Place(Secrets(root, name), _host(root, name), known, _ids(root, name, known))
 
 
 def _clone_here() -> Fleet | None:
@@ -60,6 +72,19 @@ def _only_fleet(root: Path) -> str:
         )
         raise UsageError(f"{root} has {len(found) or 'no'} fleets; {known}")
     return found[0]
+
+
+def _ids(root: Path, fleet: str, known: Fleet | None) -> dict[str, str]:
+    """Find which server has which id; a clone knows better than what the agent was told."""
+    try:
+        said = json.loads((root / "agent" / fleet / "desired.json").read_bytes())["servers"]
+        found = {str(each["name"]): str(server_id) for server_id, each in said.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = {}
+    for each in (*known.tombstones(), *known.servers()) if known else ():
+        if each.id is not None:
+            found[each.name] = each.id
+    return found
 
 
 def _host(root: Path, fleet: str) -> str | None:
