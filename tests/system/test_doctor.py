@@ -87,7 +87,7 @@ def test_an_engine_that_is_gone_is_a_finding_and_no_crash(tmp_path: Path) -> Non
     )
     assert done.returncode == 1, done.stderr
     assert "wrong    Docker Engine: the Docker Engine at unix://" in done.stdout
-    assert "→ start it" in done.stdout
+    assert "start it, or name another one in DOCKER_HOST" in done.stdout
     assert "1 thing wrong" in done.stdout
 
 

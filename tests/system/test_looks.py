@@ -22,6 +22,7 @@ from tests.system.servers import LOOP, begin, command, edit, write
 from zedops import rows
 from zedops.cli import diff, door, orphans, plan, ports, validate
 from zedops.clone import Clone
+from zedops.hub import Hub
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -66,6 +67,7 @@ def test_the_manager_answers_what_a_command_would_read_without_it(
     begin(fleet, "seen", command(LOOP), f"ports: {{game: {free_port()}/udp}}")
     stray = docker_api.create_container(fleet.image, labels={
         "zedops.fleet": fleet.fleet, "zedops.server.id": "0" * 26, "zedops.server.name": "stray",
+        "zedops.hub": Hub(fleet.hub).identity(),
     })
     try:
         monkeypatch.chdir(fleet.clone)

@@ -12,6 +12,7 @@ from tests.machine import Machine, free_port
 from tests.shapes import fits
 from tests.system.servers import LOOP, begin, command, write
 from zedops.cli import cli, grammar
+from zedops.hub import Hub
 from zedops.shapes import SHAPES
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
@@ -62,6 +63,7 @@ def test_every_output_has_the_shape_that_the_reference_says(
     fleet.zedops("delete", "muldraugh", "--yes", "--wait")
     stray = docker_api.create_container(fleet.image, labels={
         "zedops.fleet": fleet.fleet, "zedops.server.id": "0" * 26, "zedops.server.name": "stray",
+        "zedops.hub": Hub(fleet.hub).identity(),
     })
     try:
         fleet.write("servers.d/broken.yaml", "image: [\n")
