@@ -48,6 +48,7 @@ SETTLED = frozenset({_S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED, _S.DELETED})
 
 
 #: How messages begin, and end, that hold only as long as their cause.
+PURGE_WAITS, UNSEEN = "the purge waits", "cannot look at"
 NOT_APPLIED, UNHEALTHY = "the new definition is not applied: ", "unhealthy: "
 NOT_AGAIN, LEFT_SO = "it runs on, and is not started again: ", "left so by `drift: report`"
 
@@ -129,7 +130,7 @@ def lose(state: State, host: str, at: datetime, *, purges: bool = False) -> Stat
     """Mark a server of a host that does not answer: the last facts stand, nothing is inferred."""
     silent = f"host {host!r} has not answered since {format_time(at)}"
     if state.status is Status.DELETED and purges:
-        return _moved(state, state.status, at, message=f"the purge waits: {silent}")
+        return _moved(state, state.status, at, message=f"{PURGE_WAITS}: {silent}")
     if state.status in (Status.PENDING, Status.DELETED, Status.UNKNOWN):
         return state
     return _moved(state, Status.UNKNOWN, at, message=f"{silent}; the last facts stand")
@@ -149,15 +150,17 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
         facts["commit"] = report.about
     message = _message(status, report, goal)
     if message is None and status is state.status:
+        is_back = state.data_lost and report.data_exists is not None and not report.data_lost
         is_over = report.activity is None and _holds_on(state.message)
-        message = None if is_over else state.message
+        message = None if is_back or is_over else state.message
     return _moved(state, status, report.at, **facts, message=message)
 
 
 def _holds_on(message: str | None) -> bool:
     """Say whether a message tells of what is so as long as it is said; others tell what was."""
     said = message or ""
-    return said.startswith((NOT_APPLIED, NOT_AGAIN, UNHEALTHY)) or said.endswith(LEFT_SO)
+    begins = (NOT_APPLIED, NOT_AGAIN, UNHEALTHY, PURGE_WAITS)
+    return said.startswith(begins) or said.endswith(LEFT_SO) or UNSEEN in said
 
 
 def _named(container: ContainerFacts) -> dict[str, object]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from zedops import faults
 from zedops.errors import DataAtRisk, EngineFailed
+from zedops.lifecycle import UNSEEN
 from zedops.model import Definition, Volume, VolumeKind
 from zedops_agent import beside, markers, owners
 from zedops_agent.markers import OURS, Owner
@@ -107,7 +108,7 @@ def holds_anything(folder: int) -> bool:
 
 def _trouble(path: Path, error: OSError) -> str:
     """Say what keeps zedops from looking: place, fact, remedy."""
-    fact = f"cannot look at {path}: {error.strerror}"
+    fact = f"{UNSEEN} {path}: {error.strerror}"
     if error.errno in _FORBIDDEN:
         return f"{fact}; let the user that runs zedops read it"
     return f"{fact}; see to its disk or network share, or mount it again"

@@ -111,6 +111,28 @@ def test_a_message_is_one_line_as_it_will_be_read_back_from_the_file() -> None:
     assert state.message == "first line second[31m line"
 
 
+@pytest.mark.parametrize("said", [
+    "paused outside zedops; left so by `drift: report`",
+    "volume 'world': cannot look at /mnt/world: Stale file handle; mount it again",
+])
+def test_a_message_about_a_condition_ends_with_it(said: str) -> None:
+    stands = fold(RUNS, report(UP, note=said), RUN)
+    assert text(stands) == f"running: {said}"
+    assert text(fold(stands, report(UP), RUN)) == "running: None"
+
+
+def test_the_remedy_for_lost_data_goes_once_the_data_is_back() -> None:
+    lost = fold(RUNS, report(UP, data_exists=False, data_lost=True, note="it is gone"), RUN)
+    assert text(fold(lost, report(UP), RUN)) == "running: it is gone"  # could not look
+    back = fold(lost, report(UP, data_exists=True), RUN)
+    assert (text(back), back.data_lost) == ("running: None", False)
+
+
+def test_a_message_about_an_incident_stays() -> None:
+    healed = fold(RUNS, report(UP, note="recovered: it was gone"), RUN)
+    assert text(fold(healed, report(UP, data_exists=True), RUN)) == "running: recovered: it was gone"
+
+
 def test_times_are_kept_to_the_second_as_the_file_has_them() -> None:
     at = later(60) + timedelta(microseconds=123)
     assert fold(RUNS, report(DOWN, at=at), RUN).since == later(60)
