@@ -63,6 +63,9 @@ def container(facts: Mapping[str, Any]) -> Container:
             host["RestartPolicy"]["Name"],
         ),
         bound=frozenset(_bindings(facts["NetworkSettings"].get("Ports"))),
+        mounts=tuple(
+            (each["Destination"], each.get("Source", "")) for each in facts.get("Mounts") or []
+        ),
         pid=state.get("Pid") or 0,
         networks=frozenset(
             (name, (each or {}).get("NetworkID") or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
@@ -73,7 +74,7 @@ class Lookout:
         ids = [*known, *([adopted] if adopted else [])]
         containers = [
             self._as_adopted(each, want) if each.id == adopted
-            else replace(each, stale=is_stale(each.secrets, secrets))
+            else replace(each, stale=self._is_stale(each, want, secrets))
             for each in self._engine.inspect(ids)
         ]
         for gone in set(ids).difference(each.id for each in containers):
@@ -101,6 +102,10 @@ class Lookout:
         except Forbidden as error:
             return str(error)
         return None
+
+    def _is_stale(self, found: Container, want: DesiredServer, secrets: str | None) -> bool:
+        changed = is_stale(found.secrets, secrets)
+        return changed or (found.definition == want.hash and self._is_elsewhere(found, want))
 
     def look_at_root(self) -> str | None:
         """Say why the data root cannot be the one that was there before; None: it is."""
@@ -179,6 +184,26 @@ class Lookout:
             else data.volume_path(self._root, want.id, key)
             for key, volume in want.definition.volumes.items()
         }
+
+    def resolved(self, want: DesiredServer) -> dict[str, str]:
+        """Say where each volume really is: a link in a `source:` could be swapped later."""
+        volumes = want.definition.volumes
+        return {
+            key: os.path.realpath(path) if path and volumes[key].source else str(path)
+            for key, path in self.places(want).items()
+        }
+
+    def _is_elsewhere(self, found: Container, want: DesiredServer) -> bool:
+        """Say whether a link in a `source:` leads elsewhere than when the container was made."""
+        if not any(volume.source for volume in want.definition.volumes.values()):
+            return False
+        mounted = dict(found.mounts)
+        places, resolved = self.places(want), self.resolved(want)
+        return any(
+            mounted.get(volume.path, resolved.get(key)) not in (str(places[key]), resolved.get(key))
+            for key, volume in want.definition.volumes.items()
+            if volume.source is not None and volume.source.startswith("/")
+        )
 
     def _place(self, source: str) -> Path | None:
         if source.startswith("/"):

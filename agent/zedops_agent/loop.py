@@ -87,7 +87,7 @@ class Agent:
         )
         self._workshop = workshop = Workshop(
             fleet, engine, root, self._store, policy, secrets, self._lookout, self._survey,
-            self._pace, self._newest, owns,
+            self._pace, self._newest, owns, self._servers,
         )
         workshop.draining = drains
         self._taking = threading.Lock()
@@ -203,6 +203,10 @@ class Agent:
 
     def _held(self) -> tuple[int, int]:
         return self._document.stamp if self._document else (0, 0)
+
+    def _servers(self) -> list[DesiredServer]:
+        document = self._document
+        return list(document.servers.values()) if document else []
 
     def _newest(self, server_id: str) -> DesiredServer | None:
         document = self._document

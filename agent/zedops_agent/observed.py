@@ -105,8 +105,9 @@ class Container:
     adopted: bool = False  #: somebody else made it, under a name of its own
     secrets: str = ""  #: fingerprint of the host's secrets it was made with, empty if none
     secrets_at: str = ""  #: the host's directory in which its secrets are files, empty if none
-    stale: bool = False  #: one of those secrets has changed since
+    stale: bool = False  #: one of those secrets, or where a `source:` leads, has changed since
     bound: frozenset[Binding] = frozenset()  #: the host ports that it has now
+    mounts: tuple[tuple[str, str], ...] = ()  #: path in the container → place on the host
     pid: int = 0  #: of its first process on the host; 0: it does not run
     #: Which directory it really has as each data volume; one that could not be seen is left out.
     seats: tuple[tuple[str, Inode], ...] = ()

@@ -298,7 +298,8 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
     if previous is not None and not _vanished(want, previous, memory):
         cause = "the definition changed"
         if previous.definition == want.hash:
-            cause = "rebuild was asked for" if newest else "a secret changed"
+            stale = "a secret or a linked `source:` changed"
+            cause = "rebuild was asked for" if newest else stale
     elif memory.goal is Goal.DELETED:
         cause = "restored"
     elif want.created or memory.created:

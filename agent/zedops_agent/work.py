@@ -14,7 +14,7 @@ from zedops import faults
 from zedops.errors import EngineFailed, LookOutdated, NotKept
 from zedops.model import SecretsAs, Stop
 from zedops.wire import DesiredServer
-from zedops_agent import data, files, removal
+from zedops_agent import data, files, removal, sharing
 from zedops_agent.container import (
     RESTARTED_BY_AGENT,
     Handed,
@@ -80,6 +80,7 @@ class Workshop:
         self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
         secrets: Secrets, lookout: Lookout, survey: Survey, pace: Pace,
         newest: Callable[[str], DesiredServer | None], owns: Ownership,
+        servers: Callable[[], Iterable[DesiredServer]],
     ) -> None:
         self._owns = owns
         self._fleet = fleet
@@ -90,7 +91,7 @@ class Workshop:
         self._secrets = secrets
         self._lookout, self._survey, self._pace = lookout, survey, pace
         #: What is asked for by now of a server, while a plan for it is carried out.
-        self._newest = newest
+        self._newest, self._servers = newest, servers
         #: The host's servers are to be stopped, whatever is asked for.
         self.draining = False
         self._images = Images(engine, pace)
@@ -152,6 +153,7 @@ class Workshop:
             self._policy.check(self._fleet, want.definition, places, network, adopted, taken)
         if isinstance(step, _NEEDS_DATA):
             self._lookout.require_data(want, seen)
+            sharing.check(self._root, want, self._servers(), self._lookout.places)
 
     def _set_right(self, step: Update | Join | Unpause) -> None:
         """Undo what was done to a container by hand, while it runs."""
@@ -267,7 +269,7 @@ class Workshop:
         secrets = self._handed(want)
         if secrets.place:
             files.prepare(Path(secrets.place))
-        sources = {key: str(path) for key, path in self._lookout.places(want).items()}
+        sources = self._lookout.resolved(want)
         policy = self._policy.read()
         blank = [each for each in image.labels if is_ours(each) or not policy.gives(each)]
         config, host, networks = create_arguments(

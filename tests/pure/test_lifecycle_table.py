@@ -130,7 +130,8 @@ def test_the_remedy_for_lost_data_goes_once_the_data_is_back() -> None:
 
 def test_a_message_about_an_incident_stays() -> None:
     healed = fold(RUNS, report(UP, note="recovered: it was gone"), RUN)
-    assert text(fold(healed, report(UP, data_exists=True), RUN)) == "running: recovered: it was gone"
+    said = "running: recovered: it was gone"
+    assert text(fold(healed, report(UP, data_exists=True), RUN)) == said
 
 
 def test_times_are_kept_to_the_second_as_the_file_has_them() -> None:

@@ -1,0 +1,78 @@
+"""Keeps two servers of this host from one directory, by whatever path each of them names it.
+
+A push is checked by the paths that it names; links and bind mounts are known to the host alone. Of
+two servers that meet, the older one has the directory. Sources: zedops.sources for the rule.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from zedops.errors import EngineFailed
+from zedops.sources import REMEDY, Place, conflict, places
+from zedops.wire import DesiredServer
+from zedops_agent.data import Places
+from zedops_agent.observed import Inode
+
+
+def check(
+    root: Path, want: DesiredServer, servers: Iterable[DesiredServer],
+    where: Callable[[DesiredServer], Places],
+) -> None:
+    """Refuse a `source:` that meets another server's, or zedops' own. EngineFailed says which."""
+    mine = list(_on_host(want, where))
+    if not mine:
+        return
+    others = [
+        place for each in servers if each.id < want.id and not each.goal.ends
+        for place in _on_host(each, where)
+    ]
+    known = {inode: each.path for each in others if (inode := _inode(each.path)) is not None}
+    for place in mine:
+        if fact := _on_own(root, place):
+            raise EngineFailed(f"volume {place.key!r}: {fact}; choose another `source:`")
+        same = replace(place, path=_by_inode(place.path, known))
+        for other in others:
+            if fact := conflict(same, other):
+                raise EngineFailed(f"volume {place.key!r}: {fact}; {REMEDY}")
+
+
+def _on_host(
+    want: DesiredServer, where: Callable[[DesiredServer], Places]
+) -> Iterator[Place]:
+    found = None
+    for each in places(want.id, want.name, want.definition):
+        found = where(want) if found is None else found
+        if (path := found.get(each.key)) is not None:
+            yield replace(each, path=os.path.realpath(path))
+
+
+def _on_own(root: Path, place: Place) -> str | None:
+    """Say how a source meets the data root. Others' worlds may be read as a whole, for a backup."""
+    path, own = Path(place.path), root.resolve()
+    meets = path.is_relative_to(own) or own.is_relative_to(path)
+    if meets and (place.writable or place.is_data):
+        return f"{place.path} meets zedops' own data root {own}"
+    if path.is_relative_to(own) and len(path.relative_to(own).parts) > 3:
+        return f"{place.path} lies in a volume that a container writes to"
+    return None
+
+
+def _inode(path: str) -> Inode | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _by_inode(path: str, known: dict[Inode, str]) -> str:
+    """Name a directory by the path of another server's that it lies in, if it lies in one."""
+    for above in (Path(path), *Path(path).parents):
+        same = known.get(_inode(str(above)) or (0, 0))
+        if same is not None:
+            return str(Path(same) / Path(path).relative_to(above))
+    return path

@@ -1,0 +1,125 @@
+"""Which volumes with a `source:` may be on one host together: one rule for pushes and agents. Pure.
+
+A world has one writer. And a directory below another one that a container of another server may
+write is no fixed place: that container could swap it for a link to any directory of the host.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from zedops.document import Document
+from zedops.errors import Problem
+from zedops.fleet import Fleet
+from zedops.model import Definition, VolumeKind
+
+REMEDY = "give each its own directory, or let one only read it (`kind: cache`, `read_only: true`)"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one volume of a server is: an absolute path, or a named volume."""
+
+    server: str  #: what tells servers apart
+    name: str
+    key: str
+    path: str
+    is_data: bool
+    writable: bool
+
+
+def places(server: str, name: str, definition: Definition) -> Iterator[Place]:
+    """List the volumes of a definition that are at a place of the person's own."""
+    for key, volume in definition.volumes.items():
+        if volume.source is not None:
+            path = volume.source
+            path = posixpath.normpath(path) if path.startswith("/") else path
+            is_data = volume.kind is VolumeKind.DATA
+            yield Place(server, name, key, path, is_data, not volume.read_only)
+
+
+def conflict(mine: Place, other: Place) -> str | None:
+    """Say why two volumes may not be on one host; None if they may."""
+    if mine.server == other.server:
+        return None  # one server's volumes have one writer, which is down when they are mounted
+    holder = f"volume {other.key!r} of server {other.name!r}"
+    if mine.path == other.path:
+        # a world may be read by others, and a cache be shared
+        if mine.is_data and (other.is_data or other.writable):
+            return f"{mine.path} is also {holder}, and a world has one writer"
+        if other.is_data and mine.writable:
+            return f"{mine.path} is also {holder}, and a world has one writer"
+        return None
+    if _is_below(mine.path, other.path) and (other.writable or (mine.is_data and other.is_data)):
+        return f"{mine.path} lies in {other.path}, which is {holder}"
+    if _is_below(other.path, mine.path) and (mine.writable or (mine.is_data and other.is_data)):
+        return f"{mine.path} holds {other.path}, which is {holder}"
+    return None
+
+
+def _is_below(inner: str, outer: str) -> bool:
+    return inner.startswith("/") and inner.startswith(f"{outer.rstrip('/')}/")
+
+
+class Places:
+    """The volumes of one host by where they are: thousands of them are not compared in pairs."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, list[Place]] = defaultdict(list)
+        self._below: dict[str, list[Place]] = defaultdict(list)
+
+    def add(self, added: Iterable[Place]) -> None:
+        """Take note of volumes."""
+        for each in added:
+            self._at[each.path].append(each)
+            for above in _above(each.path):
+                self._below[above].append(each)
+
+    def near(self, place: Place) -> Iterator[Place]:
+        """Walk the volumes at a place, above and below it."""
+        for path in (place.path, *_above(place.path)):
+            yield from self._at.get(path, ())
+        yield from self._below.get(place.path, ())
+
+
+def _above(path: str) -> Iterator[str]:
+    while path.startswith("/") and path != "/":
+        path = posixpath.dirname(path)
+        yield path
+
+
+def problems(fleet: Fleet, touched: Iterable[Document]) -> list[Problem]:
+    """Find the volumes of changed servers that meet those of others on their host."""
+    mine = [(each, place) for each in touched for place in _of(fleet, each)]
+    if not mine:
+        return []
+    others: dict[str | None, Places] = defaultdict(Places)
+    for each in fleet.servers():
+        others[fleet.host_of(each)].add(_of(fleet, each))
+    found = []
+    for document, place in mine:
+        said = (conflict(place, other) for other in others[fleet.host_of(document)].near(place))
+        if fact := next((each for each in said if each), None):
+            found.append(document.problem(("volumes", place.key), fact, REMEDY))
+    return found
+
+
+def _of(fleet: Fleet, document: Document) -> list[Place]:
+    definition = document.definition
+    if definition is None:
+        return []
+    if "volumes" in fleet.settings.defaults or _has_preset_sources(fleet, document):
+        definition = fleet.resolve(document)[0] or definition
+    return list(places(document.path, document.name, definition))
+
+
+def _has_preset_sources(fleet: Fleet, document: Document) -> bool:
+    """Say whether a server's preset names a source; hardly any does, and resolving takes long."""
+    game = fleet.game(document)
+    preset = fleet.presets.get(game) if game else None
+    volumes = preset.data.get("volumes") if preset is not None else None
+    named = volumes.values() if isinstance(volumes, dict) else ()
+    return any(isinstance(each, dict) and "source" in each for each in named)
