@@ -32,7 +32,8 @@ def ban(want: DesiredServer, seen: Observed, memory: Memory) -> Ban | None:
         if Presence.UNKNOWN in (volume.marker, volume.content):
             return Ban(f"volume {volume.key!r}: {volume.trouble}", is_lost=False)
         if volume.marker is Presence.FOREIGN:
-            return Ban(f"volume {volume.key!r} holds another server's data; {ways}", is_lost=True)
+            own = ways if volume.own_place else "give this server its own `source:`"
+            return Ban(f"volume {volume.key!r} holds another server's data; {own}", is_lost=True)
         if volume.key in memory.data_seen and (said := _lost(volume, want, memory, ways)):
             return Ban(said, is_lost=True)
     if want.data_expected and seen.volumes and not seen.data_exists:

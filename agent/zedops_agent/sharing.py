@@ -17,6 +17,9 @@ from zedops.wire import DesiredServer
 from zedops_agent.data import Places
 from zedops_agent.observed import Inode
 
+#: Parts of a volume's path below the data root: `servers`, the server's id, the volume's key.
+_VOLUME = 3
+
 
 def check(
     root: Path, want: DesiredServer, servers: Iterable[DesiredServer],
@@ -36,6 +39,8 @@ def check(
             raise EngineFailed(f"volume {place.key!r}: {fact}; choose another `source:`")
         same = replace(place, path=_by_inode(place.path, known))
         for other in others:
+            if other.path == same.path and other.is_data and same.is_data:
+                continue  # its marker says whose it is
             if fact := conflict(same, other):
                 raise EngineFailed(f"volume {place.key!r}: {fact}; {REMEDY}")
 
@@ -52,11 +57,12 @@ def _on_host(
 
 def _on_own(root: Path, place: Place) -> str | None:
     """Say how a source meets the data root. Others' worlds may be read as a whole, for a backup."""
-    path, own = Path(place.path), root.resolve()
-    meets = path.is_relative_to(own) or own.is_relative_to(path)
-    if meets and (place.writable or place.is_data):
-        return f"{place.path} meets zedops' own data root {own}"
-    if path.is_relative_to(own) and len(path.relative_to(own).parts) > 3:
+    path, top = Path(place.path), root.resolve()
+    for own in (top / each for each in ("servers", "agent", "secrets")):
+        meets = path.is_relative_to(own) or own.is_relative_to(path)
+        if meets and (place.writable or place.is_data):
+            return f"{place.path} meets zedops' own directory {own}"
+    if path.is_relative_to(top / "servers") and len(path.relative_to(top).parts) > _VOLUME:
         return f"{place.path} lies in a volume that a container writes to"
     return None
 
