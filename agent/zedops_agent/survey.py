@@ -37,6 +37,7 @@ from zedops.model import VolumeKind
 from zedops.wire import DesiredDocument, DesiredServer
 from zedops_agent import checkup, data, holdings, sockets
 from zedops_agent.engine import Engine
+from zedops_agent.joint import Joint
 from zedops_agent.policy import PolicyFile
 
 _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
@@ -60,6 +61,9 @@ class Survey:
     ) -> None:
         self._is_ours = is_ours
         self._policy = policy
+        #: One reading for all who want figures at once: a busy Engine is asked once.
+        self._samples = Joint(lambda: engine.samples(fleet, self._adopted))
+        self._adopted: Mapping[str, str] = {}
         self._fleet, self._engine, self._root, self._places = fleet, engine, root, places
         self._recipient = recipient
 
@@ -81,7 +85,8 @@ class Survey:
             case RecipientRequest():
                 return RecipientReply(recipient=self._recipient())
             case StatsRequest():
-                return StatsReply(samples=tuple(self._engine.samples(self._fleet, adopted)))
+                self._adopted = adopted
+                return StatsReply(samples=tuple(self._samples()))
             case DataRequest():
                 return DataReply(volumes=tuple(self._sizes(request.server_id, held)))
             case PortsRequest():

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -133,6 +134,16 @@ class PrivateEngine:
                 assert time.monotonic() < deadline, f"{containerd} outlives its dockerd"
                 time.sleep(0.02)
             leftover.unlink()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it answer nobody for a while, as on a machine that swaps."""
+        daemon = int((self.folder / "pid").read_text())
+        os.kill(daemon, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(daemon, signal.SIGCONT)
 
     def said(self) -> str:
         """What it said last, for messages."""

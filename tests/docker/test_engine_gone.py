@@ -21,7 +21,7 @@ from tests.docker.private_engine import PrivateEngine, missing
 from tests.machine import Machine
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.wire import Goal, ServerReport
-from zedops_agent.engine import Engine
+from zedops_agent.engine import Engine, stats
 from zedops_agent.loop import ENGINE_RETRY_S
 
 pytestmark = [
@@ -278,3 +278,19 @@ def test_what_happened_while_agent_and_engine_were_away_is_found_at_the_start(
     host.wait_running(stopped, seen)
     host.wait(ended, lambda each: each.container is None and each.activity is None, seen)
     assert host.containers() == [f"{host.fleet}-lost", f"{host.fleet}-stopped"]
+
+
+def test_an_engine_that_hangs_holds_up_nobody_who_wants_figures(
+    host: Host, engine: PrivateEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = host.want("rosewood")
+    host.wait_running(server)
+    host.stop()
+    monkeypatch.setattr(stats, "WITHIN_S", 1.0)
+    with contextlib.closing(Engine(engine.url)) as own:
+        assert [each.server_id for each in own.samples(host.fleet, {})] == [server]
+        with engine.frozen(), pytest.raises(EngineUnreachable):
+            own.samples(host.fleet, {})
+        assert [each.server_id for each in own.samples(host.fleet, {})] == [server]
+        own.close()
+        assert own.samples(host.fleet, {}) == []

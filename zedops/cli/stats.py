@@ -10,9 +10,12 @@ from zedops.cli.busy import Busy, Meter
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import here
 from zedops.errors import HostUnavailable
+from zedops.model import Status
 from zedops.quantities import format_size
 
 _BETWEEN_S = 1.0
+#: So many servers are named whose figures did not come in time.
+_NAMED = 5
 
 
 @click.command("stats")
@@ -46,6 +49,14 @@ def stats_command(as_json: bool) -> None:
               each.sample.uptime, each.sample.health or "-"] for name, each in rows],
             "no server runs",
         )
+    late = [
+        each.name for each in fleet.servers()
+        if each.state and each.state.status is Status.RUNNING and each.id not in busy
+        and each.state.host not in meter.silent
+    ]
+    if late:
+        shown = ", ".join(sorted(late)[:_NAMED]) + (", …" if len(late) > _NAMED else "")
+        click.echo(f"no figures in time of {len(late)}: {shown}; their Engine is busy", err=True)
     for host, why in meter.silent.items():
         click.echo(f"could not look: {host}: {why}", err=True)
 

@@ -396,7 +396,7 @@ class Engine:
     @translated
     def samples(self, fleet: str, adopted: Mapping[str, str]) -> list[Sample]:
         """Say how busy a fleet's running containers are."""
-        return stats.samples(self.connection, fleet, adopted)
+        return stats.samples(self.connection, fleet, adopted, lambda: self._closed)
 
     @translated
     def logs(self, container: str, tail: int, *, follow: bool) -> streams.Stream:

@@ -7,12 +7,14 @@ pages, as `docker stats` counts it (docker/cli, calculateMemUsageUnixNoCache).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 import docker.errors
+import requests.exceptions
 
 from zedops.calls import Sample
 from zedops_agent.engine.connection import Connection
@@ -20,17 +22,38 @@ from zedops_agent.observed import FLEET, SERVER_ID
 
 _STATUS = re.compile(r"Up (?P<uptime>[^(]+?)(?: \((?:health: )?(?P<health>\w+)\))?")
 _AT_ONCE = 8
+#: A busy Engine is asked no longer than this: whoever wants figures has stopped waiting then.
+WITHIN_S = 8.0
 
 
-def samples(connection: Connection, fleet: str, adopted: Mapping[str, str]) -> list[Sample]:
-    """Sample every running container of a fleet, and those adopted."""
+def samples(
+    connection: Connection, fleet: str, adopted: Mapping[str, str], ends: Callable[[], bool]
+) -> list[Sample]:
+    """Sample every running container of a fleet, and those adopted, while time lasts.
+
+    Those that the Engine gave no figures of within `WITHIN_S`, or before this `ends`, are left out.
+    """
+    deadline = time.monotonic() + WITHIN_S
     listed = [
-        (owner, each) for each in connection.api.containers()
+        (owner, each) for each in _ask(connection, "/containers/json", WITHIN_S)
         if (owner := _owner(each, fleet, adopted)) is not None
     ]
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="stats") as pool:
-        found = pool.map(lambda each: _sample(connection, *each), listed)
+        def sample(each: tuple[str, Mapping[str, Any]]) -> Sample | None:
+            left_s = 0.0 if ends() else deadline - time.monotonic()
+            return _sample(connection, *each, left_s) if left_s > 0 else None
+
+        found = pool.map(sample, listed)
         return [each for each in found if each is not None]
+
+
+def _ask(
+    connection: Connection, path: str, within_s: float, asked: Mapping[str, bool] | None = None
+) -> Any:
+    """Ask the Engine: docker-py's own calls wait for two minutes."""
+    api: Any = connection.api
+    answer = api._get(api._url(path), params=dict(asked or {}), timeout=within_s)
+    return api._result(answer, json=True)
 
 
 def _owner(listed: Mapping[str, Any], fleet: str, adopted: Mapping[str, str]) -> str | None:
@@ -39,11 +62,14 @@ def _owner(listed: Mapping[str, Any], fleet: str, adopted: Mapping[str, str]) ->
     return adopted.get(listed["Id"], mine)
 
 
-def _sample(connection: Connection, owner: str, listed: Mapping[str, Any]) -> Sample | None:
+def _sample(
+    connection: Connection, owner: str, listed: Mapping[str, Any], left_s: float
+) -> Sample | None:
+    path = f"/containers/{listed['Id']}/stats"
     try:
-        said: Any = connection.api.stats(listed["Id"], stream=False, one_shot=True)
-    except docker.errors.NotFound:
-        return None  # gone between the two calls
+        said = _ask(connection, path, left_s, {"stream": False, "one-shot": True})
+    except (docker.errors.NotFound, requests.exceptions.ReadTimeout):
+        return None  # gone between the two calls, or too busy
     memory = said.get("memory_stats") or {}
     pages = memory.get("stats") or {}
     idle = pages.get("inactive_file", pages.get("total_inactive_file", 0))

@@ -143,8 +143,8 @@ class Halt:
         try:
             slice_s: Any = min(left, _SLICE_S)  # the stubs know whole seconds alone
             self._api.wait(self._container, timeout=slice_s, condition="not-running")
-        except requests.exceptions.ReadTimeout:
-            pass
+        except (requests.exceptions.ReadTimeout, requests.exceptions.InvalidJSONError):
+            pass  # the look that follows says what is so, not this answer
         except requests.exceptions.ConnectionError as error:
             # over TCP, requests calls a slow answer that, too; what breaks is never a grace's end
             if not any(isinstance(each, urllib3.exceptions.ReadTimeoutError)
