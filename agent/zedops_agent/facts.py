@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from zedops import references
@@ -110,6 +111,14 @@ def network(facts: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -
     owner = labels.get(FLEET) or labels.get("com.docker.compose.project", "")
     members = {(each["Id"], (each.get("Labels") or {}).get(FLEET, "")) for each in containers}
     return Network(facts["Name"], facts["Driver"], owner, frozenset(members))
+
+
+def volume_place(facts: Mapping[str, Any]) -> Path:
+    """Say where a named volume's files are: elsewhere, if it was made as a bind of a directory."""
+    options = facts.get("Options") or {}
+    device = options.get("device") or ""
+    is_bind = {"bind", "rbind"} & set((options.get("o") or "").split(","))
+    return Path(device if is_bind and device.startswith("/") else facts["Mountpoint"])
 
 
 def usual(info: Mapping[str, Any]) -> Usual:

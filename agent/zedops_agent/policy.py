@@ -64,10 +64,18 @@ def _span(value: str) -> str:
     return value
 
 
+def _root(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError(f"{value!r} is no absolute path; write e.g. /srv/games")
+    return value
+
+
 class Policy(Model):
     """What a host allows."""
 
-    bind_roots: tuple[str, ...] = Field(default=(), strict=False)
+    bind_roots: tuple[Annotated[str, AfterValidator(_root)], ...] = Field(
+        default=(), strict=False
+    )
     images: tuple[str, ...] = Field(default=("**",), strict=False)
     ports: tuple[Annotated[str, AfterValidator(_span)], ...] = Field(
         default=("1-65535",), strict=False

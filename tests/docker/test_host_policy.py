@@ -150,6 +150,20 @@ def test_a_network_in_which_nobody_else_is_needs_no_word_of_its_owner(host: Host
         host.api.remove_network(made)
 
 
+def test_a_named_volume_is_judged_by_the_directory_that_it_binds(host: Host) -> None:
+    name = f"{host.fleet}-bound"
+    options = {"type": "none", "o": "bind", "device": "/etc"}
+    host.api.create_volume(name, driver_opts=options)
+    host.policy.write_text("bind_roots: [/var]\n")
+    try:
+        text = f"volumes: {{s: {{path: /s, source: {name}, kind: cache, read_only: true}}}}"
+        failed = host.wait(host.want("reads", text), lambda each: each.failure)
+        assert "bind_roots: [/etc]" in str(failed.failure)
+        assert host.containers() == []
+    finally:
+        host.api.remove_volume(name)
+
+
 def test_a_registry_that_the_policy_does_not_allow_is_not_even_asked(host: Host) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host.policy.write_text("images: ['ghcr.io/good/**']\n")

@@ -86,8 +86,6 @@ def _lines(policy: str, text: str, **sources: str) -> list[str]:
     ("images: ['docker.io/**']", "image: EVIL/nginx", ['images: ["EVIL/nginx"]']),
     ("images: ['docker.io/**']", "image: localhost/nginx", ['images: ["localhost/nginx"]']),
     ("images: ['docker.io/**']", "image: localhost:5000/a", ['images: ["localhost:5000/a"]']),
-    ("images: ['ghcr.io/good/*']", "image: ghcr.io/good/../evil/a", ['images: ["**"]']),
-    ("images: ['ghcr.io/good/*']", "image: evil@ghcr.io/good/a", ['images: ["**"]']),
     ("images: ['docker.io/library/nginx']", "image: nginx-evil",
      ['images: ["docker.io/library/nginx-evil"]']),
     ("ports: ['20000-20010']", "ports: {a: 20010/udp}", []),
@@ -196,7 +194,8 @@ def test_a_refusal_names_everything_and_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "bind_root: [/]", "ports: [http]", "ports: [90-80]", "cpus: .nan", "pids: 0", "adopt: true",
+    "bind_root: [/]", "bind_roots: ['']", "bind_roots: [srv]", "ports: [http]",
+    "ports: [90-80]", "cpus: .nan", "pids: 0", "adopt: true",
     "memory: lots", "- a", ":",
 ])  # fmt: skip
 def test_a_policy_that_makes_no_sense_allows_nothing(tmp_path: Path, text: str) -> None:

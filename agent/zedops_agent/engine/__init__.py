@@ -174,7 +174,7 @@ class Engine:
     def volume(self, name: str) -> Path | None:
         """Find a named volume's directory; None if there is no such volume."""
         try:
-            return Path(self._api.inspect_volume(name)["Mountpoint"])
+            return facts.volume_place(self._api.inspect_volume(name))
         except docker.errors.NotFound:
             return None
 
