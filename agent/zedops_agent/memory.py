@@ -311,7 +311,9 @@ def failed(
     if ran_s is not None and ran_s >= PROVEN_S:
         wait_s = min(wait_s, ran_s)
     wait_until = now + timedelta(seconds=wait_s)
-    if before is not None and before.retry_at is None and not retry:  # on the way back to it
+    if before is not None and before.retry_at is None and not retry:
+        # nothing runs: what failed is tried again as well, until one of the two goes on
+        retry, served = True, False
         text = f"{before.text.partition(_NO_RETURN)[0]}{_NO_RETURN} {text}"
     if before is not None and _gist(before.text) == _gist(text):
         text = before.text
@@ -324,7 +326,7 @@ def failed(
         attempts=attempts,
         at=now,
         crashed=crashed,
-        served=served or (before is not None and before.served),
+        served=served or (before is not None and before.served and before.retry_at is not None),
         retry_at=wait_until if retry else None,
         not_before=wait_until,
     )

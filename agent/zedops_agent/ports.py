@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 
 from zedops.calls import PortUse
 from zedops.model import Definition, Port, Publish
+from zedops.wire import DesiredServer
 from zedops_agent.observed import Binding
 
+#: Finds what is asked for of a server by now.
+Newest = Callable[[str], DesiredServer | None]
+
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
+#: `Bind for 0.0.0.0:25000 failed: port is already allocated`, of the Engine that has given it;
+#: `listen tcp4 0.0.0.0:25000: bind: address already in use`, of the kernel.
+_TAKEN = re.compile(r":(\d+)(?: failed)?: (port is already allocated|bind: address already in use)")
 _FIRST, _LAST = 1024, 65535
 
 
@@ -48,6 +56,65 @@ def conflict(
                 fact = f"ports.{key}: host port {port.host}/{port.protocol} is taken by"
                 return f"{fact} {use.holder}; free it, or choose another, e.g. {free}"
     return None
+
+
+def is_leaving(use: PortUse, newest: Newest) -> bool:
+    """Say whether a server of this fleet has a port that it is not to have any more."""
+    holder = newest(use.server_id) if use.server_id else None
+    if holder is None:
+        return False
+    wanted = {(protocol, port) for _, port, _, protocol in bindings(holder.definition)}
+    return holder.goal.ends or (use.protocol, use.port) not in wanted
+
+
+def waits_for(want: DesiredServer, uses: Iterable[PortUse], newest: Newest) -> set[str]:
+    """Name the servers that have ports of this one still, and are about to leave them."""
+    ports = {(protocol, host): at for at, host, _, protocol in bindings(want.definition)}
+    return {
+        use.server_id for use in uses
+        if use.server_id not in (None, want.id) and use.active
+        and (use.protocol, use.port) in ports
+        and _meet(ports[use.protocol, use.port], use.address) and is_leaving(use, newest)
+    }
+
+
+def gives_way(want: DesiredServer, uses: Iterable[PortUse], newest: Newest) -> bool:
+    """Say whether a server is the one that stops first, of a ring that waits for each other."""
+    every = tuple(uses)
+
+    def reach(start: str) -> set[str]:
+        found: set[str] = set()
+        ahead = [start]
+        while ahead:
+            each = newest(ahead.pop())
+            more = waits_for(each, every, newest) - found if each else set()
+            found |= more
+            ahead += more
+        return found
+
+    ring = {each for each in reach(want.id) if want.id in reach(each)}
+    return bool(ring) and want.id == min(ring)
+
+
+def who_has(said: str, uses: Iterable[PortUse], server_id: str) -> str:
+    """Say who has the port that an Engine did not give, from its words; empty if it is no port.
+
+    An Engine that was killed may hold a port for a container that is gone, until its next start.
+    """
+    found = _TAKEN.search(said)
+    if found is None:
+        return ""
+    port, allocated = int(found[1]), "allocated" in found[2]
+    holders = [
+        each.holder for each in uses
+        if each.port == port and each.active and each.server_id != server_id
+    ]
+    if holders:
+        return f"host port {port} is taken by {holders[0]}; free it, or choose another"
+    if not allocated:
+        return ""
+    ghost = f"no container and no process has host port {port}, the Engine holds it for one gone"
+    return f"{ghost}; restart the Engine: `systemctl restart docker`"
 
 
 def _meet(one: str, other: str) -> bool:

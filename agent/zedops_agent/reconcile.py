@@ -49,13 +49,15 @@ from zedops_agent.steps import (
 )
 from zedops_agent.stops import SIGKILLED, Stopped, stopped
 from zedops_agent.store import Store
-from zedops_agent.work import GaveUp, Workshop
+from zedops_agent.work import GaveUp, Waits, Workshop
 
 log = logging.getLogger(__name__)
 
 #: A plan that does not come to an end is a bug; it is taken up again later, not in a tight loop.
 _ROUNDS = 12
 _ROUNDS_PAUSE_S = 5.0
+#: What another server is about to leave is looked for this often.
+_WAITS_LOOK_S = 0.5
 #: A disk that takes nothing is tried again after this.
 _NOT_KEPT_PAUSE_S = 10.0
 #: In these steps people are told when something is tried again.
@@ -69,6 +71,7 @@ class _Done(NamedTuple):
 
     note: str | None = None
     whole: bool = False
+    waits: bool = False  #: for another server, which is about to leave something
 
 
 class Reconciler:
@@ -96,6 +99,8 @@ class Reconciler:
         self._reported: dict[str, ServerReport] = {}
         #: Stamp of the document under which each server was last worked on.
         self._under: dict[str, tuple[int, int]] = {}
+        #: Since when a server waits for others (monotonic), and whether it has stopped for them.
+        self._waiting: dict[str, tuple[float, bool]] = {}
         self.stopping = False
 
     def forget(self, server_id: str) -> None:
@@ -155,9 +160,12 @@ class Reconciler:
             for activity in dict.fromkeys((at_work, _activity(plan, want))):
                 self._report(want, seen, memory, plan, plan.note or done.note, activity)
             if not plan.steps:
+                self._waiting.pop(want.id, None)
                 return plan.again_at
             was_down = before.stopping is not None and memory.stopping is None
             done, since = self._do(plan, want, seen, was_down=was_down), time.monotonic()
+            if done.waits:
+                return datetime.now(UTC) + timedelta(seconds=_WAITS_LOOK_S)
         return datetime.now(UTC) + timedelta(seconds=_ROUNDS_PAUSE_S)
 
     def _ended_meanwhile(
@@ -200,6 +208,13 @@ class Reconciler:
             except (LookOutdated, RootGone) as error:
                 log.info("%s: looking again: %s", want.name, error)
                 return _Done(plan.note)
+            except Waits as error:
+                if self._waits_on(want, error):
+                    return _Done(plan.note, waits=True)
+                gave_way = self._waiting.pop(want.id)[1]
+                served = gave_way or any(each.running for each in seen.containers)
+                self._remember_failure(want, step, str(error), retry=True, served=served)
+                return _Done(plan.note)
             except (EngineFailed, DataAtRisk) as error:
                 crashed = isinstance(error, GaveUp)
                 retry = not (plan.comes_back and (disrupted or crashed))
@@ -221,6 +236,12 @@ class Reconciler:
             elif told is not None and _is_worth_telling(told, want):
                 note = str(told)
         return _Done(note, whole=True)
+
+    def _waits_on(self, want: DesiredServer, error: Waits) -> bool:
+        """Say whether to look again for what another server is about to leave."""
+        since_s, gave_way = self._waiting.get(want.id, (time.monotonic(), False))
+        self._waiting[want.id] = since_s, gave_way or error.gave_way
+        return time.monotonic() < since_s + error.within_s
 
     def _remember_failure(
         self, want: DesiredServer, step: Step, text: str, *, retry: bool, served: bool

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import assert_never
 
 from zedops import faults
+from zedops.calls import PortUse
 from zedops.errors import EngineFailed, LookOutdated, NotKept
 from zedops.model import SecretsAs, Stop
 from zedops.wire import DesiredServer
@@ -31,7 +32,7 @@ from zedops_agent.observed import Observed
 from zedops_agent.ownership import Ownership
 from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
-from zedops_agent.ports import conflict
+from zedops_agent.ports import conflict, gives_way, is_leaving, waits_for, who_has
 from zedops_agent.secrets import Secrets
 from zedops_agent.steps import (
     Adopt,
@@ -66,6 +67,16 @@ class GaveUp(EngineFailed):
     """A server that keeps crashing was stopped."""
 
 
+class Waits(EngineFailed):
+    """Another server is about to leave what this one needs: look again soon, for so long."""
+
+    def __init__(self, said: str, within_s: float, *, gave_way: bool) -> None:
+        super().__init__(said)
+        self.within_s, self.gave_way = within_s, gave_way
+
+
+#: So long, and its grace, another server may take to leave a port.
+_LEAVES_S = 60.0
 #: Steps that end with a container that runs, and those that fetch what it runs: never past the
 #: host's policy, whoever asked for them. A registry that it does not allow is not even asked.
 _BRINGS_UP = (Pull, MakeData, Adopt, Create, Start, Restart, Update, Join)
@@ -113,7 +124,7 @@ class Workshop:
                 self._secrets.read(want)
                 self._make_data(want)
             case CheckPorts():
-                self._check_ports(step, want)
+                self._check_ports(step, want, seen)
             case Adopt():
                 self._adopt(step, want)
             case Create():
@@ -169,14 +180,30 @@ class Workshop:
         places = self._lookout.places(want)
         data.make(self._root, places, self._lookout.owner(want), want.definition, self._user(want))
 
-    def _check_ports(self, step: CheckPorts, want: DesiredServer) -> None:
+    def _check_ports(self, step: CheckPorts, want: DesiredServer, seen: Observed) -> None:
         ports = {(each.protocol, each.host) for each in want.definition.ports.values()}
         if self._survey.are_free(ports, want.id, self._store.adopted):
             return
         uses = self._survey.ports(self._store.adopted)
-        found = conflict(want.definition, uses, want.id, stopped_too=step.stopped_too)
+        staying = [each for each in uses if not is_leaving(each, self._newest)]
+        found = conflict(want.definition, staying, want.id, stopped_too=step.stopped_too)
         if found is not None:
             raise EngineFailed(found)
+        if leaving := waits_for(want, uses, self._newest):
+            self._wait_for(leaving, uses, want, seen)
+
+    def _wait_for(
+        self, leaving: set[str], uses: Iterable[PortUse], want: DesiredServer, seen: Observed
+    ) -> None:
+        """Wait for other servers to leave ports; of a ring of them, one stops first."""
+        ends = gives_way(want, uses, self._newest)
+        ups = [each for each in seen.containers if each.up and not matches(each, want)]
+        for each in ups if ends else ():
+            self._stop(each.id, want)
+        found = conflict(want.definition, uses, want.id, stopped_too=False) or "a port is taken"
+        holders = [each for each in map(self._newest, leaving) if each is not None]
+        grace_s = max((each.definition.stop.grace for each in holders), default=0.0)
+        raise Waits(found, grace_s + _LEAVES_S, gave_way=ends)
 
     def _adopt(self, step: Adopt, want: DesiredServer) -> None:
         """Take a container over: nothing about it changes but whose it is."""
@@ -234,11 +261,11 @@ class Workshop:
             self._stop(step.container, want)
             raise
         except EngineFailed as error:
-            if not any(words in str(error) for words in _PORT_TAKEN):
+            said = str(error)
+            if not any(words in said for words in _PORT_TAKEN):
                 raise
-            uses = self._survey.ports(self._store.adopted)
-            holder = conflict(want.definition, uses, want.id, stopped_too=False)
-            raise EngineFailed(f"{error}{f'; {holder}' if holder else ''}") from error
+            holder = who_has(said, self._survey.ports(self._store.adopted), want.id)
+            raise EngineFailed(f"{said}{f'; {holder}' if holder else ''}") from error
 
     def _see_alone(self, container: str, seen: Observed) -> None:
         """See that no other container of a server is up: two of them would write one world.

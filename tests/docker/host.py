@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,18 @@ class Host:
             key: each.model_copy(update={"name": names.get(each.name, each.name)})
             for key, each in self._servers.items()
         }
+        self._rev += 1
+        self._bus.publish(self._document())
+
+    def pass_on(self, ports: Mapping[str, int]) -> None:
+        """Give servers other host ports, in one document."""
+        for key, each in self._servers.items():
+            (name, port), = each.definition.ports.items()
+            moved = port.model_copy(update={"host": ports[each.name]})
+            definition = each.definition.model_copy(update={"ports": {name: moved}})
+            self._servers[key] = each.model_copy(update={
+                "definition": definition, "hash": definition_hash(definition), "commit": "passed",
+            })
         self._rev += 1
         self._bus.publish(self._document())
 

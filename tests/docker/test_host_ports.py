@@ -13,6 +13,7 @@ import pytest
 from tests.docker.host import Host
 from tests.machine import free_port
 from zedops.calls import PortsReply, PortsRequest, PortUse
+from zedops.wire import Goal
 from zedops_agent.engine.claims import Claims
 from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import FLEET
@@ -90,6 +91,34 @@ def test_a_server_that_has_its_port_is_changed_whoever_wants_that_port_besides(
     host.wait(changed, lambda each: each.about == "edit" and each.applied)
     assert host.container("rosewood")["Id"] != before
     assert "GREET=eve" in host.container("rosewood")["Config"]["Env"]
+
+
+def test_three_servers_pass_their_ports_on_in_one_document(host: Host) -> None:
+    ports = [free_port() for _ in range(3)]
+    servers = [
+        host.want(f"s{at}", f"ports: {{game: '{port}:9000'}}\nstop: {{grace: 3s}}\n")
+        for at, port in enumerate(ports)
+    ]
+    for each in servers:
+        host.wait_running(each)
+    seen = len(host.reports)
+    host.pass_on({f"s{at}": ports[(at + 1) % 3] for at in range(3)})
+    for each in servers:
+        host.wait(each, lambda each: each.applied and each.about == "passed", seen)
+    assert not [each.failure for each in host.reports[seen:] if each.failure]
+    for at in range(3):
+        bound = host.container(f"s{at}")["NetworkSettings"]["Ports"]["9000/tcp"]
+        assert {int(each["HostPort"]) for each in bound} == {ports[(at + 1) % 3]}
+
+
+def test_a_port_of_a_server_that_is_deleted_goes_to_the_new_one(host: Host) -> None:
+    text = f"ports: {{game: '{free_port()}:9000'}}\nstop: {{grace: 3s}}\n"
+    host.wait_running(host.want("before", text))
+    seen = len(host.reports)
+    host.want("before", text, goal=Goal.DELETED)
+    after = host.want("after", text)
+    host.wait_running(after, seen)
+    assert not [each.failure for each in host.reports[seen:] if each.failure]
 
 
 def test_two_servers_swap_their_names(host: Host) -> None:

@@ -190,11 +190,11 @@ def test_what_fails_as_before_keeps_its_text() -> None:
 
 
 def test_a_previous_container_that_does_not_start_is_told_beside_what_failed() -> None:
-    memory = failed(Memory(), WANT, "bad", NOW, retry=False)
-    for _ in range(2):
-        memory = failed(memory, WANT, "no port", NOW, retry=False)
+    memory = failed(Memory(), WANT, "bad", NOW, retry=False, served=True)
+    memory = failed(memory, WANT, "no port", NOW, retry=False)
     assert memory.failure is not None
     assert memory.failure.text == "bad; the previous container does not start either: no port"
+    assert (memory.failure.retry_at, memory.failure.served) == (later(2), False)
 
 
 def test_attempts_wait_longer_each_time_up_to_five_minutes() -> None:

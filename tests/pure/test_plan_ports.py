@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,10 @@ from tests.pure.fleets import NOW, server_id
 from tests.pure.plans import HASH, container, old, plan_for, planned, see, settled, wanted
 from zedops.calls import PortUse
 from zedops.model import Definition
-from zedops.wire import Goal
+from zedops.wire import DesiredServer, Goal
 from zedops_agent.memory import Memory, failed
 from zedops_agent.observed import Phase
-from zedops_agent.ports import conflict
+from zedops_agent.ports import conflict, gives_way, is_leaving, waits_for, who_has
 from zedops_agent.steps import CheckPorts, MakeData, Pull
 
 WEB = {"web": "8080:80"}
@@ -140,3 +141,71 @@ def test_a_stopped_containers_port_counts_only_where_that_is_asked() -> None:
 )
 def test_addresses_meet_if_one_is_all_of_them(publish: str, address: str, meets: bool) -> None:
     assert (taken(use(address=address), publish=publish) is not None) is meets
+
+
+# --- ports that change hands
+
+
+def ring(*ports: int) -> tuple[list[PortUse], dict[str, DesiredServer]]:
+    """Have servers that each hold a port, and want the next one's."""
+    ids = [server_id(each) for each in range(1, len(ports) + 1)]
+    uses = [held(port, server_id=each) for each, port in zip(ids, ports, strict=True)]
+    following = [*ports[1:], ports[0]]
+    wants = {
+        each: wanted(id=each, ports={"web": f"{port}:80"})
+        for each, port in zip(ids, following, strict=True)
+    }
+    return uses, wants
+
+
+def held(port: int, **facts: Any) -> PortUse:
+    """Say that a running container has a port."""
+    known = {"protocol": "tcp", "address": "", "holder": "container", "active": True}
+    return PortUse(port=port, **{**known, **facts})
+
+
+@pytest.mark.parametrize("ports", [(1, 2), (1, 2, 3), (5, 3, 4, 9)])
+def test_one_server_of_a_ring_gives_way_and_the_others_wait(ports: tuple[int, ...]) -> None:
+    uses, wants = ring(*ports)
+    assert all(is_leaving(each, wants.get) for each in uses)
+    assert all(len(waits_for(each, uses, wants.get)) == 1 for each in wants.values())
+    first = [each.id for each in wants.values() if gives_way(each, uses, wants.get)]
+    assert first == [server_id(1)]
+
+
+def test_a_server_waits_for_one_that_goes_and_gives_no_way_to_it() -> None:
+    uses, wants = ring(1, 2)
+    gone = wants[server_id(2)].model_copy(update={"goal": Goal.DELETED})
+    wants[server_id(2)] = gone
+    assert waits_for(wants[server_id(1)], uses[1:], wants.get) == {server_id(2)}
+    assert not gives_way(wants[server_id(1)], uses[1:], wants.get)
+
+
+def test_a_server_waits_for_nobody_who_stays_nor_for_strangers() -> None:
+    uses, wants = ring(1, 2)
+    stays = wanted(id=server_id(2), ports={"web": "2:80"})
+    wants[server_id(2)] = stays
+    assert waits_for(wants[server_id(1)], uses, wants.get) == set()
+    assert not is_leaving(held(2), wants.get)
+    assert not is_leaving(held(2, server_id="another"), wants.get)
+
+
+ALLOCATED = "endpoint f-a: Bind for 0.0.0.0:25000 failed: port is already allocated"
+IN_USE = "listen tcp4 0.0.0.0:25000: bind: address already in use"
+
+
+def test_a_port_that_the_engine_did_not_give_is_told_with_who_has_it() -> None:
+    other = held(25000, holder="container 'mc'", server_id=server_id(2))
+    said = "host port 25000 is taken by container 'mc'; free it, or choose another"
+    assert who_has(ALLOCATED, [other], MINE) == said
+    assert who_has(IN_USE, [other], MINE) == said
+    assert who_has("no such image", [other], MINE) == ""
+
+
+def test_a_port_that_the_engine_holds_for_nobody_is_told_with_the_remedy() -> None:
+    own = held(25000, server_id=MINE)
+    assert who_has(ALLOCATED, [own], MINE) == (
+        "no container and no process has host port 25000, the Engine holds it for one gone;"
+        " restart the Engine: `systemctl restart docker`"
+    )
+    assert who_has(IN_USE, [own], MINE) == ""

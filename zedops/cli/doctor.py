@@ -113,6 +113,7 @@ def _hosts(asker: Clone | Path, hub: Hub) -> Found:
         yield host, checkup.check_clock(reply.at)
         yield from ((host, each) for each in reply.findings)
         yield from ((host, each) for each in checkup.check_ports(asker, fleet, host))
+        yield from ((host, each) for each in checkup.check_servers(fleet, host))
 
 
 def _this_host(root: Path, policy: Path) -> Iterator[Finding]:

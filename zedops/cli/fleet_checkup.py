@@ -19,6 +19,7 @@ from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, Hub
 from zedops.locks import holder
+from zedops.model import Status
 from zedops.ports import published
 from zedops.quantities import format_duration
 from zedops.settings import Settings
@@ -204,3 +205,13 @@ def check_ports(asker: Clone | Path, fleet: Fleet, host: str) -> Iterator[Findin
                 remedy = f"stop that, or see `zedops ports --for {each.name}`"
                 yield Finding.wrong("ports", fact, remedy)
     yield Finding.good("ports", f"{count} looked at")
+
+
+def check_servers(fleet: Fleet, host: str) -> Iterator[Finding]:
+    """Tell of servers that zedops could not bring to where they are to be."""
+    for each in fleet.servers():
+        if fleet.host_of(each) != host or each.state is None:
+            continue
+        if each.state.status is Status.FAILED:
+            fact = f"{each.name} is failed: {each.state.message}"
+            yield Finding.warning("server", fact, f"`zedops history {each.name}` says since when")
