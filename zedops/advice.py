@@ -18,6 +18,8 @@ from zedops.quantities import format_duration, format_size, parse_size
 
 #: A value that only says where another one is.
 _REFERS = re.compile(r"\$\{[^}]*\}|/run/secrets/.*")
+#: What compose files say of restarts; `no` is a YAML 1.1 truth that is read as text here.
+_POLICIES = ("always", "unless-stopped", "on-failure", "no")
 _NO_SECRETS = ("", "true", "false", "yes", "no", "on", "off", "none", "0", "1")
 
 
@@ -30,6 +32,7 @@ def advise(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
             continue
         definition, _ = fleet.resolve(each)
         found += _plain_secrets(each)
+        found += _restart_policy(each)
         preset = definition and _preset_of(fleet, each, definition)
         if definition and preset:
             found += _short_grace(each, definition, preset)
@@ -46,6 +49,14 @@ def _plain_secrets(each: Document) -> Iterator[Problem]:
         fact = "looks like a secret, and whoever has a clone can read it"
         remedy = f"remove the line, then `zedops secret encrypt {each.name} {name}` with a new one"
         yield each.problem(("env", name), fact, remedy)
+
+
+def _restart_policy(each: Document) -> Iterator[Problem]:
+    """Find what a compose file would mean: here a new value of `restart:` asks for one restart."""
+    value = each.definition.restart if each.definition else None
+    if value in _POLICIES:
+        fact = f"{value!r} asks for one restart; zedops starts servers again by itself"
+        yield each.problem(("restart",), fact, "remove the line")
 
 
 def repository(image: str) -> str:

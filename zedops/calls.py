@@ -25,6 +25,7 @@ class LogsRequest(Message):
     server_id: ServerId
     tail: Annotated[int, "lines"] = 100
     follow: bool = False
+    since: Annotated[int | None, "seconds since 1970"] = None
 
 
 class ExecRequest(Message):
@@ -148,6 +149,8 @@ class Pong(Message):
     engine: str  #: the Docker Engine's release; empty: it does not answer
     epoch: int  #: of the document it holds
     rev: int
+    data_root: str = ""  #: where it keeps worlds and secrets
+    boot_id: str = ""  #: which machine that is on; see `places.boot_id`
 
 
 class RecipientRequest(Message):

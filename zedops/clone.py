@@ -6,6 +6,7 @@ index or commits of the person's own that are not pushed yet. A clone that is be
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
@@ -18,7 +19,7 @@ from zedops import checkout, contended, snapshot, strays, working
 from zedops.checkout import REMOTE, REMOTE_MAIN
 from zedops.deletions import TRAILER
 from zedops.document import stem
-from zedops.errors import GitFailed, RaceLost, UsageError
+from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
 from zedops.fleet import SERVERS, Fleet, tombstone_path
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.layout import NAME
@@ -244,17 +245,34 @@ class Clone:
         refuses a push that is behind: then the commit is made anew on what is there now.
         """
         self.check_author()
-        if FOR_MAIN in self._config("remote.origin.push"):
-            commit = self._commit(self._tip(REMOTE_MAIN), files, message)
-            flags = [f"--push-option={option}" for option in options]
-            _stream([
-                "git", "push", "--quiet", *flags, "--end-of-options", "origin",
-                f"{commit}:{FOR_MAIN}",
-            ], self.root)
-        else:
-            commit = self._act_upstream(files, message, options)
+        made: list[str] = []
+        try:
+            if FOR_MAIN in self._config("remote.origin.push"):
+                made.append(self._commit(self._tip(REMOTE_MAIN), files, message))
+                flags = [f"--push-option={option}" for option in options]
+                _stream([
+                    "git", "push", "--quiet", *flags, "--end-of-options", "origin",
+                    f"{made[0]}:{FOR_MAIN}",
+                ], self.root)
+            else:
+                made.append(self._act_upstream(files, message, options))
+        except KeyboardInterrupt:
+            raise self._interrupted(message, made) from None
         self.follow()
-        return commit
+        return made[0]
+
+    def _interrupted(self, message: str, made: list[str]) -> Interrupted:
+        """Say what became of a push that a person broke off."""
+        self.fetch()
+        for commit in made:
+            with contextlib.suppress(GitFailed):
+                self.repository.run(
+                    "merge-base", "--is-ancestor", "--end-of-options", commit, REMOTE_MAIN
+                )
+                look = "`zedops list` shows how far it is"
+                return Interrupted(f"{message}: pushed, and goes on without you; {look}")
+        fact = "interrupted before the hub took it in, so nothing changed"
+        return Interrupted(f"{message}: {fact}; `zedops history` shows what was taken in")
 
     def _tip(self, ref: str) -> str:
         commit = self.repository.resolve(ref)

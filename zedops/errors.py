@@ -13,7 +13,9 @@
     ├── NotKept               1   a disk took nothing of what must not be forgotten
     ├── AgentAtWork           1   another agent works for the fleet on this host
     ├── HostUnavailable       1   no agent answers for that host
+    │   └── DoorClosed        1   the manager is another user's: whether it runs cannot be seen
     ├── VersionMismatch       1   the other side speaks another version of the protocol
+    ├── Interrupted         130   a person pressed Ctrl-C; the message says what goes on
     ├── CommandFailed         1   a command in a container did not end with 0
     ├── Refused               1   a host may not join, and why
     ├── InvalidToken          1   a text that is no token to join with
@@ -107,8 +109,18 @@ class HostUnavailable(ZedopsError):
     """No agent answers for the host."""
 
 
+class DoorClosed(HostUnavailable):
+    """This user may not ask the manager. Says nothing about whether one runs."""
+
+
 class VersionMismatch(ZedopsError):
     """Manager and agent speak different versions of the protocol; one is to be upgraded."""
+
+
+class Interrupted(ZedopsError):
+    """A person pressed Ctrl-C. The message says whether anything was changed, and goes on."""
+
+    exit_code = 130
 
 
 class CommandFailed(ZedopsError):

@@ -46,6 +46,12 @@ _HUNG = {
 LOOK_S, TRIES = 2, 7
 #: Git's client writes nothing before the end, so another one asks for a sign of life meanwhile.
 #: Whatever outlives the hook must not hold git's descriptors: git waits until they are closed.
+_NO_MANAGER = "taken in; no manager is running, `zedops up` makes it happen"
+_NOT_MINE = "taken in; the hub's manager, which belongs to another user, makes it happen"
+_UNUSABLE = (
+    '"the hub checks pushes with "%s", which this user cannot run;'
+    ' install zedops where all can run it, such as /opt/zedops, and start the manager with it"'
+)
 _SCRIPT = """#!/bin/sh
 # zedops {version}
 exec 3<&0 4>&1 5>&2
@@ -75,7 +81,8 @@ ended=$?
 [ $ended -le 128 ] || said=lost
 case $ended:$said in
     142:*) echo '{hung}' >&2; code=1 ;;
-    *:) exec {fallback} ;;
+    *:) [ -x {python} ] || {{ echo {unusable} >&2; exit 1; }}
+        exec {python} {fallback} ;;
     *exit=*) code=${{said##*exit=}} ;;
     *) echo '{lost}' >&2; code=1 ;;
 esac
@@ -179,11 +186,12 @@ class Call:
         return int((answer or {}).get("exit", 0))
 
 
-def script(name: str, version: str, fallback: str) -> str:
-    """Write a hook; `fallback` is a command for the shell, which runs this module."""
+def script(name: str, version: str, python: str, fallback: str) -> str:
+    """Write a hook; `python` and its arguments `fallback`, for the shell, run this module."""
     return _SCRIPT.format(
         name=name, version=version, socket=SOCKET, lost=_LOST[name], fallback=fallback,
         hung=_HUNG[name], waits=_WAITS, look_s=LOOK_S, tries=TRIES,
+        python=python, unusable=_UNUSABLE % python,
     )
 
 
@@ -220,6 +228,17 @@ def is_awake() -> bool:
     finally:
         link.close()
     return True
+
+
+def _is_closed() -> bool:
+    """Say whether the manager's door is for another user alone: then nothing is known of it."""
+    try:
+        os.stat(SOCKET)  # noqa: PTH116 - pathlib takes longer to import than this hook runs
+        return not os.access(SOCKET, os.W_OK)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def as_json(value: Any) -> str:
@@ -293,7 +312,7 @@ def main(name: str) -> int:
     link = connect()
     if link is None:
         if name == "post-receive":
-            call.say("taken in; no manager is running, `zedops up` makes it happen")
+            call.say(_NOT_MINE if _is_closed() else _NO_MANAGER)
             return 0
         os.execv(sys.executable, [sys.executable, "-m", "zedops.gate", name])  # noqa: S606
     try:

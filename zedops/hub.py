@@ -120,8 +120,9 @@ class Hub:
             py_compile.compile(str(module), doraise=True)
         begin = f"import sys; sys.path.insert(0, {str(folder)!r}); import {_HOOK_MODULE} as hook"
         for name in hook.NAMES:
-            command = f"{_quoted(sys.executable)} -IS -c {_quoted(_RUN % (begin, name))}"
-            _write(folder / name, hook.script(name, __version__, command), 0o755)
+            fallback = f"-IS -c {_quoted(_RUN % (begin, name))}"
+            text = hook.script(name, __version__, _quoted(sys.executable), fallback)
+            _write(folder / name, text, 0o755)
         (folder / "zedops-hook.py").unlink(missing_ok=True)  # what earlier versions ran
 
     def held_config(self) -> dict[str, str]:

@@ -15,6 +15,14 @@ def default_data_root() -> Path:
     return Path(base) / "zedops"
 
 
+def boot_id() -> str:
+    """Identify this machine as long as it is up; containers on it have the same (proc(5))."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 def default_hub(url: str, name: str) -> Path:
     """Say where the hub of an upstream is: each URL has one place, found again without a note."""
     tag = hashlib.sha256(url.encode()).hexdigest()[:8]

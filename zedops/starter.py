@@ -78,7 +78,7 @@ def _secrets(name: str, preset: Preset) -> Iterator[str]:
     secrets = preset.data.get("secrets")
     if secrets:
         yield f"# It needs secrets: {', '.join(secrets)}. Their values live on its host, never in"
-        yield f"# git: a file each, /var/lib/zedops/secrets/FLEET/{name}/NAME"
+        yield f"# git: `zedops secret set {name} NAME` on its host sets one."
 
 
 def _changeable(preset: Preset, *, named: bool) -> Iterator[str]:

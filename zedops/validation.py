@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -49,10 +50,14 @@ def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> P
         close = difflib.get_close_matches(str(written[-1])[:100], known, n=1)
         message = "unknown key"
         remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        remedy = _ELSEWHERE.get(str(written[-1]), remedy) if len(written) == 1 else remedy
     elif kind == "value_error":
         message, _, remedy = _shortened(message.removeprefix("Value error, ")).partition("; ")
     else:
-        message = _PLAIN_WORDS.get(kind, message[:1].lower() + message[1:])
+        message = _PLAIN_WORDS.get(kind) or _SHOULD.sub("must ", message)
+        if kind in _KINDS_OF_PARTS and len(written) == 1:
+            example = _EXAMPLES.get(str(written[0]))
+            remedy = f"write e.g. `{written[0]}: {example}`" if example else ""
         if not isinstance(error["input"], dict) and not _is_secret(written):
             message = f"{_shown(error['input'])}: {message}"
     return Problem(source.path, mark.line, mark.column, dotted(written), message, remedy)
@@ -80,6 +85,40 @@ def _shown(value: object) -> str:
     return json.dumps(shown, default=str, ensure_ascii=False)[:60]
 
 
+#: How pydantic begins to say what is wrong; people asked for no "input".
+_SHOULD = re.compile(r"^[A-Z]\w+ should (?=be|have)")
+_KINDS_OF_PARTS = ("dict_type", "tuple_type", "model_type")
+#: What a part of a definition looks like, for those who wrote something else.
+_EXAMPLES = {
+    "ports": "{game: 16261/udp, web: 8080:80}",
+    "env": "{KEY: value}",
+    "labels": "{key: value}",
+    "volumes": "{world: /data}",
+    "limits": "{memory: 4GiB, cpus: 2}",
+    "stop": "{grace: 60s}",
+    "health": "{test: [CMD, /bin/check]}",
+    "command": "[/bin/server, --port, \"8080\"]",
+    "networks": "[games]",
+    "secrets": "[ADMIN_PASSWORD]",
+    "hosts": "[local, attic]",
+    "defaults": "{limits: {memory: 4GiB}}",
+}
+#: Keys of compose files → what says the same here.
+_ELSEWHERE = {
+    "environment": "did you mean 'env'?",
+    "env_file": "write the variables into `env: {KEY: value}`",
+    "mem_limit": "write `limits: {memory: 4GiB}`",
+    "memory": "write `limits: {memory: 4GiB}`",
+    "cpus": "write `limits: {cpus: 2}`",
+    "container_name": "the file's name is the server's name; leave this out",
+    "name": "the file's name is the server's name; leave this out",
+    "stop_grace_period": "write `stop: {grace: 60s}`",
+    "stop_signal": "write `stop: {signal: SIGINT}`",
+    "healthcheck": "did you mean 'health'?",
+    "restart_policy": "zedops starts servers again by itself; leave this out",
+    "build": "build the image elsewhere, and write `image: registry/name:tag`",
+    "services": "this is a compose file; `zedops import FILE` makes definitions of it",
+}
 _PLAIN_WORDS = {
     "string_type": "must be text; put it in quotes",
     "dict_type": "must be a mapping of keys to values",
@@ -87,6 +126,10 @@ _PLAIN_WORDS = {
     "model_type": "must be a mapping of keys to values",
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "int_parsing": "must be a whole number",
+    "bool_parsing": "must be true or false",
     "string_pattern_mismatch": "has characters that are not allowed here",
 }
 

@@ -181,7 +181,9 @@ class Agent:
         newest = max(containers, key=lambda each: (each.up, str(each.started_at or "")))
         match request:
             case LogsRequest():
-                return self._engine.logs(newest.id, request.tail, follow=request.follow)
+                return self._engine.logs(
+                    newest.id, request.tail, follow=request.follow, since=request.since
+                )
             case ExecRequest():
                 return self._engine.run(newest.id, request.command)
             case _:

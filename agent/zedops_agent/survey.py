@@ -34,6 +34,7 @@ from zedops.calls import (
 )
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.model import VolumeKind
+from zedops.places import boot_id
 from zedops.wire import DesiredDocument, DesiredServer
 from zedops_agent import checkup, data, holdings, sockets
 from zedops_agent.engine import Engine
@@ -74,7 +75,10 @@ class Survey:
         match request:
             case PingRequest():
                 epoch, rev = held.stamp if held else (0, 0)
-                return Pong(zedops=__version__, engine=self._version(), epoch=epoch, rev=rev)
+                return Pong(
+                    zedops=__version__, engine=self._version(), epoch=epoch, rev=rev,
+                    data_root=str(self._root), boot_id=boot_id(),
+                )
             case CheckupRequest():
                 servers = held.servers.values() if held else ()
                 site = checkup.Site(

@@ -85,23 +85,30 @@ def test_an_unknown_key_is_met_with_the_nearest_known_one(content: str, problem:
         ("image: 5", "1:1: image: 5: must be text; put it in quotes"),
         *((f"image: {each}", f"1:1: image: {each!r} is not an image reference; {_IMAGE}")
           for each in ("a b", "a//b", "http://ghcr.io/a/b", "Nginx", "a:b:c", "a/", "a@x")),
-        ("image: a\nports: [1]", "2:1: ports: [1]: must be a mapping of keys to values"),
+        ("image: a\nenvironment: {A: b}", "2:1: environment: unknown key; did you mean 'env'?"),
+        ("image: a\ncpus: 2", "2:1: cpus: unknown key; write `limits: {cpus: 2}`"),
+        ("image: a\nlimits: {cpus: many}", '2:10: limits.cpus: "many": must be a number'),
+        ("image: a\nports: [1]", ("2:1: ports: [1]: must be a mapping of keys to values; write e.g."
+                                  " `ports: {game: 16261/udp, web: 8080:80}`")),
         ("image: a\nports: {a: 1/upd}", f"2:9: ports.a: '1/upd' {_PORT}"),
         ("image: a\nports: {a: true}", f"2:9: ports.a: True {_PORT}"),
         ("image: a\nports: {a: }", f"2:9: ports.a: None {_PORT}"),
         ("image: a\nports: {a: {host: 5}}", "2:9: ports.a.container: is required; add it"),
         ("image: a\nports: {a: 99999}",
-         "2:9: ports.a: 99999: input should be less than or equal to 65535"),
-        ("image: a\nenv: text", '2:1: env: "text": must be a mapping of keys to values'),
+         "2:9: ports.a: 99999: must be less than or equal to 65535"),
+        ("image: a\nenv: text", ('2:1: env: "text": must be a mapping of keys to values;'
+                                 " write e.g. `env: {KEY: value}`")),
         ("image: a\nenv: {A: }", "2:7: env.A: null: must be text; put it in quotes"),
         ("image: a\nenv: {A: [x]}", '2:7: env.A: ["x"]: must be text; put it in quotes'),
         ("image: a\nenv: {1A: x}", ("2:7: env.1A: '1A' is not a variable name;"
                                    " use letters, digits and '_', no digit first")),
         ('image: a\nenv: {A: "x\\0"}',
          "2:7: env.A: holds a NUL character, which no environment or argument can; remove it"),
-        ("image: a\nsecrets: X", '2:1: secrets: must be a list'),
+        ("image: a\nsecrets: X",
+         "2:1: secrets: must be a list; write e.g. `secrets: [ADMIN_PASSWORD]`"),
         ("image: a\nsecrets: [A, 1]", "2:14: secrets[1]: must be text; put it in quotes"),
-        ("image: a\nlimits: 3", "2:1: limits: 3: must be a mapping of keys to values"),
+        ("image: a\nlimits: 3", ("2:1: limits: 3: must be a mapping of keys to values;"
+                                   " write e.g. `limits: {memory: 4GiB, cpus: 2}`")),
         ("image: a\nlimits: {memory: 6}", ("2:10: limits.memory: 6 is not a size;"
                                           " write a number with a unit, e.g. 512MiB, 6GiB")),
         ("image: a\nlimits: {pids: many}", '2:10: limits.pids: "many": must be a whole number'),
@@ -110,7 +117,7 @@ def test_an_unknown_key_is_met_with_the_nearest_known_one(content: str, problem:
         ("image: a\nstop: {signal: TERM}",
          '2:8: stop.signal: "TERM": has characters that are not allowed here'),
         ("image: a\nhealth: {test: [x], retries: 0}",
-         "2:21: health.retries: 0: input should be greater than or equal to 1"),
+         "2:21: health.retries: 0: must be greater than or equal to 1"),
         ("image: a\nhost: Attic", ("2:1: host: 'Attic' is not a name; use lower-case letters,"
                                   " digits and '-', at most 63, no '-' first")),
         ("image: a\ndesired: up", ("2:1: desired: 'up' is not one of running, stopped;"

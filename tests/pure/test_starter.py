@@ -38,7 +38,7 @@ ports:                        # free when this was written
   game: 16264/udp
   direct: 16265/udp
 # It needs secrets: ADMIN_PASSWORD, RCON_PASSWORD. Their values live on its host, never in
-# git: a file each, /var/lib/zedops/secrets/FLEET/rosewood/NAME
+# git: `zedops secret set rosewood NAME` on its host sets one.
 # From the preset; remove the # to change it:
 # image: indifferentbroccoli/projectzomboid-server-docker:latest
 # limits: {memory: 6GiB}

@@ -48,11 +48,18 @@ class Commands(click.Group):
         """Find the command that is called; of a name that is none, say which one is close."""
         name = args[0]
         if name not in self.list_commands(ctx) and not name.startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-            ctx.fail(f"no command {name!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+            ctx.fail(f"no command {name!r}; {self._meant(ctx, name)}")
         return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, name: str) -> str:
+        import difflib
+
+        from zedops.cli.synonyms import MEANT
+
+        if name in MEANT:
+            return MEANT[name]
+        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        return f"did you mean {close[0]!r}?" if close else "`zedops --help` lists them"
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the commands by what people come for."""

@@ -10,7 +10,7 @@ import click
 from zedops.cli.ask import is_managed
 from zedops.clone import Clone
 from zedops.document import Document
-from zedops.errors import HostUnavailable, ZedopsError
+from zedops.errors import HostUnavailable, Interrupted, ZedopsError
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.lifecycle import NOT_APPLIED, SETTLED
 from zedops.model import Desired, Drift, State, Status
@@ -47,7 +47,11 @@ def act(
     """
     commit = clone.act(files, message, options)
     if wait:
-        wait_for(clone, name, commit, ends=ends)
+        try:
+            wait_for(clone, name, commit, ends=ends)
+        except KeyboardInterrupt:
+            look = "`zedops list` shows how far it is"
+            raise Interrupted(f"{message}: pushed, and goes on without you; {look}") from None
 
 
 def wait_for(clone: Clone, name: str, commit: str | None, *, ends: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from zedops.calls import R, Reply, Request, expect, read_reply
 from zedops.cli import door
 from zedops.clone import Clone
-from zedops.errors import HostUnavailable
+from zedops.errors import DoorClosed, HostUnavailable
 from zedops.looks import Ask
 
 
@@ -37,12 +37,17 @@ def ask(
 
 
 def is_managed(asker: Clone | Path) -> bool:
-    """Say whether a manager runs; of a hub on another machine that cannot be seen: yes."""
+    """Say whether a manager runs; where that cannot be seen: yes.
+
+    It cannot be seen of a hub on another machine, or of another user.
+    """
     hub = asker if isinstance(asker, Path) else asker.hub_path()
     try:
         if hub is not None:
             with door.opened(hub):
                 pass
+    except DoorClosed:
+        return True
     except HostUnavailable:
         return False
     return True

@@ -17,7 +17,7 @@ from zedops.quantities import format_size
 
 @click.command("data")
 @click.argument("server", required=False, type=SERVER)
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def data_command(server: str | None, as_json: bool) -> None:
     """Show the data of a server, or of all: where it is and how large. Looks at every file.
 

@@ -15,7 +15,7 @@ from zedops.quantities import readable
 
 @click.command("diff")
 @click.argument("server", required=False, type=SERVER)
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diff_command(server: str | None, as_json: bool) -> None:
     """Compare the working copy with what the hub has, field by field.
 

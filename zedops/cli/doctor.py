@@ -31,7 +31,7 @@ Found = Iterator[tuple[str, Finding]]
 @click.argument("fleet", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
 @DATA_ROOT
 @POLICY
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor_command(fleet: Path, data_root: Path | None, policy: Path, as_json: bool) -> None:
     """Look at everything that zedops needs, and say what to do. Exit code 1 if anything is wrong.
 

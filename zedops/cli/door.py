@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zedops import hook
-from zedops.errors import CommandFailed, HostUnavailable, UsageError, ZedopsError
+from zedops.errors import CommandFailed, DoorClosed, HostUnavailable, UsageError, ZedopsError
 from zedops.locks import holder
 
 _GONE = "the manager went away; servers go on"
@@ -43,7 +43,10 @@ def near(where: Path) -> Path | None:
         check=False,
     )
     hub = top / origin.stdout.strip().removeprefix("file://")
-    return hub if (hub / hook.SOCKET).exists() else None
+    try:
+        return hub if (hub / hook.SOCKET).exists() else None
+    except PermissionError:
+        return None
 
 
 def asked(
@@ -194,9 +197,20 @@ def opened(hub: Path) -> Iterator[socket.socket]:
                 link.connect(f"/proc/self/fd/{folder}/{hook.SOCKET}")
             except BlockingIOError as error:  # as many wait already as the system lets
                 raise hung(hub) from error
+            except PermissionError as error:
+                fact = f"this user may not ask the manager of {hub}"
+                remedy = f"only {_owner(hub)} may: run this as that user"
+                raise DoorClosed(f"{fact}; {remedy}") from error
             except OSError as error:
                 remedy = "start it with `zedops up`"
                 raise HostUnavailable(f"no manager is running on {hub}; {remedy}") from error
             yield link
     finally:
         os.close(folder)
+
+
+def _owner(hub: Path) -> str:
+    try:
+        return hub.owner()
+    except KeyError:  # a number without a name
+        return f"user {hub.stat().st_uid}"

@@ -7,8 +7,12 @@ import re
 import click
 
 from zedops.cli.names import SERVER
+from zedops.cli.screen import here
 from zedops.cli.stream import stream
-from zedops.errors import CommandFailed
+from zedops.errors import CommandFailed, UsageError
+
+#: What docker and kubectl take.
+_TERMINAL = ("-it", "-ti", "-i", "-t", "--interactive", "--tty")
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
@@ -22,8 +26,19 @@ def exec_command(server: str, command: tuple[str, ...]) -> None:
     \b
     zedops exec rosewood -- rcon-cli players
     """
+    if command[0] in _TERMINAL or server in _TERMINAL:
+        raise UsageError(_no_terminal([each for each in (server, *command)
+                                       if each not in _TERMINAL]))
     try:
         stream(server, {"kind": "exec", "command": list(command)})
     except CommandFailed as error:
         code = re.search(r"code (\d+)$", str(error))
         raise SystemExit(int(code[1]) if code else 1) from error
+
+
+def _no_terminal(words: list[str]) -> str:
+    """Say what to do instead of a command that is typed into."""
+    server, *command = words
+    container = f"{here().settings().name}-{server}"
+    typed = " ".join(["docker exec -it", container, *(command or ["sh"])])
+    return f"exec gives a command no input and no terminal; on the server's host: `{typed}`"

@@ -29,7 +29,7 @@ _FORMAT = "%x00%x00%x00%H%n%an%n%ce%n%ct%n%s%n%B%x00"
 @click.option("-n", "--lines", default=30, show_default=True, help="How many, newest last.")
 @click.option("--since", metavar="COMMIT|TIME", help="Only what came after.")
 @AT
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def history_command(
     server: str | None, lines: int, since: str | None, at: str | None, as_json: bool
 ) -> None:

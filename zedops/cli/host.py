@@ -35,7 +35,7 @@ def host_command() -> None:
 @host_command.command("add")
 @click.argument("name")
 @click.option("--ttl", default="1h", show_default=True, help="How long the token may be used.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def add_command(name: str, ttl: str, as_json: bool) -> None:
     """Let a host join: names it in zedops.yaml and prints a token that works once."""
     if not NAME.fullmatch(name) or name == "all":
@@ -58,7 +58,7 @@ def add_command(name: str, ttl: str, as_json: bool) -> None:
 
 
 @host_command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(as_json: bool) -> None:
     """List the fleet's hosts: who answers, which release, how many servers."""
     clone = here()

@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from zedops.layout import NAME, SERVERS
+
+
+class FleetPath(click.Path):
+    """The directory of a fleet: a clone or a hub. Tells who names a server what starts that."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take a directory that exists."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            name = str(value)
+            if NAME.fullmatch(name) and any(Path(SERVERS).rglob(f"{name}.yaml")):
+                meant = f"did you mean `zedops start {name}`?"
+                self.fail(f"{name!r} is a server of this fleet; {meant}", param, ctx)
+            raise
+
 
 DATA_ROOT = click.option(
     "--data-root",

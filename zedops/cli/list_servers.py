@@ -16,7 +16,7 @@ from zedops.cli.output import AT, ago, show_json, table
 @click.command("list")
 @click.option("-a", "--all", "everything", is_flag=True, help="Deleted servers, too.")
 @AT
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(everything: bool, at: str | None, as_json: bool) -> None:
     """List the servers of the fleet you are in, as the hub knows them now.
 

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
+
 import click
 
 from zedops.cli.names import SERVER
 from zedops.cli.stream import stream
+from zedops.errors import UsageError
+from zedops.quantities import parse_duration
+
+_TAIL = 100
+#: As many lines as an Engine keeps: what `--since` leaves is the bound then.
+_ALL = 1_000_000
 
 
 @click.command("logs")
 @click.argument("server", type=SERVER)
 @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
-@click.option("-n", "--tail", default=100, show_default=True, help="How many old lines.")
-def logs_command(server: str, follow: bool, tail: int) -> None:
+@click.option("-n", "--tail", type=int,
+              help=f"How many old lines. Default: {_TAIL}, or all with --since.")
+@click.option("--since", metavar="DURATION|TIME", help="Nothing older: 10m, 2026-11-23T10:00.")
+def logs_command(server: str, follow: bool, tail: int | None, since: str | None) -> None:
     """Show a server's log.
 
     \b
     zedops logs rosewood -f
+    zedops logs rosewood --since 10m
     """
-    stream(server, {"kind": "logs", "follow": follow, "tail": tail})
+    wanted: dict[str, object] = {"kind": "logs", "follow": follow}
+    if since is not None:
+        wanted["since"] = _moment(since)
+    wanted["tail"] = tail if tail is not None else _TAIL if since is None else _ALL
+    stream(server, wanted)
+
+
+def _moment(text: str) -> int:
+    """Read a time, in this machine's zone unless it says another, or how long ago it was."""
+    try:
+        return int(time.time() - parse_duration(text))
+    except ValueError:
+        pass
+    try:
+        return int(datetime.fromisoformat(text).astimezone().timestamp())
+    except ValueError as error:
+        remedy = "write e.g. 10m, 2h or 2026-11-23T10:00"
+        raise UsageError(f"--since {text}: neither a duration nor a time; {remedy}") from error

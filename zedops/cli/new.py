@@ -6,6 +6,7 @@ import click
 
 from zedops import checks, document, state_block
 from zedops.cli.act import act
+from zedops.cli.first_secrets import provide
 from zedops.cli.free_ports import taken_by_others
 from zedops.cli.names import GAME, HOST
 from zedops.cli.output import WAIT
@@ -45,7 +46,8 @@ def new_command(
 ) -> None:
     """Write a definition and push it: the server starts.
 
-    With --game, the preset's ports are moved to free ones.
+    With --game, the preset's ports are moved to free ones, and the secrets that it needs are asked
+    for. Until then nothing has changed: Ctrl-C does no harm. After the push the server goes on.
 
     \b
     zedops new rosewood --game project-zomboid
@@ -75,6 +77,8 @@ def new_command(
     made = known.with_documents({path: document.parse(path, content)})
     if problems := checks.check(made, {path}):
         raise InvalidInput(problems)
+    if game is not None and (wanted := known.presets[game].data.get("secrets")):
+        provide(clone, known.settings.name, the_host(known, host), server, wanted)
     act(clone, {path: content}, f"{server}: new", server, wait=wait)
 
 

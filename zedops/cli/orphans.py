@@ -18,7 +18,7 @@ from zedops.errors import UsageError
 @click.option("--name", help="For --adopt: its name from now on. Default: the one it had.")
 @click.option("--remove", metavar="ID|NAME", help="Remove one's container.")
 @click.option("--data", is_flag=True, help="For --remove: its data, too. No way back.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def orphans_command(

@@ -14,7 +14,7 @@ from zedops.cli.output import show_json, table
 
 @click.command("plan")
 @click.argument("server", required=False, type=SERVER)
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan_command(server: str | None, as_json: bool) -> None:
     """Say what a push of the working copy would do to each server, and change nothing.
 

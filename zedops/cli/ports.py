@@ -18,7 +18,7 @@ from zedops.cli.output import show_json, table
 @click.option("--udp/--tcp", "udp", default=True, help="For --free. Default: udp.")
 @click.option("--host", type=HOST, help="Default: `defaults.host`, or the only host.")
 @click.option("--from", "start", default=16261, show_default=True, help="For --free.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ports_command(
     count: int | None, wanted: str | None, udp: bool, host: str | None, start: int, as_json: bool
 ) -> None:

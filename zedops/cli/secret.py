@@ -89,7 +89,7 @@ def remove_command(
 @click.argument("server", required=False, type=SERVER)
 @FLEET
 @DATA_ROOT
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(
     server: str | None, fleet: str | None, data_root: Path | None, as_json: bool
 ) -> None:

@@ -18,7 +18,7 @@ from zedops.cli.output import AT, ago, echo_raw, show_json
 @click.option("--resolved", is_flag=True,
               help="What its host gets, preset and defaults included, and where it came from.")
 @AT
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> None:
     """Show one server: its definition as written, and what zedops knows of it.
 

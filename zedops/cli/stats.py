@@ -19,7 +19,7 @@ _NAMED = 5
 
 
 @click.command("stats")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def stats_command(as_json: bool) -> None:
     """Show the CPU and memory that servers use now, on every host that answers.
 

@@ -13,7 +13,7 @@ from zedops.cli.show import show_command
 @click.command("status")
 @click.argument("server", required=False, type=ANY_SERVER)
 @AT
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def status_command(
     context: click.Context, server: str | None, at: str | None, as_json: bool

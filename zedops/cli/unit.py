@@ -99,8 +99,8 @@ def require_systemd() -> None:
 
 def render(fleet: str, root: Path, policy: Path) -> str:
     """Write the unit of an agent that runs from this very Python."""
-    places = f"--data-root {_quoted(str(root))} --policy {_quoted(str(policy))}"
-    return _agent(fleet, f"{_quoted(sys.executable)} -m zedops agent run {fleet} {places}")
+    places = f"--data-root {quoted(str(root))} --policy {quoted(str(policy))}"
+    return _agent(fleet, f"{quoted(sys.executable)} -m zedops agent run {fleet} {places}")
 
 
 def render_drain(fleet: str, root: Path, policy: Path) -> str:
@@ -148,7 +148,10 @@ def install(fleet: str, root: Path, policy: Path) -> str:
     return f"{name} runs; `journalctl -u {name} -f` shows what it says"
 
 
-def _quoted(text: str) -> str:
-    """Quote for a unit file (systemd.syntax(7)): `%` begins a specifier, `$` a variable."""
+def quoted(text: str, *, is_command: bool = True) -> str:
+    """Quote for a unit file (systemd.syntax(7)).
+
+    `%` begins a specifier, and in commands `$` a variable.
+    """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return '"' + escaped.replace("$", "$$") + '"'
+    return '"' + (escaped.replace("$", "$$") if is_command else escaped) + '"'

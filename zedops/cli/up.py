@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import click
 from zedops.bus import Bus, Enrolment
 from zedops.bus.local import LocalBus
 from zedops.bus.switch import Switch
-from zedops.cli.host_places import DATA_ROOT, POLICY
+from zedops.cli.host_places import DATA_ROOT, POLICY, FleetPath
 from zedops.cli.names import HOST
 from zedops.cli.network import Network, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
@@ -39,16 +40,18 @@ TAKEN_OVER = "another manager leads {} now; this one has ended, servers go on"
 
 
 @click.command("up")
-@click.argument("fleet", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
+@click.argument("fleet", type=FleetPath(path_type=Path, exists=True, file_okay=False), default=".")
 @click.option("--host", type=HOST, help="This machine's name in the fleet. Default: its only host.")
 @DATA_ROOT
 @POLICY
 @network_options
 @remote_options
 @running_options
+@click.option("--systemd", is_flag=True, help="Install and start a unit instead of running here.")
+@click.option("--print", "only_print", is_flag=True, help="With --systemd: show the unit only.")
 def up_command(
     fleet: Path, host: str | None, data_root: Path | None, policy: Path, network: Network,
-    remote: Remote, running: Running,
+    remote: Remote, running: Running, systemd: bool, only_print: bool,
 ) -> None:
     """Run a fleet on this machine: manager and agent in one, until Ctrl-C.
 
@@ -58,7 +61,16 @@ def up_command(
     \b
     zedops up fleet         a clone or a hub
     zedops up --upstream git@github.com:me/fleet.git
+    zedops up fleet --systemd     as a service, from now on and after each boot
     """
+    if systemd or only_print:
+        from zedops.cli.service import serve
+
+        served = find_fleet(fleet, remote)
+        words = sys.argv[sys.argv.index("up"):]
+        name = served.read_settings().name
+        click.echo(serve(name, served.path, words, only_print=only_print))
+        return
     from zedops_agent.engine import Engine
     from zedops_agent.loop import Agent
     from zedops_agent.metrics import AgentMetrics

@@ -399,9 +399,11 @@ class Engine:
         return stats.samples(self.connection, fleet, adopted, lambda: self._closed)
 
     @translated
-    def logs(self, container: str, tail: int, *, follow: bool) -> streams.Stream:
+    def logs(
+        self, container: str, tail: int, *, follow: bool, since: int | None = None
+    ) -> streams.Stream:
         """Stream a container's log."""
-        return streams.logs(self.connection, container, tail, follow=follow)
+        return streams.logs(self.connection, container, tail, follow=follow, since=since)
 
     @translated
     def run(self, container: str, command: tuple[str, ...]) -> streams.Stream:

@@ -42,9 +42,16 @@ class Stream(Iterator[bytes]):
             self._abort()
 
 
-def logs(connection: Connection, container: str, tail: int, *, follow: bool) -> Stream:
-    """Stream a container's log: its last `tail` lines, then on and on if `follow`."""
-    stream = connection.api.logs(container, stream=True, follow=follow, tail=tail)
+def logs(
+    connection: Connection, container: str, tail: int, *, follow: bool, since: int | None = None
+) -> Stream:
+    """Stream a container's log: its last `tail` lines, then on and on if `follow`.
+
+    `since`, in seconds since 1970, leaves out what is older.
+    """
+    stream = connection.api.logs(
+        container, stream=True, follow=follow, tail=tail, since=since
+    )
     return Stream(iter(stream), stream.close, lambda: None)
 
 

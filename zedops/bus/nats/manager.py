@@ -99,7 +99,9 @@ class NatsBus:
         self._connection.serve(subject, take, in_order=True)
         try:
             self._ask(host, {
-                "stream": reader.stream_id, "request": request.model_dump(mode="json")
+                "stream": reader.stream_id,
+                # an older agent knows no `since`
+                "request": request.model_dump(mode="json", exclude_none=True),
             })
             yield from reader.chunks()
         finally:
