@@ -21,6 +21,8 @@ from zedops.trailers import read_reasons, read_trailers
 _EVENTS = {
     Status.FAILED: Event.FAILED, Status.MISSING: Event.MISSING, Status.RUNNING: Event.RUNNING,
 }  # fmt: skip
+#: Who was told of these wants to hear of their end.
+_TROUBLE = {Status.FAILED.value, Status.MISSING.value}
 #: So many lines go into one message; a phone shows fewer.
 _LINES = 15
 
@@ -38,7 +40,7 @@ def of_commit(message: str) -> list[Notice]:
     reasons = read_reasons(message)
     found = []
     for group in read_trailers(message):
-        moves = group.get("transition", "").split(" → ")[1:]
+        first, *moves = group.get("transition", "").split(" → ")
         name = group["server"]
         why = reasons.get(name, "")
         if not moves and why.startswith(UNHEALTHY):
@@ -50,6 +52,9 @@ def of_commit(message: str) -> list[Notice]:
                 continue
             reason = f": {why}" if why and is_last else ""
             found.append(Notice(event, f"{name} is {move}{reason}"))
+            if event is Event.RUNNING and _TROUBLE & {first, *moves}:
+                # the same words: who hears of both gets one line
+                found.append(Notice(Event.RECOVERED, found[-1].text))
     return found
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from zedops import state_block
 from zedops.document import Document
 from zedops.fleet import Fleet
+from zedops.model import Status
 from zedops.ports import published
+
+#: What a host may say of how far it is.
+_AT_WORK = (Status.PENDING.value, Status.CREATING.value)
 
 
 def facts(fleet: Fleet, each: Document) -> dict[str, Any]:
@@ -51,3 +56,14 @@ def detail(fleet: Fleet, each: Document) -> dict[str, Any]:
         "definition": made.model_dump(mode="json") if made else None,
         "text": state_block.render(each.head, each.state).decode("utf-8", "replace"),
     }
+
+
+def with_progress(
+    made: list[dict[str, Any]], progress: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Put how far its host is, a pull for example, where a row has no message of its own."""
+    return [
+        {**row, "message": progress[row["id"]]}
+        if row["message"] is None and row["status"] in _AT_WORK and row["id"] in progress else row
+        for row in made
+    ]

@@ -21,6 +21,7 @@ class Event(StrEnum):
     FAILED = "failed"  #: zedops tried and could not
     MISSING = "missing"  #: a container or its data is gone
     RUNNING = "running"  #: a server runs, or runs again
+    RECOVERED = "recovered"  #: one that failed or was missing runs again
     HOST_LOST = "host-lost"  #: a host does not answer
     HOST_BACK = "host-back"  #: it answers again
     PURGE_AHEAD = "purge-ahead"  #: a deleted server's retention ends soon
@@ -28,7 +29,8 @@ class Event(StrEnum):
 
 #: What people hear of unless they say otherwise.
 _USUAL_EVENTS = (
-    Event.FAILED, Event.MISSING, Event.HOST_LOST, Event.HOST_BACK, Event.PURGE_AHEAD,
+    Event.FAILED, Event.MISSING, Event.RECOVERED, Event.HOST_LOST, Event.HOST_BACK,
+    Event.PURGE_AHEAD,
 )  # fmt: skip
 
 

@@ -49,7 +49,19 @@ def test_one_that_was_missing_and_runs_again_tells_both_in_order() -> None:
     assert found == [
         Notice(Event.MISSING, "rosewood is missing"),
         Notice(Event.RUNNING, "rosewood is running: recovered: its container was removed"),
+        Notice(Event.RECOVERED, "rosewood is running: recovered: its container was removed"),
     ]
+
+
+def test_the_end_of_what_was_told_is_told_in_the_commit_that_comes_later() -> None:
+    path = [Status.MISSING, Status.CREATING, Status.RUNNING]
+    again = "rosewood is running: recovered: its container was removed"
+    found = notices.of_commit(_commit(("rosewood", path, "recovered: its container was removed")))
+    assert Notice(Event.RECOVERED, again) in found
+    assert notices.compose("f", found) == (f"f: {again}", again)
+    begun = notices.of_commit(_commit(("rosewood", [Status.PENDING, Status.RUNNING], None)))
+    assert [each.event for each in begun] == [Event.RUNNING]
+    assert Event.RECOVERED in Notify(url="${X}").on
 
 
 @pytest.mark.parametrize("message", ["zedops: state restored\n", "", "rosewood: begin\n\nby hand"])

@@ -115,7 +115,7 @@ def test_who_breaks_off_a_push_is_told_whether_it_goes_on(fleet: Machine) -> Non
     assert (code, goes_on in keyboard.said, nothing in keyboard.said) in (
         (0, False, False), (130, bool(asked), not asked),
     ), keyboard.said
-    fleet.zedops("purge", "slow", "--data", "--yes")
+    fleet.zedops("purge", "slow", "--data", "--confirm", "slow")
 
 
 def test_without_a_terminal_it_says_which_commands_set_them(fleet: Machine, game: str) -> None:

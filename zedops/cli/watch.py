@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from zedops.checkout import REMOTE_MAIN
-from zedops.cli import columns
+from zedops.cli import columns, door
 from zedops.cli.busy import Busy, Meter
 from zedops.cli.output import ago, printable
 from zedops.cli.screen import here
@@ -20,7 +20,7 @@ from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
 from zedops.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
 from zedops.quantities import format_size
-from zedops.rows import facts
+from zedops.rows import rows as made_of
 
 #: Whose changes are changes of the fleet.
 _OURS = (SETTINGS_PATH, SERVERS, TOMBSTONES, PRESETS)
@@ -54,7 +54,8 @@ def look(clone: Clone, meter: Meter, width: int) -> Group:
     """Draw what is known now."""
     fleet = clone.fleet()
     busy = meter.read(fleet.settings.hosts)
-    rows = [facts(fleet, each) for each in sorted(fleet.servers(), key=lambda each: each.name)]
+    said = door.asked({"do": "list", "buried": False})  # it knows how far a pull is
+    rows = said["rows"] if said is not None else made_of(fleet, buried=False)
     cells = [
         [printable(cell, "") for cell in (
             row["name"], row["status"], ago(_time(row["since"])), row["host"] or "-",

@@ -23,7 +23,8 @@ def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any
     """Answer a look. ZedopsError where the question makes no sense in this fleet."""
     match request["do"]:
         case "list":
-            return {"rows": rows.rows(manager.as_committed(), buried=request["buried"])}
+            made = rows.rows(manager.as_committed(), buried=request["buried"])
+            return {"rows": rows.with_progress(made, manager.progress_of)}
         case "list-at":
             past = _past(manager, manager.as_committed(), request["at"])
             return {"rows": rows.rows(past, buried=request["buried"])}
