@@ -105,8 +105,8 @@ def render(fleet: str, root: Path, policy: Path) -> str:
 
 def render_drain(fleet: str, root: Path, policy: Path) -> str:
     """Write the unit that stops a fleet's servers here before the Engine ends."""
-    places = f"--data-root {_quoted(str(root))} --policy {_quoted(str(policy))}"
-    python = _quoted(sys.executable)
+    places = f"--data-root {quoted(str(root))} --policy {quoted(str(policy))}"
+    python = quoted(sys.executable)
     return _drain(f"{python} -m zedops agent drain {fleet} {places}")
 
 
