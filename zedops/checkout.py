@@ -80,7 +80,8 @@ def at(repository: Repository, when: str) -> str:
         "rev-list", "-1", "--first-parent", f"--before={moment}", REMOTE_MAIN
     )
     if not found:
-        raise UsageError(f"the fleet had not begun at {moment}")
+        remedy = "`zedops history` begins with its first commit"
+        raise UsageError(f"the fleet had not begun at {moment}; {remedy}")
     return found
 
 

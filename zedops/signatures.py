@@ -74,7 +74,8 @@ def _keys(repository: Repository, commit: str) -> Iterator[Path]:
     texts = {path: blobs[each.blob] for path, each in entries.items()}
     for path in texts:
         if not shutil.which(_PROGRAMS[path]):
-            raise GitFailed(f"signatures cannot be checked: {_PROGRAMS[path]} is not installed")
+            fact = f"signatures cannot be checked: {_PROGRAMS[path]} is not installed"
+            raise GitFailed(f"{fact}; install it where the hub is")
     with tempfile.TemporaryDirectory(prefix="zedops-keys-") as name:
         folder = Path(name)
         (folder / SSH_KEYS).write_bytes(_valid_now(texts.get(SSH_KEYS, b""), datetime.now(UTC)))

@@ -129,6 +129,7 @@ def checked_url(url: str) -> str:
         remedy = "put the token into a file of mode 0600 and name that with --credentials"
         raise UsageError(f"{credentials.redact(url)}: leave the password out; {remedy}")
     if not url or url.startswith("-") or not url.isprintable():
-        raise UsageError(f"{url!r} is no URL of a git remote")
+        remedy = "write e.g. git@github.com:me/fleet.git"
+        raise UsageError(f"{url!r} is no URL of a git remote; {remedy}")
     path = Path(url.removeprefix("file://"))
     return str(path.resolve()) if path.is_dir() else url

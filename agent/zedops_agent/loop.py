@@ -177,7 +177,7 @@ class Agent:
         adopted = self._store.load_memory(request.server_id).adopted
         containers = self._engine.look(self.fleet, request.server_id, adopted)
         if not containers:
-            raise HostUnavailable("it has no container on its host")
+            raise HostUnavailable("it has no container on its host; `zedops list` says how it is")
         newest = max(containers, key=lambda each: (each.up, str(each.started_at or "")))
         match request:
             case LogsRequest():

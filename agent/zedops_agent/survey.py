@@ -102,7 +102,8 @@ class Survey:
             case InspectRequest():
                 found = self._engine.shape(request.container)
                 if found is None:
-                    raise EngineFailed(f"this host has no container {request.container!r}")
+                    fact = f"this host has no container {request.container!r}"
+                    raise EngineFailed(f"{fact}; `docker ps -a` there lists them")
                 return found[1]
             case _:
                 assert_never(request)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zedops import hook
+from zedops import hook, rows
 from zedops.cli import door
 from zedops.errors import HostUnavailable, ZedopsError
 
@@ -55,3 +55,15 @@ def test_more_than_the_manager_takes_is_not_sent(listener: socket.socket, tmp_pa
     with pytest.raises(ZedopsError, match="more than the manager takes"):
         door.ask(tmp_path, much, lambda _: None)
     assert door.answered(tmp_path, much) is None
+
+
+def test_a_row_without_a_message_says_how_far_its_host_is() -> None:
+    made = [
+        {"id": "1", "status": "creating", "message": None},
+        {"id": "2", "status": "creating", "message": "its own"},
+        {"id": "3", "status": "running", "message": None},
+        {"id": None, "status": "pending", "message": None},
+    ]
+    progress = {"1": "pulling 41 %", "2": "pulling 1 %", "3": "pulling 99 %"}
+    told = [each["message"] for each in rows.with_progress(made, progress)]
+    assert told == ["pulling 41 %", "its own", None, None]

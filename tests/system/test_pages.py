@@ -29,7 +29,7 @@ NOT_RUN = {
     r"zedops up fleet --(advertise|systemd)": "test_many_hosts and test_reboot",
     r"agent join|host (add|remove) attic|zedops move": "a second machine: test_many_hosts",
     r"rsync|mv \$id|^id=": "a second machine",
-    r"^(nsc|--allow|zedops (manager|agent connect))|^\w.*\.creds|^--|^# ": "a NATS of one's own",
+    r"^(nsc|--allow|zedops (manager|agent connect))|^--": "a NATS of one's own",
     r"journalctl|systemctl|/opt/zedops|useradd|groupadd|usermod|install -": "changes the machine",
     r"core.sharedRepository|sudo ch|sudo find|^cd fleet\.git": "test_shared_hubs",
     r"zedops import": "test_import",
@@ -47,8 +47,11 @@ def commands(page: str) -> list[str]:
     found = []
     for body in re.findall(r"```console[^\n]*\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
         lines = [each.strip() for each in body.splitlines() if each.strip()]
-        typed = [each for each in lines if each.startswith(("$ ", "# "))]
-        found += [each[2:] for each in typed] or lines
+        prompts = ("$ ", "# ")
+        if any(each.startswith("$ ") for each in lines) or all(each[:2] == "# " for each in lines):
+            found += [each[2:] for each in lines if each.startswith(prompts)]
+        else:
+            found += [each for each in lines if not each.startswith("#")]
     return [re.sub(r"\s{2,}#.*", "", each) for each in found]
 
 

@@ -29,7 +29,7 @@ def suggest(count: int, protocol: str, host: str | None, start: int, *, as_json:
         show_json(found)
         return
     if not found:
-        raise ZedopsError("no such run of free ports")
+        raise ZedopsError(f"no {count} free ports in a row; try a lower --free, or another --from")
     click.echo(" ".join(f"{number}/{protocol}" for number in found))
 
 
@@ -48,7 +48,8 @@ def suggest_set(wanted: str, host: str | None, *, as_json: bool) -> None:
     for key, number in found.items():
         click.echo(f"{key}: {number}/{ports[key].protocol}")
     if not found:
-        raise ZedopsError(f"{each.name}: no free set of {len(ports)} ports on {where}")
+        remedy = "`zedops ports` shows who has them"
+        raise ZedopsError(f"{each.name}: no free set of {len(ports)} ports on {where}; {remedy}")
 
 
 def _read(path: Path) -> Document:

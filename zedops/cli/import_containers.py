@@ -56,7 +56,7 @@ def import_command(
     if path.is_file():
         found = _from_compose(clone, where, path, services)
     elif "/" in source or source.endswith((".yml", ".yaml")):
-        raise UsageError(f"there is no file {source}")
+        raise UsageError(f"there is no file {source}; name a compose file, or a container")
     else:
         found = {server_name(source): (_inspect(clone, where, source), True)}
     if name is not None and len(found) != 1:

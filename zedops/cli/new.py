@@ -58,7 +58,7 @@ def new_command(
         rule = "lower-case letters, digits and '-', at most 63, no '-' first"
         raise UsageError(f"{server!r} cannot be a server's name; use {rule}")
     if game is None and image is None:
-        raise UsageError("say what to run, with --game or with --image")
+        raise UsageError("say what to run; --game minecraft, or --image registry/name:tag")
     if game is not None and (ports or volumes):
         raise UsageError("a preset has ports and volumes of its own; change them in the file")
     clone = None if only_print and game is None else here()
@@ -97,7 +97,8 @@ def _from_preset(
     declared = ports_of(preset)
     found = free_set(taken_by_others(clone, fleet, where, None), declared) if declared else {}
     if declared and not found:
-        raise ZedopsError(f"{game}: no free set of {len(declared)} ports on {where}")
+        remedy = "`zedops ports` shows who has them"
+        raise ZedopsError(f"{game}: no free set of {len(declared)} ports on {where}; {remedy}")
     named = host or (None if fleet.default_host else where)
     pairs = dict(each.partition("=")[::2] for each in env)
     return write_start(server, preset, found, host=named, image=image, env=pairs)

@@ -179,7 +179,8 @@ def _ready(hub: Hub, remote: Remote) -> Hub:
     if upstream is None:
         for option in ("credentials", "webhook"):
             if getattr(remote, option):
-                raise UsageError(f"--{option} is for a fleet with an --upstream")
+                fact = f"--{option} is for a fleet with an upstream"
+                raise UsageError(f"{fact}; name it with --upstream, or leave this out")
         return hub
     upstream.secret()  # says now what is wrong with the file
     if hub.head() is None:
@@ -234,4 +235,5 @@ def _webhook(remote: Remote, mirror: Mirror) -> Webhook:
     except ValueError as error:
         raise UsageError(f"--webhook {place}: {error}; write e.g. 127.0.0.1:8123") from error
     except OSError as error:
-        raise ZedopsError(f"--webhook {place}: {error.strerror}") from error
+        remedy = "choose another address or port"
+        raise ZedopsError(f"--webhook {place}: {error.strerror}; {remedy}") from error

@@ -25,7 +25,8 @@ def revive(source: Path, directory: Path) -> tuple[Hub, Clone]:
     try:
         head = next(filter(None, map(old.resolve, _KNOWN)), None)
     except OSError as error:
-        raise UsageError(f"{source} is no repository: {error.strerror}") from error
+        fact = f"{source} is no repository: {error.strerror}"
+        raise UsageError(f"{fact}; name a clone of the fleet") from error
     if head is None:
         raise UsageError(f"{source} has no main; name a clone of the fleet")
     place = directory.resolve().with_name(directory.resolve().name + ".git")

@@ -264,7 +264,8 @@ def _check_host(place: Place, server: str) -> None:
 def _check(server: str, name: str) -> None:
     """Refuse what is no name: both become parts of a path."""
     if not NAME.fullmatch(server):
-        raise UsageError(f"{server!r} cannot be a server's name")
+        rule = "lower-case letters, digits and '-', at most 63, no '-' first"
+        raise UsageError(f"{server!r} cannot be a server's name; use {rule}")
     if not ENV_KEY.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a secret's name; write e.g. ADMIN_PASSWORD")
 

@@ -52,7 +52,7 @@ def find_place(named: str | None, data_root: Path | None) -> Place:
         known = None
     name = named or (known.settings.name if known else _only_fleet(root))
     if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot be a fleet's name")
+        raise UsageError(f"{name!r} cannot be a fleet's name; see `name:` in its zedops.yaml")
     return Place(Secrets(root, name), _host(root, name), known, _ids(root, name, known))
 
 
