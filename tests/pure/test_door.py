@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_more_than_the_manager_takes_is_not_sent(listener: socket.socket, tmp_pa
 
 
 def test_a_row_without_a_message_says_how_far_its_host_is() -> None:
-    made = [
+    made: list[dict[str, Any]] = [
         {"id": "1", "status": "creating", "message": None},
         {"id": "2", "status": "creating", "message": "its own"},
         {"id": "3", "status": "running", "message": None},
