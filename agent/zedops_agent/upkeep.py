@@ -103,8 +103,22 @@ def _limits(
         return [], f"its limits were changed outside zedops; {LEFT_SO}"
     if wanted.memory_bytes == 0 and current.ceilings and current.ceilings.memory_bytes:
         wanted = replace(wanted, memory_bytes=LIFTED)
+    if current.adopted:
+        cause = "an adopted container gets its definition's limits"
+        return [Update(current.id, wanted, cause)], None
+    if _is_handed_back(wanted, current):
+        return [Update(current.id, wanted, "the Engine may start it by itself again")], None
     update = Update(current.id, wanted, "its limits were changed outside zedops")
     return [update], "recovered: its limits were changed outside zedops and are set back"
+
+
+def _is_handed_back(wanted: Ceilings, current: Container) -> bool:
+    """Say whether all that changes is that the Engine restarts it, which was taken away before."""
+    shown = current.ceilings
+    if shown is None or shown.restart_policy != RESTARTED_BY_AGENT:
+        return False
+    restarted = replace(shown, restart_policy=wanted.restart_policy)
+    return not _is_changed(wanted, replace(current, ceilings=restarted))
 
 
 def _networks(

@@ -167,8 +167,15 @@ def test_a_container_that_its_host_forbids_runs_on_and_is_taken_from_the_engine(
         "note: it runs on, and is not started again: no"
     )
     assert planned(wanted(), taken) == (
-        f"update new to {shown(RESTART_POLICY)} (its limits were changed outside zedops)"
+        f"update new to {shown(RESTART_POLICY)} (the Engine may start it by itself again)"
     )
+
+
+def test_an_adopted_container_gets_its_limits_without_a_word_of_others() -> None:
+    adopted = container(adopted=True, ceilings=replace(shown(RESTART_POLICY), pids=0))
+    plan = planned(wanted(adopt="by-hand"), see(adopted), settled(adopted=adopted.id))
+    assert "an adopted container gets its definition's limits" in plan
+    assert "note" not in plan
 
 
 def test_what_only_the_agent_starts_comes_back_after_a_reboot_whatever_drift_says() -> None:

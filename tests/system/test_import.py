@@ -64,7 +64,7 @@ def test_a_container_that_runs_is_taken_over_as_it_is_and_then_lives_like_any_ot
     assert facts["message"] == f"adopted: the container {name!r} goes on as it was"
     assert started(machine, name) == before
     assert machine.containers() == []  # it has no label, and none can be given to it
-    secret = machine.data_root / "secrets" / machine.fleet / "rosewood" / "ADMIN_PASSWORD"
+    secret = machine.data_root / "secrets" / machine.fleet / facts["id"] / "ADMIN_PASSWORD"
     assert secret.read_text() == "correct horse\n"
     assert "correct horse" not in machine.git("log", "-p", "--all", cwd=machine.hub)
 
