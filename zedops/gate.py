@@ -16,10 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import authorship, faults, forecast, hook, snapshot, strays
+from zedops import authorship, faults, forecast, hook, pushed_refs, snapshot, strays
 from zedops.admission import Admission, as_known, posing
 from zedops.advice import advise
-from zedops.credentials import redact
 from zedops.document import not_a_file
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
@@ -35,8 +34,6 @@ _ATTEMPTS = 50
 _MERGE_BYTES = 8 << 20
 _PULL = "run `git pull`, settle it there and push again"
 _PLACEHOLDER_ID = "0" * 26
-#: What people may push, beside what makes main.
-_PEOPLES = ("refs/heads/", "refs/tags/", "refs/notes/", "refs/for/")
 #: A push option: say what would happen, and take nothing in.
 DRY_RUN = "dry-run"
 _NOT_DONE = "dry run: nothing was changed"
@@ -87,20 +84,10 @@ class Gate:
     ) -> list[str]:
         problems: list[Problem] = []
         said: list[str] = []
+        names = {ref for _, _, ref in updates}
         for _, new, ref in updates:
-            if ref.startswith("refs/zedops/"):
-                remedy = "push to main"
-                problems.append(Problem(ref, 0, 0, "", "belongs to zedops itself", remedy))
-            elif not ref.startswith(_PEOPLES):
-                # of these git would read other objects in the place of main's: refs/replace/
-                fact = "is neither a branch nor a tag"
-                problems.append(Problem(ref, 0, 0, "", fact, "push to main"))
-            elif ref.startswith("refs/for/") and ref != FOR_MAIN:
-                remedy = f"push to {FOR_MAIN}"
-                problems.append(Problem(ref, 0, 0, "", "is no branch of a fleet", remedy))
-            elif ref in (MAIN, FOR_MAIN) and (upstream := self.hub.upstream):
-                fact = f"this hub follows {redact(upstream)}"
-                problems.append(Problem(ref, 0, 0, "", fact, "push there"))
+            if wrong := pushed_refs.wrong(self.hub, repository, new, ref, names):
+                problems.append(wrong)
             elif ref in (MAIN, FOR_MAIN) and new != NO_OBJECT:
                 proposal = self._propose(repository, self.hub.head(), new)
                 before, after, paths, warnings = self._verify(repository, proposal, options)

@@ -145,6 +145,10 @@ class Hub:
         """Find main's newest commit; None in an empty hub."""
         return self._ref(MAIN)
 
+    def has(self, ref: str) -> bool:
+        """Say whether there is a ref of this full name."""
+        return self._ref(ref) is not None
+
     def _ref(self, name: str) -> str | None:
         """Read a ref: one file in the common case, so that looking costs nothing."""
         try:

@@ -250,6 +250,13 @@ class Repository:
         found = {each: loose.blob(self.path / folder, each, most) for each in ids}
         return {each: content for each, content in found.items() if content is not None}
 
+    def kind(self, name: str) -> str:
+        """Say what an object is: `commit`, `tag`, `tree` or `blob`; empty where there is none."""
+        if self._sizes is None:
+            return self._named([name])[0][0]
+        words = self._sizes.ask(name).decode().split()
+        return words[1] if len(words) == 3 else ""
+
     def sizes(self, ids: list[str]) -> dict[str, int]:
         """Say how large blobs are; those that cannot be read are left out."""
         if not ids:

@@ -225,6 +225,9 @@ def mirrored(manager: Manager, remote: Remote) -> Iterator[Mirror | None]:
 def _webhook(remote: Remote, mirror: Mirror) -> Webhook:
     if remote.webhook_secret is None:
         raise UsageError("--webhook needs --webhook-secret FILE: who calls has to prove it")
+    if remote.webhook_secret.stat().st_mode & 0o077:
+        file = remote.webhook_secret  # an upgrade must not keep a manager from starting
+        click.echo(f"warning: {file} can be read by other users; chmod 600 {file}", err=True)
     secret = remote.webhook_secret.read_bytes().strip()
     if not secret:
         raise UsageError(f"{remote.webhook_secret} is empty; put a long random text there")

@@ -2,25 +2,32 @@
 
 A call carries no news. It has to prove that it knows the secret, and then wakes the loop, which
 looks for itself: so a forged, repeated or lost call can do nothing but cost one look, or be made
-up for by the next poll. Bodies are bounded, and so are the calls that are served at once.
+up for by the next poll. Bodies are bounded, the time of a call, and how many are open at once: one
+too many ends the oldest, so slow callers keep nobody out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import logging
+import socket
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 log = logging.getLogger(__name__)
 
+_Call = socket.socket | tuple[bytes, socket.socket]
+
 #: GitHub sends up to 25 MB, but a push of one fleet's definitions stays far below this.
 MAX_BODY = 4 * 1024 * 1024
-_AT_ONCE = 8
+_AT_ONCE = 32
+#: So long a call may take, from its connection to its last byte.
 _TIMEOUT_S = 10.0
 
 
@@ -40,6 +47,47 @@ def is_genuine(headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
     return False
 
 
+class _Server(ThreadingHTTPServer):
+    """Ends calls that take too long, and the oldest where there are too many."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *arguments: Any) -> None:
+        self._begun: dict[_Call, float] = {}
+        self._guard = threading.Lock()
+        super().__init__(*arguments)
+
+    def process_request(self, request: _Call, client_address: Any) -> None:
+        with self._guard:
+            self._begun[request] = time.monotonic()
+            surplus = list(self._begun)[:-_AT_ONCE]
+        self._cut(surplus)
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Look for calls whose time is over; it is called twice a second."""
+        late = time.monotonic() - _TIMEOUT_S
+        with self._guard:
+            over = [call for call, begun in self._begun.items() if begun < late]
+        self._cut(over)
+
+    def shutdown_request(self, request: _Call) -> None:
+        with self._guard:
+            self._begun.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: _Call, client_address: Any) -> None:  # noqa: ARG002 - theirs
+        log.debug("a call broke off", exc_info=True)
+
+    def _cut(self, calls: Iterable[_Call]) -> None:
+        for each in calls:
+            with self._guard:
+                self._begun.pop(each, None)
+            with contextlib.suppress(OSError, AttributeError):  # it has ended by itself
+                each.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+
 class Webhook:
     """Listens until closed; `wake` is called for each genuine call."""
 
@@ -48,8 +96,6 @@ class Webhook:
     ) -> None:
         if not secret:
             raise ValueError("a webhook without a secret would be open to everybody")
-        places = threading.BoundedSemaphore(_AT_ONCE)
-
         class Handler(BaseHTTPRequestHandler):
             timeout = _TIMEOUT_S
             server_version = "zedops"
@@ -71,12 +117,7 @@ class Webhook:
                     return HTTPStatus.LENGTH_REQUIRED
                 if int(length[:20]) > MAX_BODY:
                     return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                if not places.acquire(blocking=False):
-                    return HTTPStatus.SERVICE_UNAVAILABLE
-                try:
-                    body = self.rfile.read(int(length))
-                finally:
-                    places.release()
+                body = self.rfile.read(int(length))
                 headers = {key.title(): value for key, value in self.headers.items()}
                 genuine = len(body) == int(length) and is_genuine(headers, body, secret)
                 return HTTPStatus.NO_CONTENT if genuine else HTTPStatus.UNAUTHORIZED
@@ -84,11 +125,7 @@ class Webhook:
             def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
                 log.debug(format, *arguments)
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-
-        self._server = Server(address, Handler)
+        self._server = _Server(address, Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="webhook", daemon=True
         )
