@@ -20,7 +20,6 @@ from zedops_agent.stops import COMMAND_S, KILLED_S
 from zedops_agent.store import ask_to_drain, peek
 
 _LOOK_S = 0.25
-_UP = ("running", "paused", "restarting")
 
 
 def fleets(root: Path) -> list[str]:
@@ -55,11 +54,8 @@ def drain(fleet: str, root: Path, policy: Path) -> int:
 
 def _up(engine: Engine, document: DesiredDocument, adopted: Mapping[str, str]) -> set[str]:
     """Name the servers that have a container that is up."""
-    shown = engine.summary(document.fleet, adopted)
-    return {
-        each.name for key, each in document.servers.items()
-        if any(state in _UP for _, state, _ in shown.get(key, ()))
-    }
+    found = engine.ups(document.fleet, adopted)
+    return {each.name for key, each in document.servers.items() if key in found}
 
 
 def _longest_s(document: DesiredDocument) -> float:

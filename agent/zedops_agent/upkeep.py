@@ -202,6 +202,9 @@ def _run(
     if current.phase is Phase.EXITED and left_alone and not by_agent:
         return [], f"stopped outside zedops; {LEFT_SO}"
     reached = memory.goal is want.goal and current.phase is Phase.EXITED
+    drained = memory.goal is None and memory.applied == want.hash
+    is_back = drained and current.phase is Phase.EXITED
+    told = "started again after a drain" if is_back else None
     cause = "stopped outside zedops" if reached else "desired: running"
     unmade = any(each.marker is Presence.ABSENT for each in seen.volumes)
-    return [*([MakeData(cause)] if unmade else []), Start(current.id, cause)], None
+    return [*([MakeData(cause)] if unmade else []), Start(current.id, cause)], told

@@ -10,16 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, doc, fleet_of, later
-from tests.pure.plans import container, see, wanted
+from tests.pure.plans import container, see, settled, wanted
 from zedops import stop_signals
 from zedops.calls import Verdict
 from zedops.checks import LONGEST_GRACE_S, check
-from zedops.model import Stop
+from zedops.model import Drift, Stop
+from zedops.wire import Goal
 from zedops_agent import shutdown
 from zedops_agent.container import Handed, create_arguments
+from zedops_agent.draining import drained
 from zedops_agent.kills import Kills
 from zedops_agent.memory import Memory, remember
 from zedops_agent.observed import Container, Image, Phase
+from zedops_agent.plan import make_plan
+from zedops_agent.steps import Plan, Start, StopContainer
 from zedops_agent.stops import (
     COMMAND_S,
     KILLED_S,
@@ -239,3 +243,20 @@ def test_the_checkup_says_where_a_shutdown_leaves_servers_no_time_to_save() -> N
         assert good.verdict is Verdict.GOOD
     assert shutdown.judge((), 90.0, is_drained=False) is None
 
+
+
+def test_what_was_drained_is_started_again_whatever_drift_says() -> None:
+    want = wanted(drift=Drift.REPORT)
+    plan, memory = drained(want, see(container()), settled(want))
+    assert [type(each) for each in plan.steps] == [StopContainer]
+    rest, memory = drained(want, see(container(Phase.EXITED)), memory)
+    assert rest == Plan(note="this host is drained: it is started again when zedops is")
+    again = make_plan("f", want, see(container(Phase.EXITED)), memory, NOW)
+    assert [type(each) for each in again.steps] == [Start]
+    assert again.note == "started again after a drain"
+
+
+def test_a_drain_leaves_alone_what_does_not_run() -> None:
+    want = wanted(goal=Goal.STOPPED)
+    memory = settled(want)
+    assert drained(want, see(container(Phase.EXITED)), memory) == (Plan(), memory)

@@ -113,6 +113,11 @@ class Engine:
         return lists.summary(self.connection, fleet, adopted)
 
     @translated
+    def ups(self, fleet: str, adopted: Mapping[str, str]) -> set[str]:
+        """List the servers of a fleet that have a container that is up."""
+        return lists.ups(self.connection, fleet, adopted)
+
+    @translated
     def look(self, fleet: str, server_id: str, adopted: str | None) -> tuple[Container, ...]:
         """Look at every container of one server: those with its label, and an adopted one."""
         return self.inspect([*self.listed(fleet, server_id), *([adopted] if adopted else [])])

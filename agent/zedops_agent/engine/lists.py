@@ -50,6 +50,16 @@ def summary(
     return {key: frozenset(each) for key, each in found.items()}
 
 
+def ups(connection: Connection, fleet: str, adopted: Mapping[str, str]) -> set[str]:
+    """List the servers of a fleet that have a container whose process is, or may be, running."""
+    found = connection.api.containers(filters={"status": ["running", "paused", "restarting"]})
+    owners = {
+        adopted.get(each["Id"], each["Labels"].get(SERVER_ID)) for each in found
+        if each["Id"] in adopted or each["Labels"].get(FLEET) == fleet
+    }
+    return {each for each in owners if each is not None}
+
+
 def mounting(connection: Connection, place: Path) -> list[str]:
     """Name the containers that have mounted what is below a directory of the host."""
     return sorted(
