@@ -39,6 +39,8 @@ class Site:
     policy: PolicyFile
     engine: Callable[[], About]
     definitions: tuple[Definition, ...] = ()  #: of the servers that are to run here
+    #: Data that cannot be looked at: server, volume, and why.
+    unseen: tuple[tuple[str, str, str], ...] = ()
 
 
 def check(site: Site) -> Iterator[Finding]:
@@ -46,6 +48,7 @@ def check(site: Site) -> Iterator[Finding]:
     yield from _engine(site.engine)
     yield from shutdown.check(site.definitions)
     yield from _data_root(site.root)
+    yield from _places(site)
     yield from _secrets(site.root)
     yield from _policy(site.policy)
     for fleet in [site.fleet] if site.fleet else membership.fleets(site.root):
@@ -93,6 +96,34 @@ def _data_root(root: Path) -> Iterator[Finding]:
     state = os.statvfs(place)
     if state.f_files and state.f_favail < 1000:
         yield Finding.wrong("data root", f"{place}: no inodes left for new files", remedy)
+    yield from _privacy(root, nosuid=bool(state.f_flag & os.ST_NOSUID))
+
+
+def _privacy(root: Path, *, nosuid: bool) -> Iterator[Finding]:
+    """See that other users of the host cannot enter worlds, to which containers write as root."""
+    advice = "" if nosuid else "; a disk of its own, mounted with `nosuid`, is safer still"
+    servers = root / "servers"
+    try:
+        open_to_all = [each for each in (servers, *servers.glob("[!.]*"))
+                       if each.stat().st_mode & 0o077]
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        fact = f"cannot look at {servers}: {error.strerror}"
+        yield Finding.unknown("worlds", fact, "see to its disk, or run this as zedops' own user")
+        return
+    if open_to_all:
+        fact = f"{open_to_all[0]}: other users of this host may enter it"
+        yield Finding.wrong("worlds", fact, f"`chmod go= {open_to_all[0]}`, as its owner or root")
+    else:
+        yield Finding.good("worlds", f"closed to other users of this host{advice}")
+
+
+def _places(site: Site) -> Iterator[Finding]:
+    """Name the data that cannot be looked at: its servers are not started until it can."""
+    for server, key, trouble in site.unseen:
+        fact, _, remedy = trouble.partition("; ")
+        yield Finding.wrong(f"data of {server}", f"volume {key!r}: {fact}", remedy)
 
 
 def _secrets(root: Path) -> Iterator[Finding]:

@@ -205,7 +205,7 @@ def _mark(root: Path, path: Path, key: str, owner: Owner, *, own_place: bool) ->
 def _claim(path: Path, folder: int, owner: Owner) -> None:
     found = markers.read(folder, owner)
     if found is Presence.ABSENT and not markers.claim(folder, owner):
-        found = markers.read(folder, owner)  # another claim was faster
+        found = Presence.FOREIGN  # another claim was faster
     if found is Presence.FOREIGN:
         raise DataAtRisk(f"{path} is marked as another server's; move it away first")
 

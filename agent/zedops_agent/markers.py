@@ -72,7 +72,7 @@ def owner_of(folder: int) -> Owner | None:
 
 
 def claim(folder: int, owner: Owner) -> bool:
-    """Mark an open directory; False if it carries a marker already. One of two claims wins.
+    """Mark an open directory; False if it carries another's marker. One of two claims wins.
 
     The marker appears whole, by a hard link, which never replaces another one. OSError, or
     LookOutdated where another claim is under way.
@@ -85,7 +85,7 @@ def claim(folder: int, owner: Owner) -> bool:
     try:
         os.link(partial, MARKER, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
-        return False
+        return read(folder, owner) is Presence.PRESENT
     except FileNotFoundError as error:
         raise LookOutdated("another claim of the directory is under way") from error
     except OSError as error:
@@ -95,7 +95,8 @@ def claim(folder: int, owner: Owner) -> bool:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(partial, dir_fd=folder)
-    return True
+    # another claim may have put its own file under the name that was linked
+    return read(folder, owner) is Presence.PRESENT
 
 
 def _claim_without_links(folder: int, said: bytes) -> bool:

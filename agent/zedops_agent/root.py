@@ -45,18 +45,20 @@ class Root:
         A new root is marked; so is one of an earlier release, which has servers and no marker.
         """
         marker, inode = self._look()
-        if marker is not None:
+        if marker:
             if self._known not in (None, marker):
                 raise self._gone(f"{self.path} is another data root than before")
             self._known, self._inode = marker, inode
             return
         with self._marking:
-            if self._look()[0] is None:
-                self._mark(inode)
+            marker, inode = self._look()
+            if not marker:
+                self._mark(inode, told=marker is not None)
         self.require()
 
-    def _mark(self, inode: tuple[int, int] | None) -> None:
-        same = inode is not None and inode == self._inode
+    def _mark(self, inode: tuple[int, int] | None, *, told: bool) -> None:
+        """Mark the root; `told`: a person put an empty marker there, because the disk is lost."""
+        same = told or (inode is not None and inode == self._inode)
         if not same and self._known is not None:
             raise self._gone(f"{self.path} is empty, or another directory than before")
         if not same and not self._holds_servers() and (why := self.was_used()) is not None:
@@ -73,7 +75,8 @@ class Root:
         """Read the marker, and which directory it is in. RootGone where that cannot be seen."""
         try:
             status = self._servers.stat()
-            said = json.loads(disk.read_regular(self._servers / MARKER, _MOST))
+            content = disk.read_regular(self._servers / MARKER, _MOST)
+            said = json.loads(content) if content.strip() else {"root": ""}
             return str(said["root"]), (status.st_dev, status.st_ino)
         except FileNotFoundError:
             with contextlib.suppress(OSError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
@@ -39,6 +40,7 @@ from zedops.wire import DesiredDocument, DesiredServer
 from zedops_agent import checkup, data, holdings, sockets
 from zedops_agent.engine import Engine
 from zedops_agent.joint import Joint
+from zedops_agent.markers import Owner
 from zedops_agent.policy import PolicyFile
 
 _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
@@ -84,6 +86,7 @@ class Survey:
                 site = checkup.Site(
                     self._fleet, self._root, self._policy, self._engine.about,
                     tuple(each.definition for each in servers if not each.goal.ends),
+                    tuple(self._unseen(servers)),
                 )
                 return CheckupReply(findings=tuple(checkup.check(site)), at=datetime.now(UTC))
             case RecipientRequest():
@@ -107,6 +110,14 @@ class Survey:
                 return found[1]
             case _:
                 assert_never(request)
+
+    def _unseen(self, servers: Iterable[DesiredServer]) -> Iterator[tuple[str, str, str]]:
+        for want in servers:
+            owner = Owner(want.id, self._fleet, want.name)
+            with suppress(EngineFailed):  # where a named volume is, only the Engine knows
+                for each in data.look(self._root, self._places(want), owner, want.definition):
+                    if each.trouble:
+                        yield want.name, each.key, each.trouble
 
     def _version(self) -> str:
         try:
