@@ -30,7 +30,9 @@ Type=exec
 {user}WorkingDirectory={folder}
 ExecStart={command}
 Environment=PYTHONUNBUFFERED=1
-{environment}Restart=always
+{environment}LimitCORE=0
+NoNewPrivileges=yes
+Restart=always
 RestartSec=2
 KillMode=mixed
 TimeoutStopSec=180
@@ -43,8 +45,10 @@ _AFTER = "After=network-online.target docker.service\nWants=network-online.targe
 _HEEDED = (
     "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_DATA_HOME", "ZEDOPS_DATA_ROOT",
     "ZEDOPS_POLICY", "ZEDOPS_CREDENTIALS", "ZEDOPS_METRICS", "ZEDOPS_LOG_FORMAT",
-    "ZEDOPS_STATUS_API", "ZEDOPS_WEBHOOK_SECRET",
+    "ZEDOPS_STATUS_API", "ZEDOPS_WEBHOOK_SECRET", "ZEDOPS_NATS_SERVER", "ZEDOPS_NOTIFY_ALLOW",
 )
+#: Empty, it allows no address; the others are as if unset then.
+_EVEN_EMPTY = "ZEDOPS_NOTIFY_ALLOW"
 _OWN_OPTIONS = ("--systemd", "--print")
 
 
@@ -54,7 +58,10 @@ def render(
 ) -> str:
     """Write the unit. `user`: of a unit for the whole machine; None: one of the person's own."""
     command = " ".join(quoted(each) for each in (sys.executable, "-m", "zedops", *arguments))
-    said = [f"{key}={environment[key]}" for key in _HEEDED if environment.get(key)]
+    said = [
+        f"{key}={environment[key]}" for key in _HEEDED
+        if environment.get(key) or (key == _EVEN_EMPTY and key in environment)
+    ]
     return _UNIT.format(
         fleet=fleet, command=command, folder=str(folder).replace("%", "%%"),
         after=_AFTER if user else "", user=f"User={user}\n" if user else "",
