@@ -262,10 +262,12 @@ class Hub:
 
     def _newest_author(self, before: str, after: str) -> dict[str, str] | None:
         """Answer for one commit, pushed onto main or merged into it; None where there are more."""
-        tip = self.repository.commit(after)
-        pushed = tip
-        if tip is not None and len(tip.parents) == 2:
-            pushed = self.repository.commit(tip.parents[1])
+        try:
+            pushed = tip = self.repository.commit(after)
+            if tip is not None and len(tip.parents) == 2:
+                pushed = self.repository.commit(tip.parents[1])
+        except GitFailed:  # a malformed tree from before: each commit is looked at by itself
+            return None
         if tip is None or pushed is None or tip.parents[:1] != (before,) or len(pushed.parents) > 1:
             return None
         paths = {change.path for change in pushed.changes}

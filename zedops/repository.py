@@ -152,12 +152,24 @@ class Repository:
 
     def changes(self, before: str, after: str) -> list[Change]:
         """List the files that differ between two commits, renames as a removal and an addition."""
-        step = self.commit(after)
-        if step is not None and step.parents[:1] == (before,):
-            return step.changes
-        out = self.pipe("diff-tree", "-r", "-z", "--raw", "--no-renames", "--end-of-options",
-                        before, after)
+        try:
+            step = self.commit(after)
+            if step is not None and step.parents[:1] == (before,):
+                return step.changes
+            out = self.pipe("diff-tree", "-r", "-z", "--raw", "--no-renames", "--end-of-options",
+                            before, after)
+        except GitFailed:
+            return self._compared(before, after)
         return raw_changes(out.split(b"\0")[:-1])
+
+    def _compared(self, before: str, after: str) -> list[Change]:
+        """Compare two commits file by file: a malformed tree ends git's own comparison.
+
+        None comes in any more (`receive.fsckObjects`), but one may be there from before.
+        """
+        one, other = self.tree(before), self.tree(after)
+        return [Change(path, one.get(path), other.get(path))
+                for path in sorted(one.keys() | other.keys()) if one.get(path) != other.get(path)]
 
     def steps(self, pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         """Name the files that differ between pairs of commits, by the second of each pair."""

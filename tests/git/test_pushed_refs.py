@@ -98,3 +98,35 @@ def test_a_hub_that_lacks_a_setting_is_mended_at_the_start_and_told_before(hub: 
     hub.equip()
     assert hub.unset_config() == []
     assert {key.lower() for key in CONFIG} <= hub.held_config().keys()
+
+
+def test_a_malformed_tree_from_before_stops_neither_reads_nor_pushes(
+    hub: Hub, eve: Person
+) -> None:
+    for key in ("receive.fsckObjects", "transfer.fsckObjects"):
+        hub.repository.run("config", key, "false")
+    seen = hub.head()
+    assert seen is not None
+    eve.git("fetch", "-q")
+    blob = eve.clone.repository.run("hash-object", "-w", "--stdin", stdin=b"x")
+    kept = eve.clone.repository.run("rev-parse", "origin/main:zedops.yaml")
+    servers = eve.clone.repository.run("rev-parse", "origin/main:servers.d")
+    commit = raw_tree(eve, ("100644", "evil/x", blob), ("40000", "servers.d", servers),
+                      ("100644", "zedops.yaml", kept))
+    eve.commit({"README.md": "main moves on\n"})
+    eve.push()
+    eve.push("origin", f"{commit}:refs/for/main")
+    hub.equip()  # as the next start does
+
+    hub.repository.keep_open()
+    try:
+        known = hub.read(seen)[0]
+        fleet, changes = hub.read(str(hub.head()), known)
+        assert {each.path for each in changes} == {"README.md", "evil/x"}
+        assert set(fleet.documents) == {A}
+        assert "README.md" in hub.authors(seen, str(hub.head()))
+    finally:
+        hub.repository.close()
+    eve.commit({A: "image: b\n"})
+    eve.push()
+    eve.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
