@@ -5,9 +5,11 @@ The light half of `clone`: what looks at commits alone starts in a third of the 
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
+from zedops import trouble
 from zedops.errors import GitFailed, UsageError
 from zedops.layout import SERVERS, SETTINGS_PATH
 from zedops.repository import Repository
@@ -25,6 +27,8 @@ def find(start: Path) -> Repository:
     try:
         return Repository(Path(Repository(start).run("rev-parse", "--show-toplevel")))
     except GitFailed as error:
+        if trouble.is_of_another(str(error)):
+            raise
         raise UsageError(f"{start} is no clone of a fleet; {_NO_CLONE}") from error
 
 
@@ -51,6 +55,11 @@ def fetch(repository: Repository) -> None:
     except GitFailed as error:
         if said := lost(repository):
             raise UsageError(said) from error
+        if "Permission denied" in str(error) and not os.access(repository.path / ".git", os.W_OK):
+            url = setting(repository, "remote.origin.url")
+            remedy = f"make one of your own: `zedops clone {url}`"
+            fact = f"the clone {repository.path} belongs to another user, and cannot be updated"
+            raise UsageError(f"{fact}; {remedy}") from error
         raise
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from zedops import checks, strays
 from zedops.advice import advise
 from zedops.document import Document
+from zedops.errors import UsageError
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.forecast import foresee, judge, leaves, rebase
 from zedops.identity import succeed
@@ -35,6 +36,10 @@ def plan(
 
     `files`: what was edited, by path, also outside the fleet; see `strays`.
     """
+    known = {each.name for fleet in (hub, proposed)
+             for each in (*fleet.servers(), *fleet.tombstones())}
+    if server is not None and server not in known:
+        raise UsageError(f"no server {server!r}; `zedops list --all` shows what there is")
     problems = judge(hub, proposed, paths)
     rows = [each for each in foresee(hub, proposed, paths, problems)
             if server in (None, each.server)]

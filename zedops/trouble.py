@@ -30,19 +30,25 @@ MEND = ("there `git fsck` names what is missing, and which corrupt file to remov
         "`git fetch --refetch CLONE main` brings it back from any clone")
 #: What it says of a repository whose owner is neither this user nor trusted (git-config(1)).
 _OTHERS = re.compile(r"detected dubious ownership in repository at '([^']+)'")
+_ANOTHERS = "belongs to another user, and git does not trust it"
 _LEFT = re.compile(r"\b(objects/pack/tmp_pack_\w+|fast_import_crash_\d+)\b")
 
 
 def failure(arguments: tuple[str, ...], said: str) -> GitFailed:
     """Make the error for a git command that failed."""
     if found := _OTHERS.search(said):
-        fact = f"{found[1]} belongs to another user, and git does not trust it"
+        fact = f"{found[1]} {_ANOTHERS}"
         remedy = f"if you do: git config --global --add safe.directory {found[1]}"
         return GitFailed(f"git {arguments[0]}: {fact}; {remedy}")
     lines = [line for line in said.strip().splitlines() if line.strip()]
     words = "; ".join(lines[-3:]) or "no reason given"
     kind = RaceLost if any(word in said for word in _RACE_WORDS) else GitFailed
     return kind(f"git {arguments[0]}: {words}")
+
+
+def is_of_another(said: str) -> bool:
+    """Say whether an error made here is about a repository that git does not trust."""
+    return _ANOTHERS in said
 
 
 def of_disk(path: Path, command: str, said: str) -> GitFailed | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.git.gatekeeper import gatekeeper
+from zedops import trouble
 from zedops.cli.door import opened
 from zedops.clone import Clone
 from zedops.errors import DoorClosed
@@ -87,6 +88,9 @@ def test_a_stranger_s_hub_is_said_to_be_one(shared: tuple[Hub, Path]) -> None:
     hub, home = shared
     done = as_ben(home, "git", "clone", "-q", str(hub.path), "fleet")
     assert "dubious ownership" in done.stderr
+    said = str(trouble.failure(("clone",), done.stderr))
+    assert f"if you do: git config --global --add safe.directory {hub.path}" in said
+    assert trouble.is_of_another(said)
 
 
 def test_another_user_pushes_and_may_not_ask_the_manager(shared: tuple[Hub, Path]) -> None:
