@@ -247,7 +247,7 @@ def _understood(content: bytes) -> Policy:
 
 def _resolved(key: str, path: Path) -> Path:
     try:
-        return path.resolve()
+        return Path(os.path.realpath(path))  # `resolve` raises where links go in a circle
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle
         fact = f"volume {key!r}: {str(path)[:200]} cannot be looked at"
         raise EngineFailed(f"{fact}: {error.__class__.__name__}; correct `source:`") from error

@@ -201,6 +201,26 @@ def test_an_image_that_begins_in_an_empty_directory_only_finds_one(host: Host, d
     assert not (host.world(own).parent / ".zedops.world.json").exists()
 
 
+def test_data_that_cannot_be_looked_at_is_said_with_path_and_reason(
+    host: Host, disk: Disk
+) -> None:
+    link = disk.content.parent / "link"
+    link.symlink_to(disk.content)
+    text = sourced(host, disk).replace(str(disk.at), str(link))
+    server = settled(host, disk, text)
+    link.unlink()
+    link.symlink_to(link)
+    seen = len(host.reports)
+    host.api.kill(f"{host.fleet}-rosewood")
+    report = host.wait(server, lambda each: each.failure, seen)
+    assert f"cannot look at {link}: Too many levels of symbolic links" in str(report.failure)
+    assert report.data_lost is False
+    link.unlink()
+    link.symlink_to(disk.content)
+    host.want("rosewood", text, commit="back")
+    host.until(lambda: disk.starts() == 2)
+
+
 def test_two_servers_never_have_one_directory_by_two_paths(host: Host, disk: Disk) -> None:
     text = sourced(host, disk)
     one = settled(host, disk, text)
