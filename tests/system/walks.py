@@ -18,6 +18,7 @@ from tests.machine import Machine, free_port
 from tests.system.deaths import Life, documents, ids_in_history
 from tests.system.servers import is_running
 from zedops.document import Document
+from zedops.hub import Hub
 
 #: For each verb the points that the work on its server passes.
 TABLE: dict[str, tuple[str, ...]] = {
@@ -221,9 +222,9 @@ class Walker:
     def _take_name(self, name: str) -> None:
         """Have a container of the fleet that no server owns under a server's name."""
         machine = self.machine
-        machine.api.create_container(
-            machine.image, name=f"{machine.fleet}-{name}", labels={"zedops.fleet": machine.fleet}
-        )
+        machine.api.create_container(machine.image, name=f"{machine.fleet}-{name}", labels={
+            "zedops.fleet": machine.fleet, "zedops.hub": Hub(machine.hub).identity(),
+        })
 
     def _by_hand(self, name: str) -> str:
         return f"{self.machine.fleet}-by-hand-{name}"
@@ -244,8 +245,10 @@ class Walker:
         return self.push_again()
 
     def push_again(self) -> str:
-        """Push what may be in already."""
-        return self.machine.git("push", "-o", "no-wait", "-o", "allow-delete=all", code=None)
+        """Push what may be in already; a purge of a server that lives asks for its name."""
+        named = [each for name in self.ids for each in ("-o", f"allow-delete={name}")]
+        options = ["-o", "no-wait", "-o", "allow-delete=all", *named]
+        return self.machine.git("push", *options, code=None)
 
     # --- what is there
 
