@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
 
@@ -132,7 +132,11 @@ class Shape(Message):
     grace_s: float | None = None
     health: Health | None = None
     labels: dict[str, str] = Field(default_factory=dict)
-    unsaid: tuple[str, ...] = ()  #: what it has and no definition can say: privileged, devices
+    #: What else a definition can say of it: fields of `ContainerOptions`, as JSON.
+    options: dict[str, Any] = Field(default_factory=dict)
+    #: What it is in networks, where that is more than being there: fields of `Attachment`.
+    attachments: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    unsaid: tuple[str, ...] = ()  #: what it has and no definition can say: privileged, a runtime
 
 
 class PingRequest(Message):

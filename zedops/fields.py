@@ -26,6 +26,7 @@ from zedops.quantities import DURATION, SIZE_HINT, parse_duration, parse_size
 SERVER_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_ENV_NAME = re.compile(r"[^=\x00-\x1f\x7f]{1,255}")
 _SECRET = re.compile(
     r"PASS(WORD|WD|PHRASE)?($|_)|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|^KEY$|_PW$",
     re.IGNORECASE,
@@ -136,6 +137,12 @@ EnvKey = Annotated[
     str,
     _matching(ENV_KEY, "a variable name; use letters, digits and '_', no digit first"),
     _shaped(ENV_KEY),
+]
+#: Docker takes any name; a shell inside may not know all of them (environ(7)).
+EnvName = Annotated[
+    str,
+    _matching(_ENV_NAME, "a variable name; it may hold all but '=' and control characters"),
+    _shaped(_ENV_NAME),
 ]
 #: A secret's value, encrypted for the host that is to have it: `age:` and base 64.
 Sealed = Annotated[str, BeforeValidator(_sealed)]

@@ -23,12 +23,14 @@ from pydantic import (
     model_validator,
 )
 
+from zedops.container_options import Address, ContainerOptions
 from zedops.fields import (
     SERVER_ID,
     Bytes,
     CommitId,
     ContainerId,
     EnvKey,
+    EnvName,
     HostSeen,
     Image,
     ImageSeen,
@@ -95,6 +97,7 @@ class VolumeKind(StrEnum):
 
     DATA = "data"
     CACHE = "cache"
+    FILE = "file"  #: one file of the host, mounted as it is: configuration, never a world
 
 
 class SecretsAs(StrEnum):
@@ -119,9 +122,11 @@ class Port(Model):
     """`16261/udp`, `"8080:80/tcp"`, or a mapping with `container`, `host`, `publish`."""
 
     container: int = Field(ge=1, le=65535)
-    protocol: Literal["tcp", "udp"] = "tcp"
+    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
     host: int = Field(ge=1, le=65535)
     publish: Annotated[Publish, one_of(Publish)] = Publish.PUBLIC
+    #: The one address of the host at which it is published; None: at every one.
+    address: Address | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -135,7 +140,7 @@ class Port(Model):
 
     @staticmethod
     def _split(value: object) -> dict[str, Any]:
-        match = re.fullmatch(r"(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp))?", str(value))
+        match = re.fullmatch(r"(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?", str(value))
         if match is None or isinstance(value, bool):
             raise ValueError(
                 f"{value!r} is not a port; write e.g. 16261/udp, \"8080:80/tcp\""
@@ -149,6 +154,51 @@ class Port(Model):
         }
 
 
+_RANGE = re.compile(r"(?:(\d{1,5})-(\d{1,5}):)?(\d{1,5})-(\d{1,5})(?:/(tcp|udp|sctp))?")
+_MOST_IN_RANGE = 1000
+
+
+def spread(ports: dict[str, Any]) -> dict[str, Any]:
+    """Write each port of a range for itself: `game: 2456-2457/udp` is `game` and `game-2`."""
+    found: dict[str, Any] = {}
+    for key, value in ports.items():
+        text = value.get("container") if isinstance(value, dict) else value
+        match = _RANGE.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            found[key] = value
+            continue
+        rest = {name: each for name, each in value.items() if name != "container"} if isinstance(
+            value, dict) else {}
+        for step, port in enumerate(_ports_of(match, rest)):
+            name = key if step == 0 else f"{key}-{step + 1}"
+            if name in found or (step and name in ports):
+                raise ValueError(f"{name!r} is a port of the range {key!r}, too; rename it")
+            found[name] = port
+    return found
+
+
+def _ports_of(match: re.Match[str], rest: dict[str, Any]) -> list[dict[str, Any]]:
+    low, high = int(match[3]), int(match[4])
+    first, last = int(match[1] or low), int(match[2] or high)
+    if isinstance(rest.get("host"), int):
+        first, last = rest["host"], rest["host"] + high - low
+    if not (low <= high and last - first == high - low < _MOST_IN_RANGE):
+        raise ValueError(
+            f"{match[0]!r} is no range of ports; write e.g. 2456-2458/udp, or two ranges of the"
+            f" same length, at most {_MOST_IN_RANGE} ports"
+        )
+    protocol = {"protocol": match[5]} if match[5] else {}
+    return [{**rest, **protocol, "container": low + step, "host": first + step}
+            for step in range(high - low + 1)]
+
+
+def _below(value: str) -> str:
+    parts = value.split("/")
+    if not all(parts) or {"..", "."} & set(parts):
+        raise ValueError(f"{value!r} is no directory inside the volume; write e.g. worlds/red")
+    return no_nul(value)
+
+
 class Volume(Model):
     """A directory of the container that outlives it."""
 
@@ -157,11 +207,28 @@ class Volume(Model):
     #: Where it is on the host, if not in zedops' own place: an absolute path or a named volume.
     source: Source | None = None
     read_only: bool = False
+    #: A directory inside a named volume.
+    subpath: Annotated[str, AfterValidator(_below)] | None = None
+    #: How mounts below it are seen on the other side (mount_namespaces(7)).
+    propagation: Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"] | None = (
+        None
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
         return {"path": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _source_fits(self) -> Volume:
+        named = self.source is not None and not self.source.startswith("/")
+        if self.subpath and not named:
+            raise ValueError("`subpath` is inside a named volume; write the path into `source:`")
+        if self.kind is VolumeKind.FILE and (self.source is None or named):
+            raise ValueError("`kind: file` mounts one file of the host; name it in `source:`")
+        if self.propagation and (self.source is None or named):
+            raise ValueError("`propagation` is for a directory of the host; name it in `source:`")
+        return self
 
     @field_validator("path")
     @classmethod
@@ -215,7 +282,7 @@ Secrets = Annotated[
 SECRETS_PATH = "/run/secrets"
 
 
-class Definition(Model):
+class Definition(ContainerOptions):
     """What people write about one server."""
 
     host: Name | None = None
@@ -227,7 +294,7 @@ class Definition(Model):
         default=None, strict=False
     )
     ports: dict[Key, Annotated[Port, once()]] = Field(default={})
-    env: dict[EnvKey, Text] = Field(default={})
+    env: dict[EnvName, Text] = Field(default={})
     secrets: Annotated[Secrets, AfterValidator(lambda secrets: secrets or ())] = ()
     secrets_as: Annotated[SecretsAs, one_of(SecretsAs)] = SecretsAs.ENV
     volumes: dict[Key, Annotated[Volume, once()]] = Field(default={})
@@ -242,16 +309,17 @@ class Definition(Model):
     drift: Annotated[Drift, one_of(Drift)] | None = None
     labels: dict[str, Text] = Field(default={})
     user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$")] | None = None
-    networks: tuple[Text, ...] = Field(default=(), strict=False)
-    hostname: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$")] | None = None
-    cap_add: tuple[Annotated[str, Field(pattern=r"^[A-Z_]+$")], ...] = Field(
-        default=(), strict=False
-    )
+    hostname: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")] | None = None
     profile: Annotated[Profile, one_of(Profile)] = Profile.DEFAULT
     #: The host that its data was on: it leaves that one, and waits here until somebody brings it.
     moved_from: Name | None = None
     #: Only in a tombstone: `data` asks the host to remove the data, too.
     purge: Literal["data"] | None = None
+
+    @field_validator("ports", mode="before")
+    @classmethod
+    def _spread_ranges(cls, ports: object) -> object:
+        return spread(ports) if isinstance(ports, dict) else ports
 
     @field_validator("volumes")
     @classmethod
@@ -305,7 +373,7 @@ class Definition(Model):
 #: Fields that do not shape the container: changing them recreates nothing.
 _NOT_IN_HASH = {
     "host", "game", "desired", "stop", "restart", "rebuild", "adopt", "drift", "purge",
-    "moved_from",
+    "moved_from", "pull",
 }  # fmt: skip
 
 

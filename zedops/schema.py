@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from zedops.container_options import Attachment, Logging, Ulimit
 from zedops.fields import Model
 from zedops.model import Definition, Health, Limits, Port, Stop, Volume
 from zedops.settings import Notify, Person, Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+#: A port, or a range of them.
+_PORT = r"^(\d{1,5}(-\d{1,5})?:)?\d{1,5}(-\d{1,5})?(/(tcp|udp|sctp))?$"
 #: Text as written, whatever an editor takes it for.
 _PLAIN: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 _LINE = {"anyOf": [{"type": "string"}, {"type": "array", "items": _PLAIN}]}
@@ -53,9 +56,41 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
                   ("heal", "report")),
         "labels": ("Labels of the container.", ({"owner": "ada"},)),
         "user": ("The user inside, as in `docker run --user`.", ("1000:1000",)),
-        "networks": ("Docker networks it joins; the first one is its own.", (["games"],)),
+        "networks": (("Docker networks it joins; the first one is its own. A mapping says what"
+                      " it is there."), (["games"], {"games": {"aliases": ["db"]}})),
+        "network_mode": ("The machine's own network (its owner must allow it), or none.",
+                         ("host", "none")),
         "hostname": ("Its hostname inside.", ("rosewood",)),
+        "entrypoint": ("What to run instead of the image's own program: words, or one line.",
+                       (["/start.sh"],)),
+        "working_dir": ("The directory in which it runs.", ("/data",)),
+        "tty": ("Whether it has a terminal, as with `docker run -t`.", (True,)),
+        "stdin_open": ("Whether its input stays open, as with `docker run -i`.", (True,)),
+        "init": ("Whether the Engine's init runs it. Default: unless the image has its own.",
+                 (False,)),
+        "platform": ("The platform of the image.", ("linux/amd64",)),
+        "pull": ("When the registry is asked for the image.", ("always", "missing", "never")),
+        "extra_hosts": ("Host names and their addresses; host-gateway is the machine.",
+                        ({"db.lan": "192.0.2.7"},)),
+        "dns": ("Name servers instead of the machine's.", (["192.0.2.53"],)),
+        "dns_search": ("Domains in which short names are looked up.", (["lan"],)),
+        "tmpfs": ("Directories in memory, with their mount options.",
+                  (["/tmp"], {"/run": "size=64m"})),  # noqa: S108 - inside the container
+        "shm_size": ("Size of /dev/shm.", ("256MiB",)),
+        "ulimits": ("Limits of its processes: a number, or soft and hard.",
+                    ({"nofile": 65536}, {"nofile": {"soft": 1024, "hard": 65536}})),
+        "sysctls": ("Kernel parameters of its own namespaces.", ({"net.core.somaxconn": "1024"},)),
+        "devices": ("Devices of the machine; its owner must allow them.", (["/dev/dri"],)),
+        "gpus": ("GPUs: all, how many, or their ids; the machine's owner must allow them.",
+                 ("all", 1, ["0"])),
         "cap_add": ("Linux capabilities to add.", (["SYS_NICE"],)),
+        "cap_drop": ("Linux capabilities to drop.", (["NET_RAW"], ["ALL"])),
+        "group_add": ("Further groups of the user inside.", (["video", "44"],)),
+        "read_only": ("Whether it can write only to its volumes and tmpfs.", (True,)),
+        "security_opt": (("Security options, as in `docker run`; the machine's owner must allow"
+                          " them."), (["no-new-privileges:false"],)),
+        "logging": ("Where the Engine keeps what it says. Default: json-file, 3 files of 10 MB.",
+                    ({"driver": "local"},)),
         "profile": ("How far it is locked down; hardened drops all that it can.",
                     ("default", "hardened")),
         "moved_from": ("The host whose data somebody brings over; `zedops move` writes it.",
@@ -68,14 +103,30 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "host": ("The host's port. Default: the same as inside.", (8080,)),
         "publish": ("Who reaches it: nobody outside, this host alone, or everybody.",
                     ("none", "loopback", "public")),
+        "address": ("The one address of the host at which it is published.", ("192.0.2.7",)),
+    },
+    Attachment: {
+        "aliases": ("Further names that others in the network find it by.", (["db"],)),
+        "ipv4_address": ("A fixed address; the network must have a subnet.", ("172.20.0.5",)),
+        "ipv6_address": ("A fixed address; the network must have a subnet.", ("fd00::5",)),
+    },
+    Ulimit: {
+        "soft": ("What holds; the process may raise it up to hard. -1: no limit.", (1024,)),
+        "hard": ("The most that it may set. -1: no limit.", (65536,)),
+    },
+    Logging: {
+        "driver": ("The Engine's logging driver.", ("json-file", "local", "journald", "none")),
+        "options": ("The driver's options.", ({"max-size": "50m", "max-file": "5"},)),
     },
     Volume: {
         "path": ("Where it is in the container.", ("/data",)),
-        "kind": ("data is kept, guarded and never lost; cache can be downloaded again.",
-                 ("data", "cache")),
+        "kind": (("data is kept, guarded and never lost; cache can be downloaded again; file is"
+                  " one file of the host."), ("data", "cache", "file")),
         "source": ("A directory of the host or a named volume, instead of zedops' own place.",
                    ("/srv/world", "world-volume")),
         "read_only": ("The container may not write to it.", (True,)),
+        "subpath": ("A directory inside the named volume.", ("worlds/red",)),
+        "propagation": ("How mounts below it are seen on the other side.", ("rslave",)),
     },
     Limits: {
         "memory": ("With a unit; k, m, g, t count in 1024s.", ("4GiB", "512MiB")),
@@ -131,13 +182,22 @@ _FORMS: dict[type[Model], dict[str, dict[str, Any]]] = {
     Definition: {
         "command": _LINE,
         "env": {"type": "object", "additionalProperties": _PLAIN,
-                "propertyNames": {"pattern": r"^[A-Za-z_][A-Za-z0-9_.-]*$"}},
+                "propertyNames": {"pattern": r"^[^=]+$"}},
         "labels": {"type": "object", "additionalProperties": _PLAIN},
+        "entrypoint": _LINE,
+        "sysctls": {"type": "object", "additionalProperties": _PLAIN},
+        "extra_hosts": {"type": "object", "additionalProperties": {"type": "string"}},
+        "tmpfs": {"anyOf": [
+            {"type": "string"}, {"type": "array", "items": {"type": "string"}},
+            {"type": "object", "additionalProperties": {"type": "string"}},
+        ]},
+        "gpus": {"anyOf": [{"const": "all"}, {"type": "integer", "minimum": 1},
+                           {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
         "health": {"anyOf": [{"const": "image"}, {"$ref": "#/$defs/Health"}, {"type": "null"}]},
     },
     Port: {"container": {"anyOf": [
         {"type": "integer", "minimum": 1, "maximum": 65535},
-        {"type": "string", "pattern": r"^(\d{1,5}:)?\d{1,5}(/(tcp|udp))?$"},
+        {"type": "string", "pattern": _PORT},
     ]}},
     Stop: {"commands": {"type": "array", "items": _LINE}},
     Health: {"test": _LINE},
@@ -146,9 +206,11 @@ _FORMS: dict[type[Model], dict[str, dict[str, Any]]] = {
 _SHORT: dict[type[Model], dict[str, Any]] = {
     Port: {"anyOf": [
         {"type": "integer", "minimum": 1, "maximum": 65535},
-        {"type": "string", "pattern": r"^(\d{1,5}:)?\d{1,5}(/(tcp|udp))?$"},
+        {"type": "string", "pattern": _PORT},
     ]},
     Volume: {"type": "string", "pattern": "^/."},
+    Ulimit: {"type": "integer", "minimum": -1},
+    Attachment: {"type": "null"},
 }
 #: What a mapping with `container: 27015/tcp` or `container: 80` leaves out.
 _REQUIRED = {Port: ["container"], Volume: ["path"], Health: ["test"]}

@@ -12,8 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zedops.calls import Shape
+from zedops.container_options import Attachment, ContainerOptions
 from zedops.model import Definition, Profile, SecretsAs
 from zedops_agent.ports import bindings
+
+#: Compared elsewhere, or of no container: when an image is pulled. An init
+#: changes nothing that a definition asks for, and which platform was chosen no container tells.
+_NOT_COMPARED = {"networks", "cap_add", "pull", "init", "platform"}
 
 
 def differences(
@@ -43,7 +48,7 @@ def _differences(
     for field in ("user", "hostname", "health"):
         if getattr(definition, field) != getattr(shape, field):
             yield field
-    if set(definition.networks) not in (set(shape.networks), _first(shape.networks)):
+    if set(definition.network_names) not in (set(shape.networks), _first(shape.networks)):
         yield "networks"
     if set(definition.cap_add) != set(shape.cap_add):
         yield "cap_add"
@@ -55,7 +60,7 @@ def _first(networks: tuple[str, ...]) -> set[str]:
 
 
 def _strictly(shape: Shape, definition: Definition) -> Iterator[str]:
-    wanted = set(definition.networks)
+    wanted = set(definition.network_names)
     if wanted != set(shape.networks) and wanted == _first(shape.networks):
         yield "networks"
     # the image's own and those of tools that merely keep book are in no shape
@@ -63,8 +68,23 @@ def _strictly(shape: Shape, definition: Definition) -> Iterator[str]:
         yield "labels"
     if definition.profile is not Profile.DEFAULT:
         yield "profile"
+    yield from _options(shape, definition)
     if definition.secrets and definition.secrets_as is SecretsAs.FILES:
         yield "secrets_as"
+
+
+def _options(shape: Shape, definition: Definition) -> Iterator[str]:
+    """Compare what only a container knows: who shapes it, who it is in its networks."""
+    compared = set(ContainerOptions.model_fields) - _NOT_COMPARED
+    shown = ContainerOptions.model_validate(shape.options)
+    for name in sorted(compared):
+        if getattr(definition, name) != getattr(shown, name):
+            yield name
+    places = definition.networks if isinstance(definition.networks, dict) else {}
+    wanted = {name: each for name, each in places.items() if each != Attachment()}
+    if wanted != {name: Attachment.model_validate(each)
+                  for name, each in shape.attachments.items()}:
+        yield "networks"
 
 
 def _env(shape: Shape, definition: Definition) -> Iterator[str]:

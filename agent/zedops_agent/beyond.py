@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zedops_agent.shown_options import odd_options, understood_requests
+
 
 @dataclass(frozen=True)
 class Usual:
@@ -27,23 +29,24 @@ class Usual:
 _UNDERSTOOD = {
     "Binds", "Mounts", "PortBindings", "NetworkMode", "CapAdd",  # in a definition
     "Memory", "NanoCpus", "PidsLimit", "RestartPolicy",  # set by zedops while it runs
-    "LogConfig", "Init",  # every container that zedops makes has its own
+    "LogConfig", "Init", "Tmpfs", "ExtraHosts", "Dns", "DnsSearch", "Sysctls", "Ulimits",
+    "Devices", "DeviceRequests", "CapDrop", "GroupAdd", "ReadonlyRootfs", "ShmSize",  # there, too
     "ConsoleSize", "ContainerIDFile",  # of the client that made it
     "MemorySwap", "SecurityOpt", "MaskedPaths", "ReadonlyPaths", "Runtime", "CgroupnsMode",  # below
 }  # fmt: skip
 #: What the Engine writes where nothing was asked for, besides nothing at all.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
-    "IpcMode": ("private", "shareable"), "ShmSize": (64 << 20,), "MemorySwappiness": (-1,),
+    "IpcMode": ("private", "shareable"), "MemorySwappiness": (-1,),
     "Isolation": ("default",), "VolumeDriver": ("local",),
 }  # fmt: skip
 #: Of the process: in a definition, of the client that made it, or of no consequence for rights.
 _CONFIG_UNDERSTOOD = {
     "Hostname", "User", "Env", "Cmd", "Healthcheck", "Image", "Labels", "Volumes",
     "AttachStdin", "AttachStdout", "AttachStderr", "ExposedPorts", "StopSignal", "StopTimeout",
-    "ArgsEscaped", "OnBuild",
+    "ArgsEscaped", "OnBuild", "Tty", "OpenStdin", "StdinOnce", "Entrypoint", "WorkingDir",
 }  # fmt: skip
 #: Of these the image says what is usual.
-_OF_THE_IMAGE = {"Entrypoint", "WorkingDir", "Shell"}
+_OF_THE_IMAGE = {"Shell"}
 #: Lists that every Engine since 20.10 masks or keeps read-only, newer ones more.
 _MASKED = {"/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/scsi", "/sys/firmware"}
 _READ_ONLY = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
@@ -62,6 +65,7 @@ def unsaid(
     host, config = facts["HostConfig"], facts["Config"]
     found = [*_of_host(host, usual), *_of_config(config, image_facts.get("Config") or {})]
     found += _of_mounts(facts.get("Mounts") or [], host.get("Mounts") or [])
+    found += odd_options(facts, image_facts)
     found += _of_networks(facts["NetworkSettings"].get("Networks") or {})
     if facts.get("AppArmorProfile") not in (None, "", "docker-default"):
         found.append("apparmor")
@@ -72,9 +76,8 @@ def _of_host(host: Mapping[str, Any], usual: Usual) -> Iterator[str]:
     for key, value in sorted(host.items()):
         if value and key not in _UNDERSTOOD and value not in _DEFAULTS.get(key, ()):
             yield _name(key)
-    options = {each.replace(":", "=") for each in host.get("SecurityOpt") or []}
-    if options - {"no-new-privileges", "no-new-privileges=true"}:
-        yield "security_opt"
+    if not understood_requests(host.get("DeviceRequests") or []):
+        yield "device_requests"
     if not set(host.get("MaskedPaths") or ()) >= _MASKED:
         yield "masked_paths"
     if not set(host.get("ReadonlyPaths") or ()) >= _READ_ONLY:
@@ -89,6 +92,9 @@ def _of_host(host: Mapping[str, Any], usual: Usual) -> Iterator[str]:
 
 
 def _of_config(config: Mapping[str, Any], image_config: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("Entrypoint", "WorkingDir"):  # another one can be said, but not none at all
+        if image_config.get(key) and not config.get(key):
+            yield _name(key)
     for key, value in sorted(config.items()):
         if key in _OF_THE_IMAGE:
             if (value or None) != (image_config.get(key) or None):
@@ -113,11 +119,10 @@ def _of_mounts(mounts: list[Any], asked: list[Any]) -> Iterator[str]:
 
 
 def _of_networks(networks: Mapping[str, Any]) -> Iterator[str]:
-    """Find addresses of its own. Aliases do not count: every container of Compose has them."""
+    """Find options of its own; aliases and fixed addresses can be said."""
     for name, endpoint in sorted(networks.items()):
-        if any((endpoint.get("IPAMConfig") or {}).values()):
-            yield f"an address in network {name}"
-        if endpoint.get("Links") or endpoint.get("DriverOpts"):
+        others = set(endpoint.get("IPAMConfig") or {}) - {"IPv4Address", "IPv6Address"}
+        if endpoint.get("Links") or endpoint.get("DriverOpts") or others:
             yield f"options in network {name}"
 
 

@@ -13,9 +13,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from zedops import stop_signals
-from zedops.model import LABEL_PREFIX, SECRETS_PATH, Definition, Health, Profile, SecretsAs, Volume
+from zedops.model import LABEL_PREFIX, SECRETS_PATH, Definition, Health, SecretsAs, Volume
 from zedops.wire import DesiredServer
-from zedops_agent import observed, ports
+from zedops_agent import observed, options, ports
 from zedops_agent.observed import Ceilings, DataVolume
 
 #: Entrypoints that are an init of their own; s6's `/init` insists on being process 1.
@@ -48,8 +48,8 @@ def create_arguments(
     blank: Iterable[str] = (),
     restart_policy: str = RESTART_POLICY,
     hub: str = "",
-) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """Make (config, host config, further networks) for one server's container.
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]:
+    """Make (config, host config, networks) for one server's container.
 
     `sources` says where each volume is: an absolute path, or a named volume's own directory.
     `blank` names labels that the image would give it: they are made empty.
@@ -80,15 +80,18 @@ def create_arguments(
         "stop_signal": stop_signals.usable(definition.stop.signal),
         "stop_timeout": max(1, math.ceil(definition.stop.grace)),
         "healthcheck": _health(definition.health) if definition.health else None,
+        **options.config_arguments(definition),
     }
-    host = {**_host(definition, sources, image, restart_policy), **_lockdown(definition)}
+    host = {
+        **_host(definition, sources, image, restart_policy), **options.host_arguments(definition),
+    }
     if as_files and secrets.values:
         host["mounts"].append({
             "Type": "bind", "Source": secrets.place, "Target": SECRETS_PATH, "ReadOnly": True,
         })
-    if definition.networks:
-        host["network_mode"] = definition.networks[0]
-    return config, host, list(definition.networks[1:])
+    if (mode := options.network_mode(definition)) is not None:
+        host["network_mode"] = mode
+    return config, host, options.attachments(definition, want.name)
 
 
 def is_ours(label: str) -> bool:
@@ -126,7 +129,7 @@ def restart_policy(
 def own_networks(definition: Definition) -> tuple[str, ...]:
     """Name the networks that a container joins; the host's, and another container's, are none."""
     return tuple(
-        each for each in definition.networks
+        each for each in definition.network_names
         if each not in ("host", "none", "default") and not each.startswith("container:")
     )
 
@@ -152,21 +155,23 @@ def _host(
         "mem_limit": limits.memory_bytes or None,
         "nano_cpus": limits.nano_cpus or None,
         "pids_limit": limits.pids,
-        "init": not own_init,
-        "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}},
-        "cap_add": list(definition.cap_add) or None,
+        "init": not own_init if definition.init is None else definition.init,
     }
 
 
 def _mount(volume: Volume, place: str) -> dict[str, Any]:
     """Mount a named volume by its name, so that the Engine knows that it is used."""
-    named = volume.source is not None and not volume.source.startswith("/")
-    return {
+    # a directory inside a volume is mounted by its path: the Engine knows `Subpath` since 26 only
+    named = volume.source is not None and not volume.source.startswith("/") and not volume.subpath
+    mount: dict[str, Any] = {
         "Type": "volume" if named else "bind",
         "Source": volume.source if named else place,
         "Target": volume.path,
         "ReadOnly": volume.read_only,
     }
+    if volume.propagation:
+        mount["BindOptions"] = {"Propagation": volume.propagation}
+    return mount
 
 
 def _bindings(definition: Definition) -> dict[str, list[tuple[str, int]]]:
@@ -175,18 +180,6 @@ def _bindings(definition: Definition) -> dict[str, list[tuple[str, int]]]:
     for address, host, inside, protocol in sorted(ports.bindings(definition)):
         found.setdefault(f"{inside}/{protocol}", []).append((address, host))
     return found
-
-
-def _lockdown(definition: Definition) -> dict[str, Any]:
-    """Keep a container from gaining rights; `hardened` also from writing outside its volumes."""
-    if definition.profile is Profile.HARDENED:
-        return {
-            "security_opt": ["no-new-privileges"],
-            "cap_drop": ["ALL"],
-            "read_only": True,
-            "tmpfs": {"/tmp": "", "/run": ""},  # noqa: S108 - inside the container
-        }
-    return {"security_opt": ["no-new-privileges"]}
 
 
 def _health(health: Health) -> dict[str, Any]:

@@ -161,7 +161,10 @@ def _found(path: Path | None, key: str, volume: Volume) -> Path:
         raise EngineFailed(f"{fact}; make it, or correct `source:`")
     if volume.kind is VolumeKind.DATA and not path.is_dir():
         fact = f"volume {key!r}: {volume.source} is a file and cannot be marked"
-        raise EngineFailed(f"{fact}; write `kind: cache`, or use its directory")
+        raise EngineFailed(f"{fact}; write `kind: file`, or use its directory")
+    if volume.kind is VolumeKind.FILE and path.is_dir():
+        fact = f"volume {key!r}: {volume.source} is a directory"
+        raise EngineFailed(f"{fact}; write `kind: data` or `kind: cache`")
     return path
 
 

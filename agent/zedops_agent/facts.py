@@ -14,8 +14,8 @@ from typing import Any
 
 from zedops import references
 from zedops.calls import Mounted, Shape
-from zedops.fields import looks_secret
 from zedops.model import SECRETS_PATH, Health
+from zedops.secret_values import is_secret
 from zedops_agent.beyond import Usual, unsaid
 from zedops_agent.observed import (
     DEFINITION,
@@ -31,6 +31,7 @@ from zedops_agent.observed import (
     Network,
     Phase,
 )
+from zedops_agent.shown_options import read_options, read_places
 
 #: Labels that only other tools' bookkeeping needs.
 _TOOLS = ("com.docker.", "zedops.", "org.opencontainers.", "desktop.docker.", "io.portainer.")
@@ -185,6 +186,8 @@ def shape(
         grace_s=float(config["StopTimeout"]) if config.get("StopTimeout") else None,
         health=_health(config.get("Healthcheck"), image_config.get("Healthcheck")),
         labels=_labels(labels, image_config.get("Labels") or {}),
+        options=read_options(facts, image_facts),
+        attachments=read_places(facts),
         unsaid=unsaid(facts, image_facts, usual),
     )
 
@@ -201,7 +204,7 @@ def _env(
     own = [each for each in entries or [] if each not in set(defaults or [])]
     pairs = (each.partition("=") for each in own)
     return {
-        key: None if key in secret or looks_secret(key) else value
+        key: None if key in secret or is_secret(key, value) else value
         for key, _, value in sorted(pairs)
     }
 
@@ -229,6 +232,8 @@ def _hostname(facts: Mapping[str, Any]) -> str | None:
 def _networks(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """List all that it is in; the first one decides its way out (NetworkMode)."""
     mode: str = facts["HostConfig"].get("NetworkMode") or "default"
+    if mode in ("host", "none"):
+        return ()  # said by `network_mode`
     first = "bridge" if mode in _PLAIN_NETWORKS else mode
     more = sorted(set(facts["NetworkSettings"].get("Networks") or ()) - {first})
     return () if first == "bridge" and not more else (first, *more)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from zedops.container_options import PullPolicy
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.wire import DesiredServer
 from zedops_agent.engine import Engine
@@ -40,7 +41,11 @@ class Images:
         if ran is not None:
             return self._keep(ran, step, want)
         note = None
-        found = None if step.newest else self._engine.image(step.image, _IMAGE_S)
+        never = want.definition.pull is PullPolicy.NEVER
+        found = self._engine.image(step.image, _IMAGE_S) if never or not step.newest else None
+        if found is None and never:
+            fact = f"image {step.image} is not on this host, and `pull: never` asks no registry"
+            raise EngineFailed(f"{fact}; build or load it there")
         if found is None:
             found, note = self._pull(step, progress)
         if found is not None:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from zedops.errors import LookOutdated, RootGone
+from zedops.model import Volume
 from zedops.wire import DesiredServer, Goal
 from zedops_agent import data, files, seats
 from zedops_agent.adoption import differences
@@ -180,7 +181,7 @@ class Lookout:
     def places(self, want: DesiredServer) -> dict[str, Path | None]:
         """Say where each volume of a server is on this host."""
         return {
-            key: self._place(volume.source) if volume.source
+            key: self._place(volume) if volume.source
             else data.volume_path(self._root, want.id, key)
             for key, volume in want.definition.volumes.items()
         }
@@ -205,7 +206,8 @@ class Lookout:
             if volume.source is not None and volume.source.startswith("/")
         )
 
-    def _place(self, source: str) -> Path | None:
+    def _place(self, volume: Volume) -> Path | None:
+        source = volume.source or ""
         if source.startswith("/"):
             return Path(source)
         if source not in self._named:
@@ -213,7 +215,7 @@ class Lookout:
             if found is None:
                 return None
             self._named[source] = found
-        return self._named[source]
+        return self._named[source] / (volume.subpath or "")
 
     def owner(self, want: DesiredServer) -> Owner:
         """Say whose a server's directories are, as their markers do."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from zedops.container_options import PullPolicy
 from zedops.lifecycle import LEFT_SO
 from zedops.model import Drift
 from zedops.wire import DesiredServer, Goal
@@ -308,6 +309,7 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
         cause = "the container was gone"
         note = "recovered: the container was gone and was made anew from the definition"
     steps: list[Step] = [MakeData(cause)]
+    newest = newest or want.definition.pull is PullPolicy.ALWAYS
     ran = None if newest else memory.ran.get(want.definition.image)
     steps.insert(0, Pull(want.definition.image, newest, cause, ran))
     # what a container has while it runs nobody else can take
@@ -315,7 +317,7 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
         steps.append(CheckPorts(stopped_too=note is None, cause=cause))
     # whole before it has the name, and beside the one that runs: what cannot be made costs nothing.
     # The Engine starts none by itself that never ran, whatever its restart policy
-    beside = previous is not None or len(want.definition.networks) > 1
+    beside = previous is not None or len(want.definition.network_names) > 1
     made = f"{name}{NEXT}" if beside else name
     steps.append(Create(made, cause))
     if previous is not None:

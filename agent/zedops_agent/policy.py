@@ -10,6 +10,10 @@
     networks: [games, "lan-*"]      # networks in which others are, too; none
     labels: ["traefik.*"]           # labels that other programs may obey; none
     adopt: [my-zomboid]             # containers that `adopt:` may take over; none
+    devices: ["/dev/dri/*"]         # devices of the host; none
+    gpus: true                      # GPUs of the host; false
+    security_opt: ["apparmor=*"]    # options that loosen the Engine's own; none
+    logging: [syslog]               # drivers besides json-file, local, journald and none
     host_network: true              # the host's own network, or another container's; false
     docker_socket: true             # the Engine's socket as a `source:`: root on this host; false
     purge: false                    # data is never removed here, whoever asks; true
@@ -32,6 +36,7 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
 from zedops import disk, references
+from zedops.container_options import NetworkMode
 from zedops.errors import EngineFailed
 from zedops.fields import Bytes, Model
 from zedops.model import Definition, Publish
@@ -52,6 +57,10 @@ _OBEYED = re.compile(
 )
 #: Those only describe.
 _DESCRIBES = ("org.opencontainers.", "org.label-schema.")
+#: Security options that take rights, and give none.
+_TIGHTENS = re.compile(r"no-new-privileges(=true)?")
+#: Logging drivers that keep lines on this host.
+_LOGS_HERE = ("json-file", "local", "journald", "none")
 _SPAN = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
@@ -87,6 +96,10 @@ class Policy(Model):
     networks: tuple[str, ...] = Field(default=(), strict=False)
     labels: tuple[str, ...] = Field(default=(), strict=False)
     adopt: tuple[str, ...] = Field(default=(), strict=False)
+    devices: tuple[str, ...] = Field(default=(), strict=False)
+    gpus: bool = False
+    security_opt: tuple[str, ...] = Field(default=(), strict=False)
+    logging: tuple[str, ...] = Field(default=(), strict=False)
     host_network: bool = False
     docker_socket: bool = False
     purge: bool = True
@@ -135,8 +148,9 @@ def refusals(policy: Policy, asked: Asked) -> Iterator[Refusal]:
         bare = cap.removeprefix("CAP_")
         if bare not in _USUAL_CAPS and bare not in added and "ALL" not in added:
             yield Refusal(f"capability {bare} may not be added", f"cap_add: [{bare}]")
-    for network in definition.networks:
+    for network in definition.network_names:
         yield from _network(policy, asked, network)
+    yield from _options(policy, definition)
     for label in definition.labels:
         if not policy.gives(label):
             fact = f"label {label!r} is one that other programs on this host may obey"
@@ -145,6 +159,26 @@ def refusals(policy: Policy, asked: Asked) -> Iterator[Refusal]:
     if name is not None and not any(_fits(each, name) for each in policy.adopt):
         fact = f"container {name!r} was not made by this fleet and may not be taken over"
         yield Refusal(fact, f'adopt: ["{name}"]')
+
+
+def _options(policy: Policy, definition: Definition) -> Iterator[Refusal]:
+    """Judge what reaches beyond the container: its network, devices, GPUs, security, log."""
+    if definition.network_mode is NetworkMode.HOST and not policy.host_network:
+        yield Refusal("network_mode: host is the host's own network", "host_network: true")
+    for device in definition.devices:
+        place = os.path.normpath(device.partition(":")[0])
+        if not any(_matches(each, place) for each in policy.devices):
+            yield Refusal(f"device {place} may not be used", f'devices: ["{place}"]')
+    if definition.gpus is not None and not policy.gpus:
+        yield Refusal("GPUs may not be used", "gpus: true")
+    for option in definition.security_opt:
+        said = option.replace(":", "=", 1)
+        allowed = any(_fits(each.replace(":", "=", 1), said) for each in policy.security_opt)
+        if not _TIGHTENS.fullmatch(said) and not allowed:
+            yield Refusal(f"security_opt {option} may not be set", f'security_opt: ["{said}"]')
+    if (log := definition.logging) and log.driver not in (*_LOGS_HERE, *policy.logging):
+        fact = f"logging driver {log.driver} sends what servers say elsewhere"
+        yield Refusal(fact, f"logging: [{log.driver}]")
 
 
 def _image(policy: Policy, image: str) -> Iterator[Refusal]:
@@ -293,7 +327,7 @@ class PolicyFile:
             key: _resolved(key, path) for key, path in places.items()
             if path is not None and definition.volumes[key].source is not None
         }
-        networks = {each: found for each in definition.networks if (found := find(each))}
+        networks = {each: found for each in definition.network_names if (found := find(each))}
         asked = Asked(fleet, definition, sources, networks, adopted, adopting)
         refused = list(refusals(self.read(), asked))
         if refused:

@@ -22,7 +22,7 @@ _FIRST, _LAST = 1024, 65535
 
 def address(port: Port) -> str:
     """Say at which of the host's addresses a port is published; "": at every one."""
-    return "127.0.0.1" if port.publish is Publish.LOOPBACK else ""
+    return "127.0.0.1" if port.publish is Publish.LOOPBACK else port.address or ""
 
 
 def bindings(definition: Definition) -> frozenset[Binding]:

@@ -15,7 +15,7 @@ from zedops.calls import PortUse
 from zedops.errors import EngineFailed, LookOutdated, NotKept
 from zedops.model import SecretsAs, Stop
 from zedops.wire import DesiredServer
-from zedops_agent import data, files, removal, sharing
+from zedops_agent import data, files, options, removal, sharing
 from zedops_agent.container import (
     RESTARTED_BY_AGENT,
     Handed,
@@ -136,7 +136,7 @@ class Workshop:
             case Restart():
                 return self._restart(step, want, seen)
             case Update() | Join() | Unpause():
-                self._set_right(step)
+                self._set_right(step, want)
             case Rename():
                 rename = partial(engine.rename, step.container, step.name)
                 self._name(step.name, step.container, rename)
@@ -166,13 +166,14 @@ class Workshop:
             self._lookout.require_data(want, seen)
             sharing.check(self._root, want, self._servers(), self._lookout.places)
 
-    def _set_right(self, step: Update | Join | Unpause) -> None:
+    def _set_right(self, step: Update | Join | Unpause, want: DesiredServer) -> None:
         """Undo what was done to a container by hand, while it runs."""
         match step:
             case Update():
                 self._engine.update(step.container, step.ceilings)
             case Join():
-                self._engine.join(step.container, step.network)
+                place = options.attachments(want.definition, want.name)[step.network]
+                self._engine.join(step.container, step.network, place)
             case Unpause():
                 self._engine.unpause(step.container)
 

@@ -61,22 +61,13 @@ def test_a_plain_container_has_nothing_beyond() -> None:
     ("PidMode", "container:a", "pid"),
     ("IpcMode", "host", "ipc"), ("IpcMode", "container:a", "ipc"), ("UTSMode", "host", "uts"),
     ("UsernsMode", "host", "userns_mode"), ("CgroupnsMode", "host", "cgroup"),
-    ("Devices", [{"PathOnHost": "/dev/sda"}], "devices"),
     ("DeviceRequests", [{}], "device_requests"),
-    ("DeviceCgroupRules", ["a *:* rwm"], "device_cgroup_rules"), ("CapDrop", ["ALL"], "cap_drop"),
-    ("SecurityOpt", ["seccomp=unconfined"], "security_opt"),
-    ("SecurityOpt", ["apparmor=unconfined"], "security_opt"),
-    ("SecurityOpt", ["label:disable"], "security_opt"),
-    ("SecurityOpt", ["no-new-privileges:false"], "security_opt"),
-    ("Sysctls", {"kernel.shmmax": "1"}, "sysctls"), ("Runtime", "nvidia", "runtime"),
+    ("DeviceCgroupRules", ["a *:* rwm"], "device_cgroup_rules"),
+    ("Runtime", "nvidia", "runtime"),
     ("CgroupParent", "/x", "cgroup_parent"), ("MaskedPaths", [], "masked_paths"),
     ("MaskedPaths", None, "masked_paths"), ("ReadonlyPaths", [], "readonly_paths"),
-    ("VolumesFrom", ["a"], "volumes_from"), ("GroupAdd", ["docker"], "group_add"),
-    ("Tmpfs", {"/t": ""}, "tmpfs"), ("Links", ["/a:/b"], "links"),
-    ("ExtraHosts", ["a:1"], "extra_hosts"),
-    ("Dns", ["1.1.1.1"], "dns"), ("DnsSearch", ["a"], "dns_search"),
-    ("ReadonlyRootfs", True, "read_only"),
-    ("ShmSize", 1, "shm_size"), ("Ulimits", [{"Name": "nofile"}], "ulimits"),
+    ("VolumesFrom", ["a"], "volumes_from"),
+    ("Links", ["/a:/b"], "links"),
     ("CpuQuota", 1, "cpu_quota"),
     ("CpusetCpus", "0", "cpuset_cpus"), ("CpuShares", 2, "cpu_shares"),
     ("OomScoreAdj", -1, "oom_score_adj"),
@@ -96,9 +87,8 @@ def test_each_field_of_the_host_that_no_definition_can_say_is_named(
 
 
 @pytest.mark.parametrize(("key", "value", "name"), [
-    ("Tty", True, "tty"), ("OpenStdin", True, "stdin_open"), ("Domainname", "x", "domainname"),
-    ("Entrypoint", ["/other"], "entrypoint"), ("Entrypoint", None, "entrypoint"),
-    ("WorkingDir", "/", "working_dir"), ("MacAddress", "02:42", "mac_address"),
+    ("Domainname", "x", "domainname"), ("Entrypoint", None, "entrypoint"),
+    ("MacAddress", "02:42", "mac_address"),
     ("NetworkDisabled", True, "network_disabled"), ("SomethingNew", 1, "something_new"),
 ])  # fmt: skip
 def test_each_field_of_the_process_that_no_definition_can_say_is_named(
@@ -116,9 +106,14 @@ def test_a_mount_of_another_kind_is_named(mount: dict[str, Any], name: str) -> N
     assert unsaid({**PLAIN, "Mounts": [mount]}, IMAGE, Usual()) == (name,)
 
 
-def test_an_address_of_its_own_is_named() -> None:
-    endpoint = {"IPAMConfig": {"IPv4Address": "172.28.0.5"}}
-    assert _with("NetworkSettings", "Networks", {"lan": endpoint}) == ("an address in network lan",)
+def test_a_link_local_address_is_named() -> None:
+    endpoint = {"IPAMConfig": {"IPv4Address": "172.28.0.5", "LinkLocalIPs": ["169.254.1.1"]}}
+    assert _with("NetworkSettings", "Networks", {"lan": endpoint}) == ("options in network lan",)
+
+
+def test_a_device_that_a_definition_cannot_name_is_named() -> None:
+    devices = [{"PathOnHost": "/srv/disk.img", "PathInContainer": "/dev/sda"}]
+    assert _with("HostConfig", "Devices", devices) == ("devices",)
 
 
 def test_what_is_usual_is_for_the_engine_to_say() -> None:

@@ -100,8 +100,8 @@ def test_an_unknown_key_is_met_with_the_nearest_known_one(content: str, problem:
                                  " write e.g. `env: {KEY: value}`")),
         ("image: a\nenv: {A: }", "2:7: env.A: null: must be text; put it in quotes"),
         ("image: a\nenv: {A: [x]}", '2:7: env.A: ["x"]: must be text; put it in quotes'),
-        ("image: a\nenv: {1A: x}", ("2:7: env.1A: '1A' is not a variable name;"
-                                   " use letters, digits and '_', no digit first")),
+        ('image: a\nenv: {"A=B": x}', ("2:7: env.A=B: 'A=B' is not a variable name;"
+                                       " it may hold all but '=' and control characters")),
         ('image: a\nenv: {A: "x\\0"}',
          "2:7: env.A: holds a NUL character, which no environment or argument can; remove it"),
         ("image: a\nsecrets: X",

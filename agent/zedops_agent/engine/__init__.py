@@ -217,12 +217,12 @@ class Engine:
             return None
 
     @translated
-    def join(self, container: str, network: str) -> None:
+    def join(self, container: str, network: str, place: Mapping[str, Any]) -> None:
         """Have a container in a network, also where it was in one of the same name that is gone."""
         with suppress(docker.errors.APIError):  # it is in none of that name
             self._api.disconnect_container_from_network(container, network, force=True)
         faults.point("join.left")
-        self._api.connect_container_to_network(container, network)
+        self._api.connect_container_to_network(container, network, **place)
 
     @translated
     def claims(self, fleet: str, within_s: float = 0.0) -> Claimed:
@@ -279,24 +279,28 @@ class Engine:
 
     @translated
     def create(
-        self, config: dict[str, Any], host: dict[str, Any], networks: list[str],
-        tell: Callable[[str], None],
+        self, config: dict[str, Any], host: dict[str, Any],
+        networks: Mapping[str, Mapping[str, Any]], tell: Callable[[str], None],
     ) -> None:
         """Create a container. `config` and `host` are docker-py's arguments; its id is told.
 
-        A network that is not there would only be met at its start, with the one before it stopped.
+        `networks` says what it is in each, the first one being its own. A network that is not there
+        would only be met at its start, with the one before it stopped.
         """
-        for each in (host.get("network_mode"), *networks):
-            if each is not None:
-                self._api.inspect_network(each)
+        for each in networks:
+            self._api.inspect_network(each)
+        first, *rest = [*networks] or [""]
         host_config = self._api.create_host_config(**host)
+        if place := networks.get(first):
+            endpoint = self._api.create_endpoint_config(**place)
+            config = {**config, "networking_config": {"EndpointsConfig": {first: endpoint}}}
         with self._claims.making(config["name"], host_config) as known:
             made = self._api.create_container(**config, host_config=host_config)["Id"]
             known(made)
         tell(made)
         faults.point("create.made")
-        for network in networks:
-            self._api.connect_container_to_network(made, network)
+        for network in rest:
+            self._api.connect_container_to_network(made, network, **networks[network])
 
     @translated
     def start(self, container: str) -> None:
