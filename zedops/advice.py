@@ -5,22 +5,18 @@ What an image needs is known from its preset, also where a definition names the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from zedops.document import Document
 from zedops.errors import Problem
-from zedops.fields import looks_secret
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.model import Definition
 from zedops.preset import Preset
 from zedops.quantities import format_duration, format_size, parse_size
+from zedops.secret_values import is_secret
 
-#: A value that only says where another one is.
-_REFERS = re.compile(r"\$\{[^}]*\}|/run/secrets/.*")
 #: What compose files say of restarts; `no` is a YAML 1.1 truth that is read as text here.
 _POLICIES = ("always", "unless-stopped", "on-failure", "no")
-_NO_SECRETS = ("", "true", "false", "yes", "no", "on", "off", "none", "0", "1")
 
 
 def advise(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
@@ -43,8 +39,7 @@ def advise(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
 def _plain_secrets(each: Document) -> Iterator[Problem]:
     """Find what looks like a secret for everybody to read. Its value is in no message."""
     for name, value in (each.definition.env if each.definition else {}).items():
-        harmless = _REFERS.fullmatch(value) or value.lower() in _NO_SECRETS
-        if harmless or name.endswith("_FILE") or not looks_secret(name):
+        if not is_secret(name, value):
             continue
         fact = "looks like a secret, and whoever has a clone can read it"
         remedy = f"remove the line, then `zedops secret encrypt {each.name} {name}` with a new one"

@@ -1,22 +1,24 @@
-"""A container's shape → the text of a definition, for a person to read and keep. Pure.
+"""A container's shape → the fields of a definition that asks for exactly that container. Pure.
 
-What is written here and parsed again asks for exactly the container that it came from, so that the
-agent can take that one over as it is. What no definition can say is said in comments, and so are
+What is written of them and parsed again asks for the container that they came from, so that the
+agent can take that one over as it is. What no definition can say is said in notes, and so are
 variables that look like secrets: their values never get into a repository.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from zedops.calls import Mounted, Shape
-from zedops.quoting import flow, quoted, scalar
+from zedops.definition_text import render
 from zedops.references import is_id
 
 _LOOPBACK = "127.0.0.1"
+_TAKEN_OVER = "taken over as it is; changes below recreate it"
 
 
 @dataclass(frozen=True)
@@ -34,107 +36,110 @@ def server_name(text: str) -> str:
 
 def write_draft(shape: Shape, *, host: str | None = None, adopt: str | None = None) -> Draft:
     """Write a definition. `adopt` names the container that is to be taken over."""
-    warnings: list[str] = []
-    lines = [f"host: {host}"] if host else []
-    lines.append(f"image: {scalar(shape.image)}")
-    if adopt:
-        lines.append(f"adopt: {adopt}   # taken over as it is; changes below recreate it")
-    if shape.command is not None:
-        lines.append(f"command: {flow(shape.command)}")
-    lines += _ports(shape, warnings)
-    lines += _env(shape, warnings)
-    lines += _volumes(shape)
-    lines += _limits(shape)
-    lines += _stop_and_health(shape)
-    for key in ("user", "hostname"):
-        if value := getattr(shape, key):
-            lines.append(f"{key}: {scalar(value)}")
-    for key in ("networks", "cap_add"):
-        if values := getattr(shape, key):
-            lines.append(f"{key}: {flow(values)}")
-    if shape.labels:
-        lines += ["labels:", *(f"  {scalar(k)}: {scalar(v)}" for k, v in shape.labels.items())]
+    fields, notes = read_fields(shape)
+    first = {"host": host} if host else {}
+    taken = {"adopt": adopt} if adopt else {}
+    comments = {"adopt": _TAKEN_OVER}
+    return Draft(render({**first, **taken, **fields}, notes, comments), tuple(notes))
+
+
+def read_fields(shape: Shape) -> tuple[dict[str, Any], list[str]]:
+    """Put a container into the fields of a definition; also what a person should know."""
+    notes: list[str] = []
+    found: dict[str, Any] = {
+        "image": shape.image,
+        "command": list(shape.command) if shape.command is not None else None,
+        "ports": _ports(shape, notes),
+        "env": {key: value for key, value in shape.env.items() if value is not None},
+        "secrets": [key for key, value in shape.env.items() if value is None],
+        "volumes": _volumes(shape),
+        "limits": _limits(shape),
+        "stop": _stop(shape),
+        "health": _health(shape),
+        "user": shape.user,
+        "hostname": shape.hostname,
+        "networks": _networks(shape),
+        "cap_add": list(shape.cap_add),
+        "labels": dict(shape.labels),
+        **shape.options,
+    }
+    if found["secrets"]:
+        names = ", ".join(found["secrets"])
+        notes.append(f"{names}: looks like a secret; the value stays on the host, not in git")
     if is_id(shape.image):
-        warnings.append(f"{shape.image[:19]}… is an image's id; give it a name with `docker tag`")
-    lost = "cannot be said here; a container made from this has it not"
-    warnings += [f"{each} {lost}" for each in shape.unsaid]
-    notes = [f"# {each}" for each in warnings]
-    return Draft("\n".join([*notes, *lines]) + "\n", tuple(warnings))
+        notes.append(f"{shape.image[:19]}… is an image's id; give it a name with `docker tag`")
+    lost = "cannot be said here; a container made from this does not have it"
+    notes += [f"{each} {lost}" for each in shape.unsaid]
+    return {key: value for key, value in found.items() if value not in (None, "", [], {})}, notes
 
 
-def _ports(shape: Shape, warnings: list[str]) -> Iterator[str]:
-    lines = []
+def _ports(shape: Shape, notes: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for address, host, container, protocol in shape.ports:
         if not host:
             fact = f"a port for {container}/{protocol} was chosen by Docker"
-            warnings.append(f"{fact}; give it a number of your own")
+            notes.append(f"{fact}; give it a number of your own")
             continue
-        key = f"{protocol}{host}"
-        if address in ("", _LOOPBACK):
-            publish = ", publish: loopback" if address else ""
-            inside = f"container: {container}/{protocol}, host: {host}"
-            short = f'"{host}:{container}/{protocol}"'
-            lines.append(f"  {key}: {f'{{{inside}{publish}}}' if publish else short}")
-        else:
-            fact = f"port {host}/{protocol} is published on {address} alone"
-            warnings.append(f"{fact}, which cannot be said here; it is left out")
-    if lines:
-        yield from ["ports:", *lines]
+        found[_port_key(f"{protocol}{host}", found)] = _port(address, host, container, protocol)
+    return found
 
 
-def _env(shape: Shape, warnings: list[str]) -> Iterator[str]:
-    open_ones = {key: value for key, value in shape.env.items() if value is not None}
-    kept_back = [key for key, value in shape.env.items() if value is None]
-    if open_ones:
-        yield "env:"
-        yield from (f"  {key}: {quoted(value)}" for key, value in open_ones.items())
-    if kept_back:
-        names = ", ".join(kept_back)
-        warnings.append(f"{names}: looks like a secret; the value stays on the host, not in git")
-        yield f"secrets: [{names}]"
+def _port(address: str, host: int, container: int, protocol: str) -> Any:
+    if not address:
+        return f"{host}:{container}/{protocol}"
+    where = {"publish": "loopback"} if address == _LOOPBACK else {"address": address}
+    return {"container": f"{container}/{protocol}", "host": host, **where}
 
 
-def _volumes(shape: Shape) -> Iterator[str]:
-    if not shape.mounts:
-        return
-    yield "volumes:"
-    keys: set[str] = set()
+def _port_key(stem: str, taken: Mapping[str, Any]) -> str:
+    numbered = (f"{stem}-{at}" for at in range(2, 1000))
+    return next(each for each in (stem, *numbered) if each not in taken)
+
+
+def _volumes(shape: Shape) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for each in shape.mounts:
-        key = each.key or _key(each, keys)
-        keys.add(key)
-        if each.key is not None:
-            yield f"  {key}: {scalar(each.target)}"
-            continue
-        # what is a file, or only read, is configuration and no world
-        cache = not each.is_directory or each.read_only
-        parts = [f"path: {scalar(each.target)}", f"source: {scalar(each.source)}"]
-        parts += ["kind: cache"] if cache else []
-        parts += ["read_only: true"] if each.read_only else []
-        yield f"  {key}: {{{', '.join(parts)}}}"
+        key = each.key or volume_key(each.target, found)
+        found[key] = each.target if each.key is not None else _volume(each)
+    return found
 
 
-def _key(mount: Mounted, taken: set[str]) -> str:
-    stem = re.sub(r"[^a-z0-9_-]+", "-", PurePosixPath(mount.target).name.lower()).strip("-_")
+def _volume(mount: Mounted) -> dict[str, Any]:
+    parts: dict[str, Any] = {"path": mount.target, "source": mount.source}
+    if not mount.is_directory:
+        # a file is configuration and no world, and so is what is only read
+        parts["kind"] = "file" if mount.source.startswith("/") else "cache"
+    elif mount.read_only:
+        parts["kind"] = "cache"
+    return {**parts, "read_only": True} if mount.read_only else parts
+
+
+def volume_key(target: str, taken: Mapping[str, Any]) -> str:
+    """Name a volume after the end of its path."""
+    stem = re.sub(r"[^a-z0-9_-]+", "-", PurePosixPath(target).name.lower()).strip("-_")
     stem = stem[:55] or "volume"
     numbered = (f"{stem}{at}" for at in range(2, 1000))
     return next(each for each in (stem, *numbered) if each not in taken)
 
 
-def _limits(shape: Shape) -> Iterator[str]:
-    parts = [f"memory: {shape.memory_bytes}b"] if shape.memory_bytes else []
-    parts += [f"cpus: {shape.nano_cpus / 1e9:g}"] if shape.nano_cpus else []
-    if parts:
-        yield f"limits: {{{', '.join(parts)}}}"
+def _limits(shape: Shape) -> dict[str, Any]:
+    found = {"memory": shape.memory_bytes, "cpus": shape.nano_cpus / 1e9}
+    return {key: value for key, value in found.items() if value}
 
 
-def _stop_and_health(shape: Shape) -> Iterator[str]:
-    parts = [f"signal: {shape.stop_signal}"] if shape.stop_signal else []
-    parts += [f"grace: {shape.grace_s:g}s"] if shape.grace_s else []
-    if parts:
-        yield f"stop: {{{', '.join(parts)}}}"
-    if (health := shape.health) is not None:
-        yield "health:"
-        yield f"  test: {flow(health.test)}"
-        for key in ("interval", "timeout", "start_period"):
-            yield f"  {key}: {getattr(health, key):.3f}s"
-        yield f"  retries: {health.retries}"
+def _stop(shape: Shape) -> dict[str, Any]:
+    grace = {"grace": f"{shape.grace_s:g}s"} if shape.grace_s else {}
+    return {**({"signal": shape.stop_signal} if shape.stop_signal else {}), **grace}
+
+
+def _health(shape: Shape) -> dict[str, Any] | None:
+    if (health := shape.health) is None:
+        return None
+    times = {key: f"{getattr(health, key):.3f}s" for key in ("interval", "timeout", "start_period")}
+    return {"test": list(health.test), **times, "retries": health.retries}
+
+
+def _networks(shape: Shape) -> Any:
+    if not shape.attachments:
+        return list(shape.networks)
+    return {name: shape.attachments.get(name, {}) for name in shape.networks}

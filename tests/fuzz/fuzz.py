@@ -17,11 +17,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "agent")]
 
 atheris = importlib.import_module("atheris")
 with atheris.instrument_imports(include=["zedops"]):
-    from zedops import compose, hook, preset
+    from zedops import hook, preset
     from zedops.bus.nats.messages import VERSION_HEADER, unpack
     from zedops.bus.nats.tokens import Token
     from zedops.calls import read_reply, read_request, read_stream_request
     from zedops.checks import check
+    from zedops.compose.project import Reader, chosen
+    from zedops.compose.run_line import read_run
+    from zedops.compose.services import translate
     from zedops.document import parse
     from zedops.errors import ZedopsError
     from zedops.fleet import Fleet, read_settings
@@ -83,10 +86,19 @@ def game(raw: bytes) -> None:
 
 
 def services(raw: bytes) -> None:
-    """Read somebody's compose file."""
-    project = compose.Project("/somewhere", "somewhere", {})
-    with contextlib.suppress(ZedopsError):
-        compose.read_services("compose.yaml", raw.decode("utf-8", "replace"), project)
+    """Read a compose file that a stranger wrote."""
+    files = {"/there/compose.yaml": raw}
+    with contextlib.suppress(ValueError):
+        project = Reader(files.get, {}).project("/there/compose.yaml")
+        for each in chosen(project, (), ("*",)):
+            translate(each, project, files.get, lambda _: None)
+
+
+def line(raw: bytes) -> None:
+    """Read a `docker run` line that a person pastes."""
+    with contextlib.suppress(ValueError):
+        project, source = read_run(f"docker run {raw.decode('utf-8', 'replace')}", "/there", {})
+        translate(source, project, lambda _: None, lambda _: None)
 
 
 def both(raw: bytes) -> None:
@@ -115,8 +127,8 @@ def pushed(raw: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__: each for each in (
-        document, settings, game, services, both, message, report, question, token, door, packet,
-        pushed,
+        document, settings, game, services, line, both, message, report, question, token, door,
+        packet, pushed,
     )
 }
 

@@ -74,7 +74,7 @@ def test_a_draft_reads_well() -> None:
     )  # fmt: skip
     assert write_draft(shape, adopt="pz").text == """\
 # ADMIN_PASSWORD: looks like a secret; the value stays on the host, not in git
-# privileged cannot be said here; a container made from this has it not
+# privileged cannot be said here; a container made from this does not have it
 image: pz:latest
 adopt: pz   # taken over as it is; changes below recreate it
 ports:
@@ -85,8 +85,8 @@ env:
 secrets: [ADMIN_PASSWORD]
 volumes:
   config: {path: /config, source: /opt/pz}
-  localtime: {path: /etc/localtime, source: /etc/localtime, kind: cache, read_only: true}
-limits: {memory: 6442450944b}
+  localtime: {path: /etc/localtime, source: /etc/localtime, kind: file, read_only: true}
+limits: {memory: 6GiB}
 """
 
 

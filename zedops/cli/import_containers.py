@@ -2,152 +2,179 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from zedops import checks, document, state_block
-from zedops.calls import InspectRequest, Shape
 from zedops.cli.act import act, ask
-from zedops.cli.ask import call
+from zedops.cli.import_sources import Found, from_compose, from_container, from_line
 from zedops.cli.names import HOST
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here
 from zedops.clone import Clone
-from zedops.compose import Project, Service, read_env_file, read_services
-from zedops.draft import server_name, write_draft
-from zedops.errors import HostUnavailable, InvalidInput, UsageError, ZedopsError
+from zedops.definition_text import render
+from zedops.draft import server_name
+from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import Fleet
 from zedops.layout import NAME
 from zedops.looks import the_host
-from zedops.quoting import flow
+from zedops.quoting import scalar
 
-#: Networks that every container may be in.
-_ENGINES_OWN = ("bridge", "default", "none")
+#: Networks of the Engine's own, which no policy has to allow.
+_ENGINES_OWN = {"bridge", "default", "none"}
+_ADOPTED = {"adopt": "taken over as it is; changes below recreate it"}
 
 
 @click.command("import")
-@click.argument("source", metavar="CONTAINER|COMPOSE-FILE", type=click.Path())
+@click.argument("source", metavar="CONTAINER|COMPOSE-FILE", type=click.Path(), required=False)
+@click.option("--run", "line", metavar="LINE", help="Read a `docker run …` line, in quotes.")
 @click.option("--name", help="The server's name. Default: the container's or the service's.")
 @click.option("--service", "services", multiple=True, help="Only this service; repeat.")
+@click.option("--profile", "profiles", multiple=True, help="Of this profile, too; repeat.")
+@click.option("--secrets", "secrets", type=click.Choice(["ask", "host", "keep"]), default="ask",
+              help="Values that look like secrets: leave them to you, put them on this host, or"
+              " keep them in git for every reader.")
 @click.option("--host", type=HOST,
               help="Where it runs. Default: `defaults.host`, or the only host.")
 @click.option("--print", "only_print", is_flag=True, help="Show the files, commit nothing.")
 @WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def import_command(
-    source: str, name: str | None, services: tuple[str, ...], host: str | None,
-    only_print: bool, wait: bool, yes: bool,
+    source: str | None, line: str | None, name: str | None, services: tuple[str, ...],
+    profiles: tuple[str, ...], secrets: str, host: str | None, only_print: bool, wait: bool,
+    yes: bool,
 ) -> None:
     """Write definitions for a container that runs, or for a compose file's services.
 
-    A container that runs is taken over as it is: it is not stopped, nor made anew. Its host must
-    allow that: `adopt:` in its policy.
+    A container that runs is taken over as it is: it is not stopped, nor made anew. Each key of a
+    compose file is translated, or named with what will differ; a service that cannot be told
+    exactly is left out, and the others go on.
 
     \b
     zedops import my-zomboid --name rosewood
     zedops import ~/minecraft/docker-compose.yml --print
+    zedops import --run 'docker run -d -p 25565:25565 -v mc:/data itzg/minecraft-server'
     """
+    if (source is None) == (line is None):
+        raise UsageError("name a container or a compose file, or give --run a line")
     clone = here()
     fleet = clone.fleet()
     where = the_host(fleet, host)
-    path = Path(source).expanduser()
-    if path.is_file():
-        found = _from_compose(clone, where, path, services)
-    elif "/" in source or source.endswith((".yml", ".yaml")):
-        raise UsageError(f"there is no file {source}; name a compose file, or a container")
+    keep = secrets == "keep"
+    if line is not None:
+        found = from_line(line, keep_secrets=keep)
+    elif (path := Path(source or "").expanduser()).is_file():
+        found = from_compose(clone, where, path, services, profiles, keep_secrets=keep)
+    elif "/" in (source or "") or (source or "").endswith((".yml", ".yaml")):
+        raise UsageError(f"there is no file {source}")
     else:
-        found = {server_name(source): (_inspect(clone, where, source), True)}
-    if name is not None and len(found) != 1:
-        raise UsageError("--name is for one server; choose one with --service")
-    if name is not None:
-        found = dict(zip([name], found.values(), strict=True))
-    named = host or (None if fleet.default_host else where)
-    files = {each: _draft(each, shape, named, running=running)
-             for each, (shape, running) in found.items()}
+        found = [from_container(clone, where, source or "")]
+    found = _named(found, name)
+    host_line = {"host": host or where} if host or not fleet.default_host else {}
+    texts = {each.name: _text(each, host_line) for each in found}
+    _check(fleet, texts)
     if only_print:
-        for each, text in files.items():
+        for each, text in texts.items():
             click.echo(f"# servers.d/{each}.yaml\n{text}")
+        _say_secrets(found)
         return
-    _push(clone, fleet, files, wait=wait, yes=yes)
+    _push(clone, texts, wait=wait, yes=yes)
+    _hand_over_secrets(found, secrets)
 
 
-def _inspect(clone: Clone, host: str, container: str) -> Shape:
-    reply = call(clone, host, InspectRequest(container=container), Shape)
-    if reply.owner is not None:
-        raise UsageError(f"{container} is a server of fleet {reply.owner!r}; see `zedops orphans`")
-    return reply
+def _named(found: list[Found], name: str | None) -> list[Found]:
+    """Give servers their names; what was refused is told, and left out."""
+    for each in found:
+        for why in each.refused:
+            click.echo(f"{each.name}: not imported: {why}", err=True)
+    good = [each for each in found if not each.refused]
+    if not good:
+        raise ZedopsError("nothing was imported; see above")
+    if name is not None and len(good) != 1:
+        raise UsageError("--name is for one server; choose one with --service")
+    for each in good:
+        each.name = name or server_name(each.name)
+        if not NAME.fullmatch(each.name):
+            rule = "lower-case letters, digits and '-', at most 63, no '-' first"
+            raise UsageError(f"{each.name!r} cannot be a server's name; use --name with {rule}")
+    names = [each.name for each in good]
+    if twice := sorted({each for each in names if names.count(each) > 1}):
+        raise UsageError(f"two services would both be {twice[0]!r}; take one with --service")
+    return good
 
 
-def _from_compose(
-    clone: Clone, host: str, path: Path, services: tuple[str, ...]
-) -> dict[str, tuple[Shape, bool]]:
-    """Read a compose file; a service whose container is there is read off that one."""
-    folder = path.resolve().parent
-    dotenv = folder / ".env"
-    variables = {**(read_env_file(dotenv.read_text()) if dotenv.is_file() else {}), **os.environ}
-    project = Project(
-        str(folder), variables.get("COMPOSE_PROJECT_NAME", folder.name.lower()), variables,
-        lambda each: (folder / each).read_text() if (folder / each).is_file() else None,
-    )
-    known = read_services(str(path), path.read_text(), project)
-    unknown = set(services) - {each.name for each in known}
-    if unknown:
-        names = ", ".join(each.name for each in known)
-        raise UsageError(f"no service {', '.join(sorted(unknown))}; there are {names}")
-    chosen = [each for each in known if not services or each.name in services]
-    return {server_name(each.name): _best(clone, host, each) for each in chosen}
-
-
-def _best(clone: Clone, host: str, service: Service) -> tuple[Shape, bool]:
-    for container in service.containers:
-        try:
-            return _inspect(clone, host, container), True
-        except HostUnavailable as error:
-            click.echo(f"{service.name}: read off the file alone: {error}", err=True)
-            break
-        except ZedopsError:
-            continue  # no container of that name
-    return service.shape, False
-
-
-def _draft(name: str, shape: Shape, host: str | None, *, running: bool) -> str:
-    if not NAME.fullmatch(name):
-        rule = "lower-case letters, digits and '-', at most 63, no '-' first"
-        raise UsageError(f"{name!r} cannot be a server's name; use --name with {rule}")
-    draft = write_draft(shape, host=host, adopt=shape.name if running else None)
-    for each in draft.warnings:
-        click.echo(f"{name}: {each}", err=True)
-    if needed := _policy_lines(shape, running=running):
+def _text(found: Found, host: dict[str, str]) -> str:
+    for each in found.notes:
+        click.echo(f"{found.name}: {each}", err=True)
+    if needed := _policy_lines(found):
         lines = "; ".join(needed)
-        click.echo(f"{name}: its host must allow it in /etc/zedops/agent.yaml: {lines}", err=True)
-    return draft.text
+        fact = "its host must allow it in /etc/zedops/agent.yaml"
+        click.echo(f"{found.name}: {fact}: {lines}", err=True)
+    return render({**host, **found.fields}, found.notes, _ADOPTED)
 
 
-def _policy_lines(shape: Shape, *, running: bool) -> list[str]:
-    """Name what a host allows nobody by itself and this container needs."""
+def _policy_lines(found: Found) -> list[str]:
+    """Name what a host does not allow by itself and this container needs."""
+    fields = found.fields
+    sources = [each["source"] for each in fields.get("volumes", {}).values()
+               if isinstance(each, dict) and "source" in each]
     needed = {
-        "adopt": [shape.name] if running else [],
-        "bind_roots": [each.source for each in shape.mounts],
-        "networks": [each for each in shape.networks if each not in _ENGINES_OWN],
+        "adopt": [fields["adopt"]] if "adopt" in fields else [],
+        "bind_roots": sources,
+        "networks": [each for each in fields.get("networks", ()) if each not in _ENGINES_OWN],
+        "devices": [each.partition(":")[0] for each in fields.get("devices", ())],
+        "security_opt": list(fields.get("security_opt", ())),
     }
-    return [f"`{key}: {flow(values)}`" for key, values in needed.items() if values]
+    lines = [f"`{key}: [{', '.join(map(scalar, each))}]`" for key, each in needed.items() if each]
+    lines += ["`gpus: true`"] if "gpus" in fields else []
+    return lines + (["`host_network: true`"] if fields.get("network_mode") == "host" else [])
 
 
-def _push(
-    clone: Clone, fleet: Fleet, texts: dict[str, str], *, wait: bool, yes: bool
-) -> None:
-    files = {f"servers.d/{name}.yaml": state_block.render(text, None)
-             for name, text in texts.items()}
+def _check(fleet: Fleet, texts: dict[str, str]) -> None:
+    """Hold what is written against every rule of a push."""
+    files = _files(texts)
     if taken := [path for path in files if path in fleet.documents]:
         raise UsageError(f"{', '.join(taken)} exists already; choose another name with --name")
     parsed = {path: document.parse(path, content) for path, content in files.items()}
     if problems := checks.check(fleet.with_documents(parsed), files):
         raise InvalidInput(problems)
+
+
+def _files(texts: dict[str, str]) -> dict[str, bytes]:
+    return {f"servers.d/{name}.yaml": state_block.render(text, None)
+            for name, text in texts.items()}
+
+
+def _push(clone: Clone, texts: dict[str, str], *, wait: bool, yes: bool) -> None:
+    files = _files(texts)
     for name, text in texts.items():
         click.echo(f"# servers.d/{name}.yaml\n{text}")
     ask(f"Push {', '.join(files)}?", yes=yes)
     names = ", ".join(texts)
     for_one = wait and len(texts) == 1
     act(clone, files, f"{names}: import", names, wait=for_one)
+
+
+def _hand_over_secrets(found: Sequence[Found], how: str) -> None:
+    """Put values on this host, or say what to do; none is ever shown."""
+    if how != "host":
+        _say_secrets(found)
+        return
+    from zedops.cli.secret_files import find_place
+
+    place = find_place(None, None)
+    for each in found:
+        for name, value in each.secrets.items():
+            place.secrets.set(each.name, name, value)
+            click.echo(f"{name} of {each.name} is kept on this host", err=True)
+
+
+def _say_secrets(found: Sequence[Found]) -> None:
+    for each in found:
+        for name in each.secrets:
+            click.echo(
+                f"{each.name} starts once it has {name}: `zedops secret set {each.name} {name}` on"
+                f" its host, or `zedops secret encrypt {each.name} {name}` here", err=True,
+            )

@@ -1,0 +1,115 @@
+"""Where `zedops import` reads from: a container, a compose file, a `docker run` line."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zedops.calls import InspectRequest, Shape
+from zedops.cli.ask import call
+from zedops.clone import Clone
+from zedops.compose import collect, run_line, services
+from zedops.compose.project import Project, Reader, Source, chosen
+from zedops.compose.reading import Translation
+from zedops.draft import read_fields
+from zedops.errors import HostUnavailable, UsageError, ZedopsError
+
+#: A file larger than this is none of Compose's.
+_MOST_BYTES = 4 << 20
+
+
+@dataclass
+class Found:
+    """One server to be: its name, its fields, what to say of it."""
+
+    name: str
+    fields: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+def from_container(clone: Clone, host: str, container: str) -> Found:
+    """Read a container of a host. ZedopsError where it is a server already, or not there."""
+    shape = call(clone, host, InspectRequest(container=container), Shape)
+    if shape.owner is not None:
+        raise UsageError(f"{container} is a server of fleet {shape.owner!r}; see `zedops orphans`")
+    fields, notes = read_fields(shape)
+    return Found(container, {**fields, "adopt": shape.name}, notes)
+
+
+def from_compose(
+    clone: Clone, host: str, path: Path, wanted: tuple[str, ...], profiles: tuple[str, ...],
+    *, keep_secrets: bool,
+) -> list[Found]:
+    """Read a compose file; a service whose container is there is read off that one."""
+    try:
+        project = Reader(_read, os.environ).project(str(path.resolve()))
+        sources = chosen(project, wanted, profiles)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    found = _translated(project, sources, keep_secrets=keep_secrets)
+    return [_best(clone, host, each) for each in found]
+
+
+def from_line(line: str, *, keep_secrets: bool) -> list[Found]:
+    """Read a `docker run` line."""
+    try:
+        project, source = run_line.read_run(line, str(Path.cwd()), os.environ)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return [_as_found(each) for each in _translated(project, [source], keep_secrets=keep_secrets)]
+
+
+def _translated(
+    project: Project, sources: list[Source], *, keep_secrets: bool
+) -> list[Translation]:
+    found = [services.translate(each, project, _read, _is_file, keep_secrets=keep_secrets)
+             for each in sources]
+    for note in [*project.notes, *collect.settle(found)]:
+        click.echo(note, err=True)
+    return found
+
+
+def _best(clone: Clone, host: str, service: Translation) -> Found:
+    for container in service.containers:
+        try:
+            running = from_container(clone, host, container)
+        except HostUnavailable as error:
+            click.echo(f"{service.name}: read off the file alone: {error}", err=True)
+            break
+        except ZedopsError:
+            continue  # no container of that name
+        running.name = service.name
+        return running
+    return _as_found(service)
+
+
+def _as_found(service: Translation) -> Found:
+    return Found(service.name, service.fields, service.notes, service.refused, service.secrets)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"{path} is larger than {_MOST_BYTES >> 20} MiB, and no compose file")
+    return content
+
+
+def _is_file(path: str) -> bool | None:
+    """Say whether a path is no directory; None where there is none here."""
+    place = Path(path)
+    try:
+        return not place.is_dir() if place.exists() else None
+    except OSError:
+        return None

@@ -1,0 +1,71 @@
+"""What becomes of every key of a compose file: translated, harmless, said, or refused. Pure.
+
+Source: Compose Specification, reference of services, deploy, build, volumes and networks.
+"""
+
+from __future__ import annotations
+
+#: Keys of a service that say nothing about its container.
+HARMLESS = {
+    "annotations", "attach", "container_name", "develop", "expose", "extends", "profiles",
+    "pull_refresh_after", "label_file",
+}
+#: Keys that a container made from the definition does not have, and what differs then.
+DIFFERS = {
+    "blkio_config": "no weight or limit of disk I/O",
+    "build": "zedops does not build: the image must be on the host or where it can pull it",
+    "cpu_count": "no number of CPUs (Windows)",
+    "cpu_percent": "no share of CPUs (Windows)",
+    "cpu_period": "write limits.cpus instead",
+    "cpu_quota": "write limits.cpus instead",
+    "cpu_rt_period": "no real-time scheduling",
+    "cpu_rt_runtime": "no real-time scheduling",
+    "cpu_shares": "all servers have the same share of the CPU",
+    "cpuset": "it may run on every CPU",
+    "depends_on": "servers start in no order, and are started again until they run",
+    "dns_opt": "the host's own resolver options",
+    "domainname": "no domain name",
+    "external_links": "other containers are found by their names on a common network",
+    "links": "other servers are found by their names on a common network",
+    "mac_address": "the Engine chooses its address",
+    "mem_reservation": "no memory is reserved",
+    "mem_swappiness": "the host's own swappiness",
+    "memswap_limit": "the Engine's own limit of swap",
+    "oom_kill_disable": "the kernel may end it where memory runs out",
+    "oom_score_adj": "the kernel treats it like any other process",
+    "storage_opt": "no limit of its own layer's size",
+}
+#: Keys that would make another program, other data or another network of it.
+REFUSED = {
+    "cgroup": "the host's cgroup namespace",
+    "cgroup_parent": "another cgroup",
+    "configs": "files that Compose makes",
+    "credential_spec": "a Windows account",
+    "device_cgroup_rules": "devices of the host",
+    "ipc": "another container's or the host's memory",
+    "isolation": "Windows isolation",
+    "models": "models that Compose runs",
+    "pid": "another container's or the host's processes",
+    "post_start": "commands that Compose runs after a start",
+    "pre_stop": "commands that Compose runs before a stop (write stop.commands)",
+    "privileged": "all rights on the host",
+    "provider": "a program that Compose runs in place of a container",
+    "runtime": "another runtime",
+    "use_api_socket": "the Engine's socket",
+    "userns_mode": "another user namespace",
+    "uts": "the host's own name",
+    "volumes_from": "another container's volumes",
+}
+#: Keys of `deploy` that are for Swarm alone, and those that are said.
+DEPLOY_HARMLESS = {"endpoint_mode", "labels", "mode", "placement", "rollback_config",
+                   "update_config"}
+DEPLOY_DIFFERS = {"restart_policy": "zedops starts what ended again, and waits longer each time"}
+
+#: Files that people mount; what cannot be looked at is known by its place or its end.
+FILE_PLACES = ("/etc/localtime", "/etc/timezone", "/etc/passwd", "/etc/group", "/etc/hosts",
+               "/etc/resolv.conf", "/etc/machine-id", "/dev/")
+FILE_ENDS = (
+    ".sock", ".properties", ".yml", ".yaml", ".json", ".conf", ".cfg", ".ini", ".toml", ".txt",
+    ".xml", ".env", ".pem", ".key", ".crt", ".cert", ".sh", ".lua", ".js", ".py", ".php", ".sql",
+    ".jar", ".zip", ".cnf", ".acl", ".htpasswd", ".png", ".md", ".list",
+)

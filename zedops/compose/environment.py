@@ -1,0 +1,111 @@
+"""A service's variables, env files and secrets → `env` and `secrets`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zedops.compose import merge
+from zedops.compose.reading import Translation, is_true, items, only
+from zedops.compose.scalars import Plain, as_text, kind
+from zedops.compose.variables import decoded, read_env_file
+from zedops.secret_values import in_command, is_secret
+
+
+def environment(given: Translation, value: Any) -> None:
+    _environment(given, merge.as_pairs(value))
+
+
+def env_file(given: Translation, _: Any) -> None:
+    if "environment" not in given.tree:
+        _environment(given, {})
+
+
+def _environment(given: Translation, said: Mapping[str, Any]) -> None:
+    values = _env_files(given)
+    for name, each in said.items():
+        if isinstance(each, dict | list):
+            raise ValueError(f"{name} is {kind(each)}, and a text is asked for")
+        if merge.is_null(each):
+            values.pop(name, None)
+            if name in given.project.variables:
+                values[name] = given.project.variables[name]
+            continue
+        values[name] = as_text(each)
+        if isinstance(each, Plain) and each.written != values[name]:
+            given.note(
+                f"environment: {name} is written {each.written} without quotes; Compose gives"
+                f" the container {values[name]!r}, and so does this"
+            )
+    _sort_secrets(given, values)
+
+
+def _env_files(given: Translation) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in merge.as_list(given.tree.get("env_file")):
+        long = each if isinstance(each, dict) else {"path": each}
+        only("env_file", long, {"path", "required", "format"})
+        path = as_text(long.get("path", ""))
+        content = given.read(path)
+        if content is None:
+            if is_true(long.get("required", True)):
+                raise ValueError(f"{path} cannot be read")
+            given.note(f"env_file {path} is not there, and need not be")
+            continue
+        text = decoded(path, content)
+        try:
+            found |= _raw(text) if as_text(long.get("format", "")) == "raw" else \
+                read_env_file(text, given.project.variables)
+        except ValueError as error:
+            raise ValueError(f"env_file {path}: {error}") from error
+    return found
+
+
+def _sort_secrets(given: Translation, values: Mapping[str, str]) -> None:
+    env = {}
+    for name, value in sorted(values.items()):
+        if "\0" in value:
+            raise ValueError(f"{name} holds a NUL character, which no environment can")
+        if is_secret(name, value) and not given.keep_secrets:
+            given.secrets[name] = value
+            continue
+        if "${ports." in value or "${server." in value:
+            given.refuse(
+                f"environment: {name} holds ${{ports.…}} or ${{server.…}}, which a definition"
+                " fills in; it cannot be written as text"
+            )
+        env[name] = value
+    if env:
+        given.fields["env"] = env
+    if given.secrets:
+        given.fields["secrets"] = sorted(given.secrets)
+
+
+def look_for_passwords(given: Translation) -> None:
+    words = [*given.fields.get("entrypoint", ()), *given.fields.get("command", ())]
+    if not given.keep_secrets and (found := in_command(words)):
+        given.refuse(
+            f"command: {found} looks like a password, and would be in git for every reader;"
+            " let the program read it from a variable (or --secrets keep)"
+        )
+
+
+def secrets(given: Translation, value: Any) -> None:
+    """Refuse Compose's own secrets, which are files in /run/secrets."""
+    given.refuse(
+        f"secrets: {', '.join(_names(value))}: files that Compose makes in /run/secrets; write"
+        " `secrets:` and `secrets_as: files`, and set them with `zedops secret set`"
+    )
+
+
+def _names(value: Any) -> list[str]:
+    return [as_text(each.get("source", "?")) if isinstance(each, dict) else as_text(each)
+            for each in items(value)]
+
+
+def _raw(text: str) -> dict[str, str]:
+    lines = (line.partition("=") for line in text.splitlines() if line.strip()[:1] not in ("", "#"))
+    return {key.strip(): value for key, equals, value in lines if equals}
+
+
+

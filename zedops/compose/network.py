@@ -1,0 +1,113 @@
+"""A service's ports, networks and names → a definition's. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from zedops.compose import merge
+from zedops.compose.ports import Port, read_ports
+from zedops.compose.reading import Translation, is_true, items, only
+from zedops.compose.scalars import as_text
+
+LOOPBACK = "127.0.0.1"
+
+
+def ports(given: Translation, value: Any) -> None:
+    found: dict[str, Any] = {}
+    for port in read_ports(items(value)):
+        if not port.host:
+            given.note(
+                f"ports: Docker chose the host port for {port.container}/{port.protocol};"
+                " it is not published until you give it one"
+            )
+        found[_port_key(port, found)] = _port(port)
+    if found:
+        given.fields["ports"] = found
+
+
+def network_mode(given: Translation, value: Any) -> None:
+    mode = as_text(value)
+    if mode in ("host", "none"):
+        given.fields["network_mode"] = mode
+    elif mode not in ("bridge", "default"):
+        raise ValueError(f"{mode}: another container's network cannot be said in a definition")
+
+
+def networks(given: Translation, value: Any) -> None:
+    said = value if isinstance(value, dict) else {as_text(each): None for each in items(value)}
+    found: dict[str, Any] = {}
+    for name, raw in said.items():
+        own = {} if raw is None or merge.is_null(raw) else raw
+        only(f"networks.{name}", own, {
+            "aliases", "ipv4_address", "ipv6_address", "priority", "gw_priority",
+            "link_local_ips", "mac_address", "driver_opts", "interface_name",
+        })
+        parts: dict[str, Any] = {key: as_text(own[key]) for key in ("ipv4_address", "ipv6_address")
+                 if key in own}
+        if aliases := [as_text(each) for each in items(own.get("aliases"))]:
+            parts["aliases"] = aliases
+        if left := sorted(set(own) - {"aliases", "ipv4_address", "ipv6_address"}):
+            given.note(f"networks.{name}: {', '.join(left)} is not taken over")
+        found[_network(given, name)] = parts
+    if list(said) == ["default"] and not any(found.values()):
+        return
+    given.fields["networks"] = found if any(found.values()) else list(found)
+
+
+def _network(given: Translation, name: str) -> str:
+    told = given.project.networks.get(name)
+    told = {} if told is None or merge.is_null(told) else told
+    external = told.get("external")
+    if isinstance(external, dict):
+        return as_text(external.get("name", name))
+    named = as_text(told.get("name", ""))
+    full = named or (name if is_true(external) else f"{given.project.name}_{name}")
+    if not is_true(external):
+        given.note(
+            f"networks: {full} is Compose's own; where that is gone, make it once:"
+            f" `docker network create {_network_options(told)}{full}`"
+        )
+    return full
+
+
+def extra_hosts(given: Translation, value: Any) -> None:
+    if isinstance(value, list):
+        pairs = [re.split(r"[=:]", as_text(each), maxsplit=1) for each in value]
+        found = {each[0]: each[1] for each in pairs if len(each) == 2}
+    else:
+        found = {name: as_text(each) for name, each in value.items()}
+    given.fields["extra_hosts"] = {name: each.strip("[]") for name, each in found.items()}
+
+
+def _network_options(told: Mapping[str, Any]) -> str:
+    parts = []
+    if driver := as_text(told.get("driver", "")):
+        parts.append(f"--driver {driver} ")
+    if is_true(told.get("internal")):
+        parts.append("--internal ")
+    configs = items((told.get("ipam") or {}).get("config"))
+    subnets = [as_text(each.get("subnet", "")) for each in configs]
+    parts += [f"--subnet {each} " for each in subnets if each]
+    return "".join(parts)
+
+
+def _port_key(port: Port, taken: Mapping[str, Any]) -> str:
+    stem = f"{port.protocol}{port.host or port.container}"
+    numbered = (f"{stem}-{at}" for at in range(2, 70_000))
+    return next(each for each in (stem, *numbered) if each not in taken)
+
+
+def _port(port: Port) -> Any:
+    inside = f"{port.container}/{port.protocol}"
+    if not port.host:
+        return {"container": inside, "publish": "none"}
+    if not port.address:
+        return f"{port.host}:{inside}"
+    if port.address == LOOPBACK:
+        return {"container": inside, "host": port.host, "publish": "loopback"}
+    return {"container": inside, "host": port.host, "address": port.address}
+
+
+

@@ -1,0 +1,108 @@
+"""What a service runs, and when it starts and ends → a definition's fields. Pure."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from zedops.compose import accounts, merge
+from zedops.compose.reading import Translation, is_true, only, texts_or_none, words
+from zedops.compose.scalars import as_text
+from zedops.quantities import parse_duration
+
+#: The Engine's own, where a file says none (API: HealthConfig).
+HEALTH_TIMEOUT = "30s"
+
+
+def command(given: Translation, value: Any) -> None:
+    """Read a command; an empty one is the image's own."""
+    if found := words(value):
+        given.fields["command"] = found
+
+
+def entrypoint(given: Translation, value: Any) -> None:
+    """Read what replaces the image's own program."""
+    found = words(value)
+    if not found:
+        given.refuse("entrypoint: an empty one runs the command alone; write that program")
+    given.fields["entrypoint"] = found
+
+
+def pull_policy(given: Translation, value: Any) -> None:
+    said = as_text(value)
+    known = {"always": "always", "never": "never", "missing": "", "if_not_present": ""}
+    if said not in known:
+        given.note(f"pull_policy: {said} is not taken over: an image that is there is used")
+    elif known[said]:
+        given.fields["pull"] = known[said]
+
+
+def build(given: Translation, _: Any) -> None:
+    if given.tree.get("image"):
+        given.note(f"build is not taken over: {accounts.DIFFERS['build']}")
+
+
+def scale(given: Translation, value: Any) -> None:
+    count = int(as_text(value))
+    if count == 0:
+        given.fields["desired"] = "stopped"
+        given.note("replicas: 0: it is imported as stopped")
+    elif count > 1:
+        given.note(f"replicas: {count}: a definition is one container; copy it for more")
+
+
+def restart(given: Translation, value: Any) -> None:
+    said = as_text(value)
+    if said == "no" or said.startswith("on-failure"):
+        given.note(
+            f"restart: {said}: zedops starts a server again whenever it ends; write"
+            " `desired: stopped` for what is to run once, by hand"
+        )
+
+
+def stop_signal(given: Translation, value: Any) -> None:
+    said = as_text(value).upper()
+    name = signal.Signals(int(said)).name if said.isdigit() else f"SIG{said.removeprefix('SIG')}"
+    given.fields.setdefault("stop", {})["signal"] = name
+
+
+def stop_grace_period(given: Translation, value: Any) -> None:
+    seconds = parse_duration(as_text(value))
+    if seconds:
+        given.fields.setdefault("stop", {})["grace"] = f"{seconds:g}s"
+
+
+def healthcheck(given: Translation, value: Any) -> None:
+    only("healthcheck", value, {
+        "test", "interval", "timeout", "retries", "start_period", "start_interval", "disable",
+    })
+    test = value.get("test")
+    if is_true(value.get("disable")) or texts_or_none(test) == ["NONE"]:
+        given.fields["health"] = {"test": ["NONE"]}
+        return
+    if test is None:
+        given.note("healthcheck without a test is not taken over: the image's own check holds")
+        return
+    if "start_interval" in value:
+        given.note("healthcheck.start_interval is not taken over: interval holds from the start")
+    found: dict[str, Any] = {
+        "test": as_text(test) if not isinstance(test, list) else [as_text(e) for e in test]
+    }
+    for key in ("interval", "timeout", "start_period"):
+        if key in value and (seconds := parse_duration(as_text(value[key]))):
+            found[key] = f"{seconds:g}s"
+    found.setdefault("timeout", HEALTH_TIMEOUT)
+    if "retries" in value and (count := int(as_text(value["retries"]))):
+        found["retries"] = count
+    given.fields["health"] = found
+
+
+def labels(given: Translation, value: Any) -> None:
+    pairs = {key: as_text(each) for key, each in merge.as_pairs(value).items()}
+    if own := [key for key in pairs if key.startswith("zedops.")]:
+        given.note(f"labels: {', '.join(own)} is zedops' own, and left out")
+    if left := {key: each for key, each in pairs.items() if not key.startswith("zedops.")}:
+        given.fields["labels"] = left
+
+
+

@@ -1,0 +1,303 @@
+"""A compose file with all that it names → services with nothing left to look up. Pure.
+
+Overrides, `include`, `extends`, profiles, variables and relative paths are settled here, as
+`docker compose config` settles them. What is wrong with one service is its own problem: the others
+go on.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zedops.compose import merge, scalars
+from zedops.compose.scalars import Override, Plain, as_text, kind
+from zedops.compose.variables import Lookup, Read, decoded, fill_in, read_env_file
+
+#: What Compose reads beside a file of its usual names (Compose Specification, "Compose file").
+_OVERRIDES = {
+    f"{stem}.{end}": tuple(f"{stem}.override.{each}" for each in ("yml", "yaml"))
+    for stem in ("compose", "docker-compose") for end in ("yaml", "yml")
+}
+_SECTIONS = ("services", "volumes", "networks", "secrets", "configs")
+_KNOWN = {*_SECTIONS, "version", "name", "include", "models"}
+_MOST_FILES = 100
+
+
+@dataclass
+class Source:
+    """One service as its files say it, and what cannot be understood of it."""
+
+    name: str
+    tree: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    unset: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Project:
+    """All that a compose file comes to."""
+
+    name: str
+    directory: str
+    variables: Mapping[str, str]
+    services: dict[str, Source]
+    volumes: dict[str, Any]
+    networks: dict[str, Any]
+    notes: list[str]
+
+
+class Reader:
+    """Reads one project; `environment` is the shell's, which wins over `.env`."""
+
+    def __init__(self, read: Read, environment: Mapping[str, str]) -> None:
+        self._read, self._environment = read, environment
+        self._files = 0
+        self._notes: list[str] = []
+
+    def project(self, path: str) -> Project:
+        """Read the project of a compose file. ValueError where no service can be told."""
+        directory = posixpath.dirname(path)
+        variables = self._variables(directory)
+        paths = [path, *self._override_of(path)]
+        found = self._load(paths, directory, variables, ())
+        name = variables.get("COMPOSE_PROJECT_NAME") or found.get("name")
+        name = fit(fill_in(as_text(name), Lookup(variables)) if name else "")
+        services = found["services"]
+        if not services:
+            raise ValueError("has no services; name a compose file, or a container")
+        return Project(
+            name or fit(posixpath.basename(directory)), directory, variables, services,
+            found["volumes"], found["networks"], self._notes,
+        )
+
+    def _override_of(self, path: str) -> Iterator[str]:
+        directory, name = posixpath.split(path)
+        for each in _OVERRIDES.get(name, ()):
+            beside = posixpath.join(directory, each)
+            if self._read(beside) is not None:
+                self._notes.append(f"{each} is read, too, as Compose does")
+                yield beside
+
+    def _variables(self, directory: str, *files: str) -> dict[str, str]:
+        """Read `.env`, or the files named in its place; the shell's own come first."""
+        found: dict[str, str] = {}
+        for each in files or (".env",):
+            path = posixpath.join(directory, each)
+            content = self._read(path)
+            if content is None:
+                if files:
+                    raise ValueError(f"{path} cannot be read")
+                continue
+            try:
+                text = decoded(path, content)
+                found |= read_env_file(text, {**found, **self._environment})
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
+        return {**found, **self._environment}
+
+    def _load(
+        self, paths: list[str], directory: str, variables: Mapping[str, str],
+        within: tuple[str, ...],
+    ) -> dict[str, Any]:
+        """Read files, each laid over those before it; services come as `Source`."""
+        found: dict[str, Any] = {each: {} for each in _SECTIONS}
+        for path in paths:
+            tree = self._tree(path)
+            self._name_unknown(tree)
+            self._include(tree.get("include"), directory, variables, (*within, path), found)
+            if "name" in tree:
+                found["name"] = tree["name"]
+            for section in _SECTIONS[1:]:
+                said = _filled(_mapping(tree, section), Lookup(variables))
+                found[section] = merge.lay(said, found[section], "")
+            for name, raw in _mapping(tree, "services").items():
+                over = self._service(name, raw, path, directory, variables, ())
+                found["services"][name] = _over(over, found["services"].get(name))
+        return found
+
+    def _tree(self, path: str) -> dict[str, Any]:
+        self._files += 1
+        if self._files > _MOST_FILES:
+            raise ValueError(f"it reads more than {_MOST_FILES} files")
+        content = self._read(path)
+        if content is None:
+            raise ValueError(f"{path} cannot be read")
+        text = decoded(path, content)
+        try:
+            tree = scalars.load(text)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        if not isinstance(tree, dict):
+            raise ValueError(f"{path} is no compose file; name one, or a container")
+        return tree
+
+    def _name_unknown(self, tree: Mapping[str, Any]) -> None:
+        self._notes += [
+            f"{key}: is not read by zedops" for key in tree
+            if key not in _KNOWN and not key.startswith("x-")
+        ]
+
+    def _include(
+        self, said: Any, directory: str, variables: Mapping[str, str], within: tuple[str, ...],
+        found: dict[str, Any],
+    ) -> None:
+        """Read included files with their own directory and `.env` (Specification, "Include")."""
+        for each in merge.as_list(said):
+            long = each if isinstance(each, dict) else {"path": each}
+            texts = [fill_in(as_text(one), Lookup(variables))
+                     for one in merge.as_list(long.get("path"))]
+            paths = [posixpath.normpath(posixpath.join(directory, one)) for one in texts]
+            if not paths or set(paths) & set(within):
+                raise ValueError(f"include: {texts} includes itself, or names no file")
+            given = long.get("project_directory")
+            there = posixpath.join(directory, as_text(given)) if given else \
+                posixpath.dirname(paths[0])
+            files = [as_text(one) for one in merge.as_list(long.get("env_file"))]
+            own = {**self._variables(there, *files), **variables}
+            inside = self._load(paths, there, own, (*within, *paths))
+            for section in _SECTIONS:
+                for name, value in inside[section].items():
+                    if name in found[section] and section == "services":
+                        raise ValueError(f"include: the service {name!r} is defined twice")
+                    found[section][name] = value
+
+    def _service(
+        self, name: str, raw: Any, path: str, directory: str, variables: Mapping[str, str],
+        within: tuple[tuple[str, str], ...],
+    ) -> Source:
+        """Read one service of one file, with what it extends below it."""
+        made, lookup = Source(name), Lookup(variables)
+        try:
+            if not isinstance(raw, dict):
+                raise ValueError(f"is {kind(raw)}, and a mapping is asked for")
+            tree = _absolute(_filled(raw, lookup, made.problems), directory, variables)
+            base = tree.pop("extends", None)
+            made.tree = tree
+            if base is not None:
+                under = self._extended(base, path, directory, variables, (*within, (path, name)))
+                made = _over(made, under)
+        except ValueError as error:
+            made.problems.append(str(error))
+        made.unset |= lookup.unset
+        return made
+
+    def _extended(
+        self, said: Any, path: str, directory: str, variables: Mapping[str, str],
+        within: tuple[tuple[str, str], ...],
+    ) -> Source:
+        long = said if isinstance(said, dict) else {"service": said}
+        name = as_text(long.get("service", ""))
+        file = long.get("file")
+        place = posixpath.normpath(posixpath.join(directory, as_text(file))) if file else path
+        if (place, name) in within:
+            raise ValueError(f"extends: {name!r} extends itself")
+        raw = _mapping(self._tree(place), "services").get(name)
+        if raw is None:
+            raise ValueError(f"extends: {place} has no service {name!r}")
+        folder = posixpath.dirname(place) if file else directory
+        return self._service(name, raw, place, folder, variables, within)
+
+
+def _over(over: Source, under: Source | None) -> Source:
+    """Lay a service over the one that it extends, or that an earlier file says."""
+    if under is None:
+        over.tree = merge.cleaned(over.tree)
+        return over
+    tree = merge.lay(over.tree, under.tree, "")
+    return Source(over.name, tree, under.problems + over.problems, under.unset | over.unset)
+
+
+def _mapping(tree: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = tree.get(key)
+    if value is None or merge.is_null(value):
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(f"{key}: is {kind(value)}, and a mapping is asked for")
+    return value
+
+
+def _filled(value: Any, lookup: Lookup, problems: list[str] | None = None) -> Any:
+    """Fill variables into every text that is no key; `problems` takes those that cannot be."""
+    if isinstance(value, dict):
+        return {key: _filled(each, lookup, problems) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, lookup, problems) for each in value]
+    if isinstance(value, Override):
+        return Override(_filled(value.value, lookup, problems))
+    if not isinstance(value, str):
+        return value
+    try:
+        return fill_in(value, lookup)
+    except ValueError as error:
+        if problems is None:
+            raise
+        problems.append(str(error))
+        return value
+
+
+def _absolute(tree: dict[str, Any], directory: str, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Make the paths of a service absolute while it is known which file they are relative to."""
+    found = dict(tree)
+    if isinstance(volumes := tree.get("volumes"), list):
+        found["volumes"] = [_absolute_volume(each, directory, variables) for each in volumes]
+    if "env_file" in tree and not isinstance(tree["env_file"], Plain | Override | scalars.Reset):
+        found["env_file"] = [
+            {**each, "path": _joined(directory, as_text(each.get("path", "")), variables)}
+            if isinstance(each, dict) else _joined(directory, as_text(each), variables)
+            for each in merge.as_list(tree["env_file"])
+        ]
+    return found
+
+
+def _absolute_volume(volume: Any, directory: str, variables: Mapping[str, str]) -> Any:
+    if isinstance(volume, dict):
+        if as_text(volume.get("type", "")) == "bind" and "source" in volume:
+            source = _joined(directory, as_text(volume["source"]), variables)
+            return {**volume, "source": source}
+        return volume
+    if not isinstance(volume, str):
+        return volume
+    source, colon, rest = volume.partition(":")
+    if colon and source.startswith((".", "/", "~")):
+        return f"{_joined(directory, source, variables)}:{rest}"
+    return volume
+
+
+def _joined(directory: str, path: str, variables: Mapping[str, str]) -> str:
+    if path == "~" or path.startswith("~/"):
+        path = posixpath.join(variables.get("HOME", "/"), path[2:])
+    return posixpath.normpath(posixpath.join(directory, path))
+
+
+def fit(text: str) -> str:
+    """Make a project's name of a directory's (compose-go, `NormalizeProjectName`)."""
+    return re.sub(r"[^a-z0-9_-]", "", text.lower()).lstrip("_-")
+
+
+def chosen(project: Project, services: tuple[str, ...], profiles: tuple[str, ...]) -> list[Source]:
+    """Choose services by name; else those without a profile, or with one that is asked for."""
+    if unknown := set(services) - set(project.services):
+        names = ", ".join(project.services)
+        raise ValueError(f"no service {', '.join(sorted(unknown))}; there are {names}")
+    found = []
+    for name, each in project.services.items():
+        own = {as_text(one) for one in merge.as_list(each.tree.get("profiles"))}
+        if services:
+            if name in services:
+                found.append(each)
+        elif not own or own & {*profiles, *_asked(project.variables)} or "*" in profiles:
+            found.append(each)
+        else:
+            project.notes.append(
+                f"{name}: left out, as `docker compose up` leaves it out: it is of profile"
+                f" {', '.join(sorted(own))} (--profile, or --service {name})"
+            )
+    return found
+
+
+def _asked(variables: Mapping[str, str]) -> list[str]:
+    return [each for each in variables.get("COMPOSE_PROFILES", "").split(",") if each]

@@ -1,0 +1,94 @@
+"""Pieces that every reader of a compose file's keys needs: kinds, numbers, sizes. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zedops.compose import merge
+from zedops.compose.project import Project
+from zedops.compose.scalars import Plain, as_text, kind
+from zedops.compose.variables import Read
+from zedops.quantities import parse_size
+
+#: Says whether a path of the host is no directory; None: it cannot be seen from here.
+IsFile = Callable[[str], bool | None]
+
+
+@dataclass
+class Translation:
+    """One service on its way: what it says, and what it comes to."""
+
+    name: str
+    containers: tuple[str, ...]  #: names that its container may have
+    tree: Mapping[str, Any]
+    project: Project
+    read: Read
+    is_file: IsFile
+    unset: set[str]
+    keep_secrets: bool = False
+    fields: dict[str, Any] = field(default_factory=dict)  #: of a definition
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    notes: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Say what will differ."""
+        self.notes.append(text)
+
+    def refuse(self, text: str) -> None:
+        """Say why this service cannot be imported."""
+        if text not in self.refused:
+            self.refused.append(text)
+
+
+Method = Callable[[Translation, Any], None]
+
+
+def only(place: str, value: Any, known: set[str]) -> None:
+    """See that a mapping says nothing that is not accounted for."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{place}: is {kind(value)}, and a mapping is asked for")
+    if unknown := [each for each in value if each not in known and not each.startswith("x-")]:
+        raise ValueError(f"{place}.{unknown[0]} is not understood")
+
+
+def items(value: Any) -> list[Any]:
+    """Read a list; nothing is an empty one."""
+    if value is None or merge.is_null(value):
+        return []
+    if not isinstance(value, list):
+        raise ValueError(f"is {kind(value)}, and a list is asked for")
+    return value
+
+
+def texts_or_none(value: Any) -> list[str]:
+    """Read a list of texts; anything else is an empty one."""
+    return [as_text(each) for each in value] if isinstance(value, list) else []
+
+
+def words(value: Any) -> list[str]:
+    """Read a text as a shell splits it, or a list."""
+    return shlex.split(value) if isinstance(value, str) else [as_text(e) for e in items(value)]
+
+
+def is_true(value: Any) -> bool:
+    """Read a boolean, as Compose casts one (true, yes, y, on, 1 in any case)."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, Plain) and isinstance(value.value, bool):
+        return value.value
+    said = as_text(value).lower()
+    if said in ("true", "yes", "y", "on", "1"):
+        return True
+    if said in ("false", "no", "n", "off", "0", ""):
+        return False
+    raise ValueError(f"{said!r} is neither true nor false")
+
+
+def size_bytes(value: Any) -> int:
+    """Read a size in bytes; a bare number is bytes, too."""
+    said = as_text(value)
+    return int(said) if said.isdigit() else parse_size(said)

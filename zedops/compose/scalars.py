@@ -1,0 +1,195 @@
+"""A compose file's YAML → plain values, with scalars typed as Compose types them. Pure.
+
+Compose reads YAML with go-yaml v3: `TRUE` is a boolean, `1.20` the number 1.2, `022` the number 18,
+`yes`, `22:22` and a date are text. A value keeps its written form, so that an importer can say
+where the two differ. Two tags are Compose's own: `!reset` and `!override` (Compose Specification,
+"Merge").
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+#: More values than this are no compose file; aliases make billions out of a few lines.
+MOST_VALUES = 100_000
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A scalar without quotes that is no text: null, a boolean or a number."""
+
+    written: str
+    value: bool | int | float | None
+
+
+@dataclass(frozen=True)
+class Reset:
+    """`!reset`: what other files say here does not count."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """`!override`: this replaces what other files say, instead of being merged into it."""
+
+    value: Any
+
+
+class Loader(yaml.SafeLoader):
+    """Reads mappings, lists, text and `Plain`; refuses a key that is written twice."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
+        "<": [("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"))]
+    }
+
+
+def _scalar(_: Loader, node: yaml.ScalarNode) -> Any:
+    text = str(node.value)
+    return text if node.style is not None else typed(text)
+
+
+def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.MarkedYAMLError(problem=f"line {line}: {key.value!r} is there twice")
+            seen.add(key.value)
+    loader.flatten_mapping(node)
+    found: dict[str, Any] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            line = key.start_mark.line + 1
+            raise yaml.MarkedYAMLError(problem=f"line {line}: a key is no text")
+        found[str(key.value)] = loader.construct_object(value, deep=True)
+    return found
+
+
+def _sequence(loader: Loader, node: yaml.SequenceNode) -> list[Any]:
+    return [loader.construct_object(each, deep=True) for each in node.value]
+
+
+def _tagged(loader: Loader, node: yaml.Node) -> Any:
+    match node.tag:
+        case "!reset":
+            return Reset()
+        case "!override":
+            return Override(_plain_value(loader, node))
+        case tag:
+            line = node.start_mark.line + 1
+            raise yaml.MarkedYAMLError(problem=f"line {line}: the tag {tag} is not Compose's")
+
+
+def _plain_value(loader: Loader, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(loader, node)
+    if isinstance(node, yaml.SequenceNode):
+        return _sequence(loader, node)
+    return _scalar(loader, node) if isinstance(node, yaml.ScalarNode) else None
+
+
+_TAG = "tag:yaml.org,2002:"
+Loader.add_constructor(f"{_TAG}str", _scalar)
+Loader.add_constructor(f"{_TAG}map", _mapping)
+Loader.add_constructor(f"{_TAG}seq", _sequence)
+Loader.add_constructor(None, _tagged)
+
+
+def load(text: str) -> Any:
+    """Read one YAML document. ValueError where it is none, or makes too much of a few lines."""
+    try:
+        tree = yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader
+        _count(tree, [0])
+    except (yaml.YAMLError, RecursionError) as error:
+        fact = " ".join(str(error).split()) or "it is nested too deeply"
+        raise ValueError(f"not valid YAML: {fact}") from error
+    return tree
+
+
+def _count(value: Any, total: list[int]) -> None:
+    total[0] += 1
+    if total[0] > MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES} values")
+    inside = value.value if isinstance(value, Override) else value
+    parts = inside.values() if isinstance(inside, dict) else inside
+    for each in parts if isinstance(inside, dict | list) else ():
+        _count(each, total)
+
+
+_NULLS = {"", "~", "null", "Null", "NULL"}
+_BOOLEANS = {"true": True, "True": True, "TRUE": True,
+             "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+
+def typed(text: str) -> Plain | str:
+    """Type a scalar without quotes as go-yaml v3 does (resolve.go)."""
+    if text in _NULLS:
+        return Plain(text, None)
+    if text in _BOOLEANS:
+        return Plain(text, _BOOLEANS[text])
+    if _INTEGER.fullmatch(text):
+        return _integer(text)
+    if _FLOAT.fullmatch(text):
+        return Plain(text, float(text))
+    if _SPECIAL.fullmatch(text):
+        return Plain(text, float(text.replace(".", "", 1).lower()))
+    return text
+
+
+def _integer(text: str) -> Plain | str:
+    digits = text.replace("_", "").lstrip("+-").lower()
+    sign = -1 if text.startswith("-") else 1
+    try:
+        if digits.startswith(("0b", "0o", "0x")):
+            return Plain(text, sign * int(digits, 0))
+        if len(digits) > 1 and digits.startswith("0"):
+            return Plain(text, sign * int(digits, 8))
+        number = int(digits)
+    except ValueError:  # 089 is no octal number, and a float to go-yaml
+        return Plain(text, float(digits)) if digits.isdigit() else text
+    return Plain(text, sign * number if number < 1 << 63 else float(digits))
+
+
+def as_text(value: Any) -> str:
+    """Write a scalar as Compose writes it where text is asked for (Go's `%v`)."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, Plain):
+        raise ValueError(f"is {kind(value)}, and a text is asked for")
+    match value.value:
+        case None:
+            return ""
+        case bool():
+            return str(value.value).lower()
+        case int():
+            return str(value.value)
+        case float():
+            return _float(value.value)
+
+
+def _float(value: float) -> str:
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if math.isnan(value):
+        return "NaN"
+    if value == int(value) and abs(value) < 1e21:
+        return str(int(value))
+    text = repr(value)
+    mantissa, e, exponent = text.partition("e")
+    if e and -4 <= int(exponent) < 21:
+        return f"{value:f}".rstrip("0")
+    return f"{mantissa}e{int(exponent):+03d}" if e else text
+
+
+def kind(value: Any) -> str:
+    """Name a value's kind, for messages."""
+    kinds = {dict: "a mapping", list: "a list", str: "a text", Plain: "a plain value"}
+    return kinds.get(type(value), "nothing that Compose knows")

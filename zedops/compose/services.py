@@ -1,0 +1,98 @@
+"""One service of a compose file → the fields of a definition, with an account of every key. Pure.
+
+Nothing is dropped in silence: a key is translated, harmless, named with what will differ, or it
+makes the service refused (`accounts`). Values that look like secrets are kept apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zedops.compose import accounts, environment, merge, network, program, rights, storage
+from zedops.compose.project import Project, Source
+from zedops.compose.reading import IsFile, Method, Translation, is_true
+from zedops.compose.scalars import as_text
+from zedops.compose.variables import Read
+
+
+def _text(name: str) -> Method:
+    def method(given: Translation, value: Any) -> None:
+        given.fields[name] = as_text(value)
+
+    return method
+
+
+def _texts(name: str) -> Method:
+    def method(given: Translation, value: Any) -> None:
+        if found := [as_text(each) for each in merge.as_list(value)]:
+            given.fields[name] = found
+
+    return method
+
+
+def _flag(name: str) -> Method:
+    def method(given: Translation, value: Any) -> None:
+        if is_true(value) or name == "init":  # only `init` is on by itself
+            given.fields[name] = is_true(value)
+
+    return method
+
+
+#: What reads each key, in the order in which a definition says them.
+METHODS: dict[str, Method] = {
+    "image": _text("image"), "platform": _text("platform"),
+    "pull_policy": program.pull_policy, "build": program.build,
+    "entrypoint": program.entrypoint, "command": program.command,
+    "working_dir": _text("working_dir"), "user": _text("user"), "hostname": _text("hostname"),
+    **{name: _flag(name) for name in ("tty", "stdin_open", "init", "read_only")},
+    "ports": network.ports, "network_mode": network.network_mode, "networks": network.networks,
+    "extra_hosts": network.extra_hosts, "dns": _texts("dns"), "dns_search": _texts("dns_search"),
+    "environment": environment.environment, "env_file": environment.env_file,
+    "secrets": environment.secrets,
+    "volumes": storage.volumes, "tmpfs": storage.tmpfs,
+    "deploy": rights.deploy, "mem_limit": rights.mem_limit, "cpus": rights.cpus,
+    "pids_limit": rights.pids_limit, "shm_size": rights.shm_size, "cap_add": rights.cap_add,
+    "cap_drop": rights.cap_drop, "security_opt": _texts("security_opt"),
+    "group_add": _texts("group_add"), "sysctls": rights.sysctls, "ulimits": rights.ulimits,
+    "devices": rights.devices, "gpus": rights.gpus, "logging": rights.logging,
+    "scale": program.scale, "restart": program.restart, "stop_signal": program.stop_signal,
+    "stop_grace_period": program.stop_grace_period, "healthcheck": program.healthcheck,
+    "labels": program.labels,
+}
+
+
+def translate(
+    source: Source, project: Project, read: Read, is_file: IsFile, *, keep_secrets: bool = False
+) -> Translation:
+    """Put one service into the terms of a definition. `keep_secrets`: they are variables, too."""
+    named = source.tree.get("container_name")
+    default = (f"{project.name}-{source.name}-1", f"{project.name}_{source.name}_1")
+    given = Translation(
+        source.name, (as_text(named),) if named else default, source.tree, project, read, is_file,
+        source.unset, keep_secrets,
+    )
+    given.refused += source.problems
+    for name in sorted(source.unset):
+        given.note(f"the variable {name} is set nowhere: Compose takes an empty text")
+    if not given.tree.get("image"):
+        given.refuse("has no image; build one, name it, and push it where the host can pull")
+    for key in dict.fromkeys([*METHODS, *given.tree]):
+        if key in given.tree and not merge.is_null(given.tree[key]):
+            _read_key(given, key, given.tree[key])
+    environment.look_for_passwords(given)
+    return given
+
+
+def _read_key(given: Translation, key: str, value: Any) -> None:
+    try:
+        if key in METHODS:
+            METHODS[key](given, value)
+        elif key in accounts.DIFFERS:
+            given.note(f"{key} is not taken over: {accounts.DIFFERS[key]}")
+        elif key in accounts.REFUSED:
+            given.refuse(f"{key}: {accounts.REFUSED[key]} cannot be said in a definition")
+        elif key not in accounts.HARMLESS and not key.startswith("x-"):
+            given.refuse(f"{key} is not known to Compose, nor to zedops")
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        said = str(error)
+        given.refuse(said if said.startswith(key) else f"{key}: {said}")

@@ -1,0 +1,101 @@
+"""A service's volumes and tmpfs → `volumes` and `tmpfs`. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from zedops.compose import accounts, merge
+from zedops.compose.ports import Mount, read_mounts
+from zedops.compose.reading import Translation, is_true, items, only
+from zedops.compose.scalars import as_text
+
+
+def volumes(given: Translation, value: Any) -> None:
+    found: dict[str, Any] = {}
+    try:
+        mounts = list(read_mounts(items(value), is_true))
+    except ValueError as error:
+        unset = ", ".join(sorted(given.unset))
+        raise ValueError(f"{error}{f' ({unset}: set nowhere)' if unset else ''}") from error
+    for mount in mounts:
+        if mount.kind == "tmpfs":
+            given.fields.setdefault("tmpfs", {})[mount.target] = mount.options
+            continue
+        found[_volume_key(mount.target, found)] = _volume(given, mount)
+    if found:
+        given.fields["volumes"] = found
+
+
+def _volume(given: Translation, mount: Mount) -> dict[str, Any]:
+    parts: dict[str, Any] = {"path": mount.target}
+    if not mount.source:
+        given.note(
+            f"volumes: {mount.target} was in a nameless volume, which zedops does not take"
+            " over; it begins empty, in a place of its own"
+        )
+        return parts
+    parts["source"] = mount.source if mount.kind == "bind" else _named(given, mount.source)
+    if _holds_a_file(given, mount):
+        parts["kind"] = "file"
+    elif mount.read_only:
+        parts["kind"] = "cache"
+    for key in ("read_only", "subpath", "propagation"):
+        if said := getattr(mount, key):
+            parts[key] = said
+    return parts
+
+
+def _holds_a_file(given: Translation, mount: Mount) -> bool:
+    if mount.kind != "bind":
+        return False
+    seen = given.is_file(mount.source)
+    if seen is not None:
+        return seen
+    known = mount.source.startswith(accounts.FILE_PLACES)
+    return known or PurePosixPath(mount.target).name.lower().endswith(accounts.FILE_ENDS)
+
+
+def _named(given: Translation, name: str) -> str:
+    """Find a named volume's full name, or the directory that its driver binds."""
+    if name not in given.project.volumes:
+        raise ValueError(f"{name!r} is not among the file's volumes; add it there")
+    told = given.project.volumes[name]
+    told = {} if told is None or merge.is_null(told) else told
+    only(f"volumes.{name}", told, {"name", "external", "driver", "driver_opts", "labels"})
+    external = told.get("external")
+    if isinstance(external, dict):
+        return as_text(external.get("name", name))
+    own = as_text(told.get("name", ""))
+    full = own or (name if is_true(external) else f"{given.project.name}_{name}")
+    options = {key: as_text(each) for key, each in (told.get("driver_opts") or {}).items()}
+    driver = as_text(told.get("driver", "")) or "local"
+    if driver == "local" and options.get("o") == "bind" and options.get("device"):
+        return options["device"]
+    if options or driver != "local":
+        flags = "".join(f" --opt {key}={shlex.quote(each)}" for key, each in options.items())
+        given.note(
+            f"volumes: {full} has a driver or options of its own; where it is not there yet,"
+            f" make it once: `docker volume create --driver {driver}{flags} {full}`"
+        )
+    return full
+
+
+def tmpfs(given: Translation, value: Any) -> None:
+    found = given.fields.setdefault("tmpfs", {})
+    for each in merge.as_list(value):
+        path, _, options = as_text(each).partition(":")
+        found[path] = options
+
+
+def _volume_key(target: str, taken: Mapping[str, Any]) -> str:
+    stem = re.sub(r"[^a-z0-9_-]+", "-", PurePosixPath(target).name.lower()).strip("-_")
+    stem = stem[:55] or "volume"
+    numbered = (f"{stem}{at}" for at in range(2, 70_000))
+    return next(each for each in (stem, *numbered) if each not in taken)
+
+
+

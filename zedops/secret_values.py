@@ -1,0 +1,66 @@
+"""Which variables and words of a command hold secrets: names first, then values. Pure.
+
+Errs on the side of yes, but for values that can be none: switches, numbers, the empty text, and
+what only says where the secret is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_NAME = re.compile(
+    r"PASS(WORD|WD|PHRASE)?($|_)|PASSWORD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|AUTH_?KEY"
+    r"|ACCESS_?KEY|_KEY$|^KEY$|PW$|PWD$|(^|_)PW_|CLAIM|WEBHOOK_URL|_PIN$",
+    re.IGNORECASE,
+)
+#: Names of switches and of places: what they hold is no secret, whatever else they say.
+_NO_NAME = re.compile(
+    r"_FILE$|_PATH$|_DIR$|^ALLOW_|_ALLOW_|ALLOW_EMPTY|_HINT$|_LIFETIME$|_LENGTH$|_TTL$|_EXPIR"
+    r"|_ENABLED$|^ENABLE_|_REQUIRED$|^PWD$|^OLDPWD$",
+    re.IGNORECASE,
+)
+_NO_VALUE = re.compile(r"|true|false|yes|no|on|off|none|null|\d+|\d+\.\d+", re.IGNORECASE)
+#: Only says where the secret is.
+_REFERS = re.compile(r"\$\{[^}]*\}|/run/secrets/\S*|file:\S*")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?P<password>[^/\s@]+)@", re.IGNORECASE)
+_OPTION = re.compile(
+    r"(?:-{1,2}|\+)(?:[\w-]*(?:pass(?:word|wd|phrase)?|secret|token|auth-?key|api-?key)"
+    r"|requirepass|masterauth)",
+    re.IGNORECASE,
+)
+_ASSIGNED = re.compile(rf"({_OPTION.pattern})[=:](?P<value>.+)", re.IGNORECASE)
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Say whether a variable probably holds a secret."""
+    if holds_password(value):
+        return True
+    if _NO_VALUE.fullmatch(value) or _REFERS.fullmatch(value) or _NO_NAME.search(name):
+        return False
+    return _NAME.search(name) is not None
+
+
+def holds_password(value: str) -> bool:
+    """Say whether a value is a URL with a password in it."""
+    return any(not _REFERS.fullmatch(each["password"]) for each in _URL.finditer(value))
+
+
+def in_command(words: Sequence[str]) -> str | None:
+    """Find an option of a command that is given a password; returns the option alone."""
+    for at, word in enumerate(words):
+        following = words[at + 1] if at + 1 < len(words) else ""
+        if _OPTION.fullmatch(word) and _is_given(following):
+            return word
+        if (match := _ASSIGNED.fullmatch(word)) and _is_given(match["value"]):
+            return match[1]
+        if holds_password(word):
+            return "a URL"
+        if " " in word and (found := in_command(word.split())):
+            return found
+    return None
+
+
+def _is_given(value: str) -> bool:
+    plain = value.strip("'\"")
+    return bool(plain) and not plain.startswith(("-", "$")) and not _NO_VALUE.fullmatch(plain)
