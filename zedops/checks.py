@@ -128,7 +128,8 @@ def _network_problems(fleet: Fleet, document: Document) -> list[Problem]:
     Docker Engine API, `HostConfig.NetworkMode`.
     """
     definition = fleet.resolve(document)[0]
-    networks = definition.networks if definition else ()
+    mode = definition.network_mode if definition else None
+    networks = (definition.network_names if definition else ()) or ((mode,) if mode else ())
     alone = [each for each in networks if each in _ALONE or each.startswith("container:")]
     if not alone:
         return []

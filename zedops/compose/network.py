@@ -31,6 +31,8 @@ def network_mode(given: Translation, value: Any) -> None:
     mode = as_text(value)
     if mode in ("host", "none"):
         given.fields["network_mode"] = mode
+        if given.fields.pop("ports", None):
+            given.note(f"ports: the network {mode!r} publishes none, and Compose ignores them")
     elif mode not in ("bridge", "default"):
         raise ValueError(f"{mode}: another container's network cannot be said in a definition")
 
