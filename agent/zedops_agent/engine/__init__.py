@@ -388,7 +388,13 @@ class Engine:
         if ceilings.nano_cpus:
             data["NanoCpus"] = ceilings.nano_cpus
         api: Any = self._api  # its own building blocks, which the stubs leave out
-        api._raise_for_status(api._post_json(api._url("/containers/{0}/update", container), data))
+        try:
+            done = api._post_json(api._url("/containers/{0}/update", container), data)
+            api._raise_for_status(done)
+        except docker.errors.APIError as error:
+            if "not running" not in str(error.explanation):
+                raise
+            raise LookOutdated("the container ended meanwhile") from error
 
     @translated
     def unpause(self, container: str) -> None:
