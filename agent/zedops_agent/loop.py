@@ -332,6 +332,8 @@ class Agent:
                 if time.monotonic() >= next_resync:
                     next_resync = time.monotonic() + RESYNC_S
                     self._resync()
+            except EngineUnreachable as error:
+                self._say_gone(str(error))
             except Exception:
                 log.exception("looking at the data failed; trying again")
             rest_s = (time.thread_time() - begun) / DATA_LOOK_SHARE

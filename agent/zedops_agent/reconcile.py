@@ -60,6 +60,8 @@ _ROUNDS_PAUSE_S = 5.0
 _WAITS_LOOK_S = 0.5
 #: A disk that takes nothing is tried again after this.
 _NOT_KEPT_PAUSE_S = 10.0
+#: Of a failure's text so much is told, for what follows it to be seen.
+_TEXT_MAX = 750
 #: In these steps people are told when something is tried again.
 _SOON = (timedelta(minutes=1), timedelta(seconds=RETRY_MAX_S), timedelta.max)
 #: Steps after which a failed attempt has cost the previous container its run.
@@ -351,7 +353,7 @@ def _failure(memory: Memory, shown: Container | None, *, is_current: bool) -> st
     failure = memory.failure
     if failure is None:
         return None
-    text = failure.text
+    text = failure.text if len(failure.text) <= _TEXT_MAX else f"{failure.text[:_TEXT_MAX]}…"
     if shown is not None and shown.running and not is_current:
         text += "; the previous container runs on"
     rests = failure.goal is Goal.STOPPED and shown is not None and not shown.running
