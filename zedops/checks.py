@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from zedops import sources, stop_signals
+from zedops import shared_sources, stop_signals
 from zedops.document import Document, stem
 from zedops.errors import Problem
 from zedops.fleet import (
@@ -59,7 +59,7 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
     problems += _name_problems(fleet, paths)
     problems += _port_problems(fleet, living)
-    problems += sources.problems(fleet, living)
+    problems += shared_sources.problems(fleet, living)
     return sorted(set(problems))
 
 

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from zedops.errors import ZedopsError
 from zedops.fields import COMMIT, CONTAINER, IMAGE_SEEN
 from zedops.model import State, Status
+from zedops.remarks import LEFT_SO, NOT_AGAIN, NOT_APPLIED, PURGE_WAITS, UNHEALTHY, UNSEEN
 from zedops.settings import Settings
 from zedops.state_block import brief, format_time
 from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
@@ -45,12 +46,6 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 #: Nothing more happens by itself in these.
 SETTLED = frozenset({_S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED, _S.DELETED})
-
-
-#: How messages begin, and end, that hold only as long as their cause.
-PURGE_WAITS, UNSEEN = "the purge waits", "cannot look at"
-NOT_APPLIED, UNHEALTHY = "the new definition is not applied: ", "unhealthy: "
-NOT_AGAIN, LEFT_SO = "it runs on, and is not started again: ", "left so by `drift: report`"
 
 
 class IllegalMove(ZedopsError):

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from zedops.fleet import Fleet
-from zedops.lifecycle import UNHEALTHY, due, purges_data
+from zedops.lifecycle import due, purges_data
 from zedops.model import Status
 from zedops.quantities import format_duration
+from zedops.remarks import UNHEALTHY
 from zedops.settings import Event
 from zedops.trailers import read_reasons, read_trailers
 

@@ -17,8 +17,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zedops.container_options import PullPolicy
-from zedops.lifecycle import LEFT_SO
 from zedops.model import Drift
+from zedops.remarks import LEFT_SO
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.guard import Ban, ban, began_over_nothing
 from zedops_agent.memory import (

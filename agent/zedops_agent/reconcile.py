@@ -19,7 +19,7 @@ from zedops.errors import (
     RootGone,
     ZedopsError,
 )
-from zedops.lifecycle import UNHEALTHY
+from zedops.remarks import UNHEALTHY
 from zedops.state_block import brief
 from zedops.wire import (
     Activity,

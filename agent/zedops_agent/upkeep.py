@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zedops.change import asks_restart
-from zedops.lifecycle import LEFT_SO, NOT_AGAIN
 from zedops.model import Drift
+from zedops.remarks import LEFT_SO, NOT_AGAIN
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.container import RESTARTED_BY_AGENT, ceilings, own_networks, restart_policy
 from zedops_agent.memory import PROVEN_S, STABLE_S, Memory, began, process, ran_s

@@ -12,8 +12,9 @@ from zedops.clone import Clone
 from zedops.document import Document
 from zedops.errors import HostUnavailable, Interrupted, ZedopsError
 from zedops.fleet import Fleet, Kind, kind_of
-from zedops.lifecycle import NOT_APPLIED, SETTLED
+from zedops.lifecycle import SETTLED
 from zedops.model import Desired, Drift, State, Status
+from zedops.remarks import NOT_APPLIED
 from zedops.settings import Settings
 from zedops.state_block import GOES_ON
 
