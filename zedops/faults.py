@@ -1,13 +1,13 @@
-"""Points between two effects, where tests end the process or make it fail: nothing may need luck.
+"""Fault points: places between two effects where a test kills the process or makes a call fail.
 
-A point comes after an effect and before the next one, and does nothing unless the environment names
-it: `ZEDOPS_FAULT=hub.written` ends the process there with SIGKILL, as a power cut would;
-`hub.written:fail-once` raises there what such an effect raises when it goes wrong, the first time,
-and `hub.written:fail` each time. The effect has happened then, and whoever asked for it does not
-know: of two ways to fail the worse one. `step.Start@rosewood` means the work on one server only.
+A point comes after one effect and before the next. It does nothing unless the environment names it.
+`ZEDOPS_FAULT=hub.written` ends the process there with SIGKILL, as a power cut would.
+`hub.written:fail-once` raises the error of such an effect once, `hub.written:fail` each time. By
+then the effect has happened and its caller does not know: the worse of two ways to fail.
+`step.Start@rosewood` limits a point to the work on one server.
 
-Several are parted by commas. A value that begins with `/` names a file with one of them a line,
-which is read anew at each point; each point that is met is added to the file beside it (`.met`).
+Commas separate several points. A value that begins with `/` names a file with one point a line. The
+process reads this file at each point, and adds each point that it passes to `FILE.met`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KILL, ONCE, ALWAYS = "kill", "fail-once", "fail"
 
 
 class Effect(Enum):
-    """What has just happened at a point; says what is raised there."""
+    """The kind of effect before a point; it selects the error that the point raises."""
 
     GIT = "git"
     DISK = "disk"
@@ -36,66 +36,66 @@ class Effect(Enum):
     BUS = "bus"
 
 
-#: What a push and its way to the hosts pass.
+#: Points on the way of a push to the hosts.
 POINTS = {
-    "gate.checked": Effect.GIT,  # a push was found good, nothing has moved
+    "gate.checked": Effect.GIT,  # a push passed every check, no ref has moved
     "gate.written": Effect.GIT,  # a merge is in the object store, main has not moved
-    "gate.moved": Effect.GIT,  # main has moved, nobody was told
-    "door.answered": Effect.BUS,  # a hook has its answer, git has not acted on it
+    "gate.moved": Effect.GIT,  # main has moved, the hook has no answer
+    "door.answered": Effect.BUS,  # the hook has its answer, git has not acted on it
     "git.imported": Effect.GIT,  # a commit is in the object store, under a ref of its own
     "hub.written": Effect.GIT,  # a state commit is in the object store, main has not moved
     "hub.moved": Effect.GIT,  # main and seen have moved, no host was told
-    "hub.seen": Effect.GIT,  # what needed no commit is written down as taken in
+    "hub.seen": Effect.GIT,  # `seen` has moved to a commit that needed no state commit
     "manager.published": Effect.BUS,  # a host has its document
     "manager.told": Effect.BUS,  # a report is in the manager's memory, not in git
-    "contact.synced": Effect.BUS,  # a host has asked for its document and not taken it yet
-    "contact.reported": Effect.BUS,  # a report was sent, the host has not struck it off
-    "store.desired": Effect.DISK,  # a new document is on the host's disk, nothing was done
-    "store.memory": Effect.DISK,  # what was seen is on the host's disk
+    "contact.synced": Effect.BUS,  # the host has its document and has not stored it
+    "contact.reported": Effect.BUS,  # a report was sent, the host still keeps it as unsent
+    "store.desired": Effect.DISK,  # a new document is on the host's disk, no step was done
+    "store.memory": Effect.DISK,  # the agent's memory is on the host's disk
 }
 #: Points that only a start passes.
 START_POINTS = {
-    "hub.epoch": Effect.GIT,  # another manager's time is over, this one's has not begun
+    "hub.epoch": Effect.GIT,  # the old manager's epoch is over, the new one's has not begun
 }
-#: A hook has the manager's answer, git does not. In whoever pushes; killed only.
+#: A hook has the manager's answer, git does not. In the hook's own process; killed only.
 HOOK_POINTS = ("hook.pre-receive", "hook.proc-receive", "hook.post-receive")
 #: A host that cannot reach its manager.
 AWAY_POINTS = {
-    "store.unsent": Effect.DISK,  # reports are kept until the manager is back
+    "store.unsent": Effect.DISK,  # the host keeps its reports until the manager is back
 }
 #: Points within a step that has more than one effect.
 WITHIN = {
-    "data.made": Effect.DISK,  # a server's directory is there, and says nothing of whose it is
+    "data.made": Effect.DISK,  # a server's directory exists and has no marker
     "data.marked": Effect.DISK,  # a marker is written
-    "create.made": Effect.ENGINE,  # the container is there, not in its networks
-    "join.left": Effect.ENGINE,  # the container is out of a network that it is to be in again
-    "start.handed": Effect.ENGINE,  # its secrets are in memory, it does not run
-    "stop.signalled": Effect.ENGINE,  # it was told to end and has not
-    "name.cleared": Effect.ENGINE,  # whoever had the name has another one
-    "remove.removed": Effect.ENGINE,  # the container is gone, its secrets are in memory still
-    "giveup.stopped": Effect.ENGINE,  # what keeps crashing is stopped, nobody knows why
-    "restart.stopped": Effect.ENGINE,  # a restart has stopped the container and not started it
+    "create.made": Effect.ENGINE,  # the container exists, outside its networks
+    "join.left": Effect.ENGINE,  # the container has left a network that it must join again
+    "start.handed": Effect.ENGINE,  # its secrets are in memory, the container does not run
+    "stop.signalled": Effect.ENGINE,  # the container has its signal and has not ended
+    "name.cleared": Effect.ENGINE,  # the container that had the name has another one
+    "remove.removed": Effect.ENGINE,  # the container is gone, its secrets are still in memory
+    "giveup.stopped": Effect.ENGINE,  # a crashing container is stopped, no report says why
+    "restart.stopped": Effect.ENGINE,  # a restart has stopped the container and not yet started it
     "adopt.marked": Effect.ENGINE,  # the data of an adopted container carries the marker
-    "adopt.kept": Effect.ENGINE,  # its secrets are kept on the host
+    "adopt.kept": Effect.ENGINE,  # the host keeps the secrets of an adopted container
     "purge.begun": Effect.DISK,  # one volume is gone
-    "purge.emptied": Effect.DISK,  # all are gone, the marker is there
+    "purge.emptied": Effect.DISK,  # all volumes are gone, the marker is there
     "purge.unmarked": Effect.DISK,  # the marker is gone, the empty directory is there
 }
-#: Points between a hub and its upstream; a fleet without one never comes by.
+#: Points between a hub and its upstream; a fleet without an upstream never passes them.
 UPSTREAM_POINTS = {
     "intake.written": Effect.GIT,  # a merge is in the object store, main has not moved
-    "intake.moved": Effect.GIT,  # main has moved, the hosts know nothing
-    "mirror.looked": Effect.GIT,  # the upstream is known and taken in, nothing was pushed
-    "mirror.pushed": Effect.GIT,  # the upstream has main, the hub does not know that
+    "intake.moved": Effect.GIT,  # main has moved, no host was told
+    "mirror.looked": Effect.GIT,  # main contains the upstream, the hub has not pushed
+    "mirror.pushed": Effect.GIT,  # the upstream has main, the hub has not recorded that
 }
-#: Points on the way of a host into a fleet of many; a fleet on one machine never comes by.
+#: Points while a host joins a fleet; a fleet on one machine never passes them.
 JOIN_POINTS = {
-    "authority.keys": Effect.DISK,  # the keys are made, the certificate authority is not
-    "authority.ca": Effect.DISK,  # both are made, the server was told nothing
-    "authority.roll": Effect.DISK,  # a host is in or out, the server's files do not say so yet
-    "authority.redeemed": Effect.DISK,  # a token is used, nobody was answered
+    "authority.keys": Effect.DISK,  # the keys exist, the certificate authority does not
+    "authority.ca": Effect.DISK,  # both exist, the NATS server does not know them
+    "authority.roll": Effect.DISK,  # a host was added or removed, the server's files are older
+    "authority.redeemed": Effect.DISK,  # a token is used up, the host has no answer
 }
-#: Every point but the agent's steps, which are named `step.<class>` after each one was done.
+#: Every point except the agent's steps: after each step comes a point `step.<class>`.
 ALL = {**POINTS, **START_POINTS, **AWAY_POINTS, **WITHIN, **UPSTREAM_POINTS, **JOIN_POINTS}
 STEP = "step."
 
@@ -104,14 +104,14 @@ _failed: set[str] = set()
 
 
 def point(name: str) -> None:
-    """End or fail here if the environment says so."""
+    """End the process or raise here if the environment names this point."""
     if said := os.environ.get(VARIABLE):
         _meet(name, said)
 
 
 @contextlib.contextmanager
 def work_on(server: str) -> Iterator[None]:
-    """Say on which server this thread works: a fault may be meant for one of many."""
+    """Set the server that this thread works on: a fault may name one server."""
     _work.server = server
     try:
         yield

@@ -1,4 +1,4 @@
-"""The kinds of values a definition has, and how text becomes them. Pure."""
+"""The types of a definition's values, and how they are read from text. Pure."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _SECRET = re.compile(
 )
 _SEALED = re.compile(r"age:[A-Za-z0-9+/]{64,}={0,2}")
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
-#: A command on one line; to split it takes time that grows faster than the line.
+#: Limit of a one-line command: the time to split it grows faster than its length.
 _MAX_LINE = 32 * 1024
 _SOURCE = re.compile(r"/[^\0]*|[A-Za-z0-9][A-Za-z0-9_.-]*")
-#: So many different ones of a kind are remembered, none as long as this, and then all forgotten.
+#: Limits of `once`: values kept before it forgets all of them, and characters of a kept value.
 _MOST_KEPT, _LONG = 4096, 500
 #: As the Engine reads it (github.com/distribution/reference, `regexp.go`).
 _IMAGE_HINT = "write e.g. ghcr.io/owner/name:tag, in lower case and without https://"
@@ -46,16 +46,17 @@ _IMAGE = re.compile(
     rf"(?=[A-Za-z0-9._/:@-]{{1,255}}$)(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?/)?{_PART}(?:/{_PART})*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@[A-Za-z0-9]+:[0-9a-fA-F]+)?"
 )
-#: What git, the Engine and zedops call things by: none can be an option of a command.
+#: Shapes of names that git, the Engine and zedops give: none can be an option of a command.
 COMMIT = re.compile(r"[0-9a-f]{4,64}")
 CONTAINER = re.compile(r"[0-9a-f]{12,64}")
 IMAGE_SEEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@+-]{0,511}")
 
 
 class _Unkept(set[str]):
-    """Stands for the set of the fields that were written: always empty, and the same one for all.
+    """Replaces pydantic's set of written fields: always empty, and shared by all models.
 
-    pydantic keeps one for each model. Nobody asks, and they are a third of a fleet's memory.
+    pydantic keeps one set for each model. zedops never reads it, and the sets take a third of a
+    fleet's memory.
     """
 
     def update(self, *_: object) -> None:
@@ -72,24 +73,24 @@ _UNKEPT = _Unkept()
 
 
 class Lean(BaseModel):
-    """A model that does not know which of its fields were written, and which have their default."""
+    """A model that does not record which fields were written and which have their default."""
 
     def model_post_init(self, context: object, /) -> None:  # noqa: ARG002 - it is theirs
-        """Let go of the set."""
+        """Drop pydantic's set of written fields."""
         object.__setattr__(self, "__pydantic_fields_set__", _UNKEPT)
 
 
 class Model(Lean):
-    """Frozen, and strict about unknown keys."""
+    """A frozen model that refuses unknown keys."""
 
-    # what was written may be a secret: an error's own text never repeats it
+    # an input may be a secret, so pydantic's error text never repeats it
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, hide_input_in_errors=True
     )
 
 
 def _shaped(pattern: re.Pattern[str]) -> WithJsonSchema:
-    """Tell editors which text is right: a JSON Schema's patterns are not anchored by themselves."""
+    """Give editors the pattern, anchored: JSON Schema does not anchor patterns by itself."""
     return WithJsonSchema({"type": "string", "pattern": f"^({pattern.pattern})$"})
 
 
@@ -103,7 +104,7 @@ def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
 
 
 def no_nul(value: str) -> str:
-    """Refuse what no environment variable or argument can carry."""
+    """Refuse a NUL character: environment variables and arguments cannot hold one."""
     if "\0" in value:
         raise ValueError("holds a NUL character, which no environment or argument can; remove it")
     return value
@@ -115,7 +116,7 @@ def looks_secret(name: str) -> bool:
 
 
 def _sealed(value: object) -> object:
-    """Take only what was encrypted. The value is in no message: it may be the secret itself."""
+    """Accept encrypted text only. The error never holds the value: it may be the plain secret."""
     if isinstance(value, str) and _SEALED.fullmatch(value):
         return value
     raise ValueError(
@@ -144,27 +145,27 @@ EnvName = Annotated[
     _matching(_ENV_NAME, "a variable name; it may hold all but '=' and control characters"),
     _shaped(_ENV_NAME),
 ]
-#: A secret's value, encrypted for the host that is to have it: `age:` and base 64.
+#: A secret's value, encrypted for its host: `age:` and base 64.
 Sealed = Annotated[str, BeforeValidator(_sealed)]
-#: A host's public key, for which its secrets are encrypted.
+#: A host's public key; secrets for this host are encrypted to it.
 Recipient = Annotated[
     str, _matching(_RECIPIENT, "an age recipient; `zedops secret recipients` writes them")
 ]
 Text = Annotated[str, AfterValidator(no_nul)]
 CommitId = Annotated[str, _matching(COMMIT, "a commit's id"), AfterValidator(sys.intern)]
 ContainerId = Annotated[str, _matching(CONTAINER, "a container's id")]
-#: An image as a host names it, which may be longer than what people may write.
+#: An image as a host names it; it may be longer than an image in a definition.
 ImageSeen = Annotated[str, _matching(IMAGE_SEEN, "an image"), AfterValidator(sys.intern)]
-#: A host that thousands of states name: kept once.
+#: A host's name, interned: thousands of states hold the same one.
 HostSeen = Annotated[Name, AfterValidator(sys.intern)]
 
 
 def once() -> WrapValidator:
-    """Make one model of what is written the same way, for thousands of servers."""
+    """Share one model among all servers that write a value the same way."""
     made: dict[str, object] = {}
 
     def check(value: object, make: ValidatorFunctionWrapHandler) -> object:
-        # its text tells 1 from True and from "1"
+        # repr differs for 1, True and "1"
         written = repr(value) if type(value) in (str, int, dict) else ""
         if (known := made.get(written)) is not None:
             return known
@@ -179,7 +180,7 @@ def once() -> WrapValidator:
 
 
 def _yes_or_no(value: object) -> object:
-    """Take true and false alone, also where other values are read generously."""
+    """Accept true and false only, also in models that convert other values."""
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
     return value
@@ -197,7 +198,7 @@ def _utc(at: datetime) -> datetime:
 
 
 Utc = Annotated[datetime, AfterValidator(_utc)]
-#: Written back with a unit, so that what is dumped can be parsed again.
+#: Dumped with a unit, so that the dump can be parsed again.
 Seconds = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -241,7 +242,7 @@ def words(value: object) -> object:
 
 
 def shell_lines(value: object) -> object:
-    """Let a stop command be one line for the container's shell or a list of words."""
+    """Read each stop command: one line for the container's shell, or a list of words."""
     if not isinstance(value, list):
         return value
     return [["/bin/sh", "-c", each] if isinstance(each, str) else each for each in value]

@@ -1,7 +1,7 @@
 """The fleet at one commit: settings and documents.
 
-Pure. `desired_server` turns a document into what its host gets; what is wrong with a fleet is said
-in `checks`.
+Pure. `desired_server` turns a document into the message for its host. The rules that a fleet must
+meet are in `checks`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from zedops.shelf import Shelf
 from zedops.source import Source
 from zedops.wire import DesiredServer, Goal
 
-#: Where things are in a fleet is said here as well.
+#: Also exports the paths and kinds of `layout`.
 __all__ = [
     "PRESETS", "SERVERS", "SETTINGS_PATH", "Fleet", "Kind", "desired_server", "is_same_server",
     "kind_of", "preset_name", "preset_path", "read_settings", "tombstone_path",
@@ -42,7 +42,7 @@ __all__ = [
 class Fleet:
     """A fleet as of `commit`. Paths are relative to the repository's root.
 
-    `presets` are by name: those that came with zedops, and the fleet's own, which win.
+    `presets` maps names to zedops' own presets and the fleet's; a fleet's preset wins.
     """
 
     commit: str = ""
@@ -59,11 +59,11 @@ class Fleet:
         return Shelf.of(self.documents)
 
     def servers(self) -> Iterator[Document]:
-        """Walk the documents of servers that live."""
+        """Iterate over the documents of living servers."""
         return self._shelf.servers()
 
     def tombstones(self) -> Iterator[Document]:
-        """Walk the documents of deleted servers."""
+        """Iterate over the documents of deleted servers."""
         return self._shelf.tombstones()
 
     def with_documents(self, changes: Mapping[str, Document | None]) -> Fleet:
@@ -71,29 +71,29 @@ class Fleet:
         return replace(self, documents=self._shelf.replaced(changes))
 
     def differing(self, other: Fleet) -> set[str]:
-        """Name the paths at which two fleets may differ; few where one was made from the other."""
+        """Name the paths at which two fleets may differ; few if one was made from the other."""
         return self._shelf.differing(other._shelf)
 
     def owner(self, server_id: str | None) -> Document | None:
-        """Find a server by its id. One that lives wins over a tombstone."""
+        """Find a server by its id. A living server wins over a tombstone."""
         return self._shelf.owner(server_id)
 
     def resolve(self, document: Document) -> tuple[Definition | None, list[Problem]]:
-        """Make what a document asks for, preset and defaults laid under it."""
+        """Merge a document over its preset and the fleet's defaults."""
         return resolve(document, self.settings, self.presets)
 
     def game(self, document: Document) -> str | None:
-        """Name the preset that a definition gets."""
+        """Name the preset of a definition."""
         return game_of(document, self.settings)
 
     def users(self, presets: Collection[str]) -> set[str]:
-        """Find the documents that some presets are laid under."""
+        """Find the documents that use one of some presets."""
         if not presets:
             return set()
         return {path for path, each in self.documents.items() if self.game(each) in presets}
 
     def reach(self, changed: Iterable[str]) -> set[str]:
-        """Add to changed paths what they touch: servers below a preset, or below the settings."""
+        """Add the servers that changed presets or settings affect to the changed paths."""
         paths = set(changed)
         if SETTINGS_PATH in paths:
             paths |= set(self.documents)
@@ -119,12 +119,11 @@ class Fleet:
         return self.settings.hosts[0] if len(self.settings.hosts) == 1 else None
 
     def place(self, document: Document) -> tuple[str | None, bool]:
-        """Say which host acts for a server now, and whether it is to leave that host.
+        """Return the host that acts for a server now, and whether the server leaves that host.
 
-        Where `host` was changed the old one removes the container first, so that there are never
-        two. Data keeps a server where it is, unless `moved_from` says that somebody brings it
-        over, and so does a definition that cannot be read; a host that the fleet gave up is not
-        waited for.
+        If `host` changed, the old host removes the container first, so there are never two. A
+        server with data stays, unless `moved_from` says that a person copies the data. A server
+        whose definition cannot be read stays, too. A host that left the fleet is not waited for.
         """
         wanted, state = self.host_of(document), document.state
         held = state.host if state else None
@@ -136,7 +135,7 @@ class Fleet:
 
 
 def read_settings(content: bytes, default_name: str) -> tuple[Settings, tuple[Problem, ...]]:
-    """Read `zedops.yaml`; an empty or missing one means every default."""
+    """Read `zedops.yaml`; an empty or missing file means every default."""
     source = yaml_source.read(SETTINGS_PATH, content)
     if isinstance(source.data, dict):
         source.data.setdefault("name", default_name)
@@ -149,7 +148,7 @@ def read_settings(content: bytes, default_name: str) -> tuple[Settings, tuple[Pr
 
 
 def _default_problems(source: Source, settings: Settings) -> list[Problem]:
-    """Check `defaults:` as the part of a definition that it is."""
+    """Check `defaults:` as part of a definition."""
     inner = {path[1:]: each for path, each in source.places.items() if path[:1] == ("defaults",)}
     part = Source(source.path, {"image": "any", **settings.defaults}, inner)
     found = validation.validate(Definition, part)[1]
@@ -159,8 +158,8 @@ def _default_problems(source: Source, settings: Settings) -> list[Problem]:
 def is_same_server(document: Document, grave: Document) -> bool:
     """Tell a restored definition from a new one under an old name.
 
-    A revert brings back the file with its id; one written before the first state has none, and
-    is recognised by its text.
+    A revert brings back the file with its id. A file from before the first state has no id; its
+    text identifies it.
     """
     if document.id is not None:
         return document.id == grave.id
@@ -170,15 +169,15 @@ def is_same_server(document: Document, grave: Document) -> bool:
 def desired_server(
     fleet: Fleet, document: Document, commit: str, like: DesiredServer | None = None
 ) -> DesiredServer | None:
-    """Make what the host gets for one document; None where there is nothing to be done.
+    """Build the message that the host gets for one document; None if the host has no work.
 
-    `like` is what it has for the same definition: then only the state is new.
+    `like` is the host's present message for the same definition; then only the state is new.
     """
     state = document.state
     definition = like.definition if like else fleet.resolve(document)[0]
     if state is None or definition is None:
         return None
-    if definition.adopted_id is not None:  # it named a server, and no container of the host
+    if definition.adopted_id is not None:  # it names a server, not a container of the host
         definition = definition.model_copy(update={"adopt": None})
     buried = kind_of(document.path) is Kind.TOMBSTONE
     purges = buried and definition.purge is not None

@@ -1,7 +1,7 @@
-"""What a change of the fleet will do to its servers, said before it is done. Pure.
+"""Predicts what a change of the fleet will do to its servers. Pure.
 
-The agent decides by what its host shows; a forecast by what git says, with the same rule
-(`change`). It is about the change alone: what is healed anyway is no part of it.
+The agent decides from the state of its host, a forecast from git; both use the same rule
+(`change`). A forecast covers the change alone, not repairs that happen anyway.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_path
 from zedops.model import Definition, Desired, VolumeKind
 from zedops.quantities import format_duration, readable
 
-#: So many servers are told one by one in a push, so many fields of each.
+#: Most servers that a push lists one by one, and most fields of each.
 _LINES, _FIELDS = 10, 2
 _TEXT_MAX = 40
 
 
 class Effect(StrEnum):
-    """What happens to one server."""
+    """The effect of a change on one server."""
 
     NOTHING = "nothing"
-    IN_PLACE = "in place"  #: taken in; the container runs on
+    IN_PLACE = "in place"  #: applied; the container runs on
     RESTART = "restart"
     RECREATE = "recreate"
     CREATE = "create"
     START = "start"
     STOP = "stop"
-    MOVE = "move"  #: ended on one host, made on another
+    MOVE = "move"  #: removed on one host, made on another
     DELETE = "delete"
     PURGE = "purge"  #: a deleted server's data is removed
     FORGET = "forget"  #: a deleted server's file goes, its data stays where it is
@@ -45,7 +45,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Forecast:
-    """What will happen to one server, why, and what becomes of its data."""
+    """The effect on one server, its reasons, and the fate of its data."""
 
     server: str
     path: str
@@ -66,7 +66,7 @@ class Forecast:
 def judge(
     before: Fleet, after: Fleet, paths: Iterable[str], options: Iterable[str] = ()
 ) -> list[Problem]:
-    """Hold a change against every rule: `before` and `after` with trusted states."""
+    """Check a change against every rule; `before` and `after` have trusted states."""
     said = tuple(options)
     return [
         *check(after, paths),
@@ -84,7 +84,7 @@ def _lives(fleet: Fleet, each: Document) -> bool:
 def foresee(
     before: Fleet, after: Fleet, paths: Iterable[str], problems: Iterable[Problem] = ()
 ) -> list[Forecast]:
-    """Say what a change of some paths will do, server by server."""
+    """Predict the effect of changed paths, server by server."""
     touched = after.reach(paths)
     wrong: dict[str, list[Problem]] = {}
     for problem in problems:
@@ -105,7 +105,7 @@ def foresee(
 
 
 def lines(rows: Iterable[Forecast]) -> list[str]:
-    """Put forecasts in short lines for a push; what does not change is not told."""
+    """Write forecasts as short lines for a push; unchanged servers are left out."""
     told = [each for each in rows if each.effect is not Effect.NOTHING]
     shown = [f"plan: {each}" for each in told[:_LINES]]
     if rest := told[_LINES:]:
@@ -140,12 +140,12 @@ def _living(before: Fleet, after: Fleet, old: Document | None, new: Document) ->
         left = f"stays on {host}, to be brought over" if old.state.has_world else None
         return replace(row, effect=Effect.MOVE, because=(where,), data=left)
     effect = _effect(was, now)
-    effect = Effect.IN_PLACE if effect is Effect.NOTHING else effect  # another name, at least
+    effect = Effect.IN_PLACE if effect is Effect.NOTHING else effect  # at least the name changed
     return replace(row, effect=effect, because=because, data=_data(old, was, now, effect))
 
 
 def _effect(was: Definition, now: Definition) -> Effect:
-    """Put a change of the definition and of what is desired together."""
+    """Combine the effects of a changed definition and a changed `desired`."""
     found = Effect(change(was, now))
     stops = now.desired is Desired.STOPPED
     if found is Effect.RECREATE:
@@ -156,7 +156,7 @@ def _effect(was: Definition, now: Definition) -> Effect:
 
 
 def _data(old: Document, was: Definition, now: Definition, effect: Effect) -> str | None:
-    """Say what becomes of the data: left behind, new and empty, or kept."""
+    """Describe the fate of the data: left behind, new and empty, or kept."""
     if old.state is None or effect in (Effect.NOTHING, Effect.IN_PLACE):
         return None
     places = {key: each.source for key, each in now.volumes.items()}
@@ -189,7 +189,7 @@ def _deleted(before: Fleet, after: Fleet, old: Document) -> Forecast:
 
 
 def _buried(after: Fleet, old: Document, new: Document | None) -> list[Forecast]:
-    """Say what becomes of a tombstone that was touched."""
+    """Predict the effect of a changed tombstone."""
     row = Forecast(old.name, old.path, _host(after, old), Effect.FORGET)
     has_data = old.state is not None and old.state.data_exists
     if new is None:
@@ -207,7 +207,7 @@ def _host(fleet: Fleet, each: Document) -> str | None:
 def differences(was: Definition, now: Definition) -> dict[str, tuple[Any, Any]]:
     """List the fields in which two resolved definitions differ: (before, after)."""
     one, other = leaves(was.model_dump(mode="json")), leaves(now.model_dump(mode="json"))
-    pairs = {key: (one.get(key) or None, other.get(key) or None)  # nothing is nothing, however said
+    pairs = {key: (one.get(key) or None, other.get(key) or None)  # every empty value counts as unset
              for key in dict.fromkeys([*other, *one])}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
@@ -228,9 +228,9 @@ def _text(value: object) -> str:
 
 
 def rebase(base: Fleet, mine: Fleet, hub: Fleet) -> tuple[Fleet, set[str]]:
-    """Put one's own edits since `base` onto the hub's newest fleet; returns the paths they are in.
+    """Apply the edits of `mine` since `base` to the hub's newest fleet; return it and their paths.
 
-    A working copy that is behind must not look as if it took back what others did meanwhile.
+    A working copy that is behind must not appear to revert the newer changes of others.
     """
     paths = {path for path in base.documents.keys() | mine.documents.keys()
              if _written(base, path) != _written(mine, path)}

@@ -1,9 +1,10 @@
-"""Commit statuses: what zedops thinks of a commit, shown beside it on the forge where it is.
+"""Commit statuses: show zedops' verdict on a commit beside it on its forge.
 
 GitHub, Gitea and Forgejo share one call, `POST /repos/OWNER/NAME/statuses/COMMIT` (GitHub REST API,
 "Commit statuses"; Gitea API, repoCreateStatus); GitLab has another, `POST /projects/PATH/statuses/
-COMMIT` (GitLab Commits API, "Set commit pipeline status"). A courtesy: without a token nothing is
-asked, and trouble is for the log, never for the fleet. A token goes to the API's own host alone.
+COMMIT` (GitLab Commits API, "Set commit pipeline status"). A status is a courtesy: without a token
+zedops sends none, and a failure goes to the log and never changes the fleet. The token goes to the
+API's own host only.
 """
 
 from __future__ import annotations
@@ -18,28 +19,28 @@ from urllib.parse import quote, urlsplit
 
 from zedops.errors import Problem, ZedopsError
 
-#: Forges whose API is known by their name.
+#: Forges with a known API, by host name.
 _KNOWN = {
     "github.com": "https://api.github.com",
     "gitlab.com": "https://gitlab.com/api/v4",
     "codeberg.org": "https://codeberg.org/api/v1",
 }
-#: How the address of every GitLab's API ends.
+#: The end of every GitLab's API address.
 _GITLAB = "/api/v4"
 _TIMEOUT_S = 10.0
-#: GitHub refuses longer ones.
+#: Most characters of a description: GitHub refuses longer ones.
 _MOST = 140
 
 
 class StatusFailed(ZedopsError):
-    """A status could not be set; nothing depends on it."""
+    """The forge did not take a status; nothing depends on it."""
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: the token would go along."""
+    """Follows no redirection: it would send the token to another host."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Take the redirection for the failure that it is."""
+        """Return no request, so that the redirection is an error."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Forge:
     token: str = field(repr=False)
 
     def tell(self, commit: str, problems: tuple[Problem, ...]) -> None:
-        """Set the status of a commit. StatusFailed if that cannot be done."""
+        """Set the status of a commit. StatusFailed if the forge does not take it."""
         if self.api.endswith(_GITLAB):
             place = f"projects/{quote(self.repository, safe='')}/statuses/{commit}"
             state, name, header = "failed" if problems else "success", "name", "PRIVATE-TOKEN"
@@ -83,7 +84,7 @@ class Forge:
 
 
 def find(url: str, token: str | None, api: str | None) -> Forge | None:
-    """Find the API that belongs to a remote; None where there is none, or no token for it."""
+    """Find the API of a remote; None if it has none, or without a token."""
     if token is None:
         return None
     host, path = _split(url)
@@ -98,7 +99,7 @@ def find(url: str, token: str | None, api: str | None) -> Forge | None:
 
 
 def describe(problems: tuple[Problem, ...]) -> str:
-    """Say in one short line what came of a commit."""
+    """Describe the verdict on a commit in one short line."""
     if not problems:
         return "taken in"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
