@@ -17,10 +17,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import figures, git
+from benchmarks import figures
 from benchmarks.crowd import Crowd
 from benchmarks.site import Figures, Site
-from zedops import remembered
 from zedops.bus.nats import messages
 from zedops.hub import Hub
 from zedops.manager.ledger import Ledger
@@ -119,21 +118,11 @@ def _reports(ledger: Ledger, hosts: list[str], *, running: bool) -> list[bytes]:
 
 
 def restarts(site: Site, crowd: Crowd) -> Figures:
-    """Kill the manager and start it: with every agent knocking, then with none.
-
-    A manager keeps a large fleet as it read it, for the next one (`manager.start`); after an
-    upgrade and on another machine that is not there. The cold start comes first: it keeps the
-    fleet as it is now. A small fleet is not kept, and both are the same.
-    """
-    kept = site.hub.runtime / remembered.NAME
-    keeps, found = kept.exists(), Figures()
+    """Kill the manager and start it: with every agent knocking, then with none."""
+    found = Figures()
     for measured in (_knocked, _alone):
-        for how, is_cold in (("cold start", True), ("start with what was kept", False)):
-            site.kill_manager()
-            if is_cold:
-                kept.unlink(missing_ok=True)
-            found |= {f"{how}, {what}": each for what, each in measured(site, crowd).items()}
-            git.wait_for(lambda: kept.exists() == keeps, "the fleet is kept")
+        site.kill_manager()
+        found |= {f"cold start, {what}": each for what, each in measured(site, crowd).items()}
     return found
 
 

@@ -28,7 +28,6 @@ from zedops.manager.judge import Judge
 from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
 from zedops.manager.presence import Presence
-from zedops.manager.start import read_first
 from zedops.manager.strays import Strays
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
@@ -316,7 +315,7 @@ class Manager:
         self.ledger.hub = self.ledger.hub or self.hub.identity()
         self._house.wake()
         known = warm or self.ledger.fleet
-        fleet, changes = self.hub.read(head, known) if known.commit else read_first(self.hub, head)
+        fleet, changes = self.hub.read(head, known if known.commit else None)
         if before:
             commits = self.hub.authors(before, head)
         else:
