@@ -207,7 +207,8 @@ def _host(fleet: Fleet, each: Document) -> str | None:
 def differences(was: Definition, now: Definition) -> dict[str, tuple[Any, Any]]:
     """List the fields in which two resolved definitions differ: (before, after)."""
     one, other = leaves(was.model_dump(mode="json")), leaves(now.model_dump(mode="json"))
-    pairs = {key: (one.get(key) or None, other.get(key) or None)  # every empty value counts as unset
+    # every empty value counts as unset
+    pairs = {key: (one.get(key) or None, other.get(key) or None)
              for key in dict.fromkeys([*other, *one])}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 

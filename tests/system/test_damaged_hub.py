@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,13 @@ def fleet(
 
 
 def object_file(machine: Machine, revision: str) -> Path:
-    """Find the file that holds an object of the hub."""
+    """Find the file that holds an object of the hub, in none of its packs."""
+    packs = machine.hub / "objects" / "pack"
+    for pack in packs.glob("*.pack"):  # what git fetched and checked, it kept as a pack
+        content = pack.read_bytes()
+        for each in packs.glob(f"{pack.stem}.*"):
+            each.unlink()
+        subprocess.run(["git", "unpack-objects", "-q"], cwd=machine.hub, input=content, check=True)
     name = machine.git("rev-parse", revision, cwd=machine.hub).strip()
     return machine.hub / "objects" / name[:2] / name[2:]
 

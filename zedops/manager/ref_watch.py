@@ -23,6 +23,7 @@ def watch(branches: Path, wake: Callable[[], object], stopping: threading.Event)
     """Call `wake` after each move of a ref in a directory, until `stopping` is set."""
     import watchfiles  # 29 ms of start-up that no other command needs
 
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every move
     try:
         for _ in watchfiles.watch(
             branches, watch_filter=None, recursive=False, stop_event=stopping,
