@@ -1,9 +1,9 @@
-"""Keeps a hub's objects few: git's own repacking, beside pushes and never in their way.
+"""Repacks a hub's objects with git's own commands, beside pushes and without delaying them.
 
-Every commit leaves some files of its own (a blob, its trees, the commit); 10,000 of them are slow
-to look through and take fifty times the room. Nothing is ever thrown away here, reachable or not:
-so no push that is on its way, no commit that no branch knows yet can lose an object. Sources:
-git-repack(1) on `--geometric`, git-commit-graph(1).
+Every commit adds loose files (a blob, its trees, the commit); 10,000 of them are slow to search and
+take fifty times the space. This module never deletes an object, reachable or not: a push under way
+and a commit that no branch names yet keep theirs. Sources: git-repack(1) on `--geometric`,
+git-commit-graph(1).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pathlib import Path
 
 from zedops.trouble import failure
 
-#: With more files or packs than this it is time.
+#: Above this number of loose files, or of packs, a repack is due.
 LOOSE, PACKS = 3000, 30
-#: Folders of which the files are counted; object ids are spread evenly over 256.
+#: The folders whose files `look` counts: object ids spread evenly over 256 folders.
 _SAMPLE = ("00", "3f", "7f", "bf")
-#: Kept in each folder of objects: git takes an empty one away, also from below a push that is just
-#: about to write into it. Files named so are passed over by git (`fsck`, `prune-packed`).
+#: A file kept in each folder of objects: git removes an empty folder, even while a push is about to
+#: write into it. `fsck` and `prune-packed` ignore a file with this name.
 _HOLDER = "tmp_obj_zedops_holds_this_folder"
-#: One thread and little memory: people and servers come first.
+#: One thread and little memory: pushes and game servers need the machine more.
 _MODEST = ("-c", "pack.threads=1", "-c", "pack.windowMemory=64m", "-c", "core.preloadIndex=false")
 _STEPS = (
     ("repack", "--geometric=2", "-d", "-l", "-q", "-n"),
@@ -34,19 +34,19 @@ _STEPS = (
 
 @dataclass(frozen=True)
 class Standing:
-    """How many files and packs a repository's objects are in; files are an estimate."""
+    """Number of loose files (an estimate) and packs in a repository."""
 
     loose: int
     packs: int
 
     @property
     def is_due(self) -> bool:
-        """Say whether it is time to repack."""
+        """Say whether a repack is due."""
         return self.loose > LOOSE or self.packs > PACKS
 
 
 def look(path: Path) -> Standing:
-    """See how a bare repository's objects stand: five directories are listed."""
+    """Count a bare repository's loose files and packs; lists only five directories."""
     objects = path / "objects"
     files = sum(1 for each in _SAMPLE for one in (objects / each).glob("*") if one.name != _HOLDER)
     packs = sum(1 for _ in (objects / "pack").glob("*.pack"))
@@ -54,7 +54,7 @@ def look(path: Path) -> Standing:
 
 
 class Packer:
-    """Repacks one repository, one run at a time; `stop` ends a run that is under way."""
+    """Repacks one repository, one run at a time; `stop` ends a run under way."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -63,7 +63,7 @@ class Packer:
         self._stopping = False
 
     def pack(self) -> bool:
-        """Repack; returns whether it was done to its end. GitFailed carries git's words."""
+        """Repack; return False if `stop` ended it. GitFailed carries git's words."""
         for number in range(256):
             folder = self._path / "objects" / f"{number:02x}"
             folder.mkdir(exist_ok=True)
@@ -71,7 +71,7 @@ class Packer:
         return all(self._run(each) for each in _STEPS)
 
     def stop(self) -> None:
-        """End what runs, and do nothing more; whatever git has done so far is whole."""
+        """End the running git command and start no other; the repository stays consistent."""
         with self._lock:
             self._stopping = True
             if self._process is not None:

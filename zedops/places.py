@@ -1,4 +1,4 @@
-"""Where zedops keeps things on a machine unless it is told otherwise."""
+"""Default directories of zedops on a machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def default_data_root() -> Path:
-    """Say where worlds are kept on this machine."""
+    """Name the directory that holds worlds on this machine."""
     if os.geteuid() == 0:
         return Path("/var/lib/zedops")
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
@@ -16,7 +16,7 @@ def default_data_root() -> Path:
 
 
 def boot_id() -> str:
-    """Identify this machine as long as it is up; containers on it have the same (proc(5))."""
+    """Identify one boot of this machine; its containers read the same id (proc(5))."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -24,6 +24,6 @@ def boot_id() -> str:
 
 
 def default_hub(url: str, name: str) -> Path:
-    """Say where the hub of an upstream is: each URL has one place, found again without a note."""
+    """Name the hub directory of an upstream; derived from the URL, so nothing has to record it."""
     tag = hashlib.sha256(url.encode()).hexdigest()[:8]
     return default_data_root() / "hubs" / f"{name}-{tag}.git"

@@ -1,6 +1,6 @@
 """Which host ports the servers of a fleet take, and which are free for the next. Pure.
 
-What else a host has given away is known to that host alone; it can be passed in as `taken`.
+Only the host knows which ports other programs use; callers can pass those as `taken`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from zedops.document import Document
 from zedops.fleet import Fleet
 from zedops.model import Port, Publish, Status
 
-#: Ports suggested in remedies; below it systems and people have their own.
+#: The range for suggested ports; lower ports belong to the system and its services.
 _FIRST_FREE, _LAST = 1024, 65535
 
 #: (host, protocol, number) → the servers that take it, with the port's key
@@ -36,7 +36,7 @@ def ports_in_use(fleet: Fleet, hosts: Collection[str | None] | None = None) -> P
 
 
 def taken_on(users: PortUsers, host: str | None) -> set[tuple[str, int]]:
-    """Cut what is taken down to one host."""
+    """List the ports taken on one host."""
     return {(protocol, number) for where, protocol, number in users if where == host}
 
 
@@ -46,10 +46,10 @@ def free_ports(taken: Taken, protocol: str, count: int, start: int) -> list[int]
 
 
 def free_set(taken: Taken, ports: Mapping[str, Port]) -> dict[str, int]:
-    """Find free host ports for a definition, as near as can be, the distances between them kept.
+    """Find the nearest free host ports for a definition; the distances between them stay.
 
-    Some games derive their second port from the first, so the whole set moves together. Empty if
-    there is no such set.
+    Some games derive their second port from the first, so the whole set moves together. Return an
+    empty mapping if no free set exists.
     """
     wanted = {key: each for key, each in ports.items() if each.publish is not Publish.NONE}
     numbers = _free_shifted(taken, [(each.protocol, each.host) for each in wanted.values()])
@@ -57,7 +57,7 @@ def free_set(taken: Taken, ports: Mapping[str, Port]) -> dict[str, int]:
 
 
 def _free_shifted(taken: Taken, wanted: Sequence[tuple[str, int]]) -> list[int]:
-    """Shift a set of ports as a whole until all of it is free; past the end it begins below."""
+    """Shift a set of ports as a whole until all are free; after the last port, go on below."""
     if not wanted:
         return []
     low, high = min(number for _, number in wanted), max(number for _, number in wanted)
@@ -79,7 +79,7 @@ def _holding_ports(fleet: Fleet) -> Iterator[Document]:
 
 
 def published(fleet: Fleet, document: Document) -> list[tuple[str, Port]]:
-    """List the published ports of a server, those from preset and defaults included."""
+    """List the published ports of a server, with those from its preset and the defaults."""
     if document.definition and ("ports" in fleet.settings.defaults or fleet.game(document)):
         definition, _ = fleet.resolve(document)
         document = replace(document, definition=definition)
@@ -87,6 +87,6 @@ def published(fleet: Fleet, document: Document) -> list[tuple[str, Port]]:
 
 
 def published_ports(document: Document) -> list[tuple[str, Port]]:
-    """List the ports of a server that take one of its host's."""
+    """List the ports of a server that occupy a host port."""
     ports = document.definition.ports if document.definition else {}
     return [(key, port) for key, port in ports.items() if port.publish is not Publish.NONE]

@@ -1,8 +1,8 @@
-"""A preset: what a known game needs, laid under every definition that names it. Pure.
+"""A preset: the values that a game needs, laid under every definition that names it. Pure.
 
-A file is part of a definition in plain YAML, and one key more, `preset`, for what no definition
-can say. Presets that come with zedops never change what shapes a container: a newer zedops must
-recreate nothing. A better one gets another name.
+A preset's file is part of a definition in plain YAML, plus the key `preset` for facts that no
+definition can hold. A shipped preset never changes a field that shapes a container, because a newer
+zedops must recreate nothing: a better preset gets another name.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from zedops.fields import Bytes, EnvKey, Key, Model, Seconds, Text
 from zedops.model import Definition
 from zedops.source import Source
 
-#: The key of a preset's file that is about the preset itself.
+#: The key for facts about the preset itself.
 ABOUT = "preset"
-#: Fields that are one server's own; no preset may say them for all.
+#: Fields of a single server; no preset may set them.
 _NOT_SHARED = ("host", "game", "desired", "restart", "rebuild", "adopt", "purge", "moved_from")
 
 
 class Asked(Model):
-    """A variable that a person decides about: written into a new definition, never laid under."""
+    """A variable that a person must choose: `new` writes it into the definition."""
 
     value: Text
     comment: Text = ""
 
 
 class About(Model):
-    """What a preset knows beyond the definition that it is part of."""
+    """Facts about a preset that no definition can hold."""
 
     title: Text = ""
     #: The shortest `stop.grace` in which the image can save its world.
     least_grace: Seconds | None = None
-    #: Variables with the memory that the game takes for itself → what a bare number counts in.
+    #: Variables that set the game's own memory → the unit of a bare number, in bytes.
     heap: dict[EnvKey, Bytes] = Field(default={})
     asks: dict[EnvKey, Asked] = Field(default={})
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One preset. `data` is the part of a definition, as written."""
+    """One preset. `data` is its part of a definition, as written."""
 
     path: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Preset:
 
 
 def parse(path: str, content: bytes) -> Preset:
-    """Read a preset's file. What is wrong with it is part of the result."""
+    """Read a preset's file; the result carries its problems."""
     source = yaml_source.read(path, content)
     problems = [*_name_problems(path), *source.problems]
     if source.problems:
@@ -74,7 +74,7 @@ def parse(path: str, content: bytes) -> Preset:
     for key in _NOT_SHARED:
         if key in data:
             remedy = "write it into the definitions"
-            problems.append(source.problem((key,), "is one server's own", remedy))
+            problems.append(source.problem((key,), "belongs to a single server", remedy))
     part = replace(source, data={"image": "any", **data})
     problems += validation.validate(Definition, part)[1]
     about, found = _about(source)

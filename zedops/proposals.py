@@ -1,6 +1,6 @@
-"""What edits that are not pushed come to: what a push would do, change, and be told. Pure.
+"""The effect of edits not pushed yet: `plan`, `diff` and `validate`. Pure.
 
-The manager answers it at its door; where none is near, commands work it out themselves.
+The manager answers these through its control socket; without a manager, commands compute them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NONE: Mapping[str, object] = MappingProxyType({})
 
 
 def propose(hub: Fleet, base: Fleet, mine: Fleet, now: datetime) -> tuple[Fleet, set[str]]:
-    """Put one's own edits since `base` onto what the hub has; returns that, and their paths."""
+    """Apply the edits since `base` to the hub's fleet; return that fleet and the edited paths."""
     made, paths = rebase(base, mine, hub)
     return succeed(hub, made, paths, _nobody, now), paths
 
@@ -32,9 +32,9 @@ def plan(
     hub: Fleet, proposed: Fleet, paths: set[str], server: str | None,
     files: Mapping[str, object] = _NONE,
 ) -> dict[str, Any]:
-    """Say what a push would do to each server, or to one: what `plan --json` prints.
+    """Predict the effect of a push on each server, or on one: the output of `plan --json`.
 
-    `files`: what was edited, by path, also outside the fleet; see `strays`.
+    `files`: the edited files by path, also those outside the fleet; see `strays`.
     """
     known = {each.name for fleet in (hub, proposed)
              for each in (*fleet.servers(), *fleet.tombstones())}
@@ -57,7 +57,7 @@ def plan(
 
 
 def compare(hub: Fleet, proposed: Fleet) -> list[dict[str, Any]]:
-    """List the servers that differ, with the fields of those changed: `diff --json`."""
+    """List the servers that differ, with changed fields: the output of `diff --json`."""
     rows = []
     paths = {path for path in hub.documents.keys() | proposed.documents.keys()
              if kind_of(path) is Kind.SERVER}
@@ -80,7 +80,7 @@ def compare(hub: Fleet, proposed: Fleet) -> list[dict[str, Any]]:
 
 
 def validate(mine: Fleet, files: Mapping[str, object] = _NONE) -> dict[str, Any]:
-    """Hold every file of a working copy against the rules: what `validate` shows."""
+    """Check every file of a working copy: the output of `validate`."""
     presets = {each.path for each in mine.presets.values()}
     paths = {*mine.documents, *presets, SETTINGS_PATH}
     return {
@@ -98,5 +98,5 @@ def _flat(fleet: Fleet, document: Document | None) -> dict[str, Any]:
 
 
 def _nobody() -> str:
-    """Stand for the id that a new server will get."""
+    """Make a placeholder for the id that a new server will get."""
     return "0" * 26

@@ -1,4 +1,4 @@
-"""Which refs a push may move, and to what. Looks at names and kinds of objects, not at files."""
+"""Which refs a push may move, and to which objects. Judges names and object types, not files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.objects import NO_OBJECT
 from zedops.repository import Repository
 
-#: What people may push, beside what makes main.
+#: Prefixes of the refs that people may push.
 _PEOPLES = ("refs/heads/", "refs/tags/", "refs/notes/", "refs/for/")
 
 
 def wrong(
     hub: Hub, repository: Repository, new: str, ref: str, all_refs: Collection[str]
 ) -> Problem | None:
-    """Say what is wrong with moving a ref to an object; `all_refs` are those of the same push."""
+    """Find the reason to refuse a ref's new object; `all_refs` are the refs of the same push."""
     fact, remedy = _wrong(hub, repository, new, ref, all_refs)
     return Problem(ref, 0, 0, "", fact, remedy) if fact else None
 
@@ -28,7 +28,7 @@ def _wrong(
     if ref.startswith("refs/zedops/"):
         return "belongs to zedops itself", "push to main"
     if not ref.startswith(_PEOPLES):
-        # of these git would read other objects in the place of main's: refs/replace/
+        # such as refs/replace/: git would read other objects in place of main's
         return "is neither a branch nor a tag", "push to main"
     if ref.startswith("refs/for/") and ref != FOR_MAIN:
         return "is no branch of a fleet", f"push to {FOR_MAIN}"
@@ -37,7 +37,7 @@ def _wrong(
     if upstream := hub.upstream:
         return f"this hub follows {redact(upstream)}", "push there"
     if new == NO_OBJECT:
-        fact = "is where pushes come in: there is nothing to delete"
+        fact = "receives pushes, and cannot be deleted"
         return fact if ref == FOR_MAIN else "", "push a commit to it"
     if (kind := repository.kind(new)) not in ("commit", ""):
         fact = f"a {kind} cannot be merged into main; it takes a commit"
@@ -46,7 +46,7 @@ def _wrong(
 
 
 def _misnamed(hub: Hub, ref: str, all_refs: Collection[str]) -> str:
-    """Find a name that git could take for another ref (gitrevisions(7))."""
+    """Say why git could take a ref's name for another ref (gitrevisions(7)); empty if not."""
     folder, _, name = ref.removeprefix("refs/").partition("/")
     other = {"tags": f"refs/heads/{name}", "heads": f"refs/tags/{name}"}.get(folder)
     if other is None:

@@ -1,6 +1,6 @@
-"""Text ↔ value for durations and sizes as people write them in definitions.
+"""Parses and formats durations and sizes as people write them in definitions.
 
-Guards one rule: a number without a unit is never guessed at.
+Guards one rule: zedops never guesses the unit of a bare number.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _DURATION_MAX_S = 100 * 365 * 86400.0
 
 _BYTES = re.compile(r"(\d{1,18})b")
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
-#: The same for editors, whose patterns know no flags; `parse_size` has the last word.
+#: The same for editors, whose patterns have no flags; `parse_size` decides.
 SIZE_HINT = r"^\d+(\.\d+)?\s*([kKmMgGtT]([iI]?[bB])?|[bB])$"
 _SIZE_POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -53,7 +53,7 @@ def parse_size(text: object) -> int:
     if match is None or (not match[2] and "b" not in match[0].lower()):
         raise ValueError(f"{text!r} is not a size; write a number with a unit, e.g. 512MiB, 6GiB")
     size = float(match[1]) * 1024 ** _SIZE_POWER[match[2].lower()]
-    return int(size) or (1 if size else 0)  # rounded to 0 it would mean: no limit
+    return int(size) or (1 if size else 0)  # at least 1: the Engine takes 0 for no limit
 
 
 def format_size(size_bytes: int) -> str:

@@ -1,7 +1,7 @@
 """An image's name as the Engine understands it: `docker.io/library/nginx:latest`. Pure.
 
-Guards one rule: a policy judges the very name that the Engine will use. What the Engine would take
-for an image's id has no name at all, and what it would refuse is no reference here either.
+Guards one rule: a policy judges the same name that the Engine will use. Text that the Engine takes
+for an image's id has no name, and text that the Engine refuses is no reference.
 Source: distribution/reference, `ParseNormalizedNamed` and its grammar.
 """
 
@@ -16,7 +16,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?")
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"({_PART}(?:/{_PART})*)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?")
 _DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
-#: A whole id, or the beginning of one behind its algorithm: the Engine looks for both among ids.
+#: A whole id, or a prefix of one after its algorithm: the Engine searches its ids for both.
 _ID = re.compile(r"sha256:[0-9a-f]+|[0-9a-f]{64}")
 
 
@@ -30,17 +30,17 @@ class Reference:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Identify the image: by its digest where there is one, which outranks a tag."""
+        """Identify the image: by its digest if written, which outranks a tag, else by its tag."""
         return self.repository, self.digest or self.tag
 
 
 def is_id(image: str) -> bool:
-    """Say whether the Engine takes this for an image's id, or for the beginning of one."""
+    """Say whether the Engine takes this text for an image's id, or a prefix of one."""
     return _ID.fullmatch(image) is not None
 
 
 def parse(image: str) -> Reference | None:
-    """Read a reference; None if it is an id, or nothing that the Engine takes."""
+    """Read a reference; None if the Engine takes it for an id, or refuses it."""
     if is_id(image):
         return None
     named, at, digest = image.partition("@")
@@ -59,7 +59,7 @@ def parse(image: str) -> Reference | None:
 
 
 def is_among(image: str, names: list[str]) -> bool:
-    """Say whether one of an image's own names (RepoTags, RepoDigests) is the one asked for."""
+    """Say whether `image` names an image that has these names (RepoTags, RepoDigests)."""
     wanted = parse(image)
     known = (parse(each) for each in names)
     return wanted is not None and any(each and each.key == wanted.key for each in known)

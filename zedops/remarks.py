@@ -1,6 +1,6 @@
-"""Phrases that an agent's report and a state's message share, so that both sides know them. Pure.
+"""Phrases in agents' reports that `lifecycle` recognizes in a state's message. Pure.
 
-`lifecycle` keeps a message that has one of them only as long as its cause lasts.
+`lifecycle` keeps a message with one of these phrases only while its cause lasts.
 """
 
 #: A message begins with these.

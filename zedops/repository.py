@@ -1,8 +1,8 @@
 """A git repository, bare or not: reads by pipe, commits by fast-import, refs by compare-and-swap.
 
 Everything goes through git's own commands, the hot paths through its batch ones: `cat-file --batch`
-(42 ms for 10,000 blobs), `diff-tree`, `fast-import`. A library between would cost a command 115 ms
-of start-up (GitPython) or push past the hub's hooks (pygit2, dulwich). Knows nothing of fleets.
+(42 ms for 10,000 blobs), `diff-tree`, `fast-import`. A library instead would add 115 ms to each
+command's start (GitPython) or push past the hub's hooks (pygit2, dulwich). Knows nothing of fleets.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from zedops.batch import Batch
 from zedops.errors import GitFailed
 from zedops.objects import NO_OBJECT, Change, Commit, Entry, Signature, import_stream, raw_changes
 
-#: Where commits are made before any branch knows them.
+#: Refs of new commits that no branch names yet.
 IMPORTS = "refs/zedops/import"
-#: Where the objects of a push are until it is taken in (git-receive-pack(1)).
+#: Names the directory of a push's objects until git accepts it (git-receive-pack(1)).
 QUARANTINE = "GIT_OBJECT_DIRECTORY"
 _TYPES = (b"blob", b"tree", b"commit", b"tag")
-#: As many blobs at most are asked of a process that runs already; more have one of their own.
+#: At most this many blobs go through a running process; more get a process of their own.
 _FEW = 20
 
 
 def clean_environment() -> None:
-    """Forget the `GIT_*` that a hook inherits, so that git looks where it is told (githooks(5))."""
+    """Remove inherited `GIT_*` variables: in a hook they name another repository (githooks(5))."""
     for key in [key for key in os.environ if key.startswith("GIT_") and key not in _HARMLESS]:
         del os.environ[key]
 
@@ -52,7 +52,7 @@ class Repository:
         self._sizes: Batch | None = None
 
     def keep_open(self) -> None:
-        """Answer short questions from processes that stay, until `close`."""
+        """Start git processes that answer short queries until `close`."""
         self._commits = Batch(
             self.path, "diff-tree", "--stdin", "-r", "-z", "-m", "--raw", "--no-renames",
             "--always", "--format=%H%x00%ce%x00%P", echo="{}\n".format, env=self._env,
@@ -62,13 +62,13 @@ class Repository:
         self._sizes = Batch(self.path, "cat-file", "--batch-check", echo=missing, env=env)
 
     def renew(self) -> None:
-        """Have new processes answer from now on: the old ones hold packs that were replaced."""
+        """End the kept processes; new ones start on demand. The old ones hold replaced packs."""
         for each in (self._commits, self._blobs, self._sizes):
             if each is not None:
                 each.close()
 
     def close(self) -> None:
-        """End those processes."""
+        """End the kept processes."""
         self.renew()
         self._commits = self._blobs = self._sizes = None
 
@@ -81,11 +81,11 @@ class Repository:
         return made
 
     def with_env(self, env: Mapping[str, str]) -> Repository:
-        """See the repository as a hook does: with a push's objects in quarantine; or with keys."""
+        """Make a view with more variables: a push's quarantined objects, or keys for signatures."""
         return type(self)(self.path, {**self._env, **env})
 
     def run(self, *arguments: str, stdin: bytes | None = None) -> str:
-        """Run one git command and return what it printed. GitFailed carries its words."""
+        """Run one git command and return its output. GitFailed carries git's words."""
         out = self.pipe(*arguments, stdin=stdin or b"")
         return out.decode("utf-8", "surrogateescape").removesuffix("\n")
 
@@ -104,9 +104,9 @@ class Repository:
         return done.stdout
 
     def _trouble(self, arguments: tuple[str, ...], said: str) -> GitFailed:
-        """Make the error for a command that failed, with what a person can do where that is known.
+        """Make the error for a failed command, with a remedy where one is known.
 
-        What the command left behind is removed.
+        Removes files that the command left behind.
         """
         for name in trouble.left_behind(said):
             with contextlib.suppress(OSError):
@@ -120,18 +120,18 @@ class Repository:
         return self.damaged(plain) if lost else plain
 
     def _has(self, name: str) -> bool:
-        """Say whether an object is there and can be read."""
+        """Say whether an object exists and can be read."""
         with contextlib.suppress(GitFailed):
             self.pipe("cat-file", "-e", "--end-of-options", name)
             return True
         return False
 
     def damaged(self, fact: object) -> GitFailed:
-        """Make the error for lacking what should be here."""
+        """Make the error for a missing or unreadable object."""
         return trouble.of_objects(self.path, fact)
 
     def resolve(self, revision: str) -> str | None:
-        """Find the commit behind a ref or an abbreviated id; None if there is none."""
+        """Find the commit of a ref or an abbreviated id; None if there is none."""
         try:
             return self.run("rev-parse", "--verify", "--quiet", "--end-of-options",
                             f"{revision}^{{commit}}")
@@ -165,14 +165,14 @@ class Repository:
     def _compared(self, before: str, after: str) -> list[Change]:
         """Compare two commits file by file: a malformed tree ends git's own comparison.
 
-        None comes in any more (`receive.fsckObjects`), but one may be there from before.
+        `receive.fsckObjects` keeps out new ones, but an old one may exist.
         """
         one, other = self.tree(before), self.tree(after)
         return [Change(path, one.get(path), other.get(path))
                 for path in sorted(one.keys() | other.keys()) if one.get(path) != other.get(path)]
 
     def steps(self, pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-        """Name the files that differ between pairs of commits, by the second of each pair."""
+        """List the files that differ between pairs of commits, by each pair's second commit."""
         lines = "".join(f"{after} {before}\n" for before, after in pairs)
         fields = iter(self.pipe(
             "diff-tree", "--stdin", "-r", "-z", "--raw", "--no-renames", "--always",
@@ -188,7 +188,7 @@ class Repository:
         return found
 
     def commit(self, commit: str) -> Commit | None:
-        """Read a commit with what it changes; None where that cannot be told in short."""
+        """Read a commit with its changes; None where the kept process cannot tell them."""
         if self._commits is None:
             return None
         out = self._commits.ask(commit)
@@ -197,29 +197,29 @@ class Repository:
         found, email, parents, *fields = out.split(b"\0")
         changes, others = raw_changes(fields), tuple(parents.decode().split())
         if len(others) > 1 and out.count(found + b"\0" + email) != len(others):
-            return None  # a merge that equals one parent is shown against the others alone
+            return None  # diff-tree leaves out a parent that the merge equals
         return Commit(found.decode(), email.decode(errors="replace"), others, changes)
 
     def blob_ids(self, names: Iterable[str]) -> list[str | None]:
-        """Find blobs by `COMMIT:PATH`, in order; None for one that is not there."""
+        """Find blobs by `COMMIT:PATH`, in order; None for a missing one."""
         return [name if kind == "blob" else None for kind, name in self._named(names)]
 
     def kinds(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
-        """Say what a commit has at some paths: `blob` or `tree`; what is not there is left out."""
+        """Tell the types of a commit's paths, `blob` or `tree`; leaves out missing paths."""
         wanted = [path for path in paths if "\n" not in path]
         found = self._named(f"{commit}:{path}" for path in wanted)
         return {path: kind for path, (kind, _) in zip(wanted, found, strict=True)
                 if kind in ("blob", "tree")}
 
     def _named(self, names: Iterable[str]) -> list[tuple[str, str]]:
-        """Find objects by name, in order: type and id; two empty texts for one that is missing."""
-        # people write commits and paths: a line break in one must not shift the answers
+        """Find objects by name, in order: type and id; two empty texts for a missing one."""
+        # names come from people: a line break in one must not shift the answers
         stdin = "".join(f"{each.replace(chr(10), '?')}\n" for each in names)
         out = self.pipe(
             "cat-file", "--batch-check=%(objecttype) %(objectname)", "--buffer",
             stdin=stdin.encode("utf-8", "surrogateescape"),
         )
-        # of one that is missing git repeats the name, whatever is in it
+        # for a missing object git repeats the name, which may contain spaces
         words = [line.split(b" ") for line in out.split(b"\n")[:-1]]
         return [(each[0].decode(), each[1].decode())
                 if len(each) == 2 and each[0] in _TYPES else ("", "") for each in words]
@@ -227,8 +227,8 @@ class Repository:
     def blobs(self, ids: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         """Read blobs through one `cat-file --batch`.
 
-        Of one with more than `most` bytes nothing is read: it comes as `most + 1` zeros. A push of
-        a few KB may hold a blob of many GB.
+        A blob of more than `most` bytes is not read: the result has `most + 1` zeros instead. A
+        push of a few KB may contain a blob of many GB.
         """
         wanted = sorted(set(ids))
         if most is not None:
@@ -263,14 +263,14 @@ class Repository:
         return {each: content for each, content in found.items() if content is not None}
 
     def kind(self, name: str) -> str:
-        """Say what an object is: `commit`, `tag`, `tree` or `blob`; empty where there is none."""
+        """Tell an object's type: `commit`, `tag`, `tree` or `blob`; empty where there is none."""
         if self._sizes is None:
             return self._named([name])[0][0]
         words = self._sizes.ask(name).decode().split()
         return words[1] if len(words) == 3 else ""
 
     def sizes(self, ids: list[str]) -> dict[str, int]:
-        """Say how large blobs are; those that cannot be read are left out."""
+        """Tell the sizes of blobs in bytes; leaves out unreadable ones."""
         if not ids:
             return {}
         if self._sizes is not None and len(ids) <= _FEW:
@@ -291,7 +291,7 @@ class Repository:
     ) -> str:
         """Write a commit: the first parent's tree with `files` replaced (None removes).
 
-        No branch moves; that is `move_ref`'s. Returns the new commit's id.
+        Moves no branch (`move_ref` does). Returns the new commit's id.
         """
         ref = f"{IMPORTS}/{uuid.uuid4().hex}"
         stream = import_stream(ref, parents, files, message, author, committer)
@@ -305,8 +305,8 @@ class Repository:
     ) -> None:
         """Move a ref from `old` (NO_OBJECT: it must not exist) to `new`, or raise RaceLost.
 
-        In the same transaction refs in `also` go along, whatever they were, and those in `verify`
-        must be what it says.
+        In the same transaction, refs in `also` move to `new` from any value, and each ref in
+        `verify` must have the value given there.
         """
         lines = ["start", f"update {ref} {new} {old}", *(f"update {each} {new}" for each in also)]
         lines += [f"verify {each} {value}" for each, value in (verify or {}).items()]

@@ -1,8 +1,8 @@
-"""A definition as written → what its host gets: preset and defaults below it, `${…}` replaced.
+"""Resolves a definition for its host: lays it over preset and defaults, and replaces `${…}`.
 
 Pure. Three layers, the upper one wins key by key: the preset that `game` names, the fleet's
-defaults, the definition. Only names zedops knows are replaced: `${ports.KEY}` (the host port) and
-`${server.name}`; any other `${…}` is left for the container's own shell.
+defaults, the definition. zedops replaces only the names that it knows: `${ports.KEY}` (the host
+port) and `${server.name}`. Any other `${…}` stays for the container's own shell.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zedops.settings import Settings
 from zedops.source import Path
 from zedops.validation import MAX_PROBLEMS
 
-#: Among so many ports the one that was meant is looked for: all of 5,000 would take minutes.
+#: The search for a close name stops after this many ports: all of 5,000 would take minutes.
 _LIKELY = 50
 _REFERENCE = re.compile(r"\$\{(ports|server)\.([^}]*)\}")
 
@@ -32,7 +32,7 @@ Presets = Mapping[str, Preset]
 def resolve(
     document: Document, settings: Settings, presets: Presets
 ) -> tuple[Definition | None, list[Problem]]:
-    """Resolve one document; None with problems where something in it cannot be."""
+    """Resolve one document; None and the problems where it cannot be resolved."""
     if document.definition is None:
         return None, list(document.problems)
     definition = document.definition
@@ -60,13 +60,13 @@ def resolve(
 def layers(
     document: Document, settings: Settings, presets: Presets
 ) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
-    """Give what is laid over one another: preset, fleet defaults, definition as written."""
+    """List the layers from the lowest up: preset, fleet defaults, definition as written."""
     preset = presets.get(game_of(document, settings) or "")
     return preset.data if preset else {}, settings.defaults, document.data or {}
 
 
 def game_of(document: Document, settings: Settings) -> str | None:
-    """Name the preset that a definition is to get."""
+    """Name the preset of a definition: its own, else the one of the defaults."""
     own = document.definition.game if document.definition else None
     default = settings.defaults.get("game")
     return own or (str(default) if default is not None else None)
@@ -88,7 +88,7 @@ def _preset_problem(document: Document, game: str, presets: Presets) -> Problem 
 def _replaced(
     document: Document, definition: Definition
 ) -> tuple[Definition | None, list[Problem]]:
-    """Put values in the place of `${…}`."""
+    """Replace `${…}` by values."""
     problems: list[Problem] = []
 
     def replaced(text: str, path: Path) -> str:

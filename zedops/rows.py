@@ -1,4 +1,4 @@
-"""One server as a row of facts: what `list --json` and `show --json` say. Pure."""
+"""One server as a row of facts: the rows of `list --json` and `show --json`. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from zedops.fleet import Fleet
 from zedops.model import Status
 from zedops.ports import published
 
-#: What a host may say of how far it is.
+#: Statuses in which a host may report progress.
 _AT_WORK = (Status.PENDING.value, Status.CREATING.value)
 
 
 def facts(fleet: Fleet, each: Document) -> dict[str, Any]:
-    """State one server for JSON: the shape of `list --json` and `show --json`."""
+    """Describe one server for JSON, as `list --json` and `show --json` print it."""
     state, definition = each.state, fleet.resolve(each)[0] or each.definition
     return {
         "name": each.name,
@@ -43,13 +43,13 @@ def _time(at: datetime | None) -> str | None:
 
 
 def rows(fleet: Fleet, *, buried: bool) -> list[dict[str, Any]]:
-    """State every server, by name; with `buried` the deleted ones, too."""
+    """Describe every server, sorted by name; with `buried` also the deleted ones."""
     shown = [*fleet.servers(), *(fleet.tombstones() if buried else ())]
     return [facts(fleet, each) for each in sorted(shown, key=lambda each: each.name)]
 
 
 def detail(fleet: Fleet, each: Document) -> dict[str, Any]:
-    """State one server with what its host gets, and its file as it is (`text`)."""
+    """Describe one server with its resolved definition and its file as written (`text`)."""
     made = fleet.resolve(each)[0] or each.definition
     return {
         **facts(fleet, each),
@@ -61,7 +61,7 @@ def detail(fleet: Fleet, each: Document) -> dict[str, Any]:
 def with_progress(
     made: list[dict[str, Any]], progress: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Put how far its host is, a pull for example, where a row has no message of its own."""
+    """Add the host's progress, such as a pull, to rows without a message of their own."""
     return [
         {**row, "message": progress[row["id"]]}
         if row["message"] is None and row["status"] in _AT_WORK and row["id"] in progress else row

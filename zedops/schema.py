@@ -1,8 +1,8 @@
 """JSON Schema (draft 2020-12) of definitions and settings, for editors and for CI. Pure.
 
-Shapes come from the models; here are the words about them, and the short forms that people may
-write. An editor reads YAML its own way, so that `EULA: TRUE` is a boolean to it: where zedops takes
-text as written, the schema takes any plain value. `zedops validate` has the last word.
+Shapes come from the models; this module adds descriptions, and the short forms that people may
+write. An editor reads `EULA: TRUE` as a boolean: where zedops takes text as written, the schema
+accepts any plain value. `zedops validate` decides.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 #: A port, or a range of them.
 _PORT = r"^(\d{1,5}(-\d{1,5})?:)?\d{1,5}(-\d{1,5})?(/(tcp|udp|sctp))?$"
-#: Text as written, whatever an editor takes it for.
+#: Text as written; an editor may read it as another type.
 _PLAIN: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 _LINE = {"anyOf": [{"type": "string"}, {"type": "array", "items": _PLAIN}]}
 
-#: What each field means, and what people write there.
+#: The meaning of each field, and examples.
 WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
     Definition: {
-        "host": ("The machine it runs on. Default: the fleet's only host.", ("attic",)),
+        "host": ("The host that runs it. Default: the fleet's only host.", ("attic",)),
         "game": ("A preset laid under this definition: one of zedops' or of presets.d/.",
                  ("minecraft", "project-zomboid", "valheim", "terraria", "factorio", "generic")),
-        "desired": ("Whether it is to run.", ("running", "stopped")),
-        "image": ("The image to run. Required where no preset has one.",
+        "desired": ("Whether the server runs or is stopped.", ("running", "stopped")),
+        "image": ("The image to run. Required unless the preset names one.",
                   ("itzg/minecraft-server:latest",)),
-        "command": ("What to run instead of the image's own command: words, or one line.",
+        "command": ("Replaces the image's command: a list of words, or one line.",
                     (["server", "--port", "5000"],)),
-        "ports": ("Ports by a name of your choice; ${ports.NAME} is the host's port.",
+        "ports": ("Ports by names of your choice; ${ports.NAME} is the host's port.",
                   ({"game": "16261/udp", "web": "8080:80/tcp"},)),
         "env": ("Environment variables; ${ports.NAME} and ${server.name} are replaced.",
                 ({"SERVER_NAME": "${server.name}"},)),
@@ -41,39 +41,39 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
                     (["ADMIN_PASSWORD"],)),
         "secrets_as": ("How the container gets them: as variables, or as files in /run/secrets.",
                        ("env", "files")),
-        "volumes": ("Directories that outlive the container, by a name of your choice.",
+        "volumes": ("Directories that outlive the container, by names of your choice.",
                     ({"world": "/data", "install": {"path": "/game", "kind": "cache"}},)),
-        "limits": ("Ceilings of the container.", ({"memory": "4GiB", "cpus": 2},)),
-        "stop": ("The one way it is stopped: commands, signal, grace, kill.",
+        "limits": ("The container's resource limits.", ({"memory": "4GiB", "cpus": 2},)),
+        "stop": ("How zedops stops it, always: commands, signal, grace, kill.",
                  ({"grace": "90s", "commands": ["save-all"]},)),
         "health": ("A health check, or `image` for the image's own.", ("image",)),
-        "restart": ("A change of this text restarts it once.", ("2026-11-23T10:00:00Z",)),
-        "rebuild": ("A change of this text pulls the newest image and recreates it once.",
+        "restart": ("Change this text to restart it once.", ("2026-11-23T10:00:00Z",)),
+        "rebuild": ("Change this text to pull the newest image and recreate it once.",
                     ("2026-11-23T10:00:00Z",)),
-        "adopt": ("A container of the host, taken over as it is if it matches; or an orphan's id.",
+        "adopt": ("A container to take over, unchanged if it matches; or the id of an orphan.",
                   ("old-server",)),
-        "drift": ("What to do when it is changed by hand; overrides the fleet's.",
+        "drift": ("Whether to heal or report a change by hand; overrides the fleet's.",
                   ("heal", "report")),
         "labels": ("Labels of the container.", ({"owner": "ada"},)),
         "user": ("The user inside, as in `docker run --user`.", ("1000:1000",)),
-        "networks": (("Docker networks it joins; the first one is its own. A mapping says what"
-                      " it is there."), (["games"], {"games": {"aliases": ["db"]}})),
+        "networks": (("Docker networks to join; the first is the container's own. A mapping"
+                      " sets aliases and addresses."), (["games"], {"games": {"aliases": ["db"]}})),
         "network_mode": ("The machine's own network (its owner must allow it), or none.",
                          ("host", "none")),
         "hostname": ("Its hostname inside.", ("rosewood",)),
-        "entrypoint": ("What to run instead of the image's own program: words, or one line.",
+        "entrypoint": ("Replaces the image's entrypoint: a list of words, or one line.",
                        (["/start.sh"],)),
-        "working_dir": ("The directory in which it runs.", ("/data",)),
+        "working_dir": ("The working directory of its process.", ("/data",)),
         "tty": ("Whether it has a terminal, as with `docker run -t`.", (True,)),
         "stdin_open": ("Whether its input stays open, as with `docker run -i`.", (True,)),
-        "init": ("Whether the Engine's init runs it. Default: unless the image has its own.",
+        "init": ("Whether the Engine's init runs it. Default: yes, unless the image has one.",
                  (False,)),
         "platform": ("The platform of the image.", ("linux/amd64",)),
-        "pull": ("When the registry is asked for the image.", ("always", "missing", "never")),
+        "pull": ("When to ask the registry for the image.", ("always", "missing", "never")),
         "extra_hosts": ("Host names and their addresses; host-gateway is the machine.",
                         ({"db.lan": "192.0.2.7"},)),
         "dns": ("Name servers instead of the machine's.", (["192.0.2.53"],)),
-        "dns_search": ("Domains in which short names are looked up.", (["lan"],)),
+        "dns_search": ("Domains to search for short names.", (["lan"],)),
         "tmpfs": ("Directories in memory, with their mount options.",
                   (["/tmp"], {"/run": "size=64m"})),  # noqa: S108 - inside the container
         "shm_size": ("Size of /dev/shm.", ("256MiB",)),
@@ -89,91 +89,91 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "read_only": ("Whether it can write only to its volumes and tmpfs.", (True,)),
         "security_opt": (("Security options, as in `docker run`; the machine's owner must allow"
                           " them."), (["no-new-privileges:false"],)),
-        "logging": ("Where the Engine keeps what it says. Default: json-file, 3 files of 10 MB.",
+        "logging": ("Where the Engine keeps its output. Default: json-file, 3 files of 10 MB.",
                     ({"driver": "local"},)),
-        "profile": ("How far it is locked down; hardened drops all that it can.",
+        "profile": ("How far to lock it down; hardened drops every privilege that it can.",
                     ("default", "hardened")),
-        "moved_from": ("The host whose data somebody brings over; `zedops move` writes it.",
+        "moved_from": ("The host that its data comes from; `zedops move` writes it.",
                        ("attic",)),
-        "purge": ("Only in a tombstone: the data is to be removed, too.", ("data",)),
+        "purge": ("Only in a tombstone: zedops also removes the data.", ("data",)),
     },
     Port: {
         "container": ("The port inside: a number, or with its protocol.", ("27015/tcp", 80)),
         "protocol": ("tcp or udp.", ("udp",)),
         "host": ("The host's port. Default: the same as inside.", (8080,)),
-        "publish": ("Who reaches it: nobody outside, this host alone, or everybody.",
+        "publish": ("Who reaches it: only containers, only this host, or every machine.",
                     ("none", "loopback", "public")),
-        "address": ("The one address of the host at which it is published.", ("192.0.2.7",)),
+        "address": ("Publish it only at this address of the host.", ("192.0.2.7",)),
     },
     Attachment: {
-        "aliases": ("Further names that others in the network find it by.", (["db"],)),
+        "aliases": ("Further names for it in the network.", (["db"],)),
         "ipv4_address": ("A fixed address; the network must have a subnet.", ("172.20.0.5",)),
         "ipv6_address": ("A fixed address; the network must have a subnet.", ("fd00::5",)),
     },
     Ulimit: {
-        "soft": ("What holds; the process may raise it up to hard. -1: no limit.", (1024,)),
-        "hard": ("The most that it may set. -1: no limit.", (65536,)),
+        "soft": ("The limit at start; the process may raise it up to hard. -1: no limit.", (1024,)),
+        "hard": ("The highest limit that the process may set. -1: no limit.", (65536,)),
     },
     Logging: {
         "driver": ("The Engine's logging driver.", ("json-file", "local", "journald", "none")),
         "options": ("The driver's options.", ({"max-size": "50m", "max-file": "5"},)),
     },
     Volume: {
-        "path": ("Where it is in the container.", ("/data",)),
-        "kind": (("data is kept, guarded and never lost; cache can be downloaded again; file is"
-                  " one file of the host."), ("data", "cache", "file")),
+        "path": ("Its path in the container.", ("/data",)),
+        "kind": (("data: kept and guarded; cache: can be downloaded again; file: one file of the"
+                  " host."), ("data", "cache", "file")),
         "source": ("A directory of the host or a named volume, instead of zedops' own place.",
                    ("/srv/world", "world-volume")),
         "read_only": ("The container may not write to it.", (True,)),
         "subpath": ("A directory inside the named volume.", ("worlds/red",)),
-        "propagation": ("How mounts below it are seen on the other side.", ("rslave",)),
+        "propagation": ("Mount propagation between host and container.", ("rslave",)),
     },
     Limits: {
         "memory": ("With a unit; k, m, g, t count in 1024s.", ("4GiB", "512MiB")),
-        "cpus": ("How many processors' time it may use.", (2, 0.5)),
+        "cpus": ("How many CPUs it may use.", (2, 0.5)),
         "pids": ("How many processes it may have.", (512,)),
     },
     Stop: {
-        "signal": ("The signal that ends it.", ("SIGTERM", "SIGINT")),
-        "grace": ("How long it may take to save and end before it is killed; 1h at most.",
+        "signal": ("The signal that asks it to end.", ("SIGTERM", "SIGINT")),
+        "grace": ("The time to save and end before the kill; 1h at most.",
                   ("90s", "2m")),
-        "commands": ("Run inside before the signal, 30 s each: shell lines, or lists of words.",
+        "commands": ("Run in it before the signal, 30 s each: shell lines, or lists of words.",
                      (["rcon-cli save-all"],)),
     },
     Health: {
         "test": ("A line for the container's shell, or a list of words.",
                  (["CMD-SHELL", "pgrep game"], "pgrep game")),
-        "interval": ("How often it is looked at.", ("30s",)),
-        "timeout": ("How long one look may take.", ("5s",)),
-        "retries": ("After so many failures in a row it is unhealthy.", (3,)),
-        "start_period": ("How long failures do not count after a start.", ("5m",)),
+        "interval": ("The time between two checks.", ("30s",)),
+        "timeout": ("How long one check may take.", ("5s",)),
+        "retries": ("It is unhealthy after this many failures in a row.", (3,)),
+        "start_period": ("Failures in this time after a start do not count.", ("5m",)),
     },
     Settings: {
-        "name": ("The fleet's name; fixed once it has servers.", ("home",)),
+        "name": ("The fleet's name; cannot change once the fleet has servers.", ("home",)),
         "hosts": ("The machines of this fleet, each with one Docker Engine.", (["attic"],)),
-        "defaults": ("Laid under every definition: any of its fields.",
+        "defaults": ("Values for every definition that does not set them: any of its fields.",
                      ({"limits": {"memory": "4GiB"}},)),
-        "retention": ("How long a deleted server can be brought back.", ("24h", "7d")),
-        "drift": ("What to do when a container is changed by hand.", ("heal", "report")),
-        "purge_data": ("Whether data goes when the retention of a deleted server ends.", (False,)),
-        "deletion_budget": ("How many servers with data one push may delete unasked.", (3,)),
-        "state_branch": ("Upstream's branch that the states go to, where main is protected.",
+        "retention": ("How long a deleted server can be restored.", ("24h", "7d")),
+        "drift": ("Whether to heal or report a container changed by hand.", ("heal", "report")),
+        "purge_data": ("Whether to remove a deleted server's data after its retention.", (False,)),
+        "deletion_budget": ("Most servers with data that a push deletes without an option.", (3,)),
+        "state_branch": ("The upstream branch for states, where main is protected.",
                          ("zedops-state",)),
-        "recipients": ("Public keys that hosts' secrets are encrypted for, by host.",
+        "recipients": ("Public keys to encrypt secrets with, by host.",
                        ({"attic": "age1…"},)),
-        "notify": ("Who is told when something happens.", ([{"url": "${NTFY_URL}"}],)),
-        "require_signatures": ("Take in only signed commits, by keys in the fleet.", (True,)),
-        "people": ("Who may do what, by the name that a key stands for. Implies signatures.",
+        "notify": ("Where to send messages, and about which events.", ([{"url": "${NTFY_URL}"}],)),
+        "require_signatures": ("Accept only commits signed with a key of the fleet.", (True,)),
+        "people": ("Each person's rights, by their key's address. Implies signatures.",
                    ({"ann@example.org": {"may": ["change", "delete", "purge", "settings"]}},)),
     },
     Person: {
-        "may": ("What they may do: change, delete, purge, settings.", (["change", "delete"],)),
-        "paths": ("Files that this goes for; all, if none is named.", (["servers.d/mc-*"],)),
+        "may": ("The person's rights: change, delete, purge, settings.", (["change", "delete"],)),
+        "paths": ("The files that these rights cover; all if empty.", (["servers.d/mc-*"],)),
     },
     Notify: {
         "url": ("An Apprise URL, or a variable of the manager that holds one.", ("${NTFY_URL}",)),
-        "on": ("What people hear of.", (["failed", "missing", "host-lost"],)),
-        "ahead": ("So long before a deleted server is purged.", ("6h",)),
+        "on": ("The events to send.", (["failed", "missing", "host-lost"],)),
+        "ahead": ("How long before the purge of a deleted server to send a message.", ("6h",)),
     },
 }  # fmt: skip
 
@@ -202,7 +202,7 @@ _FORMS: dict[type[Model], dict[str, dict[str, Any]]] = {
     Stop: {"commands": {"type": "array", "items": _LINE}},
     Health: {"test": _LINE},
 }
-#: Models that may be written as one value.
+#: Models with a short form of one value.
 _SHORT: dict[type[Model], dict[str, Any]] = {
     Port: {"anyOf": [
         {"type": "integer", "minimum": 1, "maximum": 65535},
@@ -212,7 +212,7 @@ _SHORT: dict[type[Model], dict[str, Any]] = {
     Ulimit: {"type": "integer", "minimum": -1},
     Attachment: {"type": "null"},
 }
-#: What a mapping with `container: 27015/tcp` or `container: 80` leaves out.
+#: Required keys; a mapping with `container: 27015/tcp` or `container: 80` may omit the others.
 _REQUIRED = {Port: ["container"], Volume: ["path"], Health: ["test"]}
 
 
@@ -235,7 +235,7 @@ def settings_schema() -> dict[str, Any]:
     made["properties"]["defaults"] = {
         **_words(Settings, "defaults"), "$ref": "#/$defs/Defaults",
     }
-    made.pop("required", None)  # the fleet is named after its directory where it has no name
+    made.pop("required", None)  # a fleet without a name is named after its directory
     return _titled(made, "Settings of a zedops fleet")
 
 
@@ -265,8 +265,8 @@ def _with_short_form(model: type[Model], made: dict[str, Any]) -> dict[str, Any]
 
 
 def _describe(model: type[Model], made: dict[str, Any]) -> None:
-    """Put words and short forms to the fields of one model."""
-    made.pop("description", None)  # the class's docstring is for those who read the source
+    """Add descriptions and short forms to the fields of one model."""
+    made.pop("description", None)  # the class's docstring is for readers of the source
     for field, shape in made["properties"].items():
         form = _FORMS.get(model, {}).get(field)
         kept = form or {k: v for k, v in shape.items() if k not in ("title", "default")}
@@ -276,7 +276,7 @@ def _describe(model: type[Model], made: dict[str, Any]) -> None:
 
 
 def _default(shape: dict[str, Any]) -> Any:
-    """Give a default as people would write it; None where saying it helps nobody."""
+    """Give a default as people would write it; None for an empty one."""
     default = shape.get("default")
     if isinstance(default, float):
         return f"{default:g}s"

@@ -1,8 +1,8 @@
 """Encryption of single values for one host's key, with age (https://age-encryption.org/v1).
 
-The only module that knows pyrage. What is sealed says which fleet, server and name it is for: a
-value that was copied into another definition does not open there. No error here, and nothing else,
-repeats a value or a private key.
+The only module that imports pyrage. A sealed value contains its fleet, server and name: copied into
+another definition, it does not open there. No error or other output repeats a value or a private
+key.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 
-#: How a sealed value begins in a definition.
+#: The prefix of a sealed value in a definition.
 PREFIX = "age:"
 
 
 class Unopenable(ValueError):
-    """A sealed value that this key does not open, or that is for something else."""
+    """A sealed value that this key does not open, or that has another purpose."""
 
 
 def new_identity() -> str:
@@ -48,7 +48,7 @@ def seal(value: str, purpose: str, recipient: str) -> str:
 
 
 def unseal(sealed: str, purpose: str, identity: str) -> str:
-    """Decrypt a value that is for one purpose. Unopenable says why it cannot be."""
+    """Decrypt a value for one purpose. Raises Unopenable with the reason."""
     said, value = opened(sealed, identity)
     if said != purpose:
         raise Unopenable(f"it was encrypted for {said!r}, not for {purpose!r}")
@@ -56,7 +56,7 @@ def unseal(sealed: str, purpose: str, identity: str) -> str:
 
 
 def opened(sealed: str, identity: str) -> tuple[str, str]:
-    """Decrypt a value: what it is for, and itself. Unopenable says why it cannot be."""
+    """Decrypt a value; return its purpose and the value. Raises Unopenable with the reason."""
     import pyrage
 
     try:

@@ -1,7 +1,7 @@
 """Which variables and words of a command hold secrets: names first, then values. Pure.
 
-Errs on the side of yes, but for values that can be none: switches, numbers, the empty text, and
-what only says where the secret is.
+When in doubt the answer is yes. Never a secret: switches, numbers, the empty text, and references
+to the place of a secret.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _NAME = re.compile(
     r"|ACCESS_?KEY|_KEY$|^KEY$|PW$|PWD$|(^|_)PW_|CLAIM|WEBHOOK_URL|_PIN$",
     re.IGNORECASE,
 )
-#: Names of switches and of places: what they hold is no secret, whatever else they say.
+#: Names of switches and paths: their values are no secrets, even if `_NAME` matches, too.
 _NO_NAME = re.compile(
     r"_FILE$|_PATH$|_DIR$|^ALLOW_|_ALLOW_|ALLOW_EMPTY|_HINT$|_LIFETIME$|_LENGTH$|_TTL$|_EXPIR"
     r"|_ENABLED$|^ENABLE_|_REQUIRED$|^PWD$|^OLDPWD$",
     re.IGNORECASE,
 )
 _NO_VALUE = re.compile(r"|true|false|yes|no|on|off|none|null|\d+|\d+\.\d+", re.IGNORECASE)
-#: Only says where the secret is.
+#: A reference to the place of a secret.
 _REFERS = re.compile(r"\$\{[^}]*\}|/run/secrets/\S*|file:\S*")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?P<password>[^/\s@]+)@", re.IGNORECASE)
 _OPTION = re.compile(
@@ -47,7 +47,7 @@ def holds_password(value: str) -> bool:
 
 
 def in_command(words: Sequence[str]) -> str | None:
-    """Find an option of a command that is given a password; returns the option alone."""
+    """Find an option of a command that has a password; return the option without it."""
     for at, word in enumerate(words):
         following = words[at + 1] if at + 1 < len(words) else ""
         if _OPTION.fullmatch(word) and _is_given(following):

@@ -1,4 +1,4 @@
-"""What people write about a whole fleet: `zedops.yaml`, who may do what in it, who is told."""
+"""The models of `zedops.yaml`: settings of the whole fleet, rights of people, messages."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pydantic import Field, field_validator
 from zedops.fields import Model, Name, Recipient, Seconds, one_of
 from zedops.model import Drift
 
-#: A branch's name, of the simple ones among those of git-check-ref-format(1).
+#: A simple branch name: a subset of git-check-ref-format(1).
 _BRANCH = r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:[./][A-Za-z0-9][A-Za-z0-9_-]*)*$"
 
 
 class Event(StrEnum):
-    """What people may want a message about."""
+    """The events that messages report."""
 
-    FAILED = "failed"  #: zedops tried and could not
+    FAILED = "failed"  #: zedops tried and failed
     MISSING = "missing"  #: a container or its data is gone
-    RUNNING = "running"  #: a server runs, or runs again
-    RECOVERED = "recovered"  #: one that failed or was missing runs again
+    RUNNING = "running"  #: a server started, or runs again
+    RECOVERED = "recovered"  #: a failed or missing server runs again
     HOST_LOST = "host-lost"  #: a host does not answer
     HOST_BACK = "host-back"  #: it answers again
     PURGE_AHEAD = "purge-ahead"  #: a deleted server's retention ends soon
 
 
-#: What people hear of unless they say otherwise.
+#: The default events.
 _USUAL_EVENTS = (
     Event.FAILED, Event.MISSING, Event.RECOVERED, Event.HOST_LOST, Event.HOST_BACK,
     Event.PURGE_AHEAD,
@@ -35,15 +35,15 @@ _USUAL_EVENTS = (
 
 
 class Notify(Model):
-    """Where messages go, and about what."""
+    """One receiver of messages, and its events."""
 
-    #: An Apprise URL, or `${NAME}`: a variable of the manager that holds the whole of one. Parts
-    #: cannot be filled in, or whoever may push could send any of its variables anywhere.
+    #: An Apprise URL, or `${NAME}`: a variable of the manager that holds a whole one. A variable as
+    #: a part of a URL is refused: a person with push rights could send any variable anywhere.
     url: str = Field(repr=False)
     on: tuple[Annotated[Event, one_of(Event)], ...] = Field(
         default=_USUAL_EVENTS, min_length=1, strict=False
     )
-    #: So long before a deleted server is purged people hear of it.
+    #: How long before the purge of a deleted server the message goes out.
     ahead: Seconds = 6 * 3600.0
 
     @field_validator("url")
@@ -57,7 +57,7 @@ class Notify(Model):
 
 
 class Right(StrEnum):
-    """What a person may do in a fleet that says who may do what."""
+    """A right of a person, in a fleet with `people`."""
 
     CHANGE = "change"  #: make, change, start, stop, rename and restore servers; all other files
     DELETE = "delete"  #: delete servers; their data stays
@@ -66,49 +66,49 @@ class Right(StrEnum):
 
 
 class Person(Model):
-    """What one person may do."""
+    """The rights of one person."""
 
     may: tuple[Annotated[Right, one_of(Right)], ...] = Field(default=(Right.CHANGE,), strict=False)
-    #: Files that this goes for, as shell patterns such as `servers.d/mc-*`; all, if none is named.
-    #: A deleted server counts as where it was. Settings are not bound by it.
+    #: The files that these rights cover, as shell patterns such as `servers.d/mc-*`; all if empty.
+    #: A deleted server counts at its former path. The right to settings ignores this.
     paths: tuple[str, ...] = Field(default=(), strict=False)
 
 
 class Settings(Model):
-    """`zedops.yaml`: what holds for the whole fleet."""
+    """`zedops.yaml`: settings of the whole fleet."""
 
     name: Name
     hosts: tuple[Name, ...] = Field(default=("local",), min_length=1, strict=False)
     defaults: dict[str, Any] = Field(default={})
     retention: Seconds = 86400.0
     drift: Annotated[Drift, one_of(Drift)] = Drift.HEAL
-    #: Host → its public key, for secrets that are kept in the fleet.
+    #: Host → its public key, for encrypted secrets in the fleet.
     recipients: dict[Name, Recipient] = Field(default={})
     purge_data: bool = False
     #: How many servers with data one push may delete without `-o allow-delete=…`.
     deletion_budget: int = Field(default=3, ge=0)
-    #: Take in only commits with a good signature by a key in `allowed_signers` or `keyring.asc`.
+    #: Accept only commits with a good signature by a key in `allowed_signers` or `keyring.asc`.
     require_signatures: bool = False
-    #: Who may do what, by the address or fingerprint that a key stands for; `"*"`: anybody else
-    #: with a key. Implies signatures. Without it whoever may push may do everything.
+    #: Rights by the address or fingerprint of a key; `"*"`: any other person with a key. Implies
+    #: signatures. Without it every person who may push may do everything.
     people: dict[str, Person] = Field(default={})
-    #: Who is told when something happens.
+    #: The receivers of messages.
     notify: tuple[Notify, ...] = Field(default=(), strict=False)
-    #: With an upstream: where zedops commits, if not onto `main`.
+    #: With an upstream: the branch for zedops' commits, if not `main`.
     state_branch: Annotated[str, Field(pattern=_BRANCH)] | None = None
 
     @field_validator("state_branch")
     @classmethod
     def _branch_is_another(cls, branch: str | None) -> str | None:
         if branch == "main" or (branch or "").endswith(".lock"):
-            raise ValueError(f"{branch!r} cannot be it; write e.g. zedops-state, or leave it out")
+            raise ValueError(f"{branch!r} cannot be the state branch; write e.g. zedops-state")
         return branch
 
     @field_validator("people")
     @classmethod
     def _somebody_may_change_it(cls, people: dict[str, Person]) -> dict[str, Person]:
         if people and not any(Right.SETTINGS in each.may for each in people.values()):
-            raise ValueError("nobody could change them again; give somebody `may: [settings]`")
+            raise ValueError("no person may change the settings; give one `may: [settings]`")
         return people
 
     @property

@@ -1,7 +1,7 @@
-"""What `--json` prints, command by command: a promise to scripts. Pure.
+"""The shapes of `--json` output, command by command: a promise to scripts. Pure.
 
-The reference page is made of these, and a test holds what every command really prints against them.
-A field may be added; none is taken away or given another meaning within a major version.
+`docs/generate.py` makes the reference page from these, and a test checks each command's output
+against them. Within a major version fields may be added; no field goes or changes its meaning.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ class Row:
 
     name: str
     path: Annotated[str, "its file, in the fleet"]
-    id: Annotated[str | None, "stays through renames; null until zedops has taken it up"]
+    id: Annotated[str | None, "stays the same through renames; null until zedops accepts the file"]
     status: Annotated[str, "pending, running, …: see [concepts](../concepts.md)"]
     desired: Annotated[str | None, "running or stopped; null where the file cannot be read"]
     host: str | None
-    image: Annotated[str | None, "as the definition has it"]
+    image: Annotated[str | None, "as in the definition"]
     ports: Annotated[list[str], "on the host, as in `16261/udp`"]
     data_exists: bool
-    deleted_at: Annotated[str | None, "time, of a deleted one"]
+    deleted_at: Annotated[str | None, "time, only of a deleted server"]
     container: Annotated[str | None, "its id"]
-    commit: Annotated[str | None, "the newest one that was carried out"]
+    commit: Annotated[str | None, "the newest commit that the host applied"]
     since: Annotated[str | None, "time of this status"]
-    message: Annotated[str | None, "why, and what to do"]
-    problems: Annotated[list[str], "what is wrong with the file"]
+    message: Annotated[str | None, "reason and remedy"]
+    problems: Annotated[list[str], "problems of the file"]
 
 
 @dataclass(frozen=True)
 class Shown(Row):
-    """One server, with what its host gets."""
+    """One server with its resolved definition."""
 
     definition: Annotated[dict[str, Any] | None, "with preset and defaults; null: unreadable"]
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """One value of what a host gets."""
+    """One value of a resolved definition."""
 
     field: Annotated[str, "dotted, as in `stop.grace`"]
     value: Any
-    origin: Annotated[str, "who says so: a file with its line, a preset, zedops itself"]
+    origin: Annotated[str, "its source: a file with its line, a preset, zedops itself"]
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,20 @@ class Event:
     who: Annotated[str, "a person, or `zedops`"]
     what: Annotated[str, "its subject"]
     commit: Annotated[str, "its full id"]
-    servers: Annotated[list[str], "whose files it touched"]
+    servers: Annotated[list[str], "the servers with changed files"]
     transitions: Annotated[list[dict[str, str]], "zedops' own: server, id, host, transition, …"]
     why: Annotated[dict[str, str], "zedops' own: the reason, by server"]
 
 
 @dataclass(frozen=True)
 class Load:
-    """One server that runs."""
+    """One running server."""
 
     name: str
     cpu_cores: Annotated[float | None, "1.0 is one core"]
     server_id: str
     cpu_ns: Annotated[int, "CPU time since its start"]
-    at_ns: Annotated[int, "when that was read, by its host's clock"]
+    at_ns: Annotated[int, "time of that value, by its host's clock"]
     memory_bytes: int
     memory_limit_bytes: int
     pids: int
@@ -80,34 +80,34 @@ class Load:
 class Volume:
     """One data volume."""
 
-    server: Annotated[str, "its name, or its id where no file has that"]
+    server: Annotated[str, "its name, or its id if no file has that id"]
     host: str
     volume: Annotated[str, "its key"]
     path: Annotated[str, "on the host"]
     exists: Annotated[bool | None, "null: could not look"]
-    size_bytes: Annotated[int | None, "null: it changed meanwhile, or could not be looked at"]
+    size_bytes: Annotated[int | None, "null: it changed meanwhile, or could not be read"]
     files: int
 
 
 @dataclass(frozen=True)
 class PlannedServer:
-    """What happens to one server."""
+    """One server of a plan."""
 
     server: str
     path: str
     host: str | None
     effect: Annotated[str, "nothing, in place, restart, recreate, create, start, stop, move, …"]
     because: list[str]
-    data: Annotated[str | None, "what becomes of it"]
+    data: Annotated[str | None, "the effect on its data"]
     problems: list[str]
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What a push of the working copy would do."""
+    """The effect of a push of the working copy."""
 
     servers: list[PlannedServer]
-    problems: Annotated[list[str], "for which it would be refused"]
+    problems: Annotated[list[str], "reasons to refuse the push"]
     warnings: list[str]
 
 
@@ -130,12 +130,12 @@ class Port:
     protocol: Annotated[str, "tcp or udp"]
     server: Annotated[str | None, "of this fleet"]
     key: Annotated[str | None, "of the port in its definition"]
-    holder: Annotated[str | None, "who else holds it"]
+    holder: Annotated[str | None, "the holder, if no server of this fleet"]
 
 
 @dataclass(frozen=True)
 class Orphan:
-    """What a host has and no file of the fleet owns."""
+    """A container or data on a host that no file of the fleet owns."""
 
     host: str
     id: str
@@ -162,13 +162,13 @@ class Checked:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     where: Annotated[str, "here, fleet, or a host"]
     subject: str
     verdict: Annotated[str, "ok, warning, wrong, unknown"]
     fact: str
-    remedy: Annotated[str, "empty where there is nothing to do"]
+    remedy: Annotated[str, "empty if none is needed"]
 
 
 @dataclass(frozen=True)
@@ -176,10 +176,10 @@ class Host:
     """One host."""
 
     name: str
-    servers: Annotated[int, "how many are there"]
+    servers: Annotated[int, "number of servers on this host"]
     in_fleet: Annotated[bool, "whether zedops.yaml names it"]
-    joined: Annotated[str | None, "time, of one that joined over NATS"]
-    quiet_s: Annotated[float | None, "seconds since it was last heard"]
+    joined: Annotated[str | None, "time, of a host that joined over NATS"]
+    quiet_s: Annotated[float | None, "seconds since its last message"]
     answers: bool
     zedops: Annotated[str | None, "its release"]
     engine: Annotated[str | None, "its Docker's release"]
@@ -187,7 +187,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Invitation:
-    """What lets a host join, once."""
+    """A token with which a host joins, once."""
 
     host: str
     token: str
@@ -200,12 +200,12 @@ class Secret:
 
     server: str
     name: str
-    kept: Annotated[str, "where, in words"]
-    set: Annotated[bool | None, "null: cannot be seen from here"]
+    kept: Annotated[str, "the place, in words"]
+    set: Annotated[bool | None, "null: not visible from this machine"]
     asked_for: Annotated[bool | None, "whether its definition names it; null: not known here"]
 
 
-#: By command, with the options that matter.
+#: Shapes by command, with the options that change them.
 SHAPES: dict[str, Any] = {
     "list": list[Row],
     "show SERVER": Shown,

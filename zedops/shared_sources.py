@@ -1,4 +1,4 @@
-"""Which servers of a fleet have volumes that may not be on one host together. Pure."""
+"""Finds servers of a fleet with volumes that conflict on their host. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zedops.sources import REMEDY, Place, Places, conflict, places
 
 
 def problems(fleet: Fleet, touched: Iterable[Document]) -> list[Problem]:
-    """Find the volumes of changed servers that meet those of others on their host."""
+    """Find the volumes of changed servers that conflict with other volumes on their host."""
     mine = [(each, place) for each in touched for place in _of(fleet, each)]
     if not mine:
         return []
@@ -37,7 +37,7 @@ def _of(fleet: Fleet, document: Document) -> list[Place]:
 
 
 def _has_preset_sources(fleet: Fleet, document: Document) -> bool:
-    """Say whether a server's preset names a source; hardly any does, and resolving takes long."""
+    """Say whether a server's preset names a source; few do, and resolving all is slow."""
     game = fleet.game(document)
     preset = fleet.presets.get(game) if game else None
     volumes = preset.data.get("volumes") if preset is not None else None

@@ -1,7 +1,7 @@
-"""A fleet's documents by path, never changed: a changed copy costs what changed, not the fleet.
+"""An immutable index of a fleet's documents; the cost of a changed copy depends on the changes.
 
-A thin layer of changes lies over a thick one that copies share; once it is no longer thin the two
-are merged. Tombstones and owners of ids are found without a walk over everything. Pure.
+A small layer of changes lies over a large one that copies share; a small layer that grows too large
+is merged into a new one. Indexes find tombstones and owners of ids without a full scan. Pure.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from zedops.layout import TOMBSTONES
 
 V = TypeVar("V")
 
-#: A copy costs at most so many entries, and among so many copies one that costs all of them.
+#: Most entries of the small layer: a copy costs at most these, and a merge is this rare.
 _THIN = 256
 
 
 class Layers(Mapping[str, V]):
-    """Values by key, in no order that means anything."""
+    """An immutable mapping in two layers; the order of its keys has no meaning."""
 
     __slots__ = ("_above", "_below", "_length")
 
@@ -37,13 +37,13 @@ class Layers(Mapping[str, V]):
         return Layers(kept, {}, len(kept))
 
     def each(self) -> Iterator[V]:
-        """Walk the values, faster than through their keys."""
+        """Iterate over the values, faster than by key."""
         above = self._above
         yield from (value for key, value in self._below.items() if key not in above)
         yield from (value for value in above.values() if value is not None)
 
     def differing(self, other: Layers[V]) -> set[str]:
-        """Name the keys whose values may differ: few where one was made from the other."""
+        """List the keys whose values may differ: few where one is a copy of the other."""
         if self._below is other._below:
             keys = self._above.keys() | other._above.keys()
         else:
@@ -65,19 +65,19 @@ class Layers(Mapping[str, V]):
 
 
 class Shelf(Mapping[str, Document]):
-    """Documents by path, with what is asked about them at every turn."""
+    """Documents by path, with indexes of tombstones and ids."""
 
     __slots__ = ("_all", "_graves", "_paths")
 
     def __init__(self) -> None:
         self._all: Layers[Document] = Layers({}, {}, 0)
         self._graves: Layers[Document] = Layers({}, {}, 0)
-        #: The files that name an id: several where one was copied and nobody has looked yet.
+        #: The files that name an id: several where a person copied a file.
         self._paths: Layers[tuple[str, ...]] = Layers({}, {}, 0)
 
     @classmethod
     def of(cls, documents: Mapping[str, Document]) -> Shelf:
-        """Put documents on a shelf, if they are not on one."""
+        """Make a Shelf of documents; return them as they are if they are one."""
         return documents if isinstance(documents, Shelf) else cls().replaced(documents)
 
     def replaced(self, changes: Mapping[str, Document | None]) -> Shelf:
@@ -101,19 +101,19 @@ class Shelf(Mapping[str, Document]):
         return copy
 
     def servers(self) -> Iterator[Document]:
-        """Walk the documents of servers that live."""
+        """Iterate over the documents of living servers."""
         return (each for each in self._all.each() if not is_tombstone(each.path))
 
     def differing(self, other: Shelf) -> set[str]:
-        """Name the paths at which two shelves may differ."""
+        """List the paths at which two shelves may differ."""
         return self._all.differing(other._all)
 
     def tombstones(self) -> Iterator[Document]:
-        """Walk the documents of deleted servers."""
+        """Iterate over the documents of deleted servers."""
         return self._graves.each()
 
     def owner(self, server_id: str | None) -> Document | None:
-        """Find whose an id is. A living server wins over a tombstone."""
+        """Find the document with an id. A living server wins over a tombstone."""
         paths = self._paths.get(server_id or "", ())
         return self._all[min(paths, key=is_tombstone)] if paths else None
 

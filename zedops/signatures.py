@@ -1,7 +1,7 @@
-"""Who signed which commit, by git's own verification with ssh-keygen and gpg.
+"""Finds the signers of commits with git's own verification by ssh-keygen and gpg.
 
-Keys come from a commit of the fleet and from nowhere else: not from this user's configuration, not
-from a key server. Sources: git-log(1) on `%G?`, git-config(1) on `gpg.*`.
+Keys come only from a commit of the fleet, never from this user's configuration or a key server.
+Sources: git-log(1) on `%G?`, git-config(1) on `gpg.*`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zedops.errors import GitFailed
 from zedops.repository import Repository
 
 _FORMAT = "%H%x00%G?%x00%GS%x00%GP"
-#: Keys that are in the fleet are trusted, and no process stays behind.
+#: gpg trusts every key of the fleet, fetches none and starts no agent.
 _GPG_CONF = "trust-model always\nno-autostart\nno-auto-key-retrieve\nno-auto-key-import\n"
 _FAULTS = {
     "N": "is not signed",
@@ -32,15 +32,15 @@ _FAULTS = {
     "R": "is signed with a key that was revoked",
 }
 _GOOD = "G"
-#: What git runs to check either kind of signature.
+#: The program that git runs for each kind of signature.
 _PROGRAMS = {SSH_KEYS: "ssh-keygen", OPENPGP_KEYS: "gpg"}
 _MOST_BYTES = 1 << 20
-#: Since and until when a line of `allowed_signers` holds: YYYYMMDD, maybe with HHMM or HHMMSS, Z.
+#: The validity of a line in `allowed_signers`: YYYYMMDD, then optionally HHMM or HHMMSS, and Z.
 _VALID = re.compile(rb'valid-(after|before)="?([0-9]{8})([0-9]{4}|[0-9]{6})?(Z?)\b', re.IGNORECASE)
 
 
 def signers(repository: Repository, keys_of: str, commits: Iterable[str]) -> dict[str, Signer]:
-    """Find who signed some commits, by the keys that the commit `keys_of` holds."""
+    """Find the signers of commits, by the keys in the commit `keys_of`."""
     wanted = list(dict.fromkeys(commits))
     if not wanted:
         return {}
@@ -49,7 +49,7 @@ def signers(repository: Repository, keys_of: str, commits: Iterable[str]) -> dic
             "log", "--no-walk=unsorted", "--stdin", f"--format={_FORMAT}",
             stdin="".join(f"{each}\n" for each in wanted).encode(),
         )
-    # not by `splitlines`: a key's name may hold what ends a line elsewhere
+    # not by `splitlines`: a key's name may hold other line separators
     lines = out.decode("utf-8", "replace").removesuffix("\n").split("\n")
     return {each.commit: each for each in map(_signer, lines)}
 
@@ -58,14 +58,14 @@ def _signer(line: str) -> Signer:
     commit, verdict, who, fingerprint = line.split("\0")
     if verdict != _GOOD:
         return Signer(commit, fault=_FAULTS.get(verdict, _FAULTS["B"]))
-    # of OpenPGP the address in the key's name, which is in the keyring with the key
+    # for OpenPGP the address in the key's name, which comes from the keyring
     address = who.rpartition("<")[2].removesuffix(">") if who.endswith(">") else who
     return Signer(commit, tuple(each for each in (address, fingerprint) if each))
 
 
 @contextmanager
 def _keys(repository: Repository, commit: str) -> Iterator[Path]:
-    """Lay out a commit's keys as git's tools want them."""
+    """Write a commit's keys into a directory, in the formats of git's tools."""
     entries = {
         path: each for path, each in repository.tree(commit, SSH_KEYS, OPENPGP_KEYS).items()
         if path in _PROGRAMS and each.is_file
@@ -92,9 +92,9 @@ def _keys(repository: Repository, commit: str) -> Iterator[Path]:
 
 
 def _valid_now(keys: bytes, now: datetime) -> bytes:
-    """Leave out the keys that do not count today.
+    """Remove the keys that are not valid today.
 
-    git asks whether a key was valid when the commit says that it was made; whoever signs says so.
+    git checks a key's validity at the commit's own date, and the signer chooses that date.
     """
     return b"".join(line for line in keys.splitlines(keepends=True)
                     if all(_holds(each, now) for each in _VALID.finditer(line)))
@@ -109,7 +109,7 @@ def _holds(bound: re.Match[bytes], now: datetime) -> bool:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Have git use these keys alone, whatever this user has configured (git(1), GIT_CONFIG_*)."""
+    """Make git use only these keys and ignore the user's settings (git(1), GIT_CONFIG_*)."""
     config = {
         "gpg.ssh.allowedSignersFile": str(folder / SSH_KEYS),
         "gpg.ssh.revocationFile": "",

@@ -1,4 +1,4 @@
-"""The fleet at one commit: git's files → the models, reading only what differs."""
+"""Reads the fleet at one commit from git into models; reads only changed files."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def read(
     repository: Repository, commit: str, default_name: str, warm: Fleet | None = None,
     alike: Mapping[str, Document] = _NONE,
 ) -> tuple[Fleet, list[Change]]:
-    """Read the fleet at a commit, from what is known of another one where possible.
+    """Read the fleet at a commit; reuses `warm`, a fleet at another commit.
 
-    Returns the fleet and what differs from `warm`; the states of changed files are as they say.
-    `alike` are documents that may be the same, by path, see `document.parse`.
+    Returns the fleet and the changes since `warm`. The states of changed files come from the files.
+    `alike` has documents that may equal the new ones, by path: see `document.parse`.
     """
     if warm is None or not warm.commit:
         warm = empty(default_name)
@@ -61,7 +61,7 @@ def read(
 
 
 def read_some(repository: Repository, commit: str, default_name: str, *paths: str) -> Fleet:
-    """Read the settings and a few documents; the fleet is as if there were no others."""
+    """Read the settings and a few documents; the returned fleet has no others."""
     entries = repository.tree(commit, SETTINGS_PATH, *paths)
     return apply(repository, commit, default_name, empty(default_name), entries)
 
@@ -72,7 +72,7 @@ def edited(
 ) -> tuple[Fleet, Fleet]:
     """Read the fleet at the commit `base`, and that fleet with edited files.
 
-    Reads only what differs from `known`.
+    Reads only the files that differ from `known`.
     """
     before = read(repository, base, default_name, known)[0]
     return before, apply(repository, "", default_name, before, files)
@@ -86,7 +86,7 @@ def apply(
     files: Mapping[str, Entry | bytes | None],
     alike: Mapping[str, Document] = _NONE,
 ) -> Fleet:
-    """Replace files of a fleet; what is no part of it is passed over. `alike` as in `read`."""
+    """Replace files of a fleet; ignores files outside it. `alike` as in `read`."""
     mine = {path: each for path, each in files.items() if kind_of(path) is not Kind.OTHER}
     entries = [each for each in mine.values() if isinstance(each, Entry)]
     wanted = [each.blob for each in entries if each.is_file]

@@ -1,8 +1,8 @@
-"""Strict YAML: text → plain data, with the place of every key, and every problem found.
+"""Strict YAML: parses text into plain data, with the place of every key and all problems.
 
-YAML 1.1, which PyYAML speaks, reads `on` as true, `22:22` as 1342 and `0755` as 493, and lets
-duplicate keys pass. Here only `true`/`false`, `null`/`~`, decimal numbers and text exist, as in
-YAML 1.2's core schema, and what a person wrote twice is an error. Never raises on bad input.
+YAML 1.1, as in PyYAML, reads `on` as true, `22:22` as 1342 and `0755` as 493, and accepts duplicate
+keys. This module reads only `true`/`false`, `null`/`~`, decimal numbers and text, as in YAML 1.2's
+core schema; a duplicate key is an error. Never raises on bad input.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import yaml
 from zedops.errors import Problem
 from zedops.layout import MAX_BYTES
 
-#: Nodes after aliases are followed: a definition has about 50, "billion laughs" has 10^9.
+#: Most nodes with aliases expanded: a definition has about 50, "billion laughs" has 10^9.
 MAX_NODES = 20_000
-#: Characters after aliases are followed: all of it is written out for the host.
+#: Most characters with aliases expanded: the manager sends the expanded text to the host.
 MAX_CHARACTERS = 2 * MAX_BYTES
 MAX_DEPTH = 30
 
 #: Below these keys scalars are text exactly as written: `EULA: TRUE`, `UMASK: 022`, `[echo, 1]`.
 _VERBATIM = {("env",), ("labels",), ("command",), ("health", "test"), ("stop", "commands")}
 
-#: What a line begins with, as far as a collection may begin in it; these characters end a line.
+#: The part of each line's start where collections may begin. The first group: line separators.
 _LEADS = re.compile("(?:^|[\r\n\x85\u2028\u2029])([ \t?:-]*)")
 _TAG = "tag:yaml.org,2002:"
 _STR, _MAP, _SEQ, _MERGE = _TAG + "str", _TAG + "map", _TAG + "seq", _TAG + "merge"
@@ -39,7 +39,7 @@ Path = tuple[str | int, ...]
 
 
 class _Loader(yaml.CSafeLoader):
-    """libyaml's own, which remembers what a word is: thousands of files have the same ones."""
+    """libyaml's loader with a cache of resolved words: thousands of files share them."""
 
     resolve = staticmethod(functools.lru_cache(maxsize=500)(yaml.resolver.Resolver().resolve))
 
@@ -55,29 +55,29 @@ class Mark(NamedTuple):
 
 @dataclass
 class Source:
-    """What a text says. `data` is meaningful only if `problems` is empty."""
+    """A parsed text. `data` is meaningful only if `problems` is empty."""
 
     path: str
     data: Any = None
-    #: What stands where: the node of a field's key, or itself where it has none, and of its value.
+    #: Field → the nodes of its key and its value; a field without a key has its value twice.
     places: dict[Path, tuple[yaml.Node, yaml.Node]] = field(default_factory=dict, repr=False)
     problems: list[Problem] = field(default_factory=list)
     flow: bool = False
 
     @property
     def marks(self) -> dict[Path, Mark]:
-        """Give the place of every field. Few texts are asked: nothing is wrong with most."""
+        """Give the place of every field. Computed on request: most texts have no problem."""
         return {path: _mark(*nodes) for path, nodes in self.places.items()}
 
     def mark(self, path: Path) -> Mark:
-        """Find the place of a field, or of the nearest thing around it that was written."""
+        """Find the place of a field, or of the nearest written field around it."""
         for end in range(len(path), -1, -1):
             if nodes := self.places.get(path[:end]):
                 return _mark(*nodes)
         return Mark(1, 1)
 
     def problem(self, path: Path, fact: str, remedy: str = "") -> Problem:
-        """Make a problem of this file at the place of a field."""
+        """Make a problem at the place of a field."""
         mark = self.mark(path)
         return Problem(self.path, mark.line, mark.column, dotted(path), fact, remedy)
 
@@ -135,16 +135,16 @@ def load(path: str, text: str) -> Source:
     source.places[()] = node, node
     source.data = _Builder(source).build(node, ())
     if source.data is None and not source.problems:
-        source.data = {}  # a lone `~`, `null` or anchor says as much as an empty file
+        source.data = {}  # a lone `~`, `null` or anchor counts as an empty file
     return source
 
 
 def _is_plain(text: str) -> bool:
-    """Say whether a text cannot be too deep nor more than one document, by a look at its letters.
+    """Say whether the characters alone prove one document that is not too deep.
 
-    A block collection begins further right than the one around it, but for a list in a mapping,
-    which may begin below its key; one in brackets has a bracket. Most texts pass, and need not be
-    read twice.
+    A block collection begins further right than the one around it, except a list below a mapping's
+    key, which may begin in the key's column. A flow collection has a bracket. Most texts pass, so
+    most texts are parsed only once.
     """
     if "---" in text or "..." in text:
         return False
@@ -153,7 +153,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _first_excess(path: str, text: str) -> Problem | None:
-    """Look through the events, which cost no stack: too deep, or more than one document."""
+    """Find excess depth or a second document in the events, which need no recursion."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         mark = event.start_mark
@@ -181,14 +181,14 @@ def _syntax(path: str, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     said = " ".join(part for part in (error.problem, error.context) if part)
-    if "nesting depth" in said:  # libyaml reads ahead, and has a limit of its own
+    if "nesting depth" in said:  # libyaml reads ahead, and has its own limit
         return _too_deep(path, (line, column))
     fact = f"not valid YAML: {said or 'cannot be read'}"
     return Problem(path, line, column, "", fact, "check indentation, quotes and colons here")
 
 
 class _Builder:
-    """Turns one node tree into data, collecting places and problems on the way."""
+    """Builds data from one node tree; collects places and problems."""
 
     def __init__(self, source: Source) -> None:
         self._source, self._places = source, source.places
@@ -217,7 +217,7 @@ class _Builder:
             self._open.discard(id(node))
 
     def _is_too_much(self, node: yaml.Node, path: Path) -> bool:
-        """Count one more value, or one more problem: anchors multiply both."""
+        """Count one more value or problem; True if there are too many: anchors multiply both."""
         self._nodes += 1
         if self._nodes < MAX_NODES and self._characters <= MAX_CHARACTERS:
             return False
@@ -250,7 +250,7 @@ class _Builder:
                 if not self._is_too_much(key_node, path):
                     self._complain(key_node, path, "a key that is not text", "write `key: value`")
                 continue
-            key = sys.intern(key_node.value)  # thousands of files have the same ones
+            key = sys.intern(key_node.value)  # thousands of files share them
             inner = (*path, key)
             if key in result:
                 if not self._is_too_much(key_node, inner):
@@ -262,7 +262,7 @@ class _Builder:
         if not merges:
             return result
         inherited: dict[str, Any] = {}
-        for each in merges:  # last, so that what is written here has its place here
+        for each in merges:  # last, so that a key written here has its place here
             inherited |= self._merged(each, path)
         return {**inherited, **result}
 

@@ -1,7 +1,7 @@
-"""Which volumes with a `source:` may be on one host together: one rule for pushes and agents. Pure.
+"""Which volumes with a `source:` may share a host: one rule for pushes and agents. Pure.
 
-A world has one writer. And a directory below another one that a container of another server may
-write is no fixed place: that container could swap it for a link to any directory of the host.
+A world has one writer. A volume may not lie below a directory that another server's container can
+write: that container could replace it by a link to any directory of the host.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ REMEDY = "give each its own directory, or let one only read it (`kind: cache`, `
 
 @dataclass(frozen=True)
 class Place:
-    """Where one volume of a server is: an absolute path, or a named volume."""
+    """The place of one volume of a server: an absolute path, or a named volume."""
 
-    server: str  #: what tells servers apart
+    server: str  #: a key that is unique to the server
     name: str
     key: str
     path: str
@@ -29,7 +29,7 @@ class Place:
 
 
 def places(server: str, name: str, definition: Definition) -> Iterator[Place]:
-    """List the volumes of a definition that are at a place of the person's own."""
+    """List the volumes of a definition with a `source:`."""
     for key, volume in definition.volumes.items():
         if volume.source is not None:
             path = volume.source
@@ -39,12 +39,12 @@ def places(server: str, name: str, definition: Definition) -> Iterator[Place]:
 
 
 def conflict(mine: Place, other: Place) -> str | None:
-    """Say why two volumes may not be on one host; None if they may."""
+    """Say why two volumes may not share a host; None if they may."""
     if mine.server == other.server:
-        return None  # one server's volumes have one writer, which is down when they are mounted
+        return None  # one server has one container, so one writer
     holder = f"volume {other.key!r} of server {other.name!r}"
     if mine.path == other.path:
-        # a world may be read by others, and a cache be shared
+        # other servers may read a world, and share a cache
         if mine.is_data and (other.is_data or other.writable):
             return f"{mine.path} is also {holder}, and a world has one writer"
         if other.is_data and mine.writable:
@@ -62,21 +62,21 @@ def _is_below(inner: str, outer: str) -> bool:
 
 
 class Places:
-    """The volumes of one host by where they are: thousands of them are not compared in pairs."""
+    """An index of one host's volumes by path; avoids comparing thousands of them in pairs."""
 
     def __init__(self) -> None:
         self._at: dict[str, list[Place]] = defaultdict(list)
         self._below: dict[str, list[Place]] = defaultdict(list)
 
     def add(self, added: Iterable[Place]) -> None:
-        """Take note of volumes."""
+        """Add volumes to the index."""
         for each in added:
             self._at[each.path].append(each)
             for above in _above(each.path):
                 self._below[above].append(each)
 
     def near(self, place: Place) -> Iterator[Place]:
-        """Walk the volumes at a place, above and below it."""
+        """Iterate over the volumes at a place, above it and below it."""
         for path in (place.path, *_above(place.path)):
             yield from self._at.get(path, ())
         yield from self._below.get(place.path, ())

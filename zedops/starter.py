@@ -1,7 +1,7 @@
-"""A preset → the text of a definition to begin with, for a person to read and change. Pure.
+"""Writes a first definition from a preset, for a person to read and change. Pure.
 
-Only what is a server's own is written out: the ports that were free, and what the person must
-decide. The rest stays in the preset, and is shown in comments where people change it most.
+The text sets only the server's own values: free ports, and variables that the person must choose.
+All other values stay in the preset; comments show those that people change most.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _ports(preset: Preset, ports: Mapping[str, int]) -> Iterator[str]:
     declared = ports_of(preset)
     if not ports:
         return
-    # a game that is told one of its ports listens on the very ones that people reach
+    # a game that reads its port from a variable listens on the host's port numbers
     told = any(refers_to(text, key) for text in _texts(preset.data) for key in declared)
     yield _noted("ports:", "free when this was written")
     for key, number in ports.items():
@@ -82,7 +82,7 @@ def _secrets(name: str, preset: Preset) -> Iterator[str]:
 
 
 def _changeable(preset: Preset, *, named: bool) -> Iterator[str]:
-    """Show in comments what people change most."""
+    """Write the most often changed values as comments."""
     lines = []
     image = preset.data.get("image")
     if image and not named:

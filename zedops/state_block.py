@@ -1,7 +1,7 @@
 """The state block of a server's file: zedops' half, from the marker line to the end. Pure.
 
-It is written as a whole, in the file's own line ends, and read however a person left it. One blank
-line before it belongs to neither half, and keeps git merges of the two clean.
+`render` writes the whole block, in the file's own line ends; `read` also accepts a block that a
+person changed. One blank line before it belongs to neither half, and keeps merges of both clean.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from zedops.model import State
 
 MARKER = "# --- state: written by zedops; edits below this line are overwritten"
 _MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILINE)
-#: A value as JSON writes it, but for numbers.
+#: A JSON value: text, null, true or false.
 _VALUE = r'("[^"\\\n]*(?:\\.[^"\\\n]*)*"|null|true|false)'
-#: Fields that are written only where they say something; the last ones.
+#: Optional fields at the end, written only if `kept_until` is set.
 _SELDOM = ("kept_until", "purge_data")
 _FIELDS = tuple(key for key in State.model_fields if key not in _SELDOM)
-#: A whole tail as `render` writes it; its groups are the values.
+#: A whole tail as `render` writes it; the groups are the values.
 _WRITTEN = re.compile(
     r"\r?\n".join([
         re.escape(MARKER), "state:", *(f"  {key}: {_VALUE}" for key in _FIELDS),
     ]) + "(?:" + "".join(rf"\r?\n  {key}: {_VALUE}" for key in _SELDOM) + r")?(?:\r?\n)*"
 )  # fmt: skip
-#: So many characters of a text are written; a state has 32 KiB beside its definition.
+#: Most characters of one text; a state has 32 KiB beside its definition.
 _MOST_TEXT = 4000
-#: How the state of a file that is not followed ends.
+#: The end of the message in the state of a file that the manager does not follow.
 GOES_ON = "(the last good definition goes on)"
 
-#: A message has so many bytes at most.
+#: Most bytes of a message.
 MESSAGE_BYTES = 1000
 
 
@@ -44,7 +44,7 @@ def split(text: str) -> tuple[str, str, int]:
     if match := _MARKER_LINE.search(text):
         start = match.start()
     elif match := re.search(r"^state:[ \t\r]*$", text, re.MULTILINE):
-        start = match.start()  # the marker was deleted; the block is still ours
+        start = match.start()  # a person deleted the marker; the block still belongs to zedops
     else:
         return text, "", 0
     head = text[:start]
@@ -57,7 +57,7 @@ def split(text: str) -> tuple[str, str, int]:
 
 
 def render(head: str, state: State | None) -> bytes:
-    """Write a file: the user's head as it is, then zedops' block in the head's own line ends."""
+    """Write a file: the user's head unchanged, then zedops' block in the head's line ends."""
     if head and not head.endswith("\n"):
         head += "\r\n" if "\r\n" in head else "\n"
     newline = "\r\n" if "\r\n" in head else "\n"
@@ -72,7 +72,7 @@ def _state_lines(state: State) -> Iterable[str]:
 
 
 def _scalar(value: object) -> str:
-    """Write one value. All text is quoted: a container id of digits must stay text."""
+    """Write one value. Quotes all text: a container id of digits must stay text."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -85,15 +85,15 @@ def _scalar(value: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """Put text as a state block holds it: one line, nothing that does not print."""
+    """Reduce text to one line of printable characters, as a state block needs."""
     if text.isprintable() and "  " not in text and text.strip() == text:
-        return text  # as nearly all is
+        return text  # the usual case
     printable = "".join(c for c in " ".join(text.split()) if c.isprintable())
     return " ".join(printable.split())
 
 
 def brief(text: str) -> str:
-    """Cut text to what a message may have: it may be a container's last words, or a lie."""
+    """Cut text to the size of a message: a container or an agent may send any length."""
     line = one_line(text[: 4 * MESSAGE_BYTES])
     raw = line.encode("utf-8", "replace")
     if len(raw) <= MESSAGE_BYTES:
@@ -107,19 +107,19 @@ def format_time(at: datetime) -> str:
 
 
 def _as_written(tail: str) -> State | None:
-    """Read a state block that is as `render` writes it, without YAML: most are, and it is slow."""
+    """Read a block as `render` writes it, without the slow YAML parser; None for any other."""
     if (match := _WRITTEN.fullmatch(tail)) is None:
         return None
     try:
         values = json.loads(f"[{','.join(filter(None, match.groups()))}]")
         named = dict(zip((*_FIELDS, *_SELDOM), values, strict=False))
         return State.model_validate(named, strict=False)
-    except ValueError:  # as pydantic's own error is, too
+    except ValueError:  # includes pydantic's own error
         return None
 
 
 def read(path: str, tail: str, first_line: int) -> tuple[State | None, list[Problem]]:
-    """Read a tail that begins at a line of its file; what a person wrote into it is a problem."""
+    """Read a tail that begins at `first_line`; keys that a person added are problems."""
     if not tail:
         return None, []
     if (written := _as_written(tail)) is not None:
@@ -129,7 +129,7 @@ def read(path: str, tail: str, first_line: int) -> tuple[State | None, list[Prob
     if block.problems or not isinstance(block.data, dict):
         line = first_line + (block.problems[0].line - 1 if block.problems else 0)
         fact = "the state block cannot be read"
-        remedy = f"delete everything from line {first_line} on; zedops writes it anew"
+        remedy = f"delete everything from line {first_line} on; zedops writes it again"
         return None, [Problem(path, line, 1, "state", fact, remedy)]
     problems = []
     for key in block.data:
@@ -142,10 +142,10 @@ def read(path: str, tail: str, first_line: int) -> tuple[State | None, list[Prob
 
 
 def _salvaged(values: object) -> State | None:
-    """Read what can be read of a state; None without an id.
+    """Read the readable fields of a state; None without an id.
 
-    A newer zedops, or a person, may have written more or something else. A server whose id was
-    lost for that would be another server, with an empty world.
+    A newer zedops, or a person, may have written other fields or values. A server that lost its id
+    for that would be another server, with an empty world.
     """
     if not isinstance(values, dict):
         return None
@@ -159,5 +159,5 @@ def _salvaged(values: object) -> State | None:
                 if key == "id":
                     return None
                 if key == "data_exists":
-                    good[key] = True  # could not be read, which is not: there is none
+                    good[key] = True  # unreadable does not mean: no data
     return State.model_validate(good) if "id" in good else None

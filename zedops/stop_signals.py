@@ -1,14 +1,14 @@
 """The signals that a container may be stopped with, by the names that the Engine takes. Pure.
 
-Source: moby/sys/signal, `SignalMap` for Linux, and signal(7). The Engine refuses any other name,
-and a container that got no signal loses its world to the kill that follows.
+Source: moby/sys/signal, `SignalMap` for Linux, and signal(7). The Engine refuses any other name; a
+container without a signal loses unsaved data to the kill that follows.
 """
 
 from __future__ import annotations
 
 import re
 
-#: What every container is stopped with unless its definition says otherwise.
+#: The default stop signal.
 DEFAULT = "SIGTERM"
 _NUMBERS = {
     "SIGHUP": 1, "SIGINT": 2, "SIGQUIT": 3, "SIGILL": 4, "SIGTRAP": 5, "SIGABRT": 6, "SIGIOT": 6,
@@ -19,7 +19,7 @@ _NUMBERS = {
     "SIGPOLL": 29, "SIGPWR": 30, "SIGSYS": 31, "SIGRTMIN": 34, "SIGRTMAX": 64,
 }
 _REAL_TIME = re.compile(r"SIG(?:RTMIN\+(\d{1,2})|RTMAX-(\d{1,2}))")
-#: These halt a process and let it go on later; none of them can end one.
+#: Signals that pause a process; none of them can end it.
 _HALTS = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"})
 
 

@@ -1,7 +1,7 @@
-"""Files that look like definitions and are none, because of where they are or what they are called.
+"""Finds files that look like definitions but lie in a wrong place or have a wrong name.
 
-Pure. zedops reads `servers.d/**/NAME.yaml` and nothing that merely resembles it; whoever pushes
-something close is warned, and refused nothing. Light: `working` asks for each changed path.
+Pure. zedops reads `servers.d/**/NAME.yaml` and ignores similar paths; a push with such a file gets
+a warning, not a refusal. Imports little: `working` calls it for each changed path.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from zedops.layout import PRESETS, SERVERS, TOMBSTONES, Kind, kind_of
 
 _OURS = (SERVERS, TOMBSTONES, PRESETS)
 _YAML = re.compile(r"\.ya?ml\b", re.IGNORECASE)
-#: What a definition or a preset has at its left edge; a compose file has it indented.
+#: A key at the left edge of a definition or a preset; a compose file has it indented.
 _DEFINES = re.compile(rb"^(image|game|preset):", re.MULTILINE)
 #: `server.d`, `servers`, `Servers.d` and `severs.d` are as close as this; `services` is not.
 _CLOSE = 0.8
 
 
 def is_suspect(path: str) -> bool:
-    """Say whether a file's place or name is close to that of a definition, and not it."""
+    """Say whether a file's path is close to that of a definition, but is not one."""
     *folders, file = path.split("/")
     if kind_of(path) is not Kind.OTHER or file.startswith("."):
         return False
@@ -32,7 +32,7 @@ def is_suspect(path: str) -> bool:
 
 
 def find(files: Mapping[str, object]) -> list[Problem]:
-    """Warn of those among changed files, by path with content, that look like definitions."""
+    """Warn of changed files (path → content) that look like definitions."""
     return [made for path, content in sorted(files.items())
             if isinstance(content, bytes) and is_suspect(path)
             and (made := _warning(path, content)) is not None]
@@ -49,6 +49,6 @@ def _warning(path: str, content: bytes) -> Problem | None:
 
 
 def _meant(folder: str) -> str | None:
-    """Name the folder of a fleet that another one resembles."""
+    """Name the fleet's folder that this one resembles; None if there is none."""
     close = difflib.get_close_matches(folder.lower(), _OURS, n=1, cutoff=_CLOSE)
     return close[0] if close else None

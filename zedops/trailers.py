@@ -1,11 +1,11 @@
-"""What zedops' commits say to machines: how they are known, and how their trailers are read. Pure.
+"""Reads the reasons and trailers of zedops' own commits. Pure.
 
-Light: `zedops history` starts with it.
+Imports nothing: `zedops history` loads it first.
 """
 
 from __future__ import annotations
 
-#: Who commits what zedops writes.
+#: The committer of zedops' own commits.
 EMAIL = "zedops@localhost"
 
 

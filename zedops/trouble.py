@@ -1,4 +1,4 @@
-"""What git says when it fails: who was faster, a full disk, damage, and the way out. Pure."""
+"""Classifies git's error output: a lost race, a full disk, damage; adds the remedy. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from zedops.errors import GitFailed, RaceLost
 
-#: What git says when a ref moved or is being moved by somebody else, here or on a remote.
+#: git's words when another process moved or locks a ref, here or on a remote.
 _RACE_WORDS = (
     "cannot lock ref", "but expected", "reference already exists", "Unable to create",
     "fetch first", "non-fast-forward", "failed to update ref", "Not updating",
     "incorrect old value",
 )  # fmt: skip
-#: What git says of a disk that takes nothing more → the fact, and the way out.
+#: git's words about a full or read-only disk → fact and remedy.
 _FULL = ("no space left on the disk of", "make room there")
 _DISK_WORDS = {
     "No space left on device": _FULL,
@@ -21,14 +21,14 @@ _DISK_WORDS = {
     "Disk quota exceeded": _FULL,
     "Read-only file system": ("the disk is read-only:", "mount it so that it can be written"),
 }
-#: What git says of objects that are not what they were.
+#: git's words about damaged objects.
 _DAMAGE_WORDS = ("unable to read tree", "is corrupt", "unable to read sha1", "bad object refs/")
-#: What it says of one that is missing, but also of what was never one.
+#: git's words about a missing object, but also about an object of another type.
 NOT_THERE = "not a tree object"
-#: The way out for a repository that lost something: what any clone has can be had from it.
+#: The remedy for lost objects: any clone with them can supply them.
 MEND = ("there `git fsck` names what is missing, and which corrupt file to remove; "
         "`git fetch --refetch CLONE main` brings it back from any clone")
-#: What it says of a repository whose owner is neither this user nor trusted (git-config(1)).
+#: git's words about a repository of another user that is not trusted (git-config(1)).
 _OTHERS = re.compile(r"detected dubious ownership in repository at '([^']+)'")
 _ANOTHERS = "belongs to another user, and git does not trust it"
 _LEFT = re.compile(r"\b(objects/pack/tmp_pack_\w+|fast_import_crash_\d+)\b")
@@ -47,12 +47,12 @@ def failure(arguments: tuple[str, ...], said: str) -> GitFailed:
 
 
 def is_of_another(said: str) -> bool:
-    """Say whether an error made here is about a repository that git does not trust."""
+    """Say whether an error from `failure` is about a repository that git does not trust."""
     return _ANOTHERS in said
 
 
 def of_disk(path: Path, command: str, said: str) -> GitFailed | None:
-    """Make the error for a disk that is full or read-only: never git's words, which change."""
+    """Make the error for a full or read-only disk; leaves out git's words, which change."""
     for words, (fact, remedy) in _DISK_WORDS.items():
         if words in said:
             return GitFailed(f"git {command}: {fact} {path}; {remedy}")
@@ -60,18 +60,18 @@ def of_disk(path: Path, command: str, said: str) -> GitFailed | None:
 
 
 def is_told(said: str) -> bool:
-    """Say whether git says that something is damaged."""
+    """Say whether git reports damage."""
     return any(words in said for words in _DAMAGE_WORDS)
 
 
 def of_objects(path: Path, fact: object) -> GitFailed:
-    """Make the error for a repository that lacks what it should have."""
+    """Make the error for a repository with missing or damaged objects."""
     return GitFailed(f"{path} is damaged: {fact}; {MEND}")
 
 
 def left_behind(said: str) -> list[str]:
-    """List what a fast-import that failed leaves for ever: its pack, and its report.
+    """List the files that a failed fast-import leaves behind: its pack and its crash report.
 
-    On a disk that is full that would be the last of the room, one try after the other.
+    On a full disk, further attempts would use up the space that is left.
     """
     return _LEFT.findall(said)

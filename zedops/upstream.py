@@ -1,8 +1,8 @@
 """The upstream: another git remote where a fleet lives, reached by git itself.
 
-Looks, fetches, pushes; every one with a deadline, because a remote may hang. Never forces a push:
-where main has moved there, that is a RaceLost, to be answered by looking again. Knows branches and
-commits, not what they mean, and takes care that no secret gets into a message.
+Lists branches, fetches and pushes, each with a deadline, because a remote may hang. Never forces a
+push: if main has moved there, `push` raises RaceLost, and the caller fetches again. Handles
+branches and commits, not their meaning, and keeps secrets out of messages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zedops.errors import GitFailed, UsageError
 from zedops.repository import Repository
 from zedops.trouble import failure
 
-#: What was fetched last, by branch; what of it main contains is `TAKEN`.
+#: The last fetched commit, by branch; `TAKEN` is the last one that main contains.
 _FETCHED = "refs/zedops/fetched/"
 TAKEN = "refs/zedops/upstream/"
 TIMEOUT_S = 60.0
@@ -30,7 +30,7 @@ TIMEOUT_S = 60.0
 
 @dataclass
 class Upstream:
-    """One remote. `stop` ends what git is doing there, from another thread."""
+    """One remote. `stop`, called from another thread, ends the running git command."""
 
     repository: Repository
     url: str
@@ -47,20 +47,20 @@ class Upstream:
         return credentials.redact(self.url)
 
     def secret(self) -> credentials.Secret | None:
-        """Read the token anew: it may have been exchanged since."""
+        """Read the token from its file each time: the owner may have replaced it."""
         if self.secret_file is None or urlsplit(self.url).scheme not in ("http", "https"):
             return None
         return credentials.read_secret(self.secret_file, self.url)
 
     def tips(self, branches: Iterable[str]) -> dict[str, str]:
-        """Find the newest commits of some branches; one that does not exist is left out."""
+        """Find the newest commits of branches; leaves out branches that do not exist."""
         wanted = [f"refs/heads/{branch}" for branch in branches]
         lines = self._git("ls-remote", "--refs", "--", self.url, *wanted).splitlines()
         pairs = [line.split("\t", 1) for line in lines if "\t" in line]
         return {ref.removeprefix("refs/heads/"): commit for commit, ref in pairs if ref in wanted}
 
     def fetch(self, branch: str) -> str:
-        """Bring a branch's commits here; returns its newest."""
+        """Fetch a branch; return its newest commit."""
         ref = _FETCHED + branch
         self._git(
             "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
@@ -72,11 +72,11 @@ class Upstream:
         return commit
 
     def push(self, commit: str, branch: str) -> None:
-        """Move a branch there forward to a commit. RaceLost if it is not forward from there."""
+        """Push a commit to a branch. RaceLost if that is no fast-forward."""
         self._git("push", "--quiet", "--", self.url, f"{commit}:refs/heads/{branch}")
 
     def stop(self) -> None:
-        """End what git is doing, and begin nothing more."""
+        """End the running git command, and start no other."""
         with self._lock:
             self._stopped = True
             if self._process is not None:
@@ -110,8 +110,8 @@ class Upstream:
                 ["git", *arguments],
                 cwd=self.repository.path,
                 env={**os.environ, **env, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
-                # in a session of its own ssh finds no terminal to ask at, and all of it can be
-                # ended together
+                # in its own session ssh finds no terminal for questions, and `_kill` ends all
+                # processes together
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 start_new_session=True,
             )  # fmt: skip
@@ -124,7 +124,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def checked_url(url: str) -> str:
-    """Take a URL from a person: paths made absolute. UsageError for one with a password in it."""
+    """Check a URL and make paths absolute. UsageError for a bad one or one with a password."""
     if urlsplit(url).password:
         remedy = "put the token into a file of mode 0600 and name that with --credentials"
         raise UsageError(f"{credentials.redact(url)}: leave the password out; {remedy}")

@@ -1,4 +1,4 @@
-"""Data against a model: what pydantic finds, in plain words and at its place in the text. Pure."""
+"""Validates data against a model; turns pydantic's errors into problems with places. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from zedops.errors import Problem
 from zedops.fields import looks_secret
 from zedops.source import Path, Source, dotted
 
-#: So many problems of one file are told; to look for the remedy of each takes time.
+#: Most reported problems of one file: the search for each remedy takes time.
 MAX_PROBLEMS = 100
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def validate(model: type[M], source: Source) -> tuple[M | None, list[Problem]]:
-    """Check data against a model; every problem with its place."""
+    """Check data against a model; return the model, or None and problems with their places."""
     if not isinstance(source.data, dict):
         return None, []
     try:
@@ -64,17 +64,17 @@ def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> P
 
 
 def _is_secret(path: Path) -> bool:
-    """Say whether what stands at a path may be a secret, which no message repeats."""
+    """Say whether the value at a path may be a secret; no message repeats one."""
     return path[:1] == ("secrets",) or any(looks_secret(str(part)) for part in path)
 
 
 def _shortened(message: str) -> str:
-    """Cut out the middle, which is a value that is too long to show."""
+    """Cut out the middle of a long message, which is a value."""
     return message if len(message) <= 400 else f"{message[:100]}…{message[-200:]}"
 
 
 def _shown(value: object) -> str:
-    """Show the beginning of a value; of a list, which anchors may make huge, its first ones."""
+    """Show the start of a value; of a list its first items: anchors can make it huge."""
 
     def cut(each: object) -> object:
         if isinstance(each, str):
@@ -85,10 +85,10 @@ def _shown(value: object) -> str:
     return json.dumps(shown, default=str, ensure_ascii=False)[:60]
 
 
-#: How pydantic begins to say what is wrong; people asked for no "input".
+#: The start of pydantic's messages ("Input should be …"), replaced by "must".
 _SHOULD = re.compile(r"^[A-Z]\w+ should (?=be|have)")
 _KINDS_OF_PARTS = ("dict_type", "tuple_type", "model_type")
-#: What a part of a definition looks like, for those who wrote something else.
+#: An example of each field, for remedies.
 _EXAMPLES = {
     "ports": "{game: 16261/udp, web: 8080:80}",
     "env": "{KEY: value}",
@@ -103,7 +103,7 @@ _EXAMPLES = {
     "hosts": "[local, attic]",
     "defaults": "{limits: {memory: 4GiB}}",
 }
-#: Keys of compose files → what says the same here.
+#: Keys of compose files → the remedy that names the key of zedops.
 _ELSEWHERE = {
     "environment": "did you mean 'env'?",
     "env_file": "write the variables into `env: {KEY: value}`",

@@ -1,8 +1,8 @@
-"""What is held back of commits that nobody could refuse: those of an upstream. Pure.
+"""Which files of an upstream's commits the manager holds back. Pure.
 
-A push to the hub is refused as a whole. A commit on an upstream is there already, so what is wrong
-with it blocks only itself: the server's last good definition goes on, and its state says why. What
-is held is judged anew with every commit, because what stood in its way may be gone.
+The hub refuses a bad push as a whole. A commit on an upstream already exists, so a bad file blocks
+only itself: the server's last good definition goes on, and its state gives the reason. Every new
+commit judges held files again, because it may remove the obstacle.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PLACEHOLDER_ID = "0" * 26
 
 @dataclass(frozen=True)
 class Held:
-    """A file that is not followed: the last good one (if any), the one offered, by which commit."""
+    """A file not followed: its last good document (if any), the offered one and its commit."""
 
     good: Document | None
     offered: Document
@@ -34,14 +34,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A fleet as it is to be taken in, what of it is held, and everything that is wrong."""
+    """The fleet to accept, its held files, and all problems."""
 
     fleet: Fleet
     held: Mapping[str, Held]
-    #: The paths that were judged: those changed and those held before.
+    #: The judged paths: changed files, and files held before.
     judged: frozenset[str]
     problems: tuple[Problem, ...] = ()
-    #: Newest commit by path, of files that are followed only now.
+    #: Newest commit by path, of files that were held and are followed from now on.
     commits: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -54,7 +54,7 @@ def judge(
     options: Iterable[str],
     now: datetime,
 ) -> Verdict:
-    """Judge what changed between the fleet that is followed and a newer one."""
+    """Judge the changes between the followed fleet and a newer one."""
     paths = set(changed)
     new, problems = _judge_settings(before, new, paths)
     kept = {path: each for path, each in held.items() if path in new.documents}
@@ -82,7 +82,7 @@ def judge(
 
 
 def _judge_settings(before: Fleet, new: Fleet, paths: set[str]) -> tuple[Fleet, list[Problem]]:
-    """Keep the last good settings where the new ones cannot be followed."""
+    """Keep the last good settings if the new ones have problems."""
     if SETTINGS_PATH not in paths:
         return new, []
     problems = [*new.problems, *check_name(before, new)]
@@ -97,8 +97,8 @@ def _bad(
 ) -> dict[str, tuple[Problem, ...]]:
     """Find the files that cannot be followed.
 
-    What is held goes on as it was, so it may stand in the way of others: look until no more is
-    found. With each round there are fewer files left to find.
+    The last good definition of a held file goes on, so it may conflict with other files: check
+    until no more are found. Each round leaves fewer files, so the loop ends.
     """
     bad: dict[str, tuple[Problem, ...]] = {}
     while True:
@@ -117,7 +117,7 @@ def _bad(
 
 
 def _last_good(good: Fleet, each: Document) -> Document | None:
-    """Find what goes on in a file's place: the same server's definition, wherever it was."""
+    """Find the last good document of a file's server, at any path."""
     was = good.documents.get(each.path)
     if was is None or was.id != each.id:
         was = next((other for other in good.servers() if each.id and other.id == each.id), None)
@@ -126,12 +126,12 @@ def _last_good(good: Fleet, each: Document) -> Document | None:
     return replace(was, path=each.path, state=each.state)
 
 
-#: How messages of what is put back begin.
+#: The start of messages about files that the manager put back.
 _REASONS = (NOT_DELETED, PASSED_OVER, NOT_ALLOWED)
 
 
 def _put_back(new: Fleet, paths: set[str]) -> dict[str, tuple[Problem, ...]]:
-    """Find the files that were put back, because what was done to them is not followed."""
+    """Find the files that the manager put back because it does not follow their change."""
     found: dict[str, tuple[Problem, ...]] = {}
     for path in paths:
         each = new.documents.get(path)
@@ -145,7 +145,7 @@ def _put_back(new: Fleet, paths: set[str]) -> dict[str, tuple[Problem, ...]]:
 
 
 def suspects(fleet: Fleet) -> set[str]:
-    """Find the files that were held when a manager ended: their states say so."""
+    """Find the files that an earlier manager held; their states say so."""
     return {
         path for path, each in fleet.documents.items()
         if kind_of(path) is Kind.SERVER and (

@@ -1,8 +1,8 @@
 """The endpoint for monitoring: `/metrics` for Prometheus, `/healthz` for anything else.
 
-Off unless asked for, on loopback unless told otherwise; read only, and without any access control,
-which is why another address has to be named. Whoever scrapes can hold nothing up: a request takes
-a thread of its own, and only so many are served at once.
+Off by default, read only and without access control; so it listens on loopback unless the option
+names another address. A slow client cannot delay the manager: each request has its own thread, and
+the number of threads is limited.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zedops.errors import UsageError
 
 log = logging.getLogger(__name__)
 
-#: What works by name of the part: None, or what is wrong with it.
+#: Returns the problem of each part by its name; None if it works.
 Health = Callable[[], Mapping[str, str | None]]
 
 _AT_ONCE = 8
@@ -33,19 +33,19 @@ _TIMEOUT_S = 10.0
 
 
 def new_registry() -> CollectorRegistry:
-    """Make what metrics are registered with; knows this process' CPU, memory and files already."""
+    """Make a registry of metrics, with this process' CPU, memory and open files."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     return registry
 
 
 class Vitals:
-    """Answers on one address until closed."""
+    """Answers HTTP requests on one address until closed."""
 
     def __init__(
         self, address: tuple[str, int], registry: CollectorRegistry, health: Health
     ) -> None:
-        """Listen; UsageError where that cannot be."""
+        """Listen; UsageError where that fails."""
         self._registry, self._health = registry, health
         self._places = threading.BoundedSemaphore(_AT_ONCE)
         vitals = self
@@ -66,7 +66,7 @@ class Vitals:
             def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
                 log.debug(format, *arguments)
 
-        class Server(socketserver.ThreadingTCPServer):  # http.server's own asks the DNS for a name
+        class Server(socketserver.ThreadingTCPServer):  # HTTPServer asks the DNS for a name
             allow_reuse_address = True
             address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
             daemon_threads = True
@@ -85,11 +85,11 @@ class Vitals:
 
     @property
     def port(self) -> int:
-        """Say on which port it listens."""
+        """The port that it listens on."""
         return int(self._server.server_address[1])
 
     def answer(self, path: str, accept: str) -> tuple[HTTPStatus, str, bytes]:
-        """Answer one request: status, type, body."""
+        """Answer one request: status, content type, body."""
         if not self._places.acquire(blocking=False):
             return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"too many at once\n"
         try:
@@ -113,7 +113,7 @@ class Vitals:
         return status, "application/json", json.dumps(said).encode() + b"\n"
 
     def close(self) -> None:
-        """Answer no longer."""
+        """Stop listening, and end the server's thread."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)

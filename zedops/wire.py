@@ -1,8 +1,8 @@
-"""What manager and agent say to each other, over any transport; questions are in `calls`.
+"""The messages between manager and agent, over any transport; `calls` has the requests.
 
-Every message is a frozen, versioned model. The manager sends whole documents, never deltas, so a
-lost message is repaired by the next one; `(epoch, rev)` orders them. An agent reports facts and
-never a verdict: which status they amount to is decided in `lifecycle`.
+Every message is a frozen, versioned model. The manager sends whole documents, never deltas: the
+next one repairs a lost one, and `(epoch, rev)` orders them. An agent reports facts, never a
+verdict: `lifecycle` derives the status.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from zedops.fields import Lean, Name, ServerId
 from zedops.model import Definition, Drift
 
-#: Raised when an older peer could misread a message; a transport refuses any other, saying so.
+#: Increased when an older peer could misread a message; a transport refuses any other version.
 VERSION = 1
 
 
-#: So far ahead of a host's clock an epoch is believed, in seconds.
+#: How far an epoch may lie ahead of a host's clock, in seconds.
 AHEAD_S = 600.0
 
 
@@ -31,16 +31,16 @@ class Message(Lean):
 
 
 class Goal(StrEnum):
-    """What a host is to bring about for one server."""
+    """The goal of a host for one server."""
 
     RUNNING = "running"
     STOPPED = "stopped"
-    DELETED = "deleted"  #: stop and remove the container, leave the data alone
-    PURGED = "purged"  #: the same, then remove the data: somebody asked for that
+    DELETED = "deleted"  #: stop and remove the container, keep the data
+    PURGED = "purged"  #: the same, then remove the data, on a person's request
 
     @property
     def ends(self) -> bool:
-        """Say whether the container is to go."""
+        """Say whether the goal removes the container."""
         return self in (Goal.DELETED, Goal.PURGED)
 
 
@@ -53,52 +53,52 @@ class DesiredServer(Message):
     definition: Definition
     hash: str  #: `model.definition_hash` of the resolved definition
     commit: str  #: newest commit that changed the definition
-    created: bool  #: it was applied before: an empty data volume would be a loss
-    data_expected: bool  #: its data was seen before
+    created: bool  #: a host applied it before: an empty data volume would be a loss
+    data_expected: bool  #: a host saw its data before
     drift: Drift
 
 
 class DesiredDocument(Message):
-    """Everything one host is to run. Newer is `(epoch, rev)` greater; equal is the same."""
+    """All servers of one host. The greater `(epoch, rev)` is newer; equal ones are the same."""
 
     version: Literal[1] = 1
     fleet: Name
     host: Name
     epoch: int
     rev: int
-    hub: str | None = None  #: which fleet of this name it is: goes into containers' labels
+    hub: str | None = None  #: tells fleets of the same name apart, in containers' labels
     servers: dict[ServerId, DesiredServer] = Field(default={})
 
     @property
     def stamp(self) -> tuple[int, int]:
-        """Order documents: epoch first."""
+        """The order of documents: epoch, then rev."""
         return self.epoch, self.rev
 
 
 def supersedes(new: tuple[int, int], held: tuple[int, int], now: datetime) -> bool:
-    """Say whether a document is to take the place of the one that a host holds, by their stamps.
+    """Say whether a document replaces the one that a host holds, by their stamps.
 
-    An epoch is a time, or a little more. One that lies far ahead of the clock is of a manager
-    whose clock was wrong, or of a thief: it does not keep the fleet's own manager out for good.
+    An epoch is a time, or slightly later. An epoch far ahead of the clock comes from a manager with
+    a wrong clock, or from an attacker: it must not lock out the fleet's own manager for good.
     """
     latest = now.timestamp() + AHEAD_S
     return new > held or new[0] <= latest < held[0]
 
 
 class Activity(StrEnum):
-    """What an agent is in the middle of."""
+    """The action that an agent has under way."""
 
     CREATING = "creating"
     REMOVING = "removing"
     OTHER = "other"
 
 
-#: What may go into a state as it is: of which form, `lifecycle` says.
+#: Short text that may go into a state; `lifecycle` checks its form.
 Word = Annotated[str, Field(max_length=256)]
 
 
 class ContainerFacts(Message):
-    """A server's container, as the Engine shows it."""
+    """A server's container, as the Engine reports it."""
 
     id: Word
     running: bool
@@ -108,24 +108,24 @@ class ContainerFacts(Message):
 
 
 class ServerReport(Message):
-    """Facts about one server at one moment. None means: could not look."""
+    """Facts about one server at one time. None means: the agent could not look."""
 
     id: ServerId
     at: AwareDatetime
     container: ContainerFacts | None = None
     data_exists: bool | None = None
-    data_lost: bool = False  #: data that must be there is not; the agent will not start it
+    data_lost: bool = False  #: expected data is missing; the agent does not start the server
     activity: Activity | None = None
-    failure: str | None = None  #: why the last attempt failed; stands until something succeeds
-    note: str | None = None  #: one line worth keeping: recovered, stopped by hand
-    about: Word  #: the definition's commit this is about
-    goal: Goal | None = None  #: what was to be brought about
-    under: tuple[int, int] | None = None  #: stamp of the document that asked for that
-    applied: bool = False  #: that definition is what the host has, and nothing is left to do
+    failure: str | None = None  #: the reason of the last failed attempt; stays until one succeeds
+    note: str | None = None  #: one line for the state: recovered, stopped by hand
+    about: Word  #: the commit of the definition that this report is about
+    goal: Goal | None = None  #: the goal at that time
+    under: tuple[int, int] | None = None  #: stamp of the document with that goal
+    applied: bool = False  #: the host runs that definition, with no work left
 
 
 class Report(Message):
-    """What an agent observed. Idempotent; a full one covers every server of the host."""
+    """The observations of an agent. Idempotent; a full one covers every server of the host."""
 
     version: Literal[1] = 1
     host: Name
@@ -134,7 +134,7 @@ class Report(Message):
 
 
 class Progress(Message):
-    """How far long work has come; shown to whoever watches, never kept."""
+    """Progress of long work, for people who wait; never stored."""
 
     host: Name
     id: str
@@ -148,7 +148,7 @@ class Hello(Message):
     host: Name
     epoch: int = 0
     rev: int = 0
-    zedops: str = ""  #: which release asks
+    zedops: str = ""  #: the agent's release
 
 
 class Heartbeat(Message):
@@ -160,7 +160,7 @@ class Heartbeat(Message):
 
 
 class HeartbeatReply(Message):
-    """What the agent should hold; it asks again where that differs."""
+    """The stamp of the newest document; an agent with another one asks for it."""
 
     epoch: int
     rev: int

@@ -1,6 +1,6 @@
-"""What a person has edited and not pushed yet, as git tells it.
+"""Finds the edits of a working copy that are not pushed yet, with git.
 
-Light: commands start with it, and leave to the manager what the edits come to.
+Imports little: commands load it at their start, and the manager computes the effect of the edits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zedops.objects import LINK_MODE, NO_OBJECT, Entry
 from zedops.repository import Repository
 from zedops.strays import is_suspect
 
-#: What a file has now; None: it is not there. A link may lead anywhere: it is never followed.
+#: A file's content now; None: no file. zedops never follows a link: it may lead anywhere.
 Content = bytes | Entry | None
 _LINK = Entry(LINK_MODE, NO_OBJECT)
 
@@ -29,7 +29,7 @@ class Edits:
     files: dict[str, Content]
 
     def as_json(self) -> dict[str, Any]:
-        """Write them for the manager's door: text, `true` for a link, `null` for none."""
+        """Encode them for the control socket: text, `true` for a link, `null` for no file."""
         files = {path: _said(each) for path, each in self.files.items()}
         return {"base": self.base, "files": files}
 
@@ -40,7 +40,7 @@ class Edits:
 
 
 def read(root: Path, path: str) -> Content:
-    """Read a file of the working copy, one byte more than it may have at most."""
+    """Read a file of the working copy, at most one byte more than the largest allowed size."""
     if (root / path).is_symlink():
         return _LINK
     if not (root / path).is_file():
@@ -50,7 +50,7 @@ def read(root: Path, path: str) -> Content:
 
 
 def edits(repository: Repository) -> Edits:
-    """Find what the working copy has changed, uncommitted edits included."""
+    """Find the changes of the working copy, with uncommitted edits."""
     try:
         base = repository.run("merge-base", "HEAD", REMOTE_MAIN)
     except GitFailed:  # nothing was committed here yet

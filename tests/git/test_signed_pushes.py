@@ -185,7 +185,7 @@ def test_openpgp_signatures_count_by_address_or_fingerprint(
     ("name: fleet\nrequire_signatures: true\n",
      "require_signatures: there is no key that anybody could sign with"),
     ("name: fleet\npeople: {a@b: {may: [change]}}\n",
-     "nobody could change them again; give somebody `may: [settings]`"),
+     "no person may change the settings; give one `may: [settings]`"),
 ])  # fmt: skip
 def test_rules_that_would_shut_everybody_out_are_refused(
     hub: Hub, tmp_path: Path, text: str, said: str

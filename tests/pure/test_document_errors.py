@@ -215,7 +215,7 @@ def test_keys_below_the_marker_are_told_where_to_go() -> None:
 
 
 def test_a_state_block_that_cannot_be_read_says_how_to_get_rid_of_it() -> None:
-    remedy = "delete everything from line 3 on; zedops writes it anew"
+    remedy = "delete everything from line 3 on; zedops writes it again"
     broken = _STATE + "  message: [\n"
     assert said(broken)[0].endswith(f"state: the state block cannot be read; {remedy}")
     assert said(f"image: a\n\n{MARKER}\n- a\n") == [

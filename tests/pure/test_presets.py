@@ -154,7 +154,7 @@ def test_a_fleets_own_preset_wins_over_a_shipped_one() -> None:
                           " write e.g. ghcr.io/owner/name:tag, in lower case and without"
                           " https://")),
         ("imag: a\n", "1:1: imag: unknown key; did you mean 'image'?"),
-        ("host: attic\n", "1:1: host: is one server's own; write it into the definitions"),
+        ("host: attic\n", "1:1: host: belongs to a single server; write it into the definitions"),
         ("preset: {least_grace: 90}\n", ("1:10: preset.least_grace: 90 is not a duration;"
                                          " write a number with a unit, e.g. 90s, 5m, 24h")),
         ("preset: Mine\n", ("1:1: preset: must be a mapping of keys to values;"
