@@ -1,1 +1,1 @@
-"""The manager: watches the hub, hands documents to hosts, commits what they report."""
+"""The manager: watches the hub, hands documents to hosts, commits their reported states."""

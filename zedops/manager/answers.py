@@ -1,6 +1,7 @@
-"""What the door answers to those who only look: the fleet as git has it, and what hosts say.
+"""Answers read requests at the door: the fleet as git has it, and replies of hosts.
 
-It is in memory here; a command that reads it itself takes longer, the more the larger it is.
+The manager holds the fleet in memory. A command that reads the hub itself takes longer, in
+proportion to the fleet's size.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from zedops.fleet import Fleet
 from zedops.manager.loop import Manager
 from zedops.working import Edits
 
-#: The questions that are answered here.
+#: The read requests, by name.
 LOOKS = ("list", "list-at", "show", "ports", "orphans", "plan", "diff", "validate")
 
 
 def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any]:
-    """Answer a look. ZedopsError where the question makes no sense in this fleet."""
+    """Answer a read request. ZedopsError where the request does not fit this fleet."""
     match request["do"]:
         case "list":
             made = rows.rows(manager.as_committed(), buried=request["buried"])
@@ -41,20 +42,20 @@ def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any
 
 
 def _newest(manager: Manager) -> Fleet:
-    """Give the fleet as main has it, also what was pushed a moment ago and is in work still."""
+    """Give the fleet as main has it, with pushes that the manager has not taken in yet."""
     known, head = manager.as_committed(), manager.hub.head()
     return known if head is None else manager.hub.read(head, known)[0]
 
 
 def _past(manager: Manager, fleet: Fleet, commit: str) -> Fleet:
-    """Read the fleet as it was; what has not changed since is not read again."""
+    """Read the fleet at a commit; files that have not changed since are not read again."""
     if manager.hub.repository.resolve(commit) is None:
         raise ZedopsError(f"the hub has no commit {commit}")
     return manager.hub.read(commit, fleet)[0]
 
 
 def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str, Any]:
-    """Say what edits come to that somebody has not pushed yet."""
+    """Preview edits that are not pushed yet: validate, compare or plan them."""
     edits, hub = Edits.from_json(request), manager.hub
     if hub.repository.resolve(edits.base) is None:
         raise ZedopsError(f"the hub has no commit {edits.base}")

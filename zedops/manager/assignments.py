@@ -1,4 +1,4 @@
-"""Which host was handed which servers, and how often what it is to do has changed."""
+"""Records which servers each host was handed, and counts the changes of each host's document."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Assignments:
-    """Servers by host and hosts by server: a host is found, and told, without a walk over all."""
+    """Indexes servers by host and hosts by server, so no lookup walks over all servers."""
 
     #: Newer managers' documents win over older ones'.
     epoch: int = 0
@@ -18,7 +18,7 @@ class Assignments:
     _revs: dict[str, int] = field(default_factory=dict)
 
     def assign(self, server_id: str, host: str | None) -> str | None:
-        """Note whose a server is, None for nobody's; returns whose it was."""
+        """Give a server to a host, or to none; returns the host that had it."""
         known = self._hosts.pop(server_id, None)
         if known is not None:
             self._by_host[known].pop(server_id, None)
@@ -28,13 +28,13 @@ class Assignments:
         return known
 
     def touch(self, *hosts: str | None) -> None:
-        """Note that hosts are to do something else."""
+        """Note that the documents of these hosts changed."""
         for host in {each for each in hosts if each}:
             self._revs[host] = self._revs.get(host, 0) + 1
             self.stale.add(host)
 
     def stamp(self, host: str) -> tuple[int, int]:
-        """Say which document a host is to hold: it changes whenever what is asked for does."""
+        """Give epoch and revision of the host's document; every change of it gives a new one."""
         return self.epoch, self._revs.setdefault(host, 1)
 
     def host(self, server_id: str) -> str | None:
@@ -46,5 +46,5 @@ class Assignments:
         return {host for host, ids in self._by_host.items() if ids}
 
     def servers(self, host: str) -> list[str]:
-        """List the ids of a host's servers, in the order in which they came."""
+        """List the ids of a host's servers, in the order of their assignment."""
         return list(self._by_host.get(host, ()))

@@ -1,10 +1,11 @@
-"""A hook that asks at the door lends its descriptors, and the manager talks to git in its place.
+"""Serves hooks that lend their descriptors: the manager talks to git in the hook's place.
 
-To start Python for each hook was a third of a push. So a hook runs `git credential-cache`, which is
-a client of Unix sockets that every git has: it passes on what it is given, shows what comes back,
-and holds git's descriptors meanwhile, which are opened anew here (proc(5), `/proc/PID/fd`). Pipes
-only: what is something else, or of a process that cannot be seen from here (another container's,
-another user's), is not taken, and the hook asks in words.
+Starting Python for each hook took a third of a push. So a hook runs `git credential-cache`, a
+client of Unix sockets that every git has. It forwards its input and prints the reply. Meanwhile it
+holds git's descriptors, and the manager opens them through `/proc/PID/fd` (proc(5)).
+
+The manager takes pipes only. It refuses other files, and processes that it cannot see (in another
+container, or of another user); the hook then asks in words.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from zedops import hook
 from zedops.errors import ZedopsError
 from zedops.manager import requests
 
-#: Process, user and group of whoever connected (unix(7), `SO_PEERCRED`).
+#: Process, user and group of the client (unix(7), `SO_PEERCRED`).
 _CREDENTIALS = struct.Struct("3i")
 
 log = logging.getLogger(__name__)
@@ -34,11 +35,11 @@ Answer = Callable[[dict[str, Any], Callable[[str], None]], dict[str, Any]]
 
 
 def serve(handler: StreamRequestHandler, answer: Answer) -> bool:
-    """Talk to git in a hook's place, and tell the hook how to end; False where that cannot be."""
+    """Talk to git in a hook's place and send its exit code; False where the manager cannot."""
     with _call_of(handler.connection, cast("BinaryIO", handler.rfile)) as call:
         if call is None:
             return False
-        handler.wfile.write(b"served ")  # from here on nobody else can read what git says
+        handler.wfile.write(b"served ")  # the hook cannot read git's words after this
         handler.wfile.flush()
         code = _answer(call, answer, handler.connection)
     handler.wfile.write(b"exit=%d\n" % code)
@@ -68,7 +69,7 @@ def _answer(call: hook.Call, answer: Answer, link: socket.socket) -> int:
 
 @contextmanager
 def _call_of(link: socket.socket, said: BinaryIO) -> Iterator[hook.Call | None]:
-    """Read which hook asks, after its greeting, and open what it lends; None if that cannot be."""
+    """Read the hook's name after its greeting and open its descriptors; None where that fails."""
     name = _name_in(said)
     peer = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, user, _ = _CREDENTIALS.unpack(peer)
@@ -83,7 +84,7 @@ def _call_of(link: socket.socket, said: BinaryIO) -> Iterator[hook.Call | None]:
                 call = hook.Call(name, _environment(process), git, told, person)
         except OSError:
             call = None
-        # it waits for its answer, so it is still the process that asked, unless it hung up
+        # a hook waits for its answer: unless it hung up, the PID still is its own
         yield None if _hung_up(link) else call
 
 
@@ -94,14 +95,14 @@ def _hung_up(link: socket.socket) -> bool:
 
 
 def _name_in(said: BinaryIO) -> str | None:
-    """Read the rest of what the client passes on: words of its own, then what the hook says."""
+    """Read the rest of the client's message: the client's own words, then the hook's."""
     lines = said.read(4096).decode("ascii", "replace").splitlines()
     names = [name for name in hook.NAMES if f"hook={name}" in lines]
     return names[0] if names else None
 
 
 def _pipe(path: Path, mode: str) -> BinaryIO:
-    """Open a pipe anew. OSError where it is none, or may not be; what is none is not opened."""
+    """Open a pipe once more. OSError where it is no pipe or access is denied."""
     held = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         if not stat.S_ISFIFO(os.fstat(held).st_mode):

@@ -1,8 +1,8 @@
 """The manager's door: a Unix socket in the hub, for the hooks and for people on this machine.
 
-One JSON request a line; replies are JSON lines: `{"say": text}` as it happens, at last
-`{"answer": …}`. Hooks are answered in words, which they read without loading `json`. Who may reach
-the socket is a matter of the directory's permissions.
+One JSON request a line; replies are JSON lines: `{"say": text}` as it happens, `{"answer": …}` at
+the end. The door answers hooks in words, so that a hook need not load `json`. The directory's
+permissions decide who reaches the socket.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NO_WAIT = "no-wait"
 
 
 class Door:
-    """Answers on the hub's socket until closed."""
+    """Answers requests on the hub's socket until closed."""
 
     def __init__(self, manager: Manager, bus: Bus, enrolment: Enrolment | None = None) -> None:
         self._manager = manager
@@ -52,7 +52,7 @@ class Door:
         self._watch.start()
 
     def _open(self) -> None:
-        """Listen at the socket's path."""
+        """Listen on the socket's path."""
         door = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -78,7 +78,7 @@ class Door:
         threading.Thread(target=self._server.serve_forever, name="door", daemon=True).start()
 
     def _stay_open(self) -> None:
-        """Open again where the socket was removed; another manager's in its place stays."""
+        """Open again after the socket was removed; leave another manager's socket in place."""
         while not self._closing.wait(LOOK_S):
             try:
                 if os.path.lexists(self._path) or self._manager.deposed.is_set():
@@ -92,7 +92,7 @@ class Door:
                 log.warning("cannot listen at %s: %s; trying again", self._path, error)
 
     def close(self) -> None:
-        """Shut the door."""
+        """Close the socket, and remove it unless another manager has replaced it."""
         self._closing.set()
         self._watch.join()
         self._server.shutdown()
@@ -113,7 +113,7 @@ class Door:
             try:
                 line = handler.rfile.readline(hook.MAX_LINE)
                 if not line:
-                    return  # somebody only looked whether anybody is there
+                    return  # a client that only tests whether a manager answers
                 if line != hook.GREETING:
                     request = requests.read(line)
                     write = in_words if request["do"] in hook.NAMES else _in_json
@@ -141,7 +141,7 @@ class Door:
             case "proc-receive":
                 verdict = answer(self._gate, request, say)
                 self._manager.wake()
-                # one that is taken in ends in post-receive, this way or past the merge
+                # an accepted push reaches post-receive, merged here or by git alone
                 if verdict.get("exit") or verdict.get("refused"):
                     self._manager.metrics.push(accepted=False)
                 return verdict
@@ -207,7 +207,7 @@ class Door:
 
 
 def _read(read: Callable[[object], T], said: object) -> T:
-    """Read a question to a host. ZedopsError where it is none."""
+    """Read a request to a host. ZedopsError where it is malformed."""
     try:
         return read(said)
     except ValueError as error:

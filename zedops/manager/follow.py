@@ -1,4 +1,4 @@
-"""Tells a person who pushed what becomes of it, until it is done or they have waited enough."""
+"""Reports the progress of a push to its author, until all servers rest or the wait is over."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from zedops.model import Status
 from zedops.quantities import format_duration
 
 WAIT_S = 30.0
-#: Long work says how far it is this often.
+#: Long work reports its progress this often.
 PROGRESS_S = 3.0
 
 
 @dataclass
 class Followed:
-    """One server that a push touched, and what was seen of it so far."""
+    """One server that a push touched, with the statuses seen so far."""
 
     id: str
     name: str
@@ -31,7 +31,7 @@ class Followed:
 def follow(
     manager: Manager, paths: Iterable[str], say: Callable[[str], None], wait_s: float = WAIT_S
 ) -> None:
-    """Say what happens to the servers of some paths; returns when all are at rest."""
+    """Report on the servers of some paths; returns when all are at rest, or after `wait_s`."""
     begun = time.monotonic()
     manager.wait_for(manager.wake(), wait_s)
     with manager.changed:

@@ -1,4 +1,4 @@
-"""Has the hub repacked when it is time, in a thread of its own: nobody waits for it."""
+"""Repacks the hub when that is due, in a thread of its own, so that no push waits for it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from zedops.repository import Repository
 
 log = logging.getLogger(__name__)
 
-#: Looks this often at most, whatever happens, and tries again so much later where git failed.
+#: The thread checks this often at most; after a failure of git it waits for the second period.
 _LOOK_S, _RETRY_S = 5.0, 600.0
 
 
 class Housekeeping:
-    """One hub's. `start` begins to look; `wake` after each commit; `stop` ends it."""
+    """Repacks one hub, from `start` to `stop`; call `wake` after each commit."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -26,16 +26,16 @@ class Housekeeping:
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self.wake()
         self._thread.start()
 
     def wake(self) -> None:
-        """Have somebody look whether it is time."""
+        """Have the thread check whether a repack is due."""
         self._wake.set()
 
     def stop(self) -> None:
-        """End, and what git is doing for it."""
+        """End the thread, and a repack that runs."""
         self._stopping.set()
         self._wake.set()
         self._packer.stop()
@@ -55,7 +55,7 @@ class Housekeeping:
             if self._packer.pack():
                 self._repository.renew()
                 log.info("the hub was repacked: %s, %s", before, look(self._repository.path))
-        except (GitFailed, OSError) as error:  # the hub works on, only larger
+        except (GitFailed, OSError) as error:  # the hub goes on, only larger
             log.warning("the hub could not be repacked: %s; trying again later", error)
             return False
         return True

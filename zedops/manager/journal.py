@@ -1,4 +1,4 @@
-"""What git does not say yet: touched files, and what happened since the last commit."""
+"""Collects the next state commit: touched files and transitions since the last commit."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from zedops.fleet import Fleet, Kind, kind_of
 from zedops.lifecycle import SETTLED
 from zedops.model import State, Status
 
-#: A quiet fleet's change is committed after this; the next one soon after it waits longer, and
-#: what is not at rest yet (creating) waits for its end, so that one start is one commit.
+#: Delay of a commit: in a quiet fleet; soon after another commit; while servers are not at rest
+#: (creating). The last one lets a whole start become one commit.
 QUIET_S, BUSY_S, UNSETTLED_S = 0.05, 0.2, 1.0
-#: A fleet is quiet so long after a commit.
+#: A fleet is quiet once its last commit is older than this.
 CALM_S = 1.0
-#: A server in so many commits within the window waits longer for the next.
+#: A server with this many commits within the window flaps, and waits longer for the next.
 FLAPPING_COMMITS, FLAPPING_WINDOW_S, FLAPPING_S = 6, 60.0, 10.0
-#: With news of more servers than this the next commit waits as if nothing were at rest: a host or
-#: all of them came back, and to look at each of them after every report would cost more than that.
+#: With news of more servers than this the commit waits as for servers not at rest. One host or all
+#: came back then, and examining each server after every report costs more than the delay.
 STORM = 200
-#: Statuses that people want to hear of at once, even if zedops is about to heal them.
+#: Statuses that are committed at once, even if zedops is about to heal them.
 _TROUBLE = frozenset({Status.MISSING, Status.STOPPED, Status.FAILED, Status.UNKNOWN})
-#: After these `stopped` is what was asked for, but for who fell at once: that may wait a second.
+#: After these, `stopped` usually is the goal. A server that ended at once may wait a second.
 _MAKING = frozenset({Status.PENDING, Status.CREATING})
 
 
@@ -52,22 +52,22 @@ class Journal:
 
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _files: set[str] = field(default_factory=set)
-    #: When the newest commits about a server were made.
+    #: Times of the newest commits about each server.
     _told: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    #: Which definition those were about.
+    #: The definition's commit at the newest of them.
     _told_of: dict[str, str | None] = field(default_factory=dict)
     #: Hosts wait for the next commit.
     urgent: bool = False
-    #: When what is not committed was first seen, and when the last commit was made.
+    #: Times of the oldest uncommitted change and of the last commit.
     _since: float | None = None
     _cleared: float = -math.inf
 
     def touch(self, path: str) -> None:
-        """Note that a file must be written, or removed."""
+        """Note that the next commit writes or removes a file."""
         self._files.add(path)
 
     def add(self, each: Document, before: Status | None, *, urgent: bool = False) -> None:
-        """Note what became of a server. Urgent: its host waits until that is in git."""
+        """Note a server's new state. Urgent: its host waits until git has it."""
         if each.state is None:
             return
         self.touch(each.path)
@@ -82,7 +82,7 @@ class Journal:
                 entry.times.append(each.state.since)
 
     def add_purge(self, grave: Document, state: State) -> None:
-        """Note that a tombstone goes."""
+        """Note that the next commit removes a tombstone."""
         self.touch(grave.path)
         self._entries[state.id] = _Entry(grave.name, [state.status], state, purged=True)
 
@@ -90,16 +90,16 @@ class Journal:
         return server_id in self._entries
 
     def __len__(self) -> int:
-        """Count the files that git does not have as they are to be."""
+        """Count the files of the next commit."""
         return len(self._files)
 
     @property
     def empty(self) -> bool:
-        """Say whether git knows everything."""
+        """Say whether git has everything."""
         return not self._files
 
     def due(self, now_s: float) -> float | None:
-        """Say when to commit, None for not at all; times are of a monotonic clock."""
+        """Give the time of the next commit on a monotonic clock; None if there is none to make."""
         if self.empty:
             self._since = None
             return None
@@ -109,10 +109,10 @@ class Journal:
         return now_s if self.urgent else self._since + self.wait_s(now_s, quiet=quiet)
 
     def wait_s(self, now_s: float, *, quiet: bool) -> float:
-        """Say how long what is not committed waits for more.
+        """Give the delay, in seconds, in which further changes join the next commit.
 
-        At rest, or something went wrong: people want to know. A server whose news came again and
-        again is not let flood the history: what it does is told together.
+        It is short when all servers are at rest or one failed: people wait for that news. It is
+        long while only flapping servers changed, so that they do not flood the history.
         """
         if len(self._entries) > STORM:
             return UNSETTLED_S
@@ -120,7 +120,7 @@ class Journal:
         if self._entries and not happened:
             return FLAPPING_S
         if any(each.path[0] is Status.UNKNOWN for each in happened):
-            return UNSETTLED_S  # a host is back: what it says of all its servers is one commit
+            return UNSETTLED_S  # a host is back: the news of all its servers is one commit
         at_rest = all(each.state.status in SETTLED for each in happened)
         if at_rest or any(_is_trouble(each.path) for each in happened):
             return QUIET_S if quiet else BUSY_S
@@ -133,7 +133,7 @@ class Journal:
         return sum(now_s - at < FLAPPING_WINDOW_S for at in told) >= FLAPPING_COMMITS
 
     def _is_answer(self, server_id: str) -> bool:
-        """Say whether a person waits for this: they asked for something since the last commit."""
+        """Say whether a person waits for this: it is urgent, or answers a new definition."""
         each = self._entries[server_id]
         return each.urgent or each.state.commit != self._told_of.get(server_id)
 
@@ -143,7 +143,7 @@ class Journal:
         for path in sorted(self._files):
             each = fleet.documents.get(path)
             if each is not None and not each.is_read and kind_of(path) is Kind.SERVER:
-                continue  # a state could not be written below it: their file stays as it is
+                continue  # a broken file cannot take a state block: leave it as it is
             files[path] = state_block.render(each.head, each.state) if each else None
         if not self._entries:
             held = [each for path in files if (each := fleet.documents.get(path)) and each.problems]
@@ -157,7 +157,7 @@ class Journal:
         return files, audit.write_message(transitions)
 
     def clear(self, at_s: float) -> None:
-        """Note that everything is in git now, since `at_s` of a monotonic clock."""
+        """Note that git has everything; `at_s` is the commit's time on a monotonic clock."""
         for key, each in self._entries.items():
             before = () if self._is_answer(key) else self._told.get(key, ())
             self._told[key] = (*before[1 - FLAPPING_COMMITS :], at_s)

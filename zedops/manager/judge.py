@@ -1,7 +1,7 @@
-"""Remembers what is held back of an upstream's commits, and what went on in its place.
+"""Remembers which upstream changes are held back, and which definitions go on in their place.
 
-After a restart nothing is lost: the newest definition that was applied is in git, at the commit
-that a server's state names; the fleet's name is in the hub's configuration.
+A restart loses nothing. Git has the last applied definition at the commit that the server's state
+names, and the hub's configuration has the fleet's name.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from zedops.settings import Settings
 from zedops.verdict import Held, judge, suspects
 
 _NAME = "zedops.fleet"
-#: So many versions of zedops.yaml are searched for one that can be read.
+#: The judge searches this many versions of zedops.yaml for a readable one.
 _VERSIONS = 50
 
 
 class Judge:
-    """What is held of one fleet. Not thread-safe: the loop holds one lock around it."""
+    """Holds back changes of one fleet. Not thread-safe: the loop holds one lock around it."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._held: Mapping[str, Held] = {}
-        #: Everything wrong with what was taken in last.
+        #: All problems of the last fleet that was taken in.
         self.problems: tuple[Problem, ...] = ()
 
     def take_in(
@@ -41,7 +41,7 @@ class Judge:
         commits: Mapping[str, str],
         now: datetime,
     ) -> None:
-        """Take a newer fleet into the ledger, as far as it can be followed."""
+        """Take a newer fleet into the ledger, without the changes that are held back."""
         changed = {change.path for change in changes}
         before = ledger.fleet
         if any(each.path == SETTINGS_PATH and each.after is None for each in changes):
@@ -56,9 +56,9 @@ class Judge:
         verdict = judge(before, new, changed, self._held, commits, options, now)
         fleet = verdict.fleet
         if not before.commit:
-            anew = {path: fleet.documents[path] for path in changed if path in fleet.documents}
+            again = {path: fleet.documents[path] for path in changed if path in fleet.documents}
             fleet = replace(ledger.fleet, commit=new.commit, problems=fleet.problems)
-            fleet = fleet.with_documents(anew)
+            fleet = fleet.with_documents(again)
         self._held, self.problems = verdict.held, verdict.problems
         ledger.advance(fleet, verdict.judged | changed, {**commits, **verdict.commits}, now)
         if ledger.fleet.documents:
@@ -67,7 +67,7 @@ class Judge:
     def _begin(
         self, ledger: Ledger, new: Fleet, commits: Mapping[str, str], now: datetime
     ) -> tuple[Fleet, set[str]]:
-        """Load a fleet as it was followed before this start; returns it, and what is held of it."""
+        """Load the fleet as it was before this start; returns it and the paths held back."""
         settings = self._settings(new)
         sound = replace(new, settings=settings, problems=())
         everything = set(new.documents)
@@ -81,7 +81,7 @@ class Judge:
         return replace(before, commit=""), changed
 
     def _applied(self, each: Document) -> Document:
-        """Read the newest definition of a server that was applied; without one, none is."""
+        """Read the last applied definition of a server; without one the document has none."""
         nothing = replace(each, definition=None)
         if each.state is None or each.state.commit is None:
             return nothing
@@ -90,13 +90,13 @@ class Judge:
                 "show", "--end-of-options", f"{each.state.commit}:{each.path}"
             )
         except GitFailed:
-            return nothing  # it was renamed since, or that history is not there any more
+            return nothing  # the file was renamed since, or that history is gone
         was = parse(each.path, content)
         silent = each.state.model_copy(update={"message": None})
         return replace(was, state=silent) if was.definition else nothing
 
     def _settings(self, new: Fleet) -> Settings:
-        """Find the newest settings that could be followed."""
+        """Find the newest settings without problems that keep the fleet's name."""
         name = self._hub.recall(_NAME)
         if not new.problems and name in (None, new.settings.name):
             return new.settings

@@ -1,4 +1,4 @@
-"""What the manager knows, in memory: the fleet with trusted states, and what is not committed yet.
+"""Holds the manager's knowledge in memory: the fleet with trusted states, and uncommitted changes.
 
 No I/O and no clock of its own. The loop brings in commits and reports, and takes out the files
 of the next commit and the hosts' documents.
@@ -34,12 +34,12 @@ from zedops.model import State, Status
 from zedops.settings import Settings
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
-#: A deletion further ahead of the clock than this was dated by one that was wrong: it counts anew.
+#: A wrong clock dated a deletion that lies further ahead than this: its retention starts again.
 _AHEAD = timedelta(minutes=5)
 
 
 class _Answer(NamedTuple):
-    """What the newest report of a server says of the work on it; the facts are in its state."""
+    """The newest report's word on the work for a server; the facts are in the server's state."""
 
     about: str
     goal: Goal | None
@@ -52,18 +52,18 @@ class Ledger:
     """The manager's knowledge. Not thread-safe: the loop holds one lock around it."""
 
     fleet: Fleet = field(default_factory=Fleet)
-    #: Which fleet of that name it is, for the labels of containers.
+    #: The hub's identity, for the labels of containers; it tells fleets of one name apart.
     hub: str = ""
-    #: The newest fleet of which git has everything.
+    #: The newest fleet that git has completely.
     told: Fleet = field(default_factory=Fleet)
     _paths: dict[str, str] = field(default_factory=dict)
     _desired: dict[str, DesiredServer] = field(default_factory=dict)
     assigned: Assignments = field(default_factory=Assignments)
     journal: Journal = field(default_factory=Journal)
     _answers: dict[str, _Answer] = field(default_factory=dict)
-    #: From which document on a host is asked for what it is asked for now.
+    #: The first document, by epoch and revision, that asked a host for a server's present goal.
     _asked: dict[str, tuple[int, int]] = field(default_factory=dict)
-    #: Of which anything came in that may have brought them to rest; whoever looks at it clears it.
+    #: Servers with news that may have brought them to rest; the metrics read and clear this.
     stirred: set[str] = field(default_factory=set)
 
     # --- commits come in
@@ -97,7 +97,7 @@ class Ledger:
             self.told = self.fleet
 
     def _keep_to(self, old: Fleet) -> None:
-        """Write down in tombstones of earlier releases what held when they were made."""
+        """Write the old settings' retention into tombstones that have none of their own."""
         for grave in list(self.fleet.tombstones()):
             if old.commit and grave.state is not None and grave.state.kept_until is None:
                 self._set_state(grave, keep(grave.state, old.settings))
@@ -111,7 +111,7 @@ class Ledger:
         self.fleet = self.fleet.with_documents({path: replace(after, state=state)})
 
     def _compare(self, path: str, written: Document | None, before: dict[str, Document]) -> None:
-        """Find out what git does not say yet about one path."""
+        """Note in the journal how one path differs from git."""
         held = self.fleet.documents.get(path)
         if held is None:
             if written is not None:
@@ -126,7 +126,7 @@ class Ledger:
             self.journal.add(held, was, urgent=True)
 
     def _drop_gone(self, before: Iterable[str]) -> None:
-        """Forget those whose files are gone, and no other file has their id."""
+        """Forget servers whose id is in no file any more."""
         for server_id in before:
             if self._paths.get(server_id) not in self.fleet.documents:
                 self._forget(server_id)
@@ -138,14 +138,14 @@ class Ledger:
                 self._refresh_one(each, each.id, commits.get(path) or self._shared(each, commits))
 
     def _shared(self, each: Document, commits: Mapping[str, str]) -> str | None:
-        """Find the commit that changed what is laid under a definition."""
+        """Find the commit that changed a definition's preset or the settings."""
         below = commits.get(preset_path(self.fleet.game(each) or ""))
         return below or commits.get(SETTINGS_PATH)
 
     def _refresh_one(
         self, each: Document, server_id: str, commit: str | None, *, defined: bool = True
     ) -> None:
-        """Say anew what is asked of one server's host. Not `defined`: only its state is new."""
+        """Update one server in its host's document. Not `defined`: only the state is new."""
         before, state = self._desired.get(server_id), each.state
         self.stirred.add(server_id)
         if state is None:
@@ -189,7 +189,7 @@ class Ledger:
     # --- reports come in
 
     def take(self, report: ServerReport, host: str) -> None:
-        """Take what a host says of one server; of another host's servers it may say nothing."""
+        """Take a host's report of one server; ignore reports of another host's servers."""
         path, want = self._paths.get(report.id), self._desired.get(report.id)
         held = self.fleet.documents.get(path or "")
         if want is None or held is None or held.state is None:
@@ -204,7 +204,7 @@ class Ledger:
             return
         state = fold(held.state, report, want.goal).model_copy(update={"host": host})
         if state.message is None and held.problems:
-            # what is wrong with the file is still true after the server came and went
+            # the file is still broken, though the server came and went
             state = state.model_copy(update={"message": _problem(held.problems)})
         if want.goal is Goal.PURGED and _is_gone(report) and report.data_exists is False:
             self._purge(held, state)
@@ -212,10 +212,10 @@ class Ledger:
             self._settle(held, state)
 
     def _answers_end(self, want: DesiredServer, report: ServerReport) -> bool:
-        """Say whether a report may speak of the end that is asked for, if one is.
+        """Say whether a report may answer a requested end of the server.
 
-        A host that was cut off tells of times before it heard of a deletion: "no container" of
-        then says nothing of now. Hosts of earlier releases do not tell under which document.
+        A host that was cut off may report from before it heard of a deletion. Its "no container"
+        then does not confirm the deletion. Hosts of earlier releases do not name their document.
         """
         if not want.goal.ends:
             return True
@@ -224,14 +224,14 @@ class Ledger:
         return report.under >= self._asked.get(want.id, (0, 0))
 
     def _settle(self, held: Document, state: State, *, urgent: bool = False) -> None:
-        """Note a state that follows from a report, and what is to be done from now on."""
+        """Note a state that follows from a report, and update the server in its document."""
         was = held.state.status if held.state else None
         updated = self._set_state(held, state)
         self.journal.add(updated, was, urgent=urgent)
         self._refresh_one(updated, state.id, None, defined=False)
 
     def _take_leaving(self, held: Document, before: State, report: ServerReport) -> None:
-        """Go on with a server whose `host` was changed: it leaves the old one first."""
+        """Continue a move to another `host`: the server leaves the old host first."""
         state = fold(before, report, Goal.STOPPED)
         definition = held.definition
         brings = definition is not None and definition.moved_from == before.host
@@ -261,7 +261,7 @@ class Ledger:
         return True
 
     def put_off(self, by: timedelta) -> None:
-        """Let a clock that leapt forward end no retention: no time has passed."""
+        """Extend every retention by a clock's leap forward, in which no time passed."""
         for grave in list(self.fleet.tombstones()):
             if grave.state is not None and grave.state.deleted_at is not None:
                 self._set_state(grave, put_off(grave.state, by))
@@ -324,7 +324,7 @@ class Ledger:
     # --- commits go out
 
     def committed(self, commit: str, at_s: float) -> None:
-        """Note that everything is in git now, at `commit`; `at_s` is of a monotonic clock."""
+        """Note that git has everything at `commit`; `at_s` is of a monotonic clock."""
         self.fleet = self.told = replace(self.fleet, commit=commit)
         self.journal.clear(at_s)
 
@@ -351,7 +351,7 @@ class Ledger:
         )
         status = each.state.status if each and each.state else Status.DELETED
         if server_id in self.journal:
-            return False  # who pulls after a push shall find it there
+            return False  # a pull after the push must find the state in git
         if want is None or (status is Status.DELETED and want.goal is Goal.DELETED):
             return True
         if answer is None or answer.about != want.commit or answer.is_busy:
@@ -370,12 +370,12 @@ class Ledger:
 
 
 def _is_gone(report: ServerReport) -> bool:
-    """Say whether a host has no container of a server left, seen and not guessed."""
+    """Say whether a host saw that it has no container of a server left."""
     return report.activity is None and report.failure is None and report.container is None
 
 
 def _problem(problems: Sequence[Problem]) -> str | None:
-    """Say in one line what is wrong with a file, and that it costs nothing."""
+    """Say in one line why a file is broken, and that the server goes on."""
     return f"{state_block.brief(str(problems[0]))} {state_block.GOES_ON}" if problems else None
 
 
@@ -384,6 +384,6 @@ def _is_problem(message: str | None) -> bool:
 
 
 def _same_wish(one: DesiredServer, other: DesiredServer) -> bool:
-    """Compare what is asked for, apart from which commit says so and what was seen."""
+    """Compare two desired servers, apart from their commits and observed facts."""
     facts = {key: getattr(one, key) for key in ("commit", "created", "data_expected")}
     return one == other.model_copy(update=facts)

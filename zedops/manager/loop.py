@@ -1,9 +1,9 @@
 """The manager's loop: owns the clock, the threads and the lock, and holds no rules.
 
-A moved ref, a report or the clock only wakes it. Each turn looks at main again, takes in what is
-new, commits the ids and tombstones that git does not have yet, hands documents to the hosts
-concerned, then commits what they reported: in that order, so that a host never works on an id or
-a tombstone that a crash could make git forget, and no change waits for a commit it does not need.
+A moved ref, a report or the clock only wakes it. Each turn reads main again and takes in its news.
+It commits ids and tombstones that git lacks, hands documents to the hosts concerned, then commits
+reported states. The order matters: a crash cannot make git forget an id or tombstone that a host
+works on, and no change waits for a commit that it does not need.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progr
 
 log = logging.getLogger(__name__)
 
-#: Looks at main's ref this often, should the file watch miss a move.
+#: The loop reads main's ref this often, in case the file watch misses a move.
 POLL_S = 1.0
 RETRY_S = 1.0
 
@@ -50,26 +50,26 @@ class Manager:
         self.hub = hub
         self.metrics = metrics or Metrics()
         self._lease = lease
-        #: Set once another manager leads: there is nothing left to do but `stop`.
+        #: Set once another manager leads: only `stop` is left to call.
         self.deposed = threading.Event()
         self.on_deposed: Callable[[], None] = lambda: None
         self.ledger = Ledger()
-        #: Guards the ledger; notified whenever something that a person may wait for changed.
+        #: Guards the ledger; notified after every change that a person may wait for.
         self.changed = threading.Condition()
         self.progress_of: dict[str, str] = {}
         self.on_commit: Callable[[str], None] = lambda _: None
-        #: Holds back what nobody could refuse: in a hub with an upstream.
+        #: Holds back upstream changes, which no hook could refuse; None in a hub without upstream.
         self.judge: Judge | None = None
-        #: Takes what people may want a message about: notices, and messages of state commits.
+        #: Takes news for people: notices, and messages of state commits.
         self.notify: Callable[[Notice | str], None] = lambda _: None
-        #: The agent of this process is being stopped: its silence means nothing.
+        #: The agent of this process stops: the manager ignores its silence.
         self.ending = False
         self._bus = bus
         self._handed: dict[str, DesiredDocument] = {}
         self._presence = Presence()
         self._wakes = self._handled = 0
         self._clock = Clock()
-        #: A commit that was taken in; hosts hear of it before it is written down as seen.
+        #: A commit that was taken in; the loop marks it as seen after hosts have heard of it.
         self._unseen: str | None = None
         self._next_look = 0.0
         self._house = Housekeeping(hub.repository)
@@ -80,7 +80,7 @@ class Manager:
     # --- life
 
     def start(self, warm: Fleet | None = None) -> None:
-        """Take the hub over, load the fleet, and begin; `warm` is a fleet read before."""
+        """Take the hub over, load the fleet, start the threads; `warm` is a fleet read before."""
         self._term = Term(self.hub, self._lease)
         self.hub.repository.keep_open()
         self.ledger.assigned.epoch = self._term.epoch
@@ -102,7 +102,7 @@ class Manager:
         self._threads.append(thread)
 
     def stop(self) -> None:
-        """Commit what is known and end."""
+        """Commit the known states and end every thread."""
         self._stopping.set()
         self._house.stop()
         self._strays.stop()
@@ -114,29 +114,29 @@ class Manager:
             if not self.ledger.journal.empty and not self.deposed.is_set():
                 try:
                     self._commit()
-                except GitFailed as error:  # what hosts report is asked for anew at the next start
+                except GitFailed as error:  # the next start asks hosts for their reports again
                     log.warning("the last states are not committed: %s", error)
         self.hub.repository.close()
         self._term.end()
 
     def wake(self) -> int:
-        """Ask for a turn; `wait_for` waits until one that began later has ended."""
+        """Ask for a turn; returns a ticket for `wait_for`."""
         with self.changed:
             self._wakes += 1
             self.changed.notify_all()
             return self._wakes
 
     def wait_for(self, ticket: int, timeout_s: float) -> bool:
-        """Wait until the turn asked for by `wake` has ended."""
+        """Wait until a turn that began after `wake` has ended; False at the timeout."""
         with self.changed:
             return self.changed.wait_for(lambda: self._handled >= ticket, timeout_s)
 
     def is_silent(self, host: str) -> bool:
-        """Say whether a host has not answered for so long that nobody should wait for it."""
+        """Say whether a host is lost: it has not answered for too long to wait for it."""
         return self._presence.is_lost(host)
 
     def expel(self, host: str) -> None:
-        """Take note that a host was put out: its servers are unknown from now on."""
+        """Treat a removed host as lost: its servers become unknown."""
         with self.changed:
             self._presence.expel(host)
             self._next_look = 0.0
@@ -144,18 +144,18 @@ class Manager:
             self.changed.notify_all()
 
     def quiet_s(self, host: str) -> float | None:
-        """Say how many seconds ago a host was heard; None if it was not, since this start."""
+        """Give the seconds since a host was heard; None if it was not heard since this start."""
         with self.changed:
             return self._presence.quiet_s(host, time.monotonic())
 
     def as_committed(self) -> Fleet:
-        """Give the fleet as git has it now, not as it will have it in a moment."""
+        """Give the fleet as git has it, after one turn of the loop."""
         self.wait_for(self.wake(), 5)
         with self.changed:
             return self.ledger.told
 
     def warm(self) -> Fleet | None:
-        """Give the newest fleet in memory, for checking a push against."""
+        """Give the newest fleet in memory, to check a push against."""
         with self.changed:
             return self.ledger.fleet if self.ledger.fleet.commit else None
 
@@ -163,7 +163,7 @@ class Manager:
 
     @property
     def speaks(self) -> bool:
-        """Say whether this manager may answer: one that woke up from a long pause may not."""
+        """Say whether this manager may answer; after a long pause it may not."""
         return self._term.goes_on and not self.deposed.is_set()
 
     def sync(self, hello: Hello) -> DesiredDocument:
@@ -177,7 +177,7 @@ class Manager:
             return self._document(hello.host)
 
     def report(self, report: Report) -> None:
-        """Take what an agent observed."""
+        """Take an agent's report."""
         with self.changed:
             self._presence.hear(report.host, time.monotonic())
             for each in report.servers:
@@ -193,15 +193,15 @@ class Manager:
             self.changed.notify_all()
 
     def progress(self, progress: Progress) -> None:
-        """Take how far long work has come, for whoever watches."""
+        """Take the progress of long work, for people who wait."""
         with self.changed:
             if self.ledger.assigned.host(progress.id) != progress.host:
-                return  # of a server that is not that host's
+                return  # the server belongs to another host
             self.progress_of[progress.id] = brief(progress.text)
             self.changed.notify_all()
 
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
-        """Answer what the host should hold."""
+        """Answer with the stamp of the document that the host should hold."""
         with self.changed:
             self._presence.hear(heartbeat.host, time.monotonic())
             handed = self._handed.get(heartbeat.host)
@@ -219,9 +219,9 @@ class Manager:
     def _find(
         self, host: str, containers: Iterable[Belonging], deleted: set[str]
     ) -> list[Belonging]:
-        """Take in which containers a host has; returns those that no file of the fleet names.
+        """Take a host's containers; returns those that no file of the fleet names.
 
-        A deletion that ended while the host looked is not taken up again.
+        A deletion that ended during the host's inventory is not reopened.
         """
         with self.changed:
             now, just_over = datetime.now(UTC), self.ledger.deleted() - deleted
@@ -234,7 +234,7 @@ class Manager:
             return unnamed
 
     def _document(self, host: str) -> DesiredDocument:
-        """Make a host's document; nothing that git does not have yet is in it."""
+        """Make a host's document, from committed knowledge only."""
         if not self.ledger.journal.urgent:
             self._handed[host] = self.ledger.document(host)
             self.metrics.hand(self.ledger, self._handed[host], time.monotonic())
@@ -263,7 +263,7 @@ class Manager:
                 return
             except RaceLost as error:
                 self.metrics.races.inc()
-                races += 1  # a lock that never goes away looks the same: do not spin on it
+                races += 1  # a lock that stays for ever looks the same: do not spin on it
                 log.log(logging.WARNING if races % 20 == 10 else logging.DEBUG, "%s", error)
                 self._stopping.wait(min(0.01 * 2**races, RETRY_S))
             except GitFailed as error:
@@ -326,12 +326,12 @@ class Manager:
             self.ledger.advance(fleet, paths, commits, now)
         else:
             self.judge.take_in(self.ledger, fleet, changes, commits, now)
-        # what hosts have yet to answer is not seen: the state that answers it names its commit
+        # a commit that hosts must answer is not seen yet: the answering state names it
         is_told = self.ledger.journal.empty and not self.ledger.assigned.stale
         self._unseen = head if is_told else None
 
     def _look_around(self) -> None:
-        """See what the clock alone brings about."""
+        """Apply the rules that depend on time alone: retentions and lost hosts."""
         end_retentions(self._clock, self.ledger, datetime.now(UTC), _awake_s())
         if self.ending:
             return
@@ -352,6 +352,6 @@ class Manager:
 
 
 def _awake_s() -> float:
-    """Read a clock that nobody sets; where there is one, one that no sleep of the machine stops."""
+    """Read a clock that is never set, and that counts the machine's sleep where possible."""
     boottime: int | None = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boottime is None else time.clock_gettime(boottime)

@@ -1,9 +1,9 @@
 """Sends messages to people through Apprise, from a thread of its own.
 
-Whoever tells it something never waits: a bounded queue takes it, and what is too much is counted
-and dropped. What happens together is one message; a target hears at most so often; one that does
-not take a message is tried again, later each time. URLs hold secrets: they are in no log line,
-nor is what a library says of them.
+Callers never wait: a bounded queue takes notices, and counts and drops the surplus. Notices that
+come together become one message. A target gets messages at a limited rate; after a failure the
+messenger tries again, with growing pauses. URLs hold secrets, so neither they nor a library's words
+about them reach the log.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from zedops.settings import Notify
 
 log = logging.getLogger(__name__)
 
-#: Which URLs of the settings may be called; a variable that holds a whole one always may.
+#: Names the variable that lists allowed URLs. A URL from an environment variable needs no entry.
 ALLOW = "ZEDOPS_NOTIFY_ALLOW"
 _KEPT = 200
-#: So long the end waits for what is to be said still.
+#: `close` waits this long for the last messages.
 _LAST_S = 3.0
 
 
 @dataclass(frozen=True)
 class Tempo:
-    """How often people are bothered; all in seconds."""
+    """The rate of messages; all in seconds."""
 
-    gather_s: float = 2.0  #: what happens within this is one message
+    gather_s: float = 2.0  #: notices within this become one message
     apart_s: float = 30.0  #: between two messages to one target
-    retry_s: float = 15.0  #: before a target that took nothing is tried again; doubled each time
+    retry_s: float = 15.0  #: pause after a failure; doubled each time
     longest_s: float = 600.0  #: the longest of these pauses
-    look_s: float = 60.0  #: between two looks at what is to be purged
+    look_s: float = 60.0  #: between two checks for purges ahead
 
 
 @dataclass
 class _Target:
-    """One entry of `notify:`, and what it is to hear yet."""
+    """One entry of `notify:` with its waiting notices."""
 
     place: int
     wants: Notify
@@ -70,7 +70,7 @@ class _Target:
 
 
 class Messenger:
-    """Tells people, from `start` to `close`; `fleet` gives the newest one that is known."""
+    """Sends messages from `start` to `close`; `fleet` gives the newest known fleet."""
 
     def __init__(
         self, fleet: Callable[[], Fleet | None], metrics: Metrics, tempo: Tempo | None = None
@@ -89,11 +89,11 @@ class Messenger:
             self._wake.notify_all()
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the sending thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """End; what can be sent soon still is."""
+        """Send the last messages, within a short time, and end."""
         with self._wake:
             self._ends_s = time.monotonic() + _LAST_S
             self._wake.notify_all()
@@ -140,7 +140,7 @@ class Messenger:
         return next_look
 
     def _heed(self, wanted: tuple[Notify, ...]) -> None:
-        """Follow the settings; a target that stays keeps what it is to hear."""
+        """Follow the settings; a target that stays keeps its waiting notices."""
         keys = list(enumerate(wanted))
         self._targets = {key: self._targets.get(key) or _Target(*key) for key in keys}
 
@@ -173,7 +173,7 @@ class Messenger:
         target.complained = True
 
     def _deliver(self, target: _Target, title: str, body: str) -> str | None:
-        """Send one message; returns what is wrong, never in words that hold the URL."""
+        """Send one message; returns the failure in words without the URL, or None."""
         url = target.wants.url
         if url.startswith("${"):
             name = url[2:-1]

@@ -1,7 +1,7 @@
-"""What the manager counts for Prometheus. Fed by the loop and the door; holds no rules.
+"""Counts for Prometheus. Fed by the loop and the door; holds no rules.
 
-What can be looked up is looked up when somebody scrapes, under the loop's lock; only what happens
-is counted as it happens. Labels are servers, hosts and words of fixed sets, nothing else.
+A scrape reads states under the loop's lock; only events are counted as they happen. Labels are
+servers, hosts and words of fixed sets, nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from zedops.manager.ledger import Ledger
 from zedops.model import Status
 from zedops.wire import DesiredDocument, DesiredServer
 
-#: A loop that ended no turn for so long is stuck: it turns once a second with nothing to do.
+#: A loop that ended no turn for this long is stuck: an idle loop turns once a second.
 STUCK_S = 30.0
 #: In s: a container of an image that is there starts in 0.3 s, a large image takes minutes.
 _BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
@@ -43,7 +43,7 @@ class Subject(Protocol):
 
 
 class Metrics:
-    """One process' manager, over all the terms that it leads."""
+    """The metrics of one process, over all the terms in which it leads."""
 
     part = "manager"
 
@@ -73,7 +73,7 @@ class Metrics:
         self._begun: dict[str, float] = {}
         self._handed: dict[str, dict[str, DesiredServer]] = {}
         self._turned_at = time.monotonic()
-        #: Another manager leads, and nothing is wrong with that.
+        #: Another manager leads, which is no fault.
         self.standing_by = False
         self.registry.register(self)
 
@@ -83,13 +83,13 @@ class Metrics:
     # --- fed by the loop, under its lock
 
     def watch(self, manager: Subject | None) -> None:
-        """Look at this manager from now on; None: it ended."""
+        """Report on this manager from now on; None: it ended."""
         self._manager, self._turned_at = manager, time.monotonic()
         self._begun.clear()
         self._handed.clear()
 
     def hand(self, ledger: Ledger, document: DesiredDocument, now_s: float) -> None:
-        """Take note that a host is handed a document: what is new in it begins to converge."""
+        """Note that a host was handed a document: its new definitions begin to converge."""
         before = self._handed.get(document.host, {})
         for key, want in document.servers.items():
             if before.get(key) is not want and _is_news(ledger, want):
@@ -98,14 +98,14 @@ class Metrics:
         self._handed[document.host] = document.servers
 
     def settle(self, ledger: Ledger, now_s: float) -> None:
-        """Take note that a turn ended: see who came to rest meanwhile."""
+        """Note that a turn ended, and observe the servers that came to rest."""
         self._turned_at = now_s
         if not ledger.journal.empty:  # hardly any is at rest before the commit that says so
             return
         for key in ledger.stirred & self._begun.keys():
             held = ledger.server(key)
             status = held.state.status if held and held.state else Status.DELETED
-            if status is Status.UNKNOWN:  # how long its host was away is not what is measured
+            if status is Status.UNKNOWN:  # its host was away: the time says nothing of zedops
                 del self._begun[key]
             elif ledger.at_rest(key):
                 outcome = "failed" if status in (Status.FAILED, Status.MISSING) else "settled"
@@ -118,10 +118,10 @@ class Metrics:
         """Count a push."""
         self._pushes.labels("accepted" if accepted else "refused").inc()
 
-    # --- asked by whoever monitors
+    # --- read by monitoring
 
     def trouble(self) -> str | None:
-        """Say what keeps the manager from working, if anything does."""
+        """Name the fault that keeps the manager from working; None if there is none."""
         if self.standing_by:
             return None
         if self._manager is None:
@@ -130,7 +130,7 @@ class Metrics:
         return f"the loop has not turned for {quiet_s:.0f} s" if quiet_s > STUCK_S else None
 
     def collect(self) -> Iterator[Metric]:
-        """Look at the manager."""
+        """Read the manager's state for one scrape."""
         manager = self._manager
         leads = manager is not None
         yield _gauge("manager_leads", "Whether this process manages the fleet.", leads)
@@ -139,7 +139,7 @@ class Metrics:
 
 
 def _is_news(ledger: Ledger, want: DesiredServer) -> bool:
-    """Say whether a host has anything to do for a server, as far as git knows."""
+    """Say whether a host has work to do for a server, as far as git knows."""
     held = ledger.server(want.id)
     state = held.state if held else None
     return state is None or state.status not in SETTLED or state.commit != want.commit

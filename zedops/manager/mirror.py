@@ -1,9 +1,9 @@
 """The mirror's loop: keeps a hub and its upstream together; owns the clock and holds no rules.
 
-The clock, a moved main and the webhook only wake it. Each turn looks at the upstream, takes in
-what is new there, and pushes what the hub has beyond it. `pace` says when, `intake` what main
-becomes, `upstream` reaches the remote. Whatever fails is tried again later, and nothing else waits
-for it: servers go on by the hub.
+The clock, a moved main and the webhook only wake it. Each turn fetches the upstream's news, takes
+it in, and pushes the hub's own commits. `pace` decides when, `intake` merges, `upstream` reaches
+the remote. The mirror tries again after a failure, and nothing else waits for it: servers follow
+the hub.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from zedops.upstream import TAKEN, Upstream
 log = logging.getLogger(__name__)
 
 MAIN = "main"
-#: Looks at the hub's main this often.
+#: The mirror reads the hub's main this often.
 _GLANCE_S = 0.5
 _ATTEMPTS = 30
-#: So long a commit's verdict is waited for before its status is told.
+#: The mirror waits this long for a commit's verdict before it sets the commit's status.
 _VERDICT_S = 30.0
-#: So long the end waits for what is being done.
+#: `stop` waits this long for the turn that runs.
 _LAST_S = 5.0
 
 
 class Mirror:
-    """One hub and its upstream. `start` and `stop` go with the manager's."""
+    """Mirrors one hub and its upstream. Call `start` and `stop` with the manager's."""
 
     def __init__(
         self, manager: Manager, upstream: Upstream, pace: Pace, statuses: Forge | None = None
@@ -52,23 +52,23 @@ class Mirror:
         self._thread: threading.Thread | None = None
         self._looked = self._pushed = float("-inf")
         self._failures = 0
-        #: Main as it was seen last, since when, and since when it differs from the upstream's.
+        #: The hub's main as last read, its last move, and since when it differs from upstream.
         self._head: str | None = None
         self._moved = time.monotonic()
         self._began: float | None = None
         self._there: dict[str, str] = {}
-        #: What goes wrong now, for whoever asks; None while all is well.
+        #: The present failure, for status requests; None while all is well.
         self.trouble: str | None = None
 
     # --- life
 
     def start(self) -> None:
-        """Begin to look and push."""
+        """Start the mirror's thread."""
         self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Push what is not there yet, if the upstream answers, and end."""
+        """Push the hub's last commits, if the upstream answers, and end."""
         with self._wakes:
             self._stopping = True
             self._wakes.notify_all()
@@ -78,7 +78,7 @@ class Mirror:
             self._thread.join(timeout=_LAST_S)
 
     def wake(self) -> None:
-        """Ask for a look now: somebody has pushed."""
+        """Ask for a turn now, after a push to the upstream."""
         with self._wakes:
             self._asked = True
             self._wakes.notify_all()
@@ -95,7 +95,7 @@ class Mirror:
             self._attempt(pushes=True)
 
     def _wait(self) -> bool:
-        """Wait until there is something to do; returns whether that is only a look."""
+        """Wait until a turn is due; returns whether it only needs to fetch."""
         with self._wakes:
             while not self._stopping:
                 self._glance()
@@ -114,11 +114,11 @@ class Mirror:
         if self._began is None:
             return False
         due = self._pace.push_at(self._began, self._moved, self._pushed)
-        # in trouble a push waits for the next look, which waits ever longer
+        # after failures a push waits for the next fetch, whose pauses grow
         return time.monotonic() >= (max(due, self._look_at()) if self._failures else due)
 
     def _glance(self) -> None:
-        """Take note of where the hub's main is."""
+        """Read the hub's main, and note when it moved."""
         head = self._hub.head()
         if head != self._head:
             self._head, self._moved = head, time.monotonic()
@@ -158,7 +158,7 @@ class Mirror:
         self.trouble = text
 
     def _turn(self, *, pushes: bool) -> None:
-        """Look, take in, push; where somebody was faster, again."""
+        """Fetch, take in, push; again after a lost race. GitFailed after too many."""
         for attempt in range(_ATTEMPTS):
             try:
                 self._look()
@@ -191,7 +191,7 @@ class Mirror:
         else:
             source = Source.DEFINITIONS
         taken = self._intake.take(tip, mark, source)
-        # a manager that has ended takes nothing in any more; its next start does
+        # a manager that has ended takes in no more commits; its next start does
         done = not self._stopping and self._manager.wait_for(self._manager.wake(), _VERDICT_S)
         judge = self._manager.judge
         found = (*taken.problems, *(judge.problems if judge else ()))

@@ -1,4 +1,4 @@
-"""Which hosts are there: a host that said nothing for too long is lost. No clock of its own.
+"""Tracks which hosts answer: a host that is silent for too long is lost. No clock of its own.
 
 Times are of a monotonic clock, in seconds.
 """
@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-#: A host that said nothing for so long is lost: two heartbeats, and time for a third to be late.
+#: A host is lost after this silence: two heartbeats, and time for a third to be late.
 SILENT_S = 22.0
-#: A manager that did not look for so long was frozen itself, or overloaded: hosts may have spoken
-#: meanwhile, and one in the same process was frozen with it.
+#: A manager that did not check for this long was frozen or overloaded. Hosts may have spoken
+#: meanwhile, and a host in the same process was frozen, too.
 FROZEN_S = 4.0
 
 
 class Presence:
-    """When hosts were last heard."""
+    """Remembers when each host was last heard."""
 
     def __init__(self) -> None:
         self._heard: dict[str, float] = {}
@@ -28,22 +28,22 @@ class Presence:
         self._heard[host] = now_s
 
     def welcome(self, host: str) -> None:
-        """Take note that a host reports anew: what it says is true again."""
+        """Note that a host syncs again: its reports are current."""
         self._lost.discard(host)
 
     def expel(self, host: str) -> None:
-        """Take note that a host was put out: it is lost at once."""
+        """Note that a host was removed: it is lost at once."""
         self._heard.pop(host, None)
         self._awaited[host] = float("-inf")
 
     def is_lost(self, host: str) -> bool:
-        """Say whether nobody should wait for a host."""
+        """Say whether a host is lost."""
         return host in self._lost
 
     def miss(self, hosts: Iterable[str], now_s: float) -> list[str]:
-        """Name those of `hosts` that are lost since the last time this was asked.
+        """Name those of `hosts` that became lost since the last call.
 
-        Time in which nobody asked counts for no host's silence.
+        A long pause between two calls does not count as a host's silence.
         """
         before, self._looked = self._looked, now_s
         if before is not None and now_s - before > FROZEN_S:
@@ -58,5 +58,5 @@ class Presence:
         return missed
 
     def quiet_s(self, host: str, now_s: float) -> float | None:
-        """Say how long ago a host was heard; None if it never was."""
+        """Give the seconds since a host was heard; None if it never was."""
         return now_s - self._heard[host] if host in self._heard else None

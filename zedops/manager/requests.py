@@ -1,7 +1,7 @@
-"""What may be asked through the manager's door: one JSON line → a request of a known shape. Pure.
+"""Checks requests at the manager's door: one JSON line → a request of a known shape. Pure.
 
-Object ids and the environment end up on git's command line and in its environment, so nothing but
-what git itself says in a hook gets past here. What is no request is refused in words.
+Object ids and the environment reach git's command line and environment. So a request passes only
+with values that git itself gives to a hook; all others are refused with a reason.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_name(value: object) -> bool:
-    """Of a host or server; with none all of them are meant."""
+    """Accept the name of a host or server; None means all of them."""
     return value is None or _is_text(value)
 
 
@@ -39,7 +39,7 @@ def _is_commit(value: object) -> bool:
 
 
 def _is_files(value: object) -> bool:
-    """As `working` writes them; paths are names only, and never opened."""
+    """Accept files as `working` writes them; paths are names only, and never opened."""
     return isinstance(value, dict) and all(map(_is_content, value.values()))
 
 
@@ -82,7 +82,7 @@ def _is_environment(value: object) -> bool:
 _PUSH: Mapping[str, Check] = {"updates": _is_updates, "options": _is_texts, "env": _is_environment}
 _EDITS: Mapping[str, Check] = {"base": _is_commit, "files": _is_files}
 _ASKED: Mapping[str, Check] = {"request": lambda value: isinstance(value, dict)}
-#: What each request must have; what more it has is passed over.
+#: The fields that each request must have; further fields are ignored.
 _FIELDS: Mapping[str, Mapping[str, Check]] = {
     **dict.fromkeys(hook.NAMES, _PUSH),
     "list": {"buried": _is_bool},
@@ -102,7 +102,7 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
 
 
 def read(line: bytes) -> dict[str, Any]:
-    """Read a request. ZedopsError says what is wrong with it."""
+    """Read a request. ZedopsError names the fault."""
     try:
         said = json.loads(line)
     except (ValueError, RecursionError):
@@ -111,7 +111,7 @@ def read(line: bytes) -> dict[str, Any]:
 
 
 def check(said: object) -> dict[str, Any]:
-    """See that something is a request; returns it. ZedopsError says what is wrong with it."""
+    """Check a decoded request and return it. ZedopsError names the fault."""
     name = said.get("do") if isinstance(said, dict) else None
     if not isinstance(said, dict) or not isinstance(name, str) or name not in _FIELDS:
         raise ZedopsError(f"unknown request {str(name)[:40]!r}")

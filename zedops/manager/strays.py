@@ -1,9 +1,8 @@
-"""Asks each host that greets which containers of the fleet it has: no document may name them.
+"""Asks each greeting host for its containers, to find those that no document names.
 
-A container can be there although git says that its server is deleted: its host was cut off, or
-the hub was restored from a backup. A deleted server's is removed after all. One that no file has
-ever named is told of and left alone: it may be a world that people play on. `zedops orphans`
-brings it back or removes it.
+A container can outlive its server's deletion in git: its host was cut off, or the hub was restored
+from a backup. The manager then has it removed. It only warns of a container that no file has named,
+and leaves it alone, since people may play there. `zedops orphans` brings it back or removes it.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from zedops.errors import ZedopsError
 
 log = logging.getLogger(__name__)
 
-#: A host that greets has work in hand; what it is asked here can wait.
+#: A greeting host has work to do first; this question can wait.
 DELAY_S = 3.0
 
 
 class Strays:
-    """One manager's question to its hosts, in a thread of its own.
+    """Asks hosts for their containers, in a thread of its own.
 
-    `found` gets a host, its containers and what `before` gave ahead of the question; it returns
-    those that no file names.
+    `before` runs ahead of each question. `found` gets the host, its containers and the result of
+    `before`; it returns the containers that no file names.
     """
 
     def __init__(
@@ -43,17 +42,17 @@ class Strays:
         self._thread = threading.Thread(target=self._run, name="strays", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a host that does not answer is not waited for."""
+        """End without waiting for hosts that do not answer."""
         with self._wake:
             self._ending = True
             self._wake.notify_all()
 
     def greet(self, host: str) -> None:
-        """Take note that a host greeted: it is asked soon."""
+        """Note that a host greeted, and ask it soon."""
         with self._wake:
             self._due.setdefault(host, time.monotonic() + DELAY_S)
             self._wake.notify_all()
@@ -62,7 +61,7 @@ class Strays:
         while (host := self._next()) is not None:
             try:
                 self._ask(host)
-            except ZedopsError as error:  # it is asked again when it greets the next time
+            except ZedopsError as error:  # its next greeting repeats the question
                 log.info("host %s did not tell of its containers: %s", host, error)
             except Exception:
                 log.exception("asking host %s for its containers failed", host)

@@ -1,11 +1,12 @@
-"""Who leads: one manager at a time has the hub.
+"""Leadership: one manager at a time has the hub.
 
-On one machine a lock on the hub decides, which the kernel takes back when a process dies. A manager
-whose lock file was replaced under it has lost the hub, and ends (`locks`). Several
-managers hold a lease besides, somewhere that all of them reach; the lock cannot tell them then that
-one of them sleeps. Neither is the fence: that is the epoch, which git checks in the transaction of
-every commit, and which agents check in every document. So a manager that was paused and goes on
-believing that it leads can do nothing.
+On one machine a lock on the hub decides; the kernel releases it when a process dies. A manager
+whose lock file was replaced has lost the hub, and ends (`locks`). Several managers also hold a
+lease in a place that all of them reach, since the lock cannot show that one of them sleeps.
+
+Neither is the fence. The fence is the epoch: git checks it in the transaction of every commit, and
+agents check it in every document. So a paused manager that still believes that it leads can change
+nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from zedops.locks import Lock, holder
 
 
 class Lease(Protocol):
-    """The right to lead among several managers, for as long as it is renewed."""
+    """The right to lead among several managers, while it is renewed."""
 
     @property
     def held(self) -> bool:
-        """Say whether it is held now; false at once after a pause that outlasted it."""
+        """Say whether this manager holds it; False at once after a pause that outlasted it."""
         ...
 
 
@@ -31,10 +32,10 @@ class Deposed(ZedopsError):
 
 
 class Term:
-    """One manager's time with a hub, from its making to `end`."""
+    """One manager's leadership of a hub, from construction to `end`."""
 
     def __init__(self, hub: Hub, lease: Lease | None = None) -> None:
-        """Take the hub over; ZedopsError if somebody else has it."""
+        """Take the hub over; ZedopsError if another manager has it."""
         self._hub, self._lease = hub, lease
         hub.runtime.mkdir(mode=0o700, exist_ok=True)
         try:
@@ -53,11 +54,11 @@ class Term:
 
     @property
     def goes_on(self) -> bool:
-        """Say whether this manager may speak: a paused one stops with its first look here."""
+        """Say whether this manager may speak; after a long pause it may not."""
         return self._lease is None or self._lease.held
 
     def check(self) -> None:
-        """Raise Deposed if another manager took over, or could have."""
+        """Raise Deposed if another manager took over, or may have."""
         if not self._lock.holds():
             who = holder(self._hub.runtime / "lock")
             raise Deposed(f"another manager{who} took {self._hub.path} over")
@@ -65,5 +66,5 @@ class Term:
             raise Deposed("another manager leads this fleet now")
 
     def end(self) -> None:
-        """Let somebody else have the hub."""
+        """Release the hub for another manager."""
         self._lock.release()

@@ -1,9 +1,9 @@
-"""The webhook: a small HTTP server that GitHub, Gitea or GitLab calls when somebody has pushed.
+"""The webhook: a small HTTP server that GitHub, Gitea or GitLab calls after a push.
 
-A call carries no news. It has to prove that it knows the secret, and then wakes the loop, which
-looks for itself: so a forged, repeated or lost call can do nothing but cost one look, or be made
-up for by the next poll. Bodies are bounded, the time of a call, and how many are open at once: one
-too many ends the oldest, so slow callers keep nobody out.
+A call must prove that it knows the secret, then wakes the loop, which fetches for itself. A forged
+call does nothing, a repeated one costs a fetch, and the next poll makes up for a lost one. The
+server bounds a call's size and time, and the number of open calls. One too many ends the oldest, so
+slow callers keep no other caller out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _Call = socket.socket | tuple[bytes, socket.socket]
 #: GitHub sends up to 25 MB, but a push of one fleet's definitions stays far below this.
 MAX_BODY = 4 * 1024 * 1024
 _AT_ONCE = 32
-#: So long a call may take, from its connection to its last byte.
+#: A call may take this long, from its connection to its last byte.
 _TIMEOUT_S = 10.0
 
 
@@ -48,7 +48,7 @@ def is_genuine(headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
 
 
 class _Server(ThreadingHTTPServer):
-    """Ends calls that take too long, and the oldest where there are too many."""
+    """Ends calls that take too long, and the oldest call when too many are open."""
 
     daemon_threads = True
     block_on_close = False
@@ -66,7 +66,7 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def service_actions(self) -> None:
-        """Look for calls whose time is over; it is called twice a second."""
+        """End calls whose time is over; socketserver calls this twice a second."""
         late = time.monotonic() - _TIMEOUT_S
         with self._guard:
             over = [call for call, begun in self._begun.items() if begun < late]
@@ -103,7 +103,7 @@ class Webhook:
 
             def do_POST(self) -> None:
                 status = self._judge()
-                # a body that was not read must not be taken for the next request
+                # an unread body must not pass for the next request
                 self.close_connection = True
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
@@ -133,12 +133,12 @@ class Webhook:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Say where it listens."""
+        """Give the address on which the webhook listens."""
         host, port = self._server.server_address[:2]
         return str(host), int(port)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
