@@ -1,7 +1,8 @@
-"""Who may do what: a fleet's own rules about those who change it. Pure.
+"""Authorizes changes by a fleet's own rules about who may do what. Pure.
 
-Only a signature says who somebody is, and only keys that main holds already count. Whoever changed
-a file last answers for all that is in it: a merge's signer for the merge, not those it brings in.
+Only a signature identifies a person, and only keys that main already holds count. The signer of a
+file's last change answers for its whole content. A merge counts as its signer's change, not as one
+of the merged authors.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from zedops.settings import Person, Right, Settings
 SSH_KEYS = "allowed_signers"
 OPENPGP_KEYS = "keyring.asc"
 KEYS = (SSH_KEYS, OPENPGP_KEYS)
-#: How the state of a server begins to say that a change was not followed.
+#: The state of a server whose change was not followed begins with this.
 NOT_ALLOWED = "a change of it is not followed"
 _ANYBODY = "*"
-#: In the place of a path: all there are. What a host keeps of a server that main does not know
-#: could be anybody's.
+#: In place of a path: every path. A server that main does not know may belong to any path, so
+#: taking over its data on a host needs the right to all of them.
 _EVERYWHERE = ""
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Who signed a commit, by every name that the key stands for; or why nobody did."""
+    """The signer of a commit, by every name of the key; or the fault of its signature."""
 
     commit: str
     names: tuple[str, ...] = ()
     fault: str = ""
 
     def problem(self, path: str) -> Problem:
-        """Say that a commit is not followed, and what its author can do."""
+        """Report that zedops does not follow a commit, with the remedy for its author."""
         fact = f"commit {self.commit[:7]} {self.fault}"
         return Problem(path, 0, 0, "", fact, "sign it: `git commit --amend --no-edit -S`")
 
@@ -50,10 +51,10 @@ def judge(
     signers: Mapping[str, Signer],
     claims: Mapping[str, str | None],
 ) -> dict[str, Problem]:
-    """Find the changed paths that must not be followed, by the rules that held before.
+    """Find the changed paths that the rules of `before` do not authorize.
 
-    `before` and `after` have trusted states; `claims` are the ids that the changed files give
-    themselves. `signers` are by path: who changed it last.
+    `before` and `after` have trusted states. `claims` are the ids that the changed files give
+    themselves. `signers` has, by path, the signer of the last change.
     """
     if not settings.signed:
         return {}
@@ -62,7 +63,8 @@ def judge(
         wanted = _wanted(before, after, path, claims.get(path))
         signer = signers.get(path)
         if signer is None:
-            found[path] = Problem(path, 0, 0, "", "nobody answers for this change", "push it anew")
+            fact = "no signed commit accounts for this change"
+            found[path] = Problem(path, 0, 0, "", fact, "push it again")
         elif signer.fault:
             found[path] = signer.problem(path)
         else:
@@ -76,7 +78,7 @@ def judge(
 def _wanted(
     before: Fleet, after: Fleet, path: str, claim: str | None
 ) -> Iterator[tuple[Right, str]]:
-    """Say what rights a change of a path takes, and where; none if nothing comes of it."""
+    """List the rights that a change of a path needs, and where; none if it has no effect."""
     match kind_of(path):
         case Kind.SETTINGS | Kind.PRESET:
             yield Right.SETTINGS, path
@@ -95,7 +97,7 @@ def _wanted(
 def _with_name(
     wanted: Iterable[tuple[Right, str]], path: str
 ) -> Iterator[tuple[Right, str]]:
-    """Add that a name belongs to whoever may change `servers.d/NAME.yaml`, in whatever folder."""
+    """Add the right to `servers.d/NAME.yaml`, which owns the name for files in all folders."""
     home = f"{path.partition('/')[0]}/{documents.stem(path)}.yaml"
     for right, at in wanted:
         yield right, at
@@ -104,7 +106,7 @@ def _with_name(
 
 
 def _goes_on(before: Fleet, now: Document | None) -> bool:
-    """Say whether a file takes over what hosts keep under an id that main does not hold."""
+    """Tell whether a file adopts an id that main does not hold, with its data on the hosts."""
     return now is not None and now.id is not None and (
         now.id == now.adopted_id and before.owner(now.id) is None
     )
@@ -115,12 +117,13 @@ def _of_server(
 ) -> Iterator[tuple[Right, str]]:
     was, now = before.documents.get(path), after.documents.get(path)
     if _purges(now) or (now is None and _purges(was)):
-        yield Right.PURGE, path  # its tombstone would say so
+        yield Right.PURGE, path  # its tombstone would ask for the purge
     if was is not None and was.id is not None and not _lives(after, was.id):
         yield Right.DELETE, path
         return
     if was is not None and now is not None and (was.head, was.id) == (now.head, now.id):
-        # a state alone, which nobody but zedops writes; another id could become this server's
+        # only the state differs, and zedops alone writes states; but with another id in it this
+        # file could take over another server
         if claim != was.id:
             yield Right.CHANGE, path
         return
@@ -133,7 +136,7 @@ def _of_server(
 
 
 def _holders(before: Fleet, now: Document, path: str) -> set[str]:
-    """Find the files whose server, or whose server's name, a changed file takes over."""
+    """Find the files of the servers and names that a changed file takes over."""
     owner, grave = before.owner(now.id), before.documents.get(tombstone_path(now.name))
     found = set()
     if owner is not None and kind_of(owner.path) is Kind.TOMBSTONE:
@@ -148,7 +151,7 @@ def _of_tombstone(before: Fleet, after: Fleet, path: str, claim: str | None) -> 
     if was is None:
         if _purges(now):
             return Right.PURGE
-        # made by zedops, or by whoever moved a server's file there, which is judged by itself
+        # zedops made it, or a person moved a server's file there: the old path is judged, too
         made_up = now is None or before.owner(now.id) is None
         return Right.DELETE if made_up else None
     if _lives(after, was.id):
@@ -159,11 +162,11 @@ def _of_tombstone(before: Fleet, after: Fleet, path: str, claim: str | None) -> 
 
 
 def _purges(each: Document | None) -> bool:
-    """Say whether a file asks for its data to be removed, be it good for anything else or not."""
+    """Tell whether a file asks for a purge of its data, even if the file is invalid otherwise."""
     if each is None:
         return False
     data = each.data
-    if data is None:  # what cannot be read for its state can be, once zedops wrote that anew
+    if data is None:  # its state may be the invalid half, which zedops rewrites: read the head
         data = documents.parse(each.path, each.head.encode("utf-8", "surrogateescape")).data
     return isinstance(data, dict) and data.get("purge") is not None
 
@@ -174,7 +177,7 @@ def _lives(fleet: Fleet, server_id: str | None) -> bool:
 
 
 def no_keys(settings: Settings, paths: Iterable[str]) -> Problem | None:
-    """Refuse settings that would shut everybody out; `paths` are the files that there are."""
+    """Refuse settings that would lock everyone out; `paths` are the fleet's files."""
     if not settings.signed or not set(KEYS).isdisjoint(paths):
         return None
     key = "people" if settings.people else "require_signatures"
@@ -204,7 +207,7 @@ def _covers(person: Person, path: str) -> bool:
 def _refusal(
     people: Mapping[str, Person], signer: Signer, right: Right, path: str, at: str
 ) -> Problem:
-    who = signer.names[0] if signer.names else "somebody unknown"
+    who = signer.names[0] if signer.names else "an unknown signer"
     others = [name for name, each in people.items() if name != _ANYBODY
               and right in each.may and (right is Right.SETTINGS or _covers(each, at))]
     remedy = f"ask {' or '.join(others[:3])}" if others else f"see `people:` in {SETTINGS_PATH}"

@@ -1,8 +1,8 @@
-"""Holds what people pushed against the fleet's rules about who may do what; reads git for it.
+"""Checks pushed commits against the fleet's rules about who may do what; reads git for it.
 
-A push is a way from a commit of main to the pushed one. Each step of it is answered for by whoever
-signed the commit it leads to: what a merge brings in besides counts as its signer's. That leaves no
-way round, and nobody has to sign what somebody else merges for them.
+A push is a chain of steps from a commit of main to the pushed commit. The signer of a step's commit
+answers for the whole step, with all that a merge brings in. So no change escapes the rules, and the
+authors of merged commits need not sign.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from zedops.ids import new_id
 from zedops.repository import Repository
 from zedops.signatures import signers
 
-#: To check one signature takes some 30 ms, and meanwhile nobody else's push is taken in.
+#: Checking one signature takes about 30 ms, and the hub takes no other push meanwhile.
 MOST_COMMITS = 500
-#: So many commits in a row are read one by one.
+#: Up to this many commits in a row are read one by one.
 _FEW = 5
 
 
 def as_known(hub: Hub, main: str, known: Fleet | None) -> Fleet:
-    """Read main with the states that count: those of `known`, not what pushes made of them since.
+    """Read main with the trusted states: those of `known`, not the ones that pushes edited since.
 
-    `known` is a fleet that a manager took in: its own, or the one at `hub.seen()`.
+    `known` is a fleet that a manager has read: its own, or the one at `hub.seen()`.
     """
     known = known or snapshot.empty(hub.default_name)
     fleet, changes = hub.read(main, known)
@@ -40,9 +40,9 @@ def as_known(hub: Hub, main: str, known: Fleet | None) -> Fleet:
 
 
 def posing(repository: Repository, main: str, base: str, new: str) -> list[str]:
-    """Find the pushed commits that say zedops made them; the hub's own are main's already."""
+    """Find the pushed commits that claim zedops as author; the hub's own are on main already."""
     at, seen = new, 0
-    while at != base and seen < _FEW:  # one after the other, as most pushes are
+    while at != base and seen < _FEW:  # most pushes are a few commits in a row
         raw = repository.blobs([at])[at]
         before = authorship.parents(raw)
         if len(before) != 1:
@@ -59,7 +59,7 @@ def posing(repository: Repository, main: str, base: str, new: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Admission:
-    """Pushed commits, `base` to `new`, and main, whose rules and keys they are held against."""
+    """Pushed commits from `base` to `new`, and main, which supplies the rules and keys."""
 
     repository: Repository
     main: str
@@ -67,7 +67,7 @@ class Admission:
     new: str
 
     def unsigned(self, before: Fleet) -> list[Problem]:
-        """Find the commits of a push that nobody signed who may; empty where nobody must."""
+        """Find the commits of a push without a valid signature; none if the fleet needs none."""
         if not before.settings.signed:
             return []
         if len(self._steps) > MOST_COMMITS:
@@ -79,15 +79,15 @@ class Admission:
     def judge(
         self, before: Fleet, pushed: Fleet, after: Fleet, files: Mapping[str, object]
     ) -> dict[str, Problem]:
-        """Find the changed paths that are not to be followed, of `files` (None: removed).
+        """Find the paths of `files` (None: removed) whose change the rules do not authorize.
 
-        `before` and `after` have trusted states, `pushed` is `after` with those in its files.
+        `before` and `after` have trusted states; `pushed` is `after` with the states in its files.
         """
         found = {}
         if before.settings.signed:
             found = self._not_allowed(before, pushed, after, set(files))
             if SETTINGS_PATH in files and after.problems:
-                # settings that cannot be read name nobody, and so let everybody do everything
+                # unreadable settings name no people, which would allow everyone everything
                 found.setdefault(SETTINGS_PATH, after.problems[0])
         touched = sorted(files.keys() & {SETTINGS_PATH, *access.KEYS})
         if touched and after.settings.signed:
@@ -101,7 +101,7 @@ class Admission:
         self, before: Fleet, pushed: Fleet, after: Fleet, paths: set[str]
     ) -> dict[str, Problem]:
         last: dict[str, str] = {}
-        if self._fork != self.base:  # whoever signed the newest commit answers for what is undone
+        if self._fork != self.base:  # the newest commit's signer answers for undone commits
             undone = self.repository.steps([(self.base, self._fork)])
             last = {path: self.new for touched in undone.values() for path in touched}
         for commit, touched in self.repository.steps(self._steps).items():
@@ -113,7 +113,7 @@ class Admission:
         return access.judge(before.settings, before, after, paths, by_path, claims)
 
     def _signers(self, commits: Iterable[str]) -> dict[str, Signer]:
-        """Find who signed commits; each is asked for once, however often somebody wants to know."""
+        """Find the signers of commits; each signature is verified once and cached."""
         wanted = set(commits)
         if new := wanted - self._known.keys():
             self._known.update(self._verified(new))
@@ -124,7 +124,7 @@ class Admission:
         return {}
 
     def _verified(self, commits: Iterable[str]) -> dict[str, Signer]:
-        """Find who signed commits, and for what was not signed to be here, a fault."""
+        """Verify signatures; a fault marks a commit that was not signed for this place."""
         found = signers(self.repository, self.main, commits)
         faults = dict.fromkeys(self._copies() & found.keys(), _COPY)
         raw = self.repository.blobs(found)
@@ -135,10 +135,10 @@ class Admission:
                         for each, fault in faults.items()}
 
     def _copies(self) -> set[str]:
-        """Find the steps to what main has already, under another id.
+        """Find the steps that copy a commit of main under another id.
 
-        A signature does not cover itself: written a little differently it makes another commit,
-        with which anybody could do again what its signer did once and somebody undid since.
+        A signature does not cover itself: a small change of its bytes gives the commit another id.
+        With such a copy any person could repeat a change that was undone since.
         """
         if self._fork == self.main:
             return set()
@@ -148,15 +148,15 @@ class Admission:
                 if content in had and commit in steps}
 
     def _contents(self, tip: str) -> list[tuple[str, str]]:
-        """List the commits since the fork with what is signed of them, but for the words."""
+        """List the commits since the fork, each with its signed fields except the message."""
         out = self.repository.run("log", "--no-show-signature", "--format=%H %T %at %ct %P",
                                   "--end-of-options", f"{self._fork}..{tip}")
         return [(line[:40], line[41:]) for line in out.splitlines()]
 
     def _is_older(self) -> bool:
-        """Say whether a history that was written anew ends before what it undoes.
+        """Tell whether a rewritten history ends before the commits that it undoes.
 
-        Then its signer knew nothing of that: somebody else put it there, long afterwards.
+        Then its signer did not know those commits: another person pushed the old history later.
         """
         if self._fork == self.new:
             return True
@@ -167,15 +167,15 @@ class Admission:
 
     @cached_property
     def _fork(self) -> str:
-        """Find where the pushed history left: at the base, unless history was written anew."""
+        """Find the commit where the pushed history left: the base, unless it was rewritten."""
         try:
             return self.repository.run("merge-base", "--end-of-options", self.base, self.new)
         except GitFailed:
-            return self.base  # they have nothing in common: all of it is one step
+            return self.base  # no common commit: the whole push is one step
 
     @cached_property
     def _steps(self) -> list[tuple[str, str]]:
-        """Find one way from the fork to the new commit, as pairs of a parent and a commit."""
+        """Find one path from the fork to the new commit, as pairs of a parent and a commit."""
         start = self._fork
         out = self.repository.run("rev-list", "--ancestry-path", "--parents",
                                   "--end-of-options", f"{start}..{self.new}")
@@ -190,5 +190,5 @@ class Admission:
         return steps[::-1]
 
 
-_COPY = "is a copy of one that main has, which does nothing anew"
+_COPY = "is a copy of one that main has, so it has no effect"
 _OLD = "is older than what it would undo"

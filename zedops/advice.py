@@ -1,6 +1,6 @@
-"""What is allowed and yet probably a mistake: warnings about definitions, never refusals. Pure.
+"""Warns about definitions that are allowed but probably a mistake; never refuses. Pure.
 
-What an image needs is known from its preset, also where a definition names the image alone.
+The needs of an image come from its preset, also for a definition that names the image alone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from zedops.preset import Preset
 from zedops.quantities import format_duration, format_size, parse_size
 from zedops.secret_values import is_secret
 
-#: What compose files say of restarts; `no` is a YAML 1.1 truth that is read as text here.
+#: Values of Compose's `restart:`; YAML 1.1 reads `no` as a boolean, zedops reads it as text.
 _POLICIES = ("always", "unless-stopped", "on-failure", "no")
 
 
 def advise(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
-    """Find what is probably a mistake in the changed paths, and in what they touch."""
+    """Find probable mistakes in the changed paths and in the files that depend on them."""
     found: list[Problem] = []
     for path in sorted(fleet.reach(changed)):
         each = fleet.documents.get(path)
@@ -37,17 +37,17 @@ def advise(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
 
 
 def _plain_secrets(each: Document) -> Iterator[Problem]:
-    """Find what looks like a secret for everybody to read. Its value is in no message."""
+    """Find variables that look like secrets. No message contains their values."""
     for name, value in (each.definition.env if each.definition else {}).items():
         if not is_secret(name, value):
             continue
-        fact = "looks like a secret, and whoever has a clone can read it"
+        fact = "looks like a secret, and everyone with a clone can read it"
         remedy = f"remove the line, then `zedops secret encrypt {each.name} {name}` with a new one"
         yield each.problem(("env", name), fact, remedy)
 
 
 def _restart_policy(each: Document) -> Iterator[Problem]:
-    """Find what a compose file would mean: here a new value of `restart:` asks for one restart."""
+    """Find policies of Compose in `restart:`; here each new value asks for one restart."""
     value = each.definition.restart if each.definition else None
     if value in _POLICIES:
         fact = f"{value!r} asks for one restart; zedops starts servers again by itself"
@@ -62,7 +62,7 @@ def repository(image: str) -> str:
 
 
 def _preset_of(fleet: Fleet, each: Document, definition: Definition) -> Preset | None:
-    """Find the preset that knows the image: the one named, or one that has the same."""
+    """Find the preset of an image: the one that is named, or another with the same image."""
     image = repository(definition.image)
     named = fleet.presets.get(fleet.game(each) or "")
     for preset in (*([named] if named else []), *fleet.presets.values()):
@@ -98,4 +98,4 @@ def _bytes(text: str, unit_bytes: int) -> int | None:
     try:
         return parse_size(text)
     except ValueError:
-        return None  # a share of the memory, say, which fits by its nature
+        return None  # e.g. a share of the memory, which always fits

@@ -1,8 +1,8 @@
-"""The audit log: what zedops writes into commit messages, and how it is read back. Pure.
+"""Writes the audit log: the messages of zedops' own commits. Pure.
 
-A state commit names in its subject what a person wants to see in `git log --oneline`, and in its
-trailers (git-interpret-trailers(1)) what a machine needs. With several servers in one commit the
-trailers repeat, each group beginning with `Zedops-Server`.
+The subject of a state commit is for people and `git log --oneline`; its trailers
+(git-interpret-trailers(1)) are for programs. With several servers in one commit the trailers
+repeat, and each group begins with `Zedops-Server`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAMED_IN_SUBJECT = 3
 
 @dataclass(frozen=True)
 class Transition:
-    """What happened to one server since the last commit; `path` from oldest to newest status.
+    """The changes of one server since the last commit; `path` is its statuses, oldest first.
 
     `times` says when each status but the first began, by the clock of its host.
     """
@@ -50,7 +50,7 @@ def transition(
     purged: bool = False,
     times: Sequence[datetime] = (),
 ) -> Transition:
-    """Say what happened to a server that is now in `state`."""
+    """Describe the changes of a server that is now in `state`."""
     return Transition(
         server, state.id, state.host or "", tuple(path), state.commit, state.message, purged,
         tuple(times),
@@ -70,9 +70,9 @@ def write_message(transitions: Sequence[Transition]) -> str:
 
 
 def write_held(servers: Sequence[str]) -> str:
-    """Write the message of a commit in which nothing happened to any server.
+    """Write the message of a commit in which no server changes its status.
 
-    `servers` are those whose newest definitions are not followed; their states say why.
+    zedops does not follow the newest definitions of `servers`; their states say why.
     """
     if not servers:
         return "zedops: state restored\n"

@@ -1,7 +1,7 @@
-"""Which pushed commits say that zedops made them: none of them did. Pure.
+"""Detects pushed commits that falsely claim zedops as their author. Pure.
 
-`history` and the states name who asked for a change by what a commit says of itself. zedops commits
-where the hub is, so what a push brings in its name is somebody else's.
+`history` and the states name the person behind a change by the commit's author. zedops commits only
+in the hub, so a pushed commit in its name is another author's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from zedops.trailers import EMAIL
 
 _NAME = "zedops"
 _PERSON = re.compile(rb"^(?:author|committer) (.*?) ?<(.*?)> ", re.MULTILINE)
-#: What state commits say to machines; a person's commit may say which deletions it means.
+#: Trailers of state commits. A person's commit may carry only the one that confirms deletions.
 _TRAILER = re.compile(rb"^Zedops-(?!Allow-Delete:)[A-Za-z-]+:", re.MULTILINE | re.IGNORECASE)
 FAULT = "says that zedops made it"
 _OLD_HUB = "if the hub is older than your clone, `zedops init NAME --from CLONE` makes a new one"
@@ -26,7 +26,7 @@ def parents(raw: bytes) -> list[str]:
 
 
 def poses(raw: bytes) -> bool:
-    """Say whether a commit, as git keeps it, gives zedops as who made it."""
+    """Tell whether a raw commit claims zedops as author or committer, or has its trailers."""
     head, _, message = raw.partition(b"\n\n")
     people = _PERSON.findall(head)
     return bool(_TRAILER.search(message)) or any(
@@ -35,11 +35,11 @@ def poses(raw: bytes) -> bool:
 
 
 def problem(commit: str) -> Problem:
-    """Say what is wrong with such a commit, and what its author can do."""
+    """Report such a commit, with the remedy for its author."""
     remedy = f"`git commit --amend --reset-author`, without its `Zedops-` lines; {_OLD_HUB}"
     return Problem(f"commit {commit[:7]}", 0, 0, "", FAULT, remedy)
 
 
 def _plain(name: bytes) -> str:
-    """Leave of a name what somebody sees of it."""
+    """Reduce a name to its letters and digits, without case."""
     return "".join(c for c in name.decode("utf-8", "replace") if c.isalnum()).casefold()

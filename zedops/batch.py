@@ -1,8 +1,8 @@
-"""One of git's batch commands, kept running: it answers in 0.4 ms, a new process in 3 to 8.
+"""Keeps one of git's batch commands running: it answers in 0.4 ms, a new process in 3 to 8.
 
-One line asks, and a second line that git cannot know is echoed after the answer: batch commands
-keep back what they say until then. Only for short questions: a long one and a long answer could
-wait for each other.
+A request ends with a random line that names no object. git buffers its answer and echoes that line
+after it, so the echo marks the end. Requests must be short: a long request and a long answer could
+block each other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zedops.errors import GitFailed
 
 
 class Batch:
-    """Starts with the first question, and again after it died. Safe to use from several threads.
+    """Starts git with the first request, and again after it died. Several threads may use it.
 
     `echo` says how the command shows a line that names no object.
     """
@@ -33,7 +33,7 @@ class Batch:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, *lines: str) -> bytes:
-        """Ask and return all that is said to it, or raise GitFailed."""
+        """Send lines and return the whole answer. GitFailed if git ends twice before it."""
         with self._lock:
             for attempt in (1, 2):
                 try:
@@ -60,7 +60,7 @@ class Batch:
         while not said.endswith(end):
             piece = os.read(process.stdout.fileno(), 1 << 16)
             if not piece:
-                raise BrokenPipeError("it said no more")
+                raise BrokenPipeError("it closed its output")
             said += piece
         return bytes(said[: -len(end)])
 
@@ -75,5 +75,5 @@ class Batch:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with process:  # closes its pipes, and waits for it
+            with process:  # closes its pipes, and waits for its end
                 pass

@@ -1,7 +1,7 @@
-"""What the manager may ask a host, and what is answered, over any transport.
+"""Requests of the manager to a host, and the host's replies, over any transport.
 
-A question changes nothing and may be repeated (`exec` does what its command does); an error of
-`errors` is an answer, too.
+A request changes nothing and may be repeated; `exec` is the exception, as it runs any command. An
+error of `errors` is a reply, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zedops.wire import Message
 
 
 class LogsRequest(Message):
-    """Stream a server's log: the last `tail` lines, then on and on if `follow`."""
+    """Stream a server's log: the last `tail` lines, then each new line if `follow`."""
 
     kind: Literal["logs"] = "logs"
     server_id: ServerId
@@ -29,9 +29,9 @@ class LogsRequest(Message):
 
 
 class ExecRequest(Message):
-    """Run a command in a server's container and stream what it says on both its outputs.
+    """Run a command in a server's container and stream its stdout and stderr.
 
-    A command that does not end with 0 ends the stream with CommandFailed.
+    If the command does not exit with 0, the stream ends with CommandFailed.
     """
 
     kind: Literal["exec"] = "exec"
@@ -40,7 +40,7 @@ class ExecRequest(Message):
 
 
 class PortsRequest(Message):
-    """Ask which of its ports a host has given away, to whomever."""
+    """Ask which ports of a host are taken, by containers and by other processes."""
 
     kind: Literal["ports"] = "ports"
 
@@ -54,7 +54,7 @@ class PortUse(Message):
     #: Who holds it, in words: `container 'mc' (stopped)`, `process 'java' (12)`.
     holder: str
     server_id: str | None = None  #: if it is a server of this fleet
-    active: bool = True  #: False: a container that does not run now, and will want it back
+    active: bool = True  #: False: of a stopped container, which takes it when it starts again
 
 
 class PortsReply(Message):
@@ -65,13 +65,13 @@ class PortsReply(Message):
 
 
 class InventoryRequest(Message):
-    """Ask for everything of this fleet on a host, whether a definition owns it or not."""
+    """Ask for all containers and data of this fleet on a host, with or without a definition."""
 
     kind: Literal["inventory"] = "inventory"
 
 
 class Belonging(Message):
-    """A container or a data directory that says which server of this fleet it is of."""
+    """A container or a data directory that names a server of this fleet as its owner."""
 
     server_id: str
     server_name: str
@@ -83,14 +83,14 @@ class Belonging(Message):
 
 
 class InventoryReply(Message):
-    """Everything of this fleet on a host."""
+    """All containers and data of this fleet on a host."""
 
     kind: Literal["inventory"] = "inventory"
     belongings: tuple[Belonging, ...]
 
 
 class InspectRequest(Message):
-    """Ask what a container is, in the terms of a definition. Any container of the host."""
+    """Ask for any container of the host, described in the terms of a definition."""
 
     kind: Literal["inspect"] = "inspect"
     container: str
@@ -107,7 +107,7 @@ class Mounted(Message):
 
 
 class Shape(Message):
-    """A container in the terms of a definition; what its image says already is left out.
+    """A container in the terms of a definition, without the settings of its image.
 
     A variable that looks like a secret has no value here: values of secrets stay on their host.
     """
@@ -117,7 +117,7 @@ class Shape(Message):
     name: str
     image: str
     running: bool
-    owner: str | None = None  #: fleet whose label it carries
+    owner: str | None = None  #: the fleet that its label names
     command: tuple[str, ...] | None = None
     env: dict[str, str | None] = Field(default_factory=dict)
     ports: tuple[tuple[str, int, int, str], ...] = ()  #: address, host, container port, protocol
@@ -132,21 +132,21 @@ class Shape(Message):
     grace_s: float | None = None
     health: Health | None = None
     labels: dict[str, str] = Field(default_factory=dict)
-    #: What else a definition can say of it: fields of `ContainerOptions`, as JSON.
+    #: Its other settings that a definition supports: fields of `ContainerOptions`, as JSON.
     options: dict[str, Any] = Field(default_factory=dict)
-    #: What it is in networks, where that is more than being there: fields of `Attachment`.
+    #: Its aliases and addresses, by the networks in which it has any: fields of `Attachment`.
     attachments: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    unsaid: tuple[str, ...] = ()  #: what it has and no definition can say: privileged, a runtime
+    unsaid: tuple[str, ...] = ()  #: settings that no definition supports: privileged, a runtime
 
 
 class PingRequest(Message):
-    """Ask whether an agent is there, and what it is."""
+    """Ask whether an agent answers, and for its release and place."""
 
     kind: Literal["ping"] = "ping"
 
 
 class Pong(Message):
-    """An agent is there."""
+    """An agent answers, with its release and place."""
 
     kind: Literal["ping"] = "ping"
     zedops: str  #: its release
@@ -154,7 +154,7 @@ class Pong(Message):
     epoch: int  #: of the document it holds
     rev: int
     data_root: str = ""  #: where it keeps worlds and secrets
-    boot_id: str = ""  #: which machine that is on; see `places.boot_id`
+    boot_id: str = ""  #: the machine that it runs on; see `places.boot_id`
 
 
 class RecipientRequest(Message):
@@ -164,14 +164,14 @@ class RecipientRequest(Message):
 
 
 class RecipientReply(Message):
-    """A host's public key. What belongs to it never leaves the host."""
+    """A host's public key. The private key never leaves the host."""
 
     kind: Literal["recipient"] = "recipient"
     recipient: Recipient
 
 
 class DataRequest(Message):
-    """Ask what data there is and how large, of one server or of all. Walks every directory."""
+    """Ask for data volumes and their sizes, of one server or of all. Walks every directory."""
 
     kind: Literal["data"] = "data"
     server_id: str | None = None
@@ -184,28 +184,28 @@ class VolumeSize(Message):
     volume: str  #: its key in the definition
     path: str
     exists: bool | None  #: None: could not look
-    size_bytes: int | None = None  #: None: could not look at everything in it
+    size_bytes: int | None = None  #: None: could not read all of it
     files: int = 0
 
 
 class DataReply(Message):
-    """What data there is on a host."""
+    """The data volumes on a host."""
 
     kind: Literal["data"] = "data"
     volumes: tuple[VolumeSize, ...]
 
 
 class Verdict(StrEnum):
-    """What a finding amounts to."""
+    """How serious a finding is."""
 
     GOOD = "ok"
-    WARNING = "warning"  #: works, and may hurt one day
+    WARNING = "warning"  #: works, and may fail later
     WRONG = "wrong"  #: does not work
     UNKNOWN = "unknown"  #: could not look
 
 
 class Finding(Message):
-    """One thing that was looked at, and what to do about it."""
+    """The result of one check, with its remedy."""
 
     subject: str
     verdict: Verdict
@@ -214,33 +214,33 @@ class Finding(Message):
 
     @classmethod
     def good(cls, subject: str, fact: str) -> Finding:
-        """Say that it is as it should be."""
+        """Report a subject in good order."""
         return cls(subject=subject, verdict=Verdict.GOOD, fact=fact)
 
     @classmethod
     def warning(cls, subject: str, fact: str, remedy: str) -> Finding:
-        """Say that it works, and what may hurt."""
+        """Report a subject that works and may fail later."""
         return cls(subject=subject, verdict=Verdict.WARNING, fact=fact, remedy=remedy)
 
     @classmethod
     def wrong(cls, subject: str, fact: str, remedy: str) -> Finding:
-        """Say that it does not work."""
+        """Report a subject that does not work."""
         return cls(subject=subject, verdict=Verdict.WRONG, fact=fact, remedy=remedy)
 
     @classmethod
     def unknown(cls, subject: str, fact: str, remedy: str = "") -> Finding:
-        """Say that it could not be looked at."""
+        """Report a subject that the check could not look at."""
         return cls(subject=subject, verdict=Verdict.UNKNOWN, fact=fact, remedy=remedy)
 
 
 class CheckupRequest(Message):
-    """Ask a host to look for what is wrong with it."""
+    """Ask a host to check itself."""
 
     kind: Literal["checkup"] = "checkup"
 
 
 class CheckupReply(Message):
-    """What a host found, and what its clock said."""
+    """A host's findings, with the time of its clock."""
 
     kind: Literal["checkup"] = "checkup"
     at: datetime
@@ -258,8 +258,8 @@ class Sample(Message):
 
     server_id: str
     cpu_ns: int  #: CPU time used since its start, of all cores together
-    at_ns: int  #: when that was read, by the clock of its host
-    memory_bytes: int  #: without what the kernel would give back at once
+    at_ns: int  #: time of the reading, by the clock of its host
+    memory_bytes: int  #: without caches that the kernel can free at once
     memory_limit_bytes: int
     pids: int
     uptime: str  #: in the Engine's words: `5 minutes`
@@ -267,7 +267,7 @@ class Sample(Message):
 
 
 class StatsReply(Message):
-    """How busy a host's servers are; those that do not run are not in it."""
+    """Samples of a host's running servers."""
 
     kind: Literal["stats"] = "stats"
     samples: tuple[Sample, ...]
@@ -301,12 +301,12 @@ def read_reply(said: object) -> Reply:
 
 
 def read_stream_request(said: object) -> StreamRequest:
-    """Read what to stream from JSON's values. ValueError if it is nothing of the kind."""
+    """Read a request for a stream from JSON's values. ValueError if it is none."""
     return _STREAM.validate_python(said)
 
 
 def expect(reply: Reply, expected: type[R], host: str) -> R:
-    """Take the reply that answers a question. ZedopsError where it is another one."""
+    """Return a reply of the expected type. ZedopsError if it is of another type."""
     if not isinstance(reply, expected):
         raise ZedopsError(f"host {host} said {reply.kind}, not {expected.__name__}; this is a bug")
     return reply

@@ -1,6 +1,6 @@
-"""What a changed definition means for a container that is there. Pure.
+"""Decides how a changed definition affects the existing container. Pure.
 
-One rule for both who ask: the agent, before it acts, and whoever wants to know beforehand.
+Agent and forecast use this one rule: the agent before it acts, the forecast before a push.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ class Change(StrEnum):
 
 
 def is_made_for(made_from: str, made_for: str, wanted: str, rebuild: str | None) -> bool:
-    """Say whether a container, made from a hash and for a `rebuild` token, is what is asked for."""
+    """Tell whether a container, made from a hash and for a `rebuild` token, fits a definition."""
     return made_from == wanted and rebuild in (None, made_for)
 
 
 def asks_restart(definition: Definition, answered: str | None) -> bool:
-    """Say whether a `restart` is asked for that was not answered yet."""
+    """Tell whether a definition asks for a `restart` that was not answered yet."""
     return definition.restart is not None and definition.restart != answered
 
 
 def change(before: Definition, after: Definition) -> Change:
-    """Say what becomes of the container of one definition under the next, both resolved."""
+    """Say how a change from one resolved definition to the next affects the container."""
     made_for = before.rebuild or ""
     wanted = definition_hash(after)
     if not is_made_for(definition_hash(before), made_for, wanted, after.rebuild):

@@ -1,6 +1,6 @@
-"""What binds the servers of a fleet together, and what is wrong with a change of it. Pure.
+"""Checks a change of a fleet against the rules that bind its servers together. Pure.
 
-`check` finds everything in one pass: each problem has a place, a fact and a remedy.
+`check` finds all problems in one pass: each has a place, a fact and a remedy.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from zedops.quantities import format_duration
 from zedops.references import is_id
 from zedops.validation import MAX_PROBLEMS
 
-#: A server that takes longer to save hangs; an update, a deletion or a shutdown would wait for it.
+#: A server that takes longer to save hangs, and an update, deletion or shutdown waits for it.
 LONGEST_GRACE_S = 3600.0
 
-#: Networks that are none of a container's own: the host's, and none at all.
+#: Modes without a network of the container's own: the host's, and none at all.
 _ALONE = ("host", "none")
 
 
 def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
-    """Find everything wrong with the changed paths, each against the whole fleet."""
+    """Find all problems of the changed paths, each checked against the whole fleet."""
     paths = set(changed)
     problems = list(fleet.problems) if SETTINGS_PATH in paths else []
     problems += _preset_problems(fleet, paths)
@@ -78,7 +78,7 @@ def _preset_problems(fleet: Fleet, paths: set[str]) -> list[Problem]:
 def _image_problems(document: Document, image: str) -> list[Problem]:
     if not is_id(image):
         return []
-    fact = "is an image's id, which no other host has and no host's policy can judge"
+    fact = "is an image's id: other hosts do not have it, and no host's policy can judge it"
     return [document.problem(("image",), fact, "write its name, e.g. name:tag or name@sha256:…")]
 
 
@@ -103,9 +103,9 @@ def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:
 
 
 def _stop_problems(fleet: Fleet, document: Document) -> list[Problem]:
-    """Find what would end in a kill, or never end. Tombstones too: their containers are stopped.
+    """Find stops that end in a kill or never end. Tombstones too: they stop their containers.
 
-    Not part of the model: definitions that are in a fleet already stay readable.
+    The model does not check this, so definitions that are in a fleet already stay readable.
     """
     definition = fleet.resolve(document)[0] if document.definition else None
     if definition is None:
@@ -123,7 +123,7 @@ def _stop_problems(fleet: Fleet, document: Document) -> list[Problem]:
 
 
 def _network_problems(fleet: Fleet, document: Document) -> list[Problem]:
-    """Find what no Engine makes: ports, or more networks, beside one that is no network of its own.
+    """Find ports and further networks beside `host`, `none` or `container:`, which Docker refuses.
 
     Docker Engine API, `HostConfig.NetworkMode`.
     """

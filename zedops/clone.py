@@ -1,7 +1,7 @@
-"""A person's clone of a fleet: read what the hub says, act by committing and pushing.
+"""A person's clone of a fleet: reads the hub's fleet, and acts by committing and pushing.
 
-An act is one commit on top of what the hub has now, made without touching the working copy, the
-index or commits of the person's own that are not pushed yet. A clone that is behind just works.
+An act is one commit on top of the hub's main. It touches neither the working copy, nor the index,
+nor the person's own unpushed commits. A clone that is behind works, too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from zedops.trouble import failure
 
 #: Where a clone notes the hub that follows the same upstream.
 _HUB = "zedops.hubPath"
-#: So often a push is made anew because somebody else was faster.
+#: A push is tried so many times while other pushes are faster.
 _ATTEMPTS = 20
 
 
@@ -51,7 +51,7 @@ class Clone:
 
     @classmethod
     def checkout(cls, start: Path) -> Clone:
-        """Find the working copy that a directory is in, be it of a hub or of any other remote."""
+        """Find the working copy that a directory is in, of a hub or of any other remote."""
         return cls(checkout.find(start).path)
 
     @classmethod
@@ -65,7 +65,7 @@ class Clone:
 
     @classmethod
     def begin(cls, hub: Hub | str, folder: Path) -> Clone:
-        """Make the first clone of a hub, or of another remote, that is still empty."""
+        """Make the first clone of an empty hub, or of another empty remote."""
         from zedops import clone_setup
 
         made = cls(clone_setup.begin(hub if isinstance(hub, str) else str(hub.path), folder))
@@ -89,12 +89,12 @@ class Clone:
         clone_setup.equip(self.root, of_hub=self.is_of_hub())
 
     def keep(self, settings: Sequence[tuple[str, str]]) -> None:
-        """Keep settings of git's in this clone; one key may have several values."""
+        """Add git settings to this clone's configuration; one key may have several values."""
         for key, value in settings:
             self.repository.run("config", "--add", "--end-of-options", key, value)
 
     def is_of_hub(self) -> bool:
-        """Tell a zedops hub from any other remote: it has a ref of its own, or is one on disk."""
+        """Tell whether the remote is a hub: its directory on this machine, or its ref, says so."""
         origin = self.origin_path()
         if origin is not None:
             return Hub.is_hub(origin)
@@ -108,13 +108,13 @@ class Clone:
 
     @property
     def url(self) -> str:
-        """Say what this is a clone of; a path in full."""
+        """Return the remote's URL; for a remote on this machine its absolute path."""
         url = self.repository.run("config", "remote.origin.url")
         path = self.origin_path()
         return str(path.resolve()) if path else url
 
     def hub_path(self) -> Path | None:
-        """Find the hub on this machine: the remote itself, or the one that follows it."""
+        """Find the hub on this machine: the remote itself, or the hub that follows the remote."""
         origin = self.origin_path()
         if origin is not None and Hub.is_hub(origin):
             return origin
@@ -123,26 +123,26 @@ class Clone:
         return place if Hub.is_hub(place) else None
 
     def name_hub(self, hub: Hub) -> None:
-        """Remember where the hub is that follows the same upstream."""
+        """Store the path of the hub that follows the same upstream."""
         self.repository.run("config", "--end-of-options", _HUB, str(hub.path))
 
     @property
     def default_name(self) -> str:
-        """Name the fleet where its settings do not, as its hub does."""
+        """Name a fleet whose settings give no name, by the same rule as its hub."""
         return snapshot.name_from(Path(self._config("remote.origin.url") or self.root))
 
     def fetch(self) -> None:
-        """Learn what the hub has now."""
+        """Fetch from the remote. UsageError if it was a hub on this machine that is gone."""
         checkout.fetch(self.repository)
 
     def at(self, when: str) -> str:
-        """Find what main was at a commit, or at a time (ISO 8601, local unless it says)."""
+        """Resolve a commit, or find main's commit at a time (ISO 8601, local without an offset)."""
         return checkout.at(self.repository, when)
 
     def fleet(self, revision: str = REMOTE_MAIN) -> Fleet:
         """Read the fleet at a revision, by default as the hub had it at the last fetch.
 
-        With a branch of states, main's definitions are shown with the states from there.
+        With a state branch, main's definitions get the states of that branch.
         """
         commit = self.repository.resolve(revision)
         if commit is None:
@@ -154,16 +154,16 @@ class Clone:
     def glimpse(self, name: str) -> Fleet:
         """Read the settings, one server and its tombstone: all that an act on one server needs."""
         tip = self._tip(REMOTE_MAIN)
-        if not NAME.fullmatch(name):  # nor may it become a path
+        if not NAME.fullmatch(name):  # it must not become a path
             return self._some(tip)
         paths = [f"{SERVERS}/{name}.yaml", tombstone_path(name)]
         if paths[0] not in self.repository.tree(tip, paths[0]):
-            # in a folder: only names are listed, nothing is read
+            # the file is in a folder: list the names only, read no file
             paths += [path for path in self.repository.tree(tip, SERVERS) if stem(path) == name]
         return self._with_states(self._some(tip, *paths), *paths)
 
     def last_place(self, name: str) -> str:
-        """Say where a deleted server's file was, as far as the history here tells."""
+        """Find the last path of a deleted server's file in this clone's history."""
         found = self.repository.pipe(
             "log", "-1", "--no-renames", "--diff-filter=D", "--name-only", "-z", "--format=",
             REMOTE_MAIN, "--", checkout.places(name),
@@ -178,7 +178,7 @@ class Clone:
         return snapshot.read_some(self.repository, commit, self.default_name, *paths)
 
     def _with_states(self, fleet: Fleet, *paths: str) -> Fleet:
-        """Show definitions with the states of their own branch, if there is one; all, or some."""
+        """Add the states of the state branch, if there is one, to all definitions or to `paths`."""
         branch = fleet.settings.state_branch
         commit = self.repository.resolve(REMOTE + branch) if branch else None
         if commit is None:
@@ -188,7 +188,7 @@ class Clone:
         return with_states(fleet, snapshot.read(self.repository, commit, self.default_name)[0])
 
     def branches(self) -> list[str]:
-        """Name the refs whose commits are the fleet's history."""
+        """Name the refs that hold the fleet's history."""
         return checkout.branches(self.repository)
 
     def is_answered(self, commit: str) -> bool:
@@ -218,9 +218,9 @@ class Clone:
         return [raw.decode("utf-8", "surrogateescape") for raw in listed.split(b"\0")[:-1]]
 
     def proposed_fleet(self) -> tuple[Fleet, Fleet, set[str]]:
-        """Put the edits of the working copy onto what the hub has.
+        """Apply the edits of the working copy to the hub's fleet.
 
-        Returns the hub's fleet, that fleet with the edits, and the paths that they are in.
+        Returns the hub's fleet, the same fleet with the edits, and the edited paths.
         """
         hub, edits = self.fleet(), working.edits(self.repository)
         base, mine = snapshot.edited(
@@ -229,7 +229,7 @@ class Clone:
         return hub, *propose(hub, base, self._with_states(mine), datetime.now(UTC))
 
     def check_author(self) -> None:
-        """Have a UsageError where git does not know who commits."""
+        """Raise UsageError if git does not know the author of commits."""
         try:
             self.repository.run("var", "GIT_AUTHOR_IDENT")
         except GitFailed as error:
@@ -241,8 +241,8 @@ class Clone:
     ) -> str:
         """Commit files on top of the remote's main in the person's name and push that commit.
 
-        A hub's own lines (what happened, or why not) go straight to the terminal. Any other remote
-        refuses a push that is behind: then the commit is made anew on what is there now.
+        A hub's own lines (the result, or its refusal) go straight to the terminal. Any other remote
+        refuses a push that is behind: then the commit is made again on the new tip.
         """
         self.check_author()
         made: list[str] = []
@@ -262,7 +262,7 @@ class Clone:
         return made[0]
 
     def _interrupted(self, message: str, made: list[str]) -> Interrupted:
-        """Say what became of a push that a person broke off."""
+        """Report the result of a push that a person interrupted."""
         self.fetch()
         for commit in made:
             with contextlib.suppress(GitFailed):
@@ -310,7 +310,7 @@ class Clone:
         raise RaceLost("main moves too fast on the upstream; try again")
 
     def follow(self) -> bool:
-        """Bring the clone's own main up to the hub's where that loses nothing."""
+        """Fast-forward the clone's checked-out main to the hub's; False where git cannot."""
         self.fetch()
         try:
             if self.repository.run("symbolic-ref", "--quiet", "HEAD") != MAIN:

@@ -1,7 +1,7 @@
 """Makes working copies of a fleet and sets them up, through GitPython.
 
-`init`, `clone` and the commands that mend a clone come here; they load models anyway, beside which
-GitPython's 70 ms of import are little. Acts and reads start without it and run git themselves.
+`init`, `clone` and the commands that repair a clone use it. They load the models anyway, so
+GitPython's import of 70 ms matters little. Acts and reads run git themselves, without GitPython.
 """
 
 from __future__ import annotations
@@ -44,8 +44,7 @@ def equip(root: Path, *, of_hub: bool) -> None:
 def push_first(root: Path, files: list[str], message: str) -> None:
     """Commit files as the first commit of main, push it, and have main follow the remote's.
 
-    Where git does not know the person, zedops is the author: somebody who only tries it out has
-    no settings yet.
+    Where git does not know the person, zedops is the author: a first try needs no git settings.
     """
     with _errors("push"), git.Repo(root) as repo:
         repo.git.add("--", *files)

@@ -1,8 +1,8 @@
-"""What Docker users expect to say about a container, beyond what zedops itself needs. Pure.
+"""The container options that Docker users expect and zedops itself does not need. Pure.
 
-Every field has a default that is left out of a definition's hash, so that no definition from before
-these fields makes its container anew. Names and forms are Compose's (Compose Specification,
-services) where it has them; what a host allows of them is for its owner (`agent.yaml`).
+A definition's hash leaves out each field's default, so a definition older than a field keeps its
+container. Names and forms are Compose's (Compose Specification, services) where it has them. The
+host's owner decides which of them the host allows (`agent.yaml`).
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 
 
 class NetworkMode(StrEnum):
-    """Whose network a container has, if not one of its own."""
+    """The network of a container that has none of its own."""
 
     HOST = "host"  #: the machine's; its owner must allow that
     NONE = "none"  #: none at all
 
 
 class PullPolicy(StrEnum):
-    """When the registry is asked for an image."""
+    """When the agent asks the registry for an image."""
 
     ALWAYS = "always"  #: before each container is made
     MISSING = "missing"  #: where the host does not have it
@@ -78,7 +78,7 @@ def _capability(value: str) -> str:
     return value
 
 
-#: As written: a container made from it before capabilities were checked is not made anew.
+#: Kept as written: another spelling would change the hash, and with it recreate containers.
 Capability = Annotated[str, Field(pattern=r"^[A-Za-z_]+$"), AfterValidator(_capability)]
 Device = Annotated[
     str, _matching(_DEVICE, "a device; write e.g. /dev/dri or /dev/ttyUSB0:/dev/ttyS0")
@@ -109,7 +109,7 @@ def _known_ulimit(value: str) -> str:
 
 
 class Attachment(Model):
-    """What a server is in one network."""
+    """The aliases and addresses of a server in one network."""
 
     aliases: tuple[HostName, ...] = Field(default=(), strict=False)
     ipv4_address: Address | None = None
@@ -122,7 +122,7 @@ class Attachment(Model):
 
 
 class Logging(Model):
-    """Where the Engine keeps what a server says."""
+    """Where the Engine keeps a server's output."""
 
     driver: Annotated[str, Field(pattern=r"^[a-z][a-z0-9._/:-]*$")] = "json-file"
     options: dict[str, Text] = Field(default={})
@@ -132,7 +132,7 @@ def _form(value: object) -> str:
     return "[mapping]" if isinstance(value, dict) else "[list]"
 
 
-#: Names of networks; or names with what the server is there.
+#: Names of networks, or a mapping of names to attachments.
 Networks = Annotated[
     Annotated[tuple[Text, ...], Field(strict=False), Tag("[list]")]
     | Annotated[dict[Text, Attachment], Tag("[mapping]")],
@@ -141,7 +141,7 @@ Networks = Annotated[
 
 
 def _paths(value: object) -> object:
-    """Let one path, or a list of them, be a mapping to its options."""
+    """Turn one path, or a list of paths, into a mapping of paths to options."""
     if isinstance(value, str):
         value = [value]
     if isinstance(value, list):
@@ -159,7 +159,7 @@ def _gpus(value: object) -> object:
 
 
 class ContainerOptions(Model):
-    """The part of a definition that only its container knows."""
+    """The part of a definition that concerns only its container."""
 
     entrypoint: Annotated[tuple[Text, ...] | None, BeforeValidator(words)] = Field(
         default=None, strict=False, min_length=1
@@ -167,7 +167,7 @@ class ContainerOptions(Model):
     working_dir: Inside | None = None
     tty: bool = False
     stdin_open: bool = False
-    #: None: an init of the Engine's, unless the image brings its own.
+    #: None: the Engine's own init, unless the image has one.
     init: bool | None = None
     platform: Platform | None = None
     pull: Annotated[PullPolicy, one_of(PullPolicy)] = PullPolicy.MISSING
@@ -202,5 +202,5 @@ class ContainerOptions(Model):
 
     @property
     def network_names(self) -> tuple[str, ...]:
-        """Name the networks it joins, in order; the first decides its way out."""
+        """Name the networks that it joins, in order; the first one gives its default route."""
         return tuple(self.networks)

@@ -1,7 +1,7 @@
-"""A person's act on a remote that knows nothing of zedops, and refuses whoever is behind.
+"""Pushes a person's act to a remote without zedops, which refuses a push that is behind.
 
-The act is laid over what others pushed meanwhile, by document, and pushed again. Nothing is ever
-forced. Knows git and documents; prompts and credentials are git's own.
+It merges the act into newer commits, by document, and pushes again. It never forces a push. git
+itself handles prompts and credentials.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Files = Mapping[str, bytes | None]
 
 
 def place(files: Files, main: Container[str], state_branch: str | None) -> tuple[str, Files]:
-    """Say on which branch files are changed, and how; `main` has the paths that are there.
+    """Choose the branch and the content of changed files; `main` holds the paths of main.
 
-    Where states have a branch of their own, tombstones are there and nowhere else, and main's
-    definitions have no states. A restored server keeps its own, by which it is recognised.
+    With a state branch, only that branch has tombstones, and main's definitions have no states. A
+    restored server keeps its state, because the manager recognizes the server by it.
     """
     if state_branch is None:
         return "main", files

@@ -1,8 +1,8 @@
-"""A token for an upstream over https: read from a file, handed to git, shown to nobody.
+"""Hands git a token for an upstream over https. It reads the token from a file and never shows it.
 
-git asks a credential helper (gitcredentials(7)). The one made here answers from the environment of
-that one git process, for that one server; the token is in no argument, no file but the person's
-own, and no message. Without a file git uses what it always does: helpers, .netrc, ssh keys.
+git asks a credential helper (gitcredentials(7)). This helper answers from the environment of one
+git process, for one server. The token is in no argument, no message, and no file except the
+person's own. Without a file git uses its own means: helpers, .netrc, ssh keys.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ _HELPER = (
     '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
     '"$ZEDOPS_GIT_USER" "$ZEDOPS_GIT_TOKEN"; }; f'
 )
-#: GitHub, GitLab and Gitea look at the token only; some name must be there.
+#: GitHub, GitLab and Gitea check only the token, but require a name.
 _ANYBODY = "zedops"
 _IN_URL = re.compile(r"(\w+://)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
 class Secret:
-    """Who one is to a server."""
+    """The user and token for a server."""
 
     user: str
     token: str = field(repr=False)
 
 
 def read_secret(path: Path, url: str) -> Secret:
-    """Read what a file says for a URL's server: one token, or lines of `https://user:token@host`.
+    """Read a server's secret from a file: one token, or lines of `https://user:token@host`.
 
-    UsageError if others could read the file, or if it says nothing for that server.
+    UsageError if others could read the file, or if it has no token for the server of the URL.
     """
     try:
         if path.stat().st_mode & 0o077:
@@ -67,7 +67,7 @@ def _server(url: str) -> tuple[str, str]:
 
 
 def environment(secret: Secret, url: str) -> Mapping[str, str]:
-    """Say in git's own terms who to be, to the server of a URL and to no other."""
+    """Build the environment that gives git a secret for the server of a URL, and no other."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     key = f"credential.{parts.scheme}://{host}.helper"
@@ -75,7 +75,7 @@ def environment(secret: Secret, url: str) -> Mapping[str, str]:
     return {
         "GIT_CONFIG_COUNT": str(first + 2),
         f"GIT_CONFIG_KEY_{first}": key,
-        f"GIT_CONFIG_VALUE_{first}": "",  # forgets the helpers that were named before
+        f"GIT_CONFIG_VALUE_{first}": "",  # clears the helpers that were named before
         f"GIT_CONFIG_KEY_{first + 1}": key,
         f"GIT_CONFIG_VALUE_{first + 1}": _HELPER,
         "ZEDOPS_GIT_USER": secret.user,
@@ -84,10 +84,10 @@ def environment(secret: Secret, url: str) -> Mapping[str, str]:
 
 
 def helper(path: Path, url: str) -> list[tuple[str, str]]:
-    """Write the settings with which git reads a token from a file whenever it needs one.
+    """Build the settings with which git reads a token from a file each time it needs one.
 
     They are for a working copy's configuration and hold the file's name, never the token.
-    UsageError if the file is of no use.
+    UsageError if the file has no token for the server.
     """
     secret = read_secret(path, url)
     parts = urlsplit(url)
@@ -103,7 +103,7 @@ def helper(path: Path, url: str) -> list[tuple[str, str]]:
 
 
 def for_this_process(settings: Sequence[tuple[str, str]]) -> None:
-    """Have every git that this process starts follow settings."""
+    """Apply settings to every git that this process starts."""
     first = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
     for at, (key, value) in enumerate(settings, first):
         os.environ |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}
@@ -111,5 +111,5 @@ def for_this_process(settings: Sequence[tuple[str, str]]) -> None:
 
 
 def redact(text: str) -> str:
-    """Take out what may stand before a server's name in URLs."""
+    """Remove user and password from the URLs in a text."""
     return _IN_URL.sub(r"\1", text)

@@ -1,6 +1,6 @@
-"""The fields of a definition → its text, for a person to read and keep. Pure.
+"""Writes the fields of a definition as text for a person to read and keep. Pure.
 
-What is written here and parsed again gives the same fields.
+Parsing the text gives the same fields again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from zedops.quantities import readable
 from zedops.quoting import flow, quoted, scalar
 
-#: The order in which people read a definition; what is not named comes last.
+#: The order of keys in which people read a definition; other keys come last.
 _ORDER = (
     "host", "game", "desired", "image", "adopt", "platform", "pull", "entrypoint", "command",
     "working_dir", "tty", "stdin_open", "init", "depends_on", "ports", "network_mode", "networks",
@@ -22,7 +22,7 @@ _ORDER = (
 )
 #: Mappings with a line for each entry; others are short enough for one line.
 _BLOCKS = {"ports", "env", "volumes", "labels", "extra_hosts", "sysctls", "health", "networks"}
-#: Values that are text whatever they look like.
+#: Mappings of text values, also where a value looks like a number.
 _TEXTS = {"env", "labels", "sysctls", "extra_hosts"}
 #: A number with its unit, or a port with its protocol, is no number to YAML.
 _MEASURE = re.compile(r"\d+(\.\d+)?([smh]|ms|[KMGT]iB|/(tcp|udp|sctp))")

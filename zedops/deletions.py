@@ -1,7 +1,7 @@
-"""The deletion budget: what one push may delete without saying so twice. Pure.
+"""The deletion budget: how much one push may delete without a confirmation. Pure.
 
-An emptied `servers.d/` (a bad merge, a script gone wrong) looks like a wish to delete everything.
-Data would be kept, but every world would stop: such a push must say what it means.
+An emptied `servers.d/` (a bad merge, a faulty script) looks like a wish to delete everything.
+zedops would keep the data, but stop every world: such a push needs a confirmation.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.model import VolumeKind
 
 _OPTION = "allow-delete="
-#: How a push says twice what it means.
+#: The confirmation of a push.
 PUSH = "git push -o allow-delete="
-#: The same in a commit's message, for commits that reach zedops by way of another remote.
+#: The confirmation in a commit's message, for commits that reach zedops through another remote.
 TRAILER = "Zedops-Allow-Delete"
 COMMIT = f"do it again in a commit with the line `{TRAILER}: "
 
@@ -28,7 +28,7 @@ def allowed(options: Iterable[str]) -> set[str]:
 
 
 def check_deletions(before: Fleet, after: Fleet, options: Iterable[str]) -> list[Problem]:
-    """Find deletions beyond the budget: `before` and `after` with trusted states."""
+    """Find deletions beyond the budget; `before` and `after` have trusted states."""
     unsaid, fact = excess(before, after, options, "push")
     if not unsaid:
         return []
@@ -37,7 +37,7 @@ def check_deletions(before: Fleet, after: Fleet, options: Iterable[str]) -> list
 
 
 def hold_back(before: Fleet, after: Fleet, options: Iterable[str]) -> dict[str, Problem]:
-    """Say which deletions of a commit that cannot be refused are not followed, by path."""
+    """Find, by path, the deletions to hold back from a commit that cannot be refused."""
     unsaid, fact = excess(before, after, options, "commit")
     remedy = f"if you mean it, {COMMIT}{_named(unsaid, after)}`"
     return {
@@ -46,9 +46,9 @@ def hold_back(before: Fleet, after: Fleet, options: Iterable[str]) -> dict[str, 
     }
 
 
-#: How the state of a server begins to say that its deletion was not followed.
+#: The state of a server whose deletion was not followed begins with this.
 NOT_DELETED = "its deletion is held back"
-#: The same of a change that cannot be a definition at all.
+#: The same for a change that cannot be a definition at all.
 PASSED_OVER = "a change of it is passed over"
 
 
@@ -60,7 +60,7 @@ def _named(servers: Iterable[Document], after: Fleet) -> str:
 
 
 def purges_at_once(after: Fleet, each: Document) -> bool:
-    """Say whether a server that lived is to lose its data in the same change: named by all."""
+    """Tell whether one change both deletes a living server and purges its data."""
     grave = after.owner(each.id)
     return grave is not None and kind_of(grave.path) is Kind.TOMBSTONE and bool(
         grave.definition and grave.definition.purge
@@ -70,7 +70,7 @@ def purges_at_once(after: Fleet, each: Document) -> bool:
 def excess(
     before: Fleet, after: Fleet, options: Iterable[str], what: str
 ) -> tuple[list[Document], str]:
-    """Find the servers whose deletion has to be said twice, and why; none within the budget."""
+    """Find the servers whose deletion needs a confirmation, and why; none within the budget."""
     may = allowed(options)
     paths = sorted(path for path in after.differing(before) if kind_of(path) is Kind.SERVER)
     were = [before.documents[path] for path in paths if path in before.documents]
@@ -98,7 +98,7 @@ def check_volumes(
 ) -> list[Problem]:
     """Find data volumes that a changed definition would leave behind, starting a fresh world.
 
-    `how` is the way to say that this is meant: of a push (PUSH) or of a commit (COMMIT).
+    `how` is the confirmation that the remedy names: of a push (PUSH) or of a commit (COMMIT).
     """
     may = allowed(options)
     if "all" in may:
@@ -118,7 +118,7 @@ def check_volumes(
         if old.head == each.head and _laid_under(before, old) == _laid_under(after, each):
             continue
         for key in sorted(_data_volumes(before, old) - _data_volumes(after, each)):
-            fact = f"the data volume {key!r} would be left behind with what is in it"
+            fact = f"the data volume {key!r} would be left behind with its content"
             remedy = (
                 "keep its key, which names its directory; if you mean it: "
                 f"{how}{each.name}{'`' if how is COMMIT else ''}"
@@ -149,6 +149,6 @@ def check_name(before: Fleet, after: Fleet) -> list[Problem]:
     old, new = before.settings.name, after.settings.name
     if old == new or not before.documents:
         return []
-    fact = f"the fleet is {old!r} and has servers whose containers and data say so"
+    fact = f"the fleet's name is {old!r}, and its servers' containers and data carry that name"
     remedy = f"set it back to `name: {old}`"
     return [Problem(SETTINGS_PATH, 0, 0, "name", fact, remedy)]

@@ -1,7 +1,7 @@
-"""Tells when an entry came into a directory or went out of it, or the directory itself went.
+"""Watches directories for entries that appear or disappear, and for their own removal.
 
-Watches many directories that are added on the way and not what lies below them, which watchfiles
-cannot do. Only wakes: what changed is for the caller to look at.
+It does not watch below them, and can add directories while it waits, which watchfiles cannot. It
+only wakes its caller, which looks for the change itself.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _EVENTS = (
 
 
 class Directories:
-    """Watched directories, each for itself. Safe to use from several threads; one waits.
+    """A set of watched directories. Several threads may use it; only one may wait.
 
-    OSError where the system has no inotify, or no more of it to give.
+    OSError if the system has no inotify, or no watches left.
     """
 
     def __init__(self, *paths: Path) -> None:
@@ -38,12 +38,12 @@ class Directories:
             raise
 
     def add(self, path: Path) -> None:
-        """Watch a directory, if it is not watched. OSError where that cannot be."""
+        """Watch a directory, if it is not watched yet. OSError if inotify refuses."""
         with self._lock:  # an event must not arrive before its path is known
             self._paths[self._watches.add_watch(path, _EVENTS)] = path
 
     def wait(self) -> set[Path] | None:
-        """Wait until some changed, and return which; None once this is closed."""
+        """Wait for a change and return the changed directories; None once this is closed."""
         poll = select.poll()
         for each in (self._watches.fileno(), self._closing):
             poll.register(each, select.POLLIN)

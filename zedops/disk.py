@@ -1,7 +1,7 @@
-"""Small files: read at once, written whole or not at all.
+"""Reads small files at once, and writes them whole or not at all.
 
-By the system's own calls: a file object makes twice as many, and at each of them a thread lets
-another one go first.
+It uses system calls: a file object makes twice as many, and each call lets another thread run
+first.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import stat
 import time
 from pathlib import Path
 
-#: What is added to a file's name while it is written: left by who was killed then.
+#: The suffix of a file while it is written; a process that is killed then leaves such a file.
 PARTIAL = ".new"
 _CHUNK = 1 << 16
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 def read(path: str | Path, limit: int = 1 << 40) -> bytes:
-    """Read a whole file, or its beginning where it has more than so many bytes.
+    """Read a whole file, or only its beginning if it has more than `limit` bytes.
 
-    OSError where that cannot be. Nobody is waited for: it may be no file, in a container's volume.
+    OSError if it cannot be read. Never blocks: a path in a container's volume may be a FIFO.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -47,9 +47,9 @@ def read_regular(path: str | Path, limit: int = 1 << 40, *, dir_fd: int | None =
 
 
 def write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file beside it, have it on the disk, put it in its place. OSError where it cannot be.
+    """Write a file beside `path`, sync it to the disk, and rename it to `path`. Raises OSError.
 
-    One writer at a time. What was there before is there until all of the new one is.
+    One writer at a time. The old content stays in place until the new file is complete.
     """
     partial = f"{path}{PARTIAL}"
     try:
@@ -71,7 +71,7 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Give what is damaged a name that says so, and return it. OSError where that cannot be."""
+    """Rename a damaged file or directory to say so, and return its new path. Raises OSError."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside, more = path.with_name(f"{path.name}.damaged-{stamp}"), 1
     while os.path.lexists(aside):

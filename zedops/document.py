@@ -1,8 +1,8 @@
-"""A server's file ↔ its definition and state, pure.
+"""Reads a server's file into its definition and state. Pure.
 
-The file has two halves. Above the marker line is the *head*: the user's, byte for byte. From the
-marker on is the state block: zedops', replaced as a whole (`state_block`). Must never raise on bad
-input: what is wrong with a file is part of the Document.
+The file has two halves. The *head*, above the marker line, belongs to the user, byte for byte. The
+state block, from the marker on, belongs to zedops, which replaces it as a whole (`state_block`).
+Must never raise on bad input: the Document carries the problems of its file.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class Document:
     """One file of `servers.d/` or `tombstones.d/`.
 
-    `definition` is None exactly if `problems` is not empty. `state` is what the file says, which
-    a person may have edited: the manager trusts its own copy first.
+    `definition` is None exactly if `problems` is not empty. `state` comes from the file, where a
+    person may have edited it: the manager trusts its own copy first.
     """
 
     path: str
@@ -38,7 +38,7 @@ class Document:
     definition: Definition | None = None
     state: State | None = None
     problems: tuple[Problem, ...] = ()
-    #: `data` as JSON: values would be a quarter of a fleet's memory, and are asked for seldom.
+    #: `data` as JSON: as objects it would take a quarter of a fleet's memory, and is rarely used.
     written: str = field(default="null", compare=False, repr=False)
     #: False where the text was not read (a link, too many bytes): nothing may be written over it.
     is_read: bool = True
@@ -55,18 +55,18 @@ class Document:
 
     @property
     def adopted_id(self) -> str | None:
-        """Give the id that the definition itself asks to go on with."""
+        """Return the id that the definition itself adopts."""
         return self.definition.adopted_id if self.definition else None
 
     @property
     def data(self) -> Any:
-        """Give the head as YAML's values, before defaults; what is laid over them in `resolve`."""
+        """Return the head's YAML values, before `resolve` lays them over preset and defaults."""
         return json.loads(self.written)
 
     @property
     def source(self) -> Source:
-        """Read the head again, with its places: to keep them takes more memory than all the rest,
-        and they are asked for seldom.
+        """Read the head again, with its places. They are rarely used, and keeping them would take
+        more memory than all the rest.
         """
         return _source(self.path, self.head)
 
@@ -80,8 +80,8 @@ def parse(
 ) -> Document:
     """Read a file. `mode` is git's: a symlink or submodule is refused, never followed.
 
-    `like` is the same path's file at another time: where its head is the same, and nothing was
-    wrong with it, only the state is read.
+    `like` is the same path's file at another time: if its head is the same and had no problems,
+    only the state is read.
     """
     if refused := not_a_file(path, mode):
         return Document(path, "", problems=refused, is_read=False)
@@ -119,7 +119,7 @@ def parse(
 
 
 def not_a_file(path: str, mode: int) -> tuple[Problem, ...]:
-    """Refuse what git's mode says is a link or a submodule."""
+    """Refuse a symbolic link or a submodule, by git's mode."""
     if mode & 0o170000 == 0o100000:
         return ()
     what = "a symbolic link" if mode == _SYMLINK else "not a file"
@@ -132,7 +132,7 @@ def _too_large(path: str, size: int) -> Problem:
 
 
 def _few(path: str, problems: list[Problem]) -> tuple[Problem, ...]:
-    """Keep as many problems as somebody may want to read."""
+    """Sort problems and keep the first MAX_PROBLEMS of them."""
     found = sorted(set(problems))
     if len(found) > MAX_PROBLEMS:
         fact = f"{len(found) - MAX_PROBLEMS} problems more"
@@ -140,7 +140,7 @@ def _few(path: str, problems: list[Problem]) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-@functools.lru_cache(maxsize=4)  # a file with many problems is asked for its places many times
+@functools.lru_cache(maxsize=4)  # each problem of a file looks up its place
 def _source(path: str, head: str) -> Source:
     return yaml_source.load(path, head if head.endswith("\n") else head + "\n")
 

@@ -1,8 +1,8 @@
-"""A container's shape → the fields of a definition that asks for exactly that container. Pure.
+"""Turns a container's shape into the definition that asks for exactly that container. Pure.
 
-What is written of them and parsed again asks for the container that they came from, so that the
-agent can take that one over as it is. What no definition can say is said in notes, and so are
-variables that look like secrets: their values never get into a repository.
+The written text parses to the fields of that container, so the agent can take it over as it is.
+Notes list settings that no definition supports, and variables that look like secrets: the values of
+secrets never get into a repository.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _TAKEN_OVER = "taken over as it is; changes below recreate it"
 
 @dataclass(frozen=True)
 class Draft:
-    """The text, and what a person should know before using it."""
+    """The text of a definition, and warnings to read before its use."""
 
     text: str
     warnings: tuple[str, ...]
 
 
 def server_name(text: str) -> str:
-    """Make a server's name of a container's."""
+    """Derive a server's name from a container's."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63] or "server"
 
 
 def write_draft(shape: Shape, *, host: str | None = None, adopt: str | None = None) -> Draft:
-    """Write a definition. `adopt` names the container that is to be taken over."""
+    """Write a definition. `adopt` names the container to take over."""
     fields, notes = read_fields(shape)
     first = {"host": host} if host else {}
     taken = {"adopt": adopt} if adopt else {}
@@ -44,7 +44,7 @@ def write_draft(shape: Shape, *, host: str | None = None, adopt: str | None = No
 
 
 def read_fields(shape: Shape) -> tuple[dict[str, Any], list[str]]:
-    """Put a container into the fields of a definition; also what a person should know."""
+    """Turn a container into the fields of a definition, and notes for the person."""
     notes: list[str] = []
     found: dict[str, Any] = {
         "image": shape.image,
@@ -68,7 +68,7 @@ def read_fields(shape: Shape) -> tuple[dict[str, Any], list[str]]:
         notes.append(f"{names}: looks like a secret; the value stays on the host, not in git")
     if is_id(shape.image):
         notes.append(f"{shape.image[:19]}… is an image's id; give it a name with `docker tag`")
-    lost = "cannot be said here; a container made from this does not have it"
+    lost = "is not supported here; the new container will not have it"
     notes += [f"{each} {lost}" for each in shape.unsaid]
     return {key: value for key, value in found.items() if value not in (None, "", [], {})}, notes
 
@@ -107,7 +107,7 @@ def _volumes(shape: Shape) -> dict[str, Any]:
 def _volume(mount: Mounted) -> dict[str, Any]:
     parts: dict[str, Any] = {"path": mount.target, "source": mount.source}
     if not mount.is_directory:
-        # a file is configuration and no world, and so is what is only read
+        # a file or a read-only mount is configuration, not a world
         parts["kind"] = "file" if mount.source.startswith("/") else "cache"
     elif mount.read_only:
         parts["kind"] = "cache"

@@ -1,4 +1,4 @@
-"""Edits of a definition or of the settings that keep everything else of the user's text. Pure."""
+"""Edits single values of a definition or of the settings; all other text stays. Pure."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def set_value(text: str, mark: Mark, key: str, value: str) -> str:
 def set_secret(source: Source, text: str, name: str, sealed: str) -> str:
     """Put an encrypted value under `secrets`; a list of names becomes a mapping, comments stay.
 
-    For a text without a byte order mark. What is written too unusually comes back as something
-    else than was meant: whoever calls this looks at the result.
+    For a text without a byte order mark. An unusual style can give a wrong result, so the caller
+    must check the result.
     """
     listed, mark = source.data.get("secrets"), source.marks.get(("secrets",))
     if not isinstance(listed, list) or not listed or mark is None:
@@ -109,7 +109,7 @@ def set_secret(source: Source, text: str, name: str, sealed: str) -> str:
         return f"{text[: mark.start]}{{{', '.join(parts)}}}{text[end:]}"
     newline = "\r\n" if "\r\n" in text else "\n"
     made = text
-    for at in range(len(listed) - 1, -1, -1):  # from the end, so that the places before it stay
+    for at in range(len(listed) - 1, -1, -1):  # from the end, so that earlier marks stay valid
         item = source.marks["secrets", at]
         dash = made.rindex("-", 0, item.start)
         value = values[listed[at]]

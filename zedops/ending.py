@@ -1,8 +1,8 @@
-"""Whether this process was told to end. Safe to be said from a signal's handler.
+"""The request that this process ends. A signal's handler may set it safely.
 
-`threading.Event` is not: a handler runs in whatever the main thread is doing, and where that is
-within `wait`, it holds the lock that `set` wants, and nothing ever goes on: a manager that looked
-ten times a second met it. A SimpleQueue may be put to anywhere, also within its own `get`.
+`threading.Event` is not safe: a handler may interrupt the main thread inside `wait`, which holds
+the lock that `set` needs. Both then block forever; a manager with ten waits a second met this. A
+SimpleQueue allows `put` anywhere, also inside its own `get`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 
 class Ending:
-    """Said once, for good; any number of threads may wait for it."""
+    """A request that is set once, for good; any number of threads may wait for it."""
 
     def __init__(self) -> None:
         self._is_set = False
@@ -22,32 +22,32 @@ class Ending:
         self._waker: socket.socket | None = None
 
     def set(self) -> None:
-        """Say that it is time to end."""
+        """Request the end."""
         self._is_set = True
         self._said.put(None)
         if (waker := self._waker) is not None:
-            with contextlib.suppress(OSError):  # it is full, or the main thread has just woken
+            with contextlib.suppress(OSError):  # it is full, or the main thread closed it just now
                 waker.send(b"\0")
 
     def is_set(self) -> bool:
-        """Tell whether it was said."""
+        """Tell whether the end was requested."""
         return self._is_set
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until it is said, or so long; returns whether it was."""
+        """Wait for the request, at most `timeout_s`; returns whether it was set."""
         if not self._is_set:
             try:
                 self._said.get(timeout=timeout_s)
             except Empty:
                 return self._is_set
-            self._said.put(None)  # for the next one who waits
+            self._said.put(None)  # for the next waiting thread
         return True
 
     def wait_for_signal(self) -> None:
-        """Wait in the main thread until a signal's handler, or another thread, says it.
+        """Wait in the main thread until a signal's handler, or another thread, requests the end.
 
-        Not as `wait` does: the kernel may give a signal to any thread, and a main thread that waits
-        for a lock would not hear of it (signal(3), set_wakeup_fd).
+        `wait` does not serve here: the kernel may give a signal to any thread, and a main thread
+        that waits for a lock does not run the handler (signal(3), set_wakeup_fd).
         """
         reader, writer = socket.socketpair()
         with reader, writer:

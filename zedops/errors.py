@@ -2,24 +2,24 @@
 
     ZedopsError               1   expected: one line for the person, never a traceback
     ├── InvalidInput          1   problems in files of a fleet, all of them at once
-    ├── UsageError            2   the command line asks for something that cannot be
-    ├── GitFailed             1   git said no
-    │   └── RaceLost          1   a ref moved under us: look again, then retry
+    ├── UsageError            2   the command line asks for something impossible
+    ├── GitFailed             1   a git command failed
+    │   └── RaceLost          1   another writer moved the ref: look again, then retry
     ├── EngineFailed          1   the Docker Engine refused a step
     │   ├── EngineUnreachable 1   could not look; nothing may be inferred from it
-    │   └── LookOutdated      1   what was seen is there no more: look again, then retry
+    │   └── LookOutdated      1   the container went away meanwhile: look again, then retry
     ├── DataAtRisk            1   going on could harm a world: stop and say so
-    │   └── RootGone          1   the data root is not the one that was there before
-    ├── NotKept               1   a disk took nothing of what must not be forgotten
+    │   └── RootGone          1   the data root is missing, or another one than before
+    ├── NotKept               1   the disk did not take a record that zedops depends on
     ├── AgentAtWork           1   another agent works for the fleet on this host
     ├── HostUnavailable       1   no agent answers for that host
-    │   └── DoorClosed        1   the manager is another user's: whether it runs cannot be seen
+    │   └── DoorClosed        1   the manager is another user's: unknown whether it runs
     ├── VersionMismatch       1   the other side speaks another version of the protocol
     ├── Interrupted         130   a person pressed Ctrl-C; the message says what goes on
     ├── CommandFailed         1   a command in a container did not end with 0
     ├── Refused               1   a host may not join, and why
-    ├── InvalidToken          1   a text that is no token to join with
-    └── ServerFailed          1   nats-server does not run, or not as it should
+    ├── InvalidToken          1   a text is no token to join with
+    └── ServerFailed          1   nats-server cannot be found, started or reloaded
 
 The number is the exit code. A message names the place, the fact and what to do.
 """
@@ -90,15 +90,15 @@ class LookOutdated(EngineFailed):
 
 
 class DataAtRisk(ZedopsError):
-    """Going on could create a fresh world over a lost one, or touch somebody else's data."""
+    """Going on could create a fresh world over a lost one, or touch another owner's data."""
 
 
 class RootGone(DataAtRisk):
-    """The data root is not there, or another one: nothing is made or started before it is back."""
+    """The data root is missing or another one. Until it is back, zedops starts nothing."""
 
 
 class NotKept(ZedopsError):
-    """What must be remembered could not be written down: nothing is done that depends on it."""
+    """A record could not be written to disk, so zedops does not act on it."""
 
 
 class AgentAtWork(ZedopsError):
@@ -114,25 +114,25 @@ class DoorClosed(HostUnavailable):
 
 
 class VersionMismatch(ZedopsError):
-    """Manager and agent speak different versions of the protocol; one is to be upgraded."""
+    """Manager and agent speak different versions of the protocol; upgrade the older one."""
 
 
 class Interrupted(ZedopsError):
-    """A person pressed Ctrl-C. The message says whether anything was changed, and goes on."""
+    """A person pressed Ctrl-C. The message says whether anything changed and still goes on."""
 
     exit_code = 130
 
 
 class CommandFailed(ZedopsError):
-    """A command in a server's container ended with another code than 0."""
+    """A command in a server's container exited with another code than 0."""
 
 
 class Refused(ZedopsError):
-    """A host may not join; the message says why, and is meant for whoever asked."""
+    """A host may not join; the message tells that host the reason."""
 
 
 class InvalidToken(ZedopsError):
-    """A text that is no token to join with, or not a whole one."""
+    """A text is no token to join with, or only a part of one."""
 
 
 class ServerFailed(ZedopsError):

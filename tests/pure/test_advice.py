@@ -81,8 +81,9 @@ def test_an_images_name_is_cut_off_its_tag(image: str, name: str) -> None:
 def test_a_secret_in_plain_text_is_warned_of_and_not_repeated() -> None:
     found = warned("image: x\nenv:\n  RCON_PASSWORD: hunter2\n  MODE: hunter2\n")
     assert found == [
-        ("servers.d/a.yaml:3:3: env.RCON_PASSWORD: looks like a secret, and whoever has a clone can"
-         " read it; remove the line, then `zedops secret encrypt a RCON_PASSWORD` with a new one")
+        ("servers.d/a.yaml:3:3: env.RCON_PASSWORD: looks like a secret, and everyone with a clone"
+         " can read it; remove the line, then `zedops secret encrypt a RCON_PASSWORD` with a new"
+         " one")
     ]
 
 

@@ -74,7 +74,7 @@ def test_a_draft_reads_well() -> None:
     )  # fmt: skip
     assert write_draft(shape, adopt="pz").text == """\
 # ADMIN_PASSWORD: looks like a secret; the value stays on the host, not in git
-# privileged cannot be said here; a container made from this does not have it
+# privileged is not supported here; the new container will not have it
 image: pz:latest
 adopt: pz   # taken over as it is; changes below recreate it
 ports:

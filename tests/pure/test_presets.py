@@ -202,7 +202,7 @@ def test_a_preset_that_drops_a_data_volume_is_refused_for_servers_with_data() ->
     before = fleet_with(each, mine="image: x\nvolumes: {world: /w}\n")
     after = fleet_with(each, mine="image: x\nvolumes: {other: /w}\n")
     assert [each.fact for each in check_volumes(before, after, ())] == [
-        "the data volume 'world' would be left behind with what is in it"
+        "the data volume 'world' would be left behind with its content"
     ]
     assert check_volumes(before, before, ()) == []
 

@@ -108,7 +108,7 @@ def test_a_renamed_server_is_held_with_its_own_last_good_definition() -> None:
 def test_a_data_volume_that_would_be_left_behind_is_held_until_it_is_meant() -> None:
     before = replace(fleet_of(doc(A, "image: a\nvolumes: {w: /w}\n", running(1))), commit="c0")
     held = push(before, (A, "image: a\n"))
-    assert facts(held) == {A: "the data volume 'w' would be left behind with what is in it"}
+    assert facts(held) == {A: "the data volume 'w' would be left behind with its content"}
     assert "`Zedops-Allow-Delete: a`" in held.problems[0].remedy
     again = push(replace(held.fleet, commit="c1"), (B, "image: b\n"), held=held)
     assert set(again.held) == {A}
