@@ -1,7 +1,7 @@
 """The command line: one file per command, loaded only when it is called.
 
-One funnel for errors: an expected one is its own line and exit code; anything else is a bug, goes
-to a log file with its traceback, and says where.
+One funnel handles errors. An expected error prints one line and sets the exit code. Any other error
+is a bug: its traceback goes to a log file, and the message names that file.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is called; of a name that is none, say which one is close."""
+        """Find the called command; for an unknown name, suggest the closest one."""
         name = args[0]
         if name not in self.list_commands(ctx) and not name.startswith("-"):
             ctx.fail(f"no command {name!r}; {self._meant(ctx, name)}")
@@ -62,7 +62,7 @@ class Commands(click.Group):
         return f"did you mean {close[0]!r}?" if close else "`zedops --help` lists them"
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show the commands by what people come for."""
+        """Group the commands by purpose."""
         from zedops.cli import grammar
 
         known = grammar.read()
@@ -83,13 +83,13 @@ class Commands(click.Group):
 def cli() -> None:
     """GitOps for stateful servers on plain Docker hosts.
 
-    People edit YAML and push; containers follow; what happened comes back as commits.
+    People edit YAML and push; containers follow; zedops commits the results.
 
     \b
     zedops init fleet && zedops up fleet        a fleet on this machine, running
     cd fleet && zedops new hello --image nginx --port 8080:80
-    git commit, git push                        edits: the push says what happens
-    zedops history                              who asked, and what came of it
+    git commit, git push                        edits: the push prints its effects
+    zedops history                              every change, its author and its result
     """
 
 

@@ -1,4 +1,4 @@
-"""What all acts share: edit, commit, push, wait."""
+"""The steps that all acts share: edit, commit, push, wait."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from zedops.settings import Settings
 from zedops.state_block import GOES_ON
 
 _POLL_S = 0.5
-#: A remote on the network is somebody else's: ask less often.
+#: A remote on the network also serves others: ask it less often.
 _POLL_FAR_S = 2.0
 _WAIT_MAX_S = 1800.0
-#: At rest, but not what was asked for, and no end either.
+#: Statuses at rest that contradict the desired state: the wait goes on.
 _UNLIKE = {Desired.RUNNING: Status.STOPPED, Desired.STOPPED: Status.RUNNING}
 
 
 def ask(question: str, *, yes: bool) -> None:
-    """Ask before something that cannot be seen coming; `--yes` answers."""
+    """Ask for confirmation; `--yes` skips the question."""
     if not yes:
         click.confirm(question, abort=True)
 
@@ -42,9 +42,9 @@ def act(
     ends: bool = False,
     options: tuple[str, ...] = (),
 ) -> None:
-    """Commit and push; then, if asked to, wait for the server to come to rest.
+    """Commit and push; with `wait`, wait until the server is at rest.
 
-    `ends`: the act removes the server, so that it may be deleted or purged in the end.
+    `ends`: the act removes the server, so that deleted or purged is a success.
     """
     commit = clone.act(files, message, options)
     if wait:
@@ -56,9 +56,9 @@ def act(
 
 
 def wait_for(clone: Clone, name: str, commit: str | None, *, ends: bool = False) -> None:
-    """Wait until a server's state speaks of a commit and is at rest; say what is seen meanwhile.
+    """Wait until a server's state names a commit and is at rest; print each status on the way.
 
-    Without a commit any state at rest will do. ZedopsError where it ends otherwise than asked for.
+    Without a commit, any state at rest ends the wait. ZedopsError if the act fails or is undone.
     """
     deadline = time.monotonic() + _WAIT_MAX_S
     begun = time.time()
@@ -73,7 +73,7 @@ def wait_for(clone: Clone, name: str, commit: str | None, *, ends: bool = False)
         clone.fetch()
         fleet = clone.glimpse(name)
         each = _find(fleet, name)
-        # an upstream says nothing of its own: what was there before is no answer yet
+        # an upstream gives no answer of its own: a state from before the push does not count
         answered = commit is None or clone.is_answered(commit)
         if each is None and answered:
             each = _elsewhere(clone, name, server_id, ends=ends)
@@ -101,7 +101,7 @@ def wait_for(clone: Clone, name: str, commit: str | None, *, ends: bool = False)
 def _elsewhere(
     clone: Clone, name: str, server_id: str | None, *, ends: bool
 ) -> Document | None:
-    """Find a server that has another name by now; None where the act was to remove it."""
+    """Find a renamed server by its id; None if the act removed it. ZedopsError if others did."""
     renamed = clone.fleet().owner(server_id) if server_id else None
     if renamed is None and not ends:
         fact = "its file is gone: it was deleted and purged meanwhile"
@@ -110,7 +110,7 @@ def _elsewhere(
 
 
 def _check_goes(each: Document, state: State, *, ends: bool) -> None:
-    """Have a ZedopsError where what was pushed is not followed, or was undone by a deletion."""
+    """Raise ZedopsError if zedops keeps the older definition, or if a deletion undid the push."""
     if state.message and state.message.endswith(GOES_ON):
         raise ZedopsError(state.message)
     if not ends and kind_of(each.path) is Kind.TOMBSTONE:
@@ -121,7 +121,7 @@ def _check_goes(each: Document, state: State, *, ends: bool) -> None:
 def _is_done(
     each: Document, state: State, commit: str | None, begun: float | None, wished: Desired | None
 ) -> bool:
-    """Say whether a state ends the wait; `begun` is None as long as nobody has answered."""
+    """Say whether a state ends the wait; `begun` is None until the manager has answered."""
     if state.status not in SETTLED:
         return False
     if state.status is Status.DELETED:
@@ -129,10 +129,10 @@ def _is_done(
         is_tombstone = kind_of(each.path) is Kind.TOMBSTONE
         return begun is not None and is_tombstone and not purges
     if commit is None or (state.commit is not None and commit.startswith(state.commit)):
-        # one that is stopped and should run is between two crashes, or about to be started
+        # a stopped server that should run is between two crashes, or about to start
         return wished is None or state.status is not _UNLIKE[wished]
     if state.status is Status.MISSING and state.data_lost:
-        return True  # nothing is done about it until somebody brings the data back
+        return True  # the server stays missing until a person brings the data back
     rests = state.status is Status.STOPPED and (state.message or "").startswith(NOT_APPLIED)
     if (state.status is not Status.FAILED and not rests) or state.since is None or begun is None:
         return False
@@ -140,7 +140,7 @@ def _is_done(
 
 
 def _wished(each: Document, settings: Settings) -> Desired | None:
-    """Say what a server is brought to; None where what is found may be left so."""
+    """Return the state that zedops enforces; None if `drift: report` leaves a server as it is."""
     if each.definition is None or (each.definition.drift or settings.drift) is Drift.REPORT:
         return None
     return each.definition.desired

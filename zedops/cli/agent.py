@@ -19,7 +19,7 @@ from zedops.places import default_data_root
 
 _REPLACE = click.option(
     "--replace", is_flag=True,
-    help="Take this host out of another fleet of that name that it is in.",
+    help="Leave another fleet of the same name that this host has joined.",
 )
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,9 +36,9 @@ def agent_command() -> None:
     """Join a fleet with this machine, and keep its servers running.
 
     \b
-    zedops agent join TOKEN     with what `zedops host add` printed
-    zedops agent run            again, after that
-    zedops agent drain          before the machine or its Engine ends
+    zedops agent join TOKEN     with the token that `zedops host add` printed
+    zedops agent run            every later start
+    zedops agent drain          before the machine or its Engine shuts down
     """
 
 
@@ -48,7 +48,7 @@ def agent_command() -> None:
     "--token-file", type=click.File(), help="Read the token from a file, or from stdin with `-`.",
 )
 @click.option("--systemd", is_flag=True, help="Install and start a unit instead of running here.")
-@click.option("--no-run", is_flag=True, help="Only join; start with `zedops agent run`.")
+@click.option("--no-run", is_flag=True, help="Only join; `zedops agent run` starts the agent.")
 @_REPLACE
 @DATA_ROOT
 @POLICY
@@ -91,7 +91,7 @@ def join_command(
 
 
 def _one_token(given: str | None, file: TextIO | None) -> str:
-    """Take the token from where it was said to be."""
+    """Read the token from the argument, stdin or a file. UsageError unless there is exactly one."""
     if given == "-" and file is None:
         given, file = None, sys.stdin
     if given is not None and file is None:
@@ -104,9 +104,9 @@ def _one_token(given: str | None, file: TextIO | None) -> str:
 @agent_command.command("connect")
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.option("--fleet", required=True, help="The fleet's name.")
-@click.option("--host", required=True, help="This machine's name in it.")
+@click.option("--host", required=True, help="This machine's name in the fleet.")
 @_server_options
-@click.option("--no-run", is_flag=True, help="Only keep it; start with `zedops agent run`.")
+@click.option("--no-run", is_flag=True, help="Only join; `zedops agent run` starts the agent.")
 @_REPLACE
 @DATA_ROOT
 @POLICY
@@ -116,9 +116,10 @@ def connect_command(
     tls_first: bool, no_run: bool, replace: bool, data_root: Path | None, policy: Path,
     running: Running,
 ) -> None:
-    """Join a fleet over a NATS server that is not its manager's own, then run.
+    """Join a fleet over an existing NATS server, then run.
 
-    Its administrator makes the user and says what it may do: see the page on existing clusters.
+    The server's administrator makes the user and its permissions: see the page on existing
+    clusters.
 
     \b
     zedops agent connect tls://nats.example:4222 --fleet my-fleet --host attic --creds attic.creds
@@ -143,9 +144,10 @@ def connect_command(
 @POLICY
 @running_options
 def run_command(fleet: str | None, data_root: Path | None, policy: Path, running: Running) -> None:
-    """Keep a fleet's servers running on this host, from the last document on disk at first.
+    """Keep a fleet's servers running on this host.
 
-    With the manager or the network gone servers are still healed; nothing new arrives.
+    The agent starts from the definitions that it has on disk. Without the manager or the network
+    it still heals servers; it receives changes once the connection is back.
 
     \b
     zedops agent run            the fleet that this host joined
@@ -170,10 +172,10 @@ def run_command(fleet: str | None, data_root: Path | None, policy: Path, running
 def drain_command(
     fleet: str | None, data_root: Path | None, policy: Path, running: Running
 ) -> None:
-    """Stop this host's servers properly, before its Engine or the machine ends.
+    """Stop this host's servers gracefully, before its Engine or the machine shuts down.
 
-    Each has its commands, its signal and its grace; nothing that is asked for changes, and the
-    next start of zedops starts them again. Works beside an agent, beside `zedops up`, and without.
+    Each server gets its stop commands, its signal and its grace. Definitions do not change: the
+    next start of zedops starts the servers again. An agent or `zedops up` may run meanwhile.
 
     \b
     zedops agent drain          every fleet that has servers on this host

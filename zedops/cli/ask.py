@@ -1,4 +1,4 @@
-"""What commands ask of the running manager and, through it, of hosts."""
+"""Requests of commands to the running manager and, through it, to hosts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zedops.looks import Ask
 
 
 def call(asker: Clone | Path, host: str, request: Request, expected: type[R]) -> R:
-    """Ask a host something. HostUnavailable where nobody answers."""
+    """Send a request to a host and return its reply. HostUnavailable if no reply comes."""
     return expect(asking(asker)(host, request), expected, host)
 
 
 def asking(asker: Clone | Path) -> Ask:
-    """Give the way to ask hosts, through the manager of a clone or of a hub's path."""
+    """Return a function that asks hosts, through the manager of a clone or of a hub's path."""
 
     def ask_host(host: str, request: Request) -> Reply:
         wanted = {"do": "call", "host": host, "request": request.model_dump(mode="json")}
@@ -31,15 +31,15 @@ def asking(asker: Clone | Path) -> Ask:
 def ask(
     asker: Clone | Path, request: dict[str, Any], say: Callable[[str], object] = print
 ) -> dict[str, Any]:
-    """Ask the manager of a clone or of a hub's path; what it says on the way goes to `say`."""
+    """Ask the manager of a clone or of a hub's path; its progress lines go to `say`."""
     hub = asker if isinstance(asker, Path) else asker.hub_path()
     return door.ask_hub(hub, request, say)
 
 
 def is_managed(asker: Clone | Path) -> bool:
-    """Say whether a manager runs; where that cannot be seen: yes.
+    """Say whether a manager runs; True if this process cannot find out.
 
-    It cannot be seen of a hub on another machine, or of another user.
+    It cannot for a hub on another machine, or of another user.
     """
     hub = asker if isinstance(asker, Path) else asker.hub_path()
     try:

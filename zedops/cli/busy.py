@@ -1,4 +1,4 @@
-"""How busy servers are, asked of every host that answers; for `stats` and `watch`."""
+"""CPU and memory of servers, from every host that answers; for `stats` and `watch`."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from zedops.clone import Clone
 from zedops.errors import ZedopsError
 
 _AT_ONCE = 16
-#: So soon Ctrl-C is heard while a host takes its time: any thread may have been given the signal.
+#: Any thread may receive Ctrl-C: joins in short steps react to it while a host is slow.
 _HEARS_S = 0.2
 
 
 @dataclass(frozen=True)
 class Busy:
-    """How busy one server is; `cpu` in cores, None until there are two samples."""
+    """The load of one server; `cpu` in cores, None until there are two samples."""
 
     sample: Sample
     cpu: float | None
 
 
 class Meter:
-    """Asks again and again, and compares with the time before."""
+    """Samples servers repeatedly, and compares each sample with the one before."""
 
     def __init__(self, clone: Clone) -> None:
         self._clone = clone
         self._before: dict[str, Sample] = {}
-        #: Why a host could not be asked the last time.
+        #: Host → the error of the last read.
         self.silent: dict[str, str] = {}
 
     def read(self, hosts: Iterable[str]) -> dict[str, Busy]:
@@ -44,7 +44,7 @@ class Meter:
         return busy
 
     def _ask_all(self, hosts: deque[str]) -> list[Sample]:
-        """Ask several at once, in threads that whoever interrupts this does not wait for."""
+        """Ask several hosts at once, in daemon threads: an interrupt does not wait for them."""
         found: list[Sample] = []
 
         def work() -> None:

@@ -1,4 +1,4 @@
-"""What must be said beside states that nothing keeps true at the moment, with their age."""
+"""The warning beside states that no manager keeps up to date, with their age."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from zedops.clone import Clone
 
 
 def warn(where: Path) -> None:
-    """Say on standard error that no manager keeps the states of a clone's fleet true, if so.
+    """Warn on standard error if no manager keeps the states of a clone's fleet up to date.
 
-    Of a hub on another machine that cannot be known.
+    For a hub on another machine this process cannot know, and stays silent.
     """
     clone = Clone.find(where)
     hub = clone.hub_path()
@@ -24,7 +24,7 @@ def warn(where: Path) -> None:
         return
     if is_managed(clone):
         if door.near(where) is None:
-            return  # the hub follows an upstream: what the clone reads is as true as that
+            return  # the hub follows an upstream: the clone's states are as recent as that remote
         fact = f"the manager of {hub} does not answer"
         remedy = "`zedops doctor` says more"
     else:

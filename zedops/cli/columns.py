@@ -1,7 +1,7 @@
 """Tables for a terminal of any width: names stay whole, sentences go below. Pure.
 
-NAME and STATUS are never cut. Where there is too little room a long cell is shortened first, and
-then whole columns go, the least telling first. JSON and pipes have everything.
+NAME and STATUS are never cut. In a narrow terminal, long cells are shortened first; then whole
+columns go, the least useful first. JSON and pipes get everything.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-#: A piece of a line, and how it is to look: a name of `click.style`'s colours, "bold" or "".
+#: A piece of a line, and its style: a name of `click.style`'s colours, "bold" or "".
 Piece = tuple[str, str]
 
 #: Sentences: wrapped in their column while it has room, else below the row.
 _FREE = ("MESSAGE", "WHAT", "BECAUSE")
-#: What may be shortened, to how much at least.
+#: Columns that may be shortened, each with its least width.
 _SHORTER = {"IMAGE": 14, "PORTS": 11, "CONTAINER": 14}
-#: What goes where that does not help, in this order.
+#: Columns to leave out if that does not suffice, in this order.
 _LESS = ("IMAGE", "PORTS", "HEALTH", "MEMORY", "CPU", "HOST", "SINCE", "FOR")
 _GAP = "  "
 _INDENT = "    "
-#: A column of sentences that is narrower than this is harder to read than lines below.
+#: A narrower column of sentences reads worse than lines below the row.
 _READABLE = 36
 
 COLOURS = {
@@ -76,7 +76,7 @@ def _fitted(headings: Sequence[str], full: dict[int, int], width: int) -> dict[i
 
 
 def _cut(headings: Sequence[str], cells: Sequence[str], shown: dict[int, int]) -> list[str]:
-    """Bring the shown cells to the widths of their columns; of an image its end tells more."""
+    """Fit cells to the widths of their columns; an image keeps its end, which says more."""
     made = []
     for at, wide in shown.items():
         text = cut = cells[at]

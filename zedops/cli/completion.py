@@ -1,8 +1,7 @@
 """`zedops completion`: the shell's TAB knows commands, options, servers and hosts.
 
-click writes the scripts and speaks with the shells; what it completes is the grammar, because to
-load a command takes longer than people like to wait. Whatever goes wrong is silent: a shell would
-put it into the line that somebody is writing.
+click writes the scripts and speaks with the shells. It completes from the grammar, because loading
+a command takes too long. Errors stay silent: a shell would put them into the line being typed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _PROGRAM = "zedops"
 @click.command("completion")
 @click.argument("shell", type=click.Choice(_SHELLS))
 def completion_command(shell: str) -> None:
-    """Print what makes a shell complete commands, options, servers and hosts.
+    """Print the script that makes a shell complete commands, options, servers and hosts.
 
     \b
     source <(zedops completion bash)            in this shell; in ~/.bashrc: in every one
@@ -38,7 +37,7 @@ def completion_command(shell: str) -> None:
 
 
 def answer() -> NoReturn:
-    """Answer a shell that completes a line, and end."""
+    """Answer a shell that completes a line, and exit."""
     with contextlib.suppress(Exception):
         shell = os.environ[VARIABLE].removesuffix("_complete")
         click.echo("\n".join(complete(shell)))
@@ -56,13 +55,13 @@ def complete(shell: str) -> list[str]:
     items = speaker.get_completions(args, incomplete)
     option, equals, _ = incomplete.partition("=")
     if shell != "bash" and equals and option.startswith("--"):
-        # these replace the whole word, where bash begins a new one at "="
+        # zsh and fish replace the whole word; bash begins a new one at "="
         items = [CompletionItem(f"{option}={each.value}", each.type, each.help) for each in items]
     return [speaker.format_completion(each) for each in items]
 
 
 def _joined(args: list[str]) -> list[str]:
-    """Put together what bash takes apart: `--host`, `=`, `attic` (COMP_WORDBREAKS, bash(1))."""
+    """Join the words that bash splits: `--host`, `=`, `attic` (COMP_WORDBREAKS, bash(1))."""
     made: list[str] = []
     for each in args:
         if made and made[-1].startswith("--") and (each == "=" or made[-1].endswith("=")):
@@ -70,5 +69,5 @@ def _joined(args: list[str]) -> list[str]:
         else:
             made.append(each)
     if made and made[-1].startswith("--"):
-        made[-1] = made[-1].removesuffix("=")  # its value is what is being written
+        made[-1] = made[-1].removesuffix("=")  # its value is the incomplete word
     return made

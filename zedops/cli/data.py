@@ -1,4 +1,4 @@
-"""`zedops data`: what worlds there are, where, and how large."""
+"""`zedops data`: the worlds of a fleet, their paths and sizes."""
 
 from __future__ import annotations
 

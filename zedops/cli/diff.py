@@ -1,4 +1,4 @@
-"""`zedops diff`: what a push of the working copy would change."""
+"""`zedops diff`: the changes that a push of the working copy would make."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zedops.quantities import readable
 @click.argument("server", required=False, type=SERVER)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diff_command(server: str | None, as_json: bool) -> None:
-    """Compare the working copy with what the hub has, field by field.
+    """Compare the working copy with the hub, field by field.
 
     Comments and layout do not count: they change no server.
 
@@ -40,7 +40,7 @@ def diff_command(server: str | None, as_json: bool) -> None:
 
 
 def read() -> list[dict[str, Any]]:
-    """Work it out here, where no manager is near that has the fleet in memory."""
+    """Compare here, if no manager on this machine has the fleet in memory."""
     from zedops import proposals
     from zedops.cli.screen import here
 

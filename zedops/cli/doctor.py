@@ -1,4 +1,4 @@
-"""`zedops doctor`: what is wrong here, and what to do about it."""
+"""`zedops doctor`: problems of a fleet or of this machine, each with a remedy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLOURS = {
     Verdict.UNKNOWN: "bright_black",
 }  # fmt: skip
 
-#: What is looked at, and where that is.
+#: Pairs of a place and a finding there.
 Found = Iterator[tuple[str, Finding]]
 
 
@@ -33,10 +33,10 @@ Found = Iterator[tuple[str, Finding]]
 @POLICY
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor_command(fleet: Path, data_root: Path | None, policy: Path, as_json: bool) -> None:
-    """Look at everything that zedops needs, and say what to do. Exit code 1 if anything is wrong.
+    """Check everything that zedops needs, and print remedies. Exit code 1 if anything is wrong.
 
-    In a clone or a hub: git, the hub, its manager and every host that answers. Where no manager
-    runs, or outside any fleet: this machine as a host.
+    In a clone or a hub, it checks git, the hub, its manager and every host that answers. Without a
+    running manager, or outside any fleet, it checks this machine as a host.
 
     \b
     zedops doctor
@@ -80,7 +80,7 @@ def _fleet(clone: Clone | None, hub: Hub | None) -> Found:
     if clone is not None:
         yield from (("here", each) for each in checkup.check_clone(clone))
     if clone is not None and checkout.lost(clone.repository):
-        return  # that was said above
+        return  # check_clone has reported it
     if hub is None:
         fact = "the hub is on another machine: it, its manager and the hosts cannot be seen"
         yield "fleet", Finding.unknown("hub", fact, "run `zedops doctor` there")
@@ -101,7 +101,7 @@ def _hosts(asker: Clone | Path, hub: Hub) -> Found:
     try:
         fleet = hub.read(hub.head() or "")[0]
     except GitFailed:
-        return  # what is wrong with the hub was said above
+        return  # check_hub has reported the damage
     yield from (("fleet", each) for each in checkup.check_notify(fleet.settings))
     for host in fleet.settings.hosts:
         try:

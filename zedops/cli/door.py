@@ -1,4 +1,7 @@
-"""The way to the running manager: its door, a socket in the hub. Light: reads start with it."""
+"""The connection to the running manager: its door, a socket in the hub.
+
+Every command that reads loads this module, so it imports little.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,17 @@ from zedops.locks import holder
 
 _GONE = "the manager went away; servers go on"
 _WAITS = "the manager does not answer yet; waiting"
-#: So long a command that can do without the manager waits for it.
+#: Time that a command waits for the manager if it can work without one.
 _PATIENCE_S = 10.0
-#: So long a command waits for a word, and then asks for a sign of life; later less often.
+#: Silence after which a command asks for a sign of life; later it asks less often.
 _LOOK_S, _LATER_S = 2.0, 10.0
 _SIGN_S = 1.0
 
 
 def near(where: Path) -> Path | None:
-    """Find the hub of the clone that a directory is in, if a manager is at its door here.
+    """Find the hub of a directory's clone, if its manager has a door on this machine.
 
-    Whoever asks it need not read the fleet, which takes longer the larger it is.
+    A command that asks the manager need not read the fleet, which takes longer on a large one.
     """
     said = subprocess.run(
         ["git", "rev-parse", "--show-toplevel"], cwd=where,
@@ -52,7 +55,7 @@ def near(where: Path) -> Path | None:
 def asked(
     request: dict[str, Any], patience_s: float | None = _PATIENCE_S
 ) -> dict[str, Any] | None:
-    """Ask the manager of the fleet that this directory is in; None where none answers here."""
+    """Ask the manager of this directory's fleet; None if none answers on this machine."""
     hub = near(Path.cwd())
     return answered(hub, request, patience_s) if hub is not None else None
 
@@ -60,7 +63,7 @@ def asked(
 def asked_of_edits(
     request: dict[str, Any], where: Path, *, fetch: bool = True
 ) -> dict[str, Any] | None:
-    """Ask the manager what the edits in a working copy come to; None where none answers here."""
+    """Ask the manager about the edits in a working copy; None if none answers on this machine."""
     hub = near(where)
     if hub is None:
         return None
@@ -79,7 +82,7 @@ def asked_of_edits(
 def answered(
     hub: Path, request: dict[str, Any], patience_s: float | None = _PATIENCE_S
 ) -> dict[str, Any] | None:
-    """Ask a hub's manager; None where it does not answer in time, or knows no answer."""
+    """Ask a hub's manager; None if it does not answer in time, or answers with an error."""
     try:
         answer = ask(hub, request, lambda _: None, patience_s)
     except ZedopsError:
@@ -90,10 +93,10 @@ def answered(
 def ask_hub(
     hub: Path | None, request: dict[str, Any], say: Callable[[str], object]
 ) -> dict[str, Any]:
-    """Ask the manager of a hub something; raises what it says went wrong."""
+    """Ask the manager of a hub; raise the error that it answers with."""
     if hub is None:
         fact = "only the manager can answer this"
-        raise HostUnavailable(f"{fact}; run it on the manager's machine, in a clone")
+        raise HostUnavailable(f"{fact}; run this command on the manager's machine, in a clone")
     answer = ask(hub, request, say)
     if answer.get("error"):
         known = {each.__name__: each for each in (HostUnavailable, CommandFailed)}
@@ -105,7 +108,7 @@ def ask(
     hub: Path, request: dict[str, Any], say: Callable[[str], object],
     patience_s: float | None = None,
 ) -> dict[str, Any]:
-    """Ask something; what is said on the way goes to `say`. HostUnavailable without a manager."""
+    """Send a request and return the answer; progress goes to `say`. HostUnavailable on silence."""
     asked = json.dumps(request).encode() + b"\n"
     if len(asked) > hook.MAX_LINE:
         raise ZedopsError(f"{len(asked)} bytes are more than the manager takes at once")
@@ -136,14 +139,14 @@ def _replies(
                 return
             *lines, held = (held + piece).split(b"\n")
             yield from lines
-    except TimeoutError as error:  # it takes in nothing
+    except TimeoutError as error:  # the manager reads nothing
         raise hung(hub) from error
-    except OSError as error:  # it died
+    except OSError as error:  # the manager died
         raise HostUnavailable(_GONE) from error
 
 
 class _Patience:
-    """How long a manager is waited for: for ever while it shows signs of life, else not long."""
+    """Decides how long to wait for a manager: as long as it shows signs of life, or `most_s`."""
 
     def __init__(self, hub: Path, most_s: float | None) -> None:
         self._hub, self._most_s = hub, most_s
@@ -151,12 +154,12 @@ class _Patience:
 
     @property
     def wait_s(self) -> float:
-        """Say when to look for a sign of life."""
+        """Return the time to wait before the next check for a sign of life."""
         early = self._silent or time.monotonic() - self._begun < _LATER_S
         return _LOOK_S if early else _LATER_S
 
     def wear(self) -> None:
-        """Look for a sign of life; HostUnavailable once there was none for long."""
+        """Check for a sign of life. HostUnavailable after several checks without one."""
         self._silent = 0 if is_awake(self._hub) else self._silent + 1
         if self._most_s is not None:
             if self._silent or time.monotonic() - self._begun >= self._most_s:
@@ -168,7 +171,7 @@ class _Patience:
 
 
 def is_awake(hub: Path) -> bool:
-    """Say whether a hub's manager answers anything at all."""
+    """Say whether a hub's manager answers at all."""
     try:
         with opened(hub) as link:
             link.settimeout(_SIGN_S)
@@ -179,7 +182,7 @@ def is_awake(hub: Path) -> bool:
 
 
 def hung(hub: Path) -> HostUnavailable:
-    """Say that a manager runs and does nothing."""
+    """Make the error for a manager that runs and does not answer."""
     who = holder(hub / "zedops" / "lock")
     fact = f"the manager on {hub}{who} does not answer; servers go on"
     return HostUnavailable(f"{fact}; end it and start it again if it stays so")
@@ -195,7 +198,7 @@ def opened(hub: Path) -> Iterator[socket.socket]:
             link.settimeout(_LOOK_S)
             try:
                 link.connect(f"/proc/self/fd/{folder}/{hook.SOCKET}")
-            except BlockingIOError as error:  # as many wait already as the system lets
+            except BlockingIOError as error:  # the queue of waiting connections is full
                 raise hung(hub) from error
             except PermissionError as error:
                 fact = f"this user may not ask the manager of {hub}"
@@ -212,5 +215,5 @@ def opened(hub: Path) -> Iterator[socket.socket]:
 def _owner(hub: Path) -> str:
     try:
         return hub.owner()
-    except KeyError:  # a number without a name
+    except KeyError:  # a user id without a name
         return f"user {hub.stat().st_uid}"

@@ -11,7 +11,7 @@ from zedops.cli.screen import here
 from zedops.cli.stream import stream
 from zedops.errors import CommandFailed, UsageError
 
-#: What docker and kubectl take.
+#: Options that people know from docker and kubectl.
 _TERMINAL = ("-it", "-ti", "-i", "-t", "--interactive", "--tty")
 
 
@@ -19,9 +19,9 @@ _TERMINAL = ("-it", "-ti", "-i", "-t", "--interactive", "--tty")
 @click.argument("server", type=SERVER)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(server: str, command: tuple[str, ...]) -> None:
-    """Run a command in a server's container and show what it says, on whichever host that is.
+    """Run a command in a server's container, on any host, and show its output.
 
-    Its exit code is passed on. Nothing is typed into it: it has no input and no terminal.
+    zedops exits with the command's exit code. The command gets no input and no terminal.
 
     \b
     zedops exec rosewood -- rcon-cli players
@@ -37,7 +37,7 @@ def exec_command(server: str, command: tuple[str, ...]) -> None:
 
 
 def _no_terminal(words: list[str]) -> str:
-    """Say what to do instead of a command that is typed into."""
+    """Write the `docker exec` line for a command that needs input."""
     server, *command = words
     container = f"{here().settings().name}-{server}"
     typed = " ".join(["docker exec -it", container, *(command or ["sh"])])

@@ -1,7 +1,7 @@
-"""What `zedops new` does about the secrets that a preset needs: without them no server starts.
+"""The secrets of a preset for `zedops new`: without them the server does not start.
 
-On a terminal it asks for all of them before anything is kept or pushed. Without one, or for a host
-elsewhere, it says which commands set them.
+On a terminal, it asks for all of them before it stores or pushes anything. Without a terminal, or
+for a host elsewhere, it prints the commands that set them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RANDOM_BYTES = 18
 
 
 def provide(clone: Clone, fleet: str, host: str, server: str, wanted: Iterable[str]) -> None:
-    """See that a new server has its secrets, as far as a person is there to ask."""
+    """Ask for the missing secrets of a new server, or print the commands that set them."""
     from zedops_agent.secrets import Secrets
 
     root = _data_root(clone, host)
@@ -53,7 +53,7 @@ def provide(clone: Clone, fleet: str, host: str, server: str, wanted: Iterable[s
 
 
 def _data_root(clone: Clone, host: str) -> Path | None:
-    """Find where a host keeps values, if it is this machine. None: it is elsewhere, or unknown."""
+    """Find a host's data root if it is this machine; None if it is elsewhere or unknown."""
     try:
         said = call(clone, host, PingRequest(), Pong)
     except ZedopsError:
@@ -65,7 +65,7 @@ def _has(kept: Secrets, server: str, name: str) -> bool:
     try:
         return kept.path(server, name).exists()
     except OSError:
-        return True  # it is another user's to look at, and theirs to set
+        return True  # another user owns the folder, and sets its values
 
 
 def _ask(name: str) -> str:

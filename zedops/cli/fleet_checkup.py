@@ -1,4 +1,4 @@
-"""What `zedops doctor` looks at around a fleet: git, the clone, the hub, its manager, the hosts."""
+"""The checks of `zedops doctor` for a fleet: git, the clone, the hub, its manager, the hosts."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from zedops.quantities import format_duration
 from zedops.settings import Settings
 from zedops.trouble import MEND
 
-#: proc-receive hooks came with 2.29; before 2.36 `core.fsync` is not understood.
+#: git 2.29 brought proc-receive hooks, and 2.36 brought `core.fsync`.
 _OLDEST_GIT, _SAFE_GIT = (2, 29), (2, 36)
-#: Clocks this far apart make histories hard to read; this far, keys and certificates fail.
+#: A small difference of clocks makes histories hard to read; a large one breaks keys and
+#: certificates.
 _SKEW_S, _BAD_SKEW_S = 5.0, 300.0
 #: A git that runs holds a ref's lock for milliseconds.
 _STALE_S = 60.0
 
 
 def check_git() -> Iterator[Finding]:
-    """See that there is a git that is new enough."""
+    """Check that git is installed and new enough."""
     program = shutil.which("git")
     if program is None:
         yield Finding.wrong("git", "is not on PATH", "install it: apt-get install git")
@@ -44,17 +45,17 @@ def check_git() -> Iterator[Finding]:
     version = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
     text = said.strip().removeprefix("git version ")
     if version < _OLDEST_GIT:
-        fact = f"{text} knows no proc-receive hooks: nobody can push to a hub here"
+        fact = f"{text} has no proc-receive hooks: every push to a hub here fails"
         yield Finding.wrong("git", fact, "upgrade to 2.36 or newer")
     elif version < _SAFE_GIT:
-        fact = f"{text} does not sync what it writes: a power cut may cost commits"
+        fact = f"{text} does not sync its writes: a power cut may cost commits"
         yield Finding.warning("git", fact, "upgrade to 2.36 or newer")
     else:
         yield Finding.good("git", text)
 
 
 def check_clone(clone: Clone) -> Iterator[Finding]:
-    """See that a person can act from their clone."""
+    """Check that a person can push from this clone."""
     run = clone.repository.run
     try:
         run("var", "GIT_AUTHOR_IDENT")
@@ -65,7 +66,7 @@ def check_clone(clone: Clone) -> Iterator[Finding]:
     try:
         run("ls-remote", "--exit-code", "origin", "refs/heads/main")
     except GitFailed as error:
-        remedy = "see `git remote -v`, and whether its key or password is right"
+        remedy = "check the address in `git remote -v`, and its key or password"
         fact = f"cannot be read: {error}"
         if said := checkout.lost(clone.repository):
             fact, _, remedy = said.partition("; ")
@@ -77,12 +78,12 @@ def check_clone(clone: Clone) -> Iterator[Finding]:
         to = ""
     if FOR_MAIN not in to and clone.is_of_hub():
         remedy = f"git config remote.origin.push HEAD:{FOR_MAIN}"
-        fact = "a plain `git push` will be refused whenever zedops was faster"
+        fact = "a plain `git push` is refused whenever zedops has committed before it"
         yield Finding.warning("clone", fact, remedy)
 
 
 def check_hub(hub: Hub) -> Iterator[Finding]:
-    """See that a hub has what makes it one."""
+    """Check a hub's configuration, hooks, permissions, locks and objects."""
     remedy = "start `zedops up` or `zedops manager`, which sets it"
     if wrong := hub.unset_config():
         yield Finding.wrong("hub", f"its configuration lacks {', '.join(wrong)}", remedy)
@@ -107,10 +108,10 @@ def check_hub(hub: Hub) -> Iterator[Finding]:
 
 
 def _objects(hub: Hub) -> Finding:
-    """See that nothing is missing or damaged of what the hub keeps.
+    """Check that no object of the hub is missing or damaged.
 
-    git looks through its folders one after the other: what is written meanwhile may be met without
-    what it refers to, once. What is lost is lost the next time, too.
+    git reads the folders one after the other, so it may meet a new object before the objects that
+    this one refers to. It finds a real loss in every try.
     """
     said = ""
     for _ in range(3):
@@ -136,27 +137,27 @@ def _hooks(hub: Hub, remedy: str) -> Finding:
 
 
 def say_managed(hub: Hub, *, managed: bool, awake: bool) -> Finding:
-    """Say whether a manager answers, and what waits if none does."""
+    """Report whether a manager answers and, if none runs, whether pushes wait for one."""
     if managed and not awake:
         fact = f"runs{holder(hub.runtime / 'lock')} and does not answer; the hosts were not asked"
         return Finding.wrong("manager", fact, "end it and start it again if it stays so")
     if managed:
         return Finding.good("manager", "answers")
     seen, head = hub.seen(), hub.head()
-    waits = "; what was pushed since waits" if head != seen else ""
+    waits = "; newer pushes wait for one" if head != seen else ""
     remedy = "start `zedops up` or `zedops manager`"
     return Finding.wrong("manager", f"none runs on {hub.path}{waits}", remedy)
 
 
 def check_notify(settings: Settings) -> Iterator[Finding]:
-    """See that messages can be sent; of the manager's environment only it knows."""
+    """Check that Apprise is installed here; the manager alone knows its own environment."""
     if settings.notify and importlib.util.find_spec("apprise") is None:
         fact = "zedops.yaml asks for messages; Apprise is missing"
         yield Finding.wrong("notify", fact, "pip install 'zedops[notify]'")
 
 
 def check_own_nats(hub: Hub) -> Iterator[Finding]:
-    """Knock at the server that a hub's manager runs for hosts on other machines, if it does."""
+    """Connect to the NATS server that a hub's manager runs for other machines, if it runs one."""
     folder = hub.runtime / "nats"
     try:
         config = (folder / "server.conf").read_text()
@@ -164,7 +165,8 @@ def check_own_nats(hub: Hub) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except OSError as error:
-        yield Finding.unknown("NATS", f"{folder}: {error.strerror}", "look as the hub's owner")
+        remedy = "run `zedops doctor` as the hub's owner"
+        yield Finding.unknown("NATS", f"{folder}: {error.strerror}", remedy)
         return
     port = re.search(r"^port: (\d+)$", config, re.MULTILINE)
     if port is not None:
@@ -177,16 +179,16 @@ def check_clock(at: datetime) -> Finding:
     """Compare a host's clock, which it read just now, with this machine's."""
     skew_s = (at - datetime.now(UTC)).total_seconds()
     apart = f"{format_duration(abs(skew_s))} {'ahead of' if skew_s > 0 else 'behind'} this one"
-    remedy = "keep time on both: `timedatectl set-ntp true`"
+    remedy = "set the time automatically on both: `timedatectl set-ntp true`"
     if abs(skew_s) > _BAD_SKEW_S:
         return Finding.wrong("clock", apart, remedy)
     if abs(skew_s) > _SKEW_S:
         return Finding.warning("clock", apart, remedy)
-    return Finding.good("clock", "goes with this one")
+    return Finding.good("clock", "agrees with this one")
 
 
 def check_ports(asker: Clone | Path, fleet: Fleet, host: str) -> Iterator[Finding]:
-    """See that nobody else holds a port that a server of the fleet is to have."""
+    """Check that no other program holds a host port of the fleet's servers."""
     try:
         uses = call(asker, host, PortsRequest(), PortsReply).uses
     except ZedopsError as error:
@@ -204,11 +206,11 @@ def check_ports(asker: Clone | Path, fleet: Fleet, host: str) -> Iterator[Findin
                 fact = f"{port.host}/{port.protocol} of {each.name} ({key}) is held by {use.holder}"
                 remedy = f"stop that, or see `zedops ports --for {each.name}`"
                 yield Finding.wrong("ports", fact, remedy)
-    yield Finding.good("ports", f"{count} looked at")
+    yield Finding.good("ports", f"{count} checked")
 
 
 def check_servers(fleet: Fleet, host: str) -> Iterator[Finding]:
-    """Tell of servers that zedops could not bring to where they are to be."""
+    """Report the failed servers of a host."""
     for each in fleet.servers():
         if fleet.host_of(each) != host or each.state is None:
             continue

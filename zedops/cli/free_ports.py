@@ -1,4 +1,4 @@
-"""What `zedops ports` suggests: host ports that nobody holds, in a row or for a definition."""
+"""The suggestions of `zedops ports`: free host ports, in a row or for a definition."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zedops.ports import free_ports, free_set, ports_in_use, published, taken_on
 
 
 def suggest(count: int, protocol: str, host: str | None, start: int, *, as_json: bool) -> None:
-    """Show so many free ports in a row."""
+    """Show `count` free ports in a row."""
     clone = here()
     fleet = clone.fleet()
     taken = taken_by_others(clone, fleet, the_host(fleet, host), None)
@@ -62,7 +62,7 @@ def _read(path: Path) -> Document:
 def taken_by_others(
     clone: Clone, fleet: Fleet, host: str, apart_from: Document | None
 ) -> set[tuple[str, int]]:
-    """Collect what is taken on a host, by the fleet or by anybody else, but for one server."""
+    """Collect a host's taken ports, of the fleet and of other programs, except one server's."""
     own = apart_from.id if apart_from else None
     others = fleet
     if apart_from is not None:

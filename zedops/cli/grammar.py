@@ -1,7 +1,7 @@
 """All commands and options as data, so that a shell's TAB and `--help` load no command.
 
-`grammar.json` is written from the commands themselves by `docs/generate.py`, and a test says when
-it is out of date. Commands made from it can be completed, and do nothing.
+`docs/generate.py` writes `grammar.json` from the commands, and a test fails if it is out of date.
+Commands made from it serve completion, and do nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HELP = {"help_option_names": ["-h", "--help"]}
 
 
 def read() -> dict[str, Any]:
-    """Read what was written: commands by their words; nothing where that cannot be."""
+    """Read `grammar.json`: commands by their words; empty if the file cannot be read."""
     try:
         return dict(json.loads(FILE.read_bytes()))
     except (OSError, ValueError):
@@ -28,14 +28,14 @@ def read() -> dict[str, Any]:
 
 
 def write(command: click.Command) -> str:
-    """Write a command and all below it, one on each line."""
+    """Write a command and its subcommands as JSON, one on each line."""
     lines = [f"{json.dumps(words)}: {json.dumps(each, ensure_ascii=False)}"
              for words, each in _describe(command, "")]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def make(name: str, known: dict[str, Any], words: str = "") -> click.Command:
-    """Make the command of those words, and all below it."""
+    """Make the command of those words, and its subcommands."""
     described = known[words]
     params = [_make_param(each) for each in described["params"]]
     below = [each for each in known if each and each.rpartition(" ")[0] == words]

@@ -1,4 +1,4 @@
-"""`zedops history`: who asked, and what happened."""
+"""`zedops history`: the changes that people pushed, and their results."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from zedops.repository import Repository
 from zedops.trailers import EMAIL, read_reasons, read_trailers
 
 _LATE_S = 60
-#: What people write can hold anything but NUL, and only the body a line end; no file's name is
-#: empty, so that three NUL in a row begin a commit and nothing else does.
+#: git stores no NUL in texts and no empty file name, so only a commit begins with three NUL in a
+#: row. Only the body holds line ends.
 _FORMAT = "%x00%x00%x00%H%n%an%n%ce%n%ct%n%s%n%B%x00"
 
 
 @click.command("history")
 @click.argument("server", required=False, type=ANY_SERVER)
-@click.option("-n", "--lines", default=30, show_default=True, help="How many, newest last.")
-@click.option("--since", metavar="COMMIT|TIME", help="Only what came after.")
+@click.option("-n", "--lines", default=30, show_default=True, help="How many entries, newest last.")
+@click.option("--since", metavar="COMMIT|TIME", help="Only later entries.")
 @AT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def history_command(
     server: str | None, lines: int, since: str | None, at: str | None, as_json: bool
 ) -> None:
-    """Show what people asked for and what came of it, as one timeline, in this machine's zone.
+    """Show people's changes and their results in one timeline, in this machine's time zone.
 
     \b
     zedops history
@@ -62,7 +62,7 @@ def read_history(
 ) -> list[dict[str, Any]]:
     """Read the newest entries of a span of commits (gitrevisions(7)), oldest first.
 
-    Of one server: also those of the names that it had before.
+    For one server, include the entries under its former names.
     """
     renames = _renames(repository, server, span) if server else {}
     names = [server, *(old for pair in renames.values() for old in pair[:1])] if server else []
@@ -82,7 +82,7 @@ def read_history(
 def _renames(
     repository: Repository, server: str, span: Sequence[str]
 ) -> dict[str, tuple[str, str]]:
-    """Find the commits that gave a server its name, and those before: commit → (old, new)."""
+    """Find the commits that renamed a server, now or before: commit → (old, new)."""
     out = repository.pipe(
         "log", "--no-merges", "-M", "--diff-filter=R", "--name-status", "-z",
         "--format=%x00%x00%x00%H",
@@ -102,7 +102,7 @@ def _renames(
 def _of_names(
     entries: list[dict[str, Any]], server: str | None, renames: dict[str, tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    """Keep of entries, newest first, those of a server under the name that it had then."""
+    """Keep the entries of a server under its name at that time; `entries` are newest first."""
     kept, name = [], server
     for each in entries:
         if not renames or name in each["servers"]:
@@ -112,7 +112,7 @@ def _of_names(
 
 
 def _why(entry: dict[str, Any], server: str | None) -> str:
-    """Write the reason of one server, or those of all that a commit is about."""
+    """Write a commit's reason for one server, or those for all its servers."""
     why: dict[str, str] = entry["why"]
     if server is not None or len(entry["transitions"]) == 1:
         reasons = [each for name, each in why.items() if server in (None, name)]
@@ -121,7 +121,7 @@ def _why(entry: dict[str, Any], server: str | None) -> str:
 
 
 def _late(entry: dict[str, Any]) -> str:
-    """Say when it happened, where that was told only later: its host had been cut off."""
+    """Add the time of an event that a host reported later, because it was cut off."""
     begun = [each["at"].split()[0] for each in entry["transitions"] if each.get("at")]
     first = min((datetime.fromisoformat(each) for each in begun), default=entry["at"])
     late = (entry["at"] - first).total_seconds() > _LATE_S

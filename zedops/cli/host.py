@@ -1,4 +1,4 @@
-"""`zedops host`: which machines a fleet has, and which of them may speak for themselves."""
+"""`zedops host`: the hosts of a fleet, and their invitations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def add_command(name: str, ttl: str, as_json: bool) -> None:
     except ValueError as error:
         raise UsageError(f"--ttl {ttl}: {error}") from error
     clone = here()
-    clone.check_author()  # a token that was made and not shown is lost
+    clone.check_author()  # before the token: a token that is made and never shown is lost
     token = ask(clone, {"do": "host-add", "host": name, "ttl_s": ttl_s})["token"]
     if name not in clone.settings().hosts:
         _edit_hosts(clone, name, adds=True)
@@ -82,17 +82,17 @@ def list_command(as_json: bool) -> None:
 @click.argument("name", type=HOST)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def remove_command(name: str, yes: bool) -> None:
-    """Put a host out at once, or take an invitation back.
+    """Remove a host at once, or take its invitation back.
 
-    It is cut off, its unused token is void, and its servers become unknown and go on running.
-    Then it leaves zedops.yaml, if no server names it.
+    The manager cuts the host off, and its unused token is void. Its servers become unknown and go
+    on running. If no server names the host, it leaves zedops.yaml, too.
     """
     clone = here()
     fleet = clone.fleet()
     known = fleet.settings.hosts
     servers = _servers(fleet, name)
     names = f" Its servers ({', '.join(servers[:5])}) become unknown." if servers else ""
-    confirm(f"Put host {name} out?{names} Its containers and data stay as they are.", yes=yes)
+    confirm(f"Remove host {name}?{names} Its containers and data stay as they are.", yes=yes)
     was_in = ask(clone, {"do": "host-remove", "host": name}).get("was_in", True)
     if not was_in and name not in known:
         raise UsageError(f"no host {name!r}; the fleet has {', '.join(known)}")
@@ -112,7 +112,7 @@ def _hosts(clone: Clone) -> list[dict[str, Any]]:
     try:
         said = ask(clone, {"do": "host-list", "hosts": known})
     except HostUnavailable:
-        said = {"joined": {}, "quiet_s": {}}  # without a manager, what the fleet says is all
+        said = {"joined": {}, "quiet_s": {}}  # without a manager, only the fleet's files are known
     names = dict.fromkeys([*known, *said["joined"]])
     return [
         {"name": name, "servers": len(_servers(fleet, name)), "in_fleet": name in known,

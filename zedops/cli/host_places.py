@@ -1,4 +1,4 @@
-"""Where a host has its things: options of commands that run, or look at, this machine as one."""
+"""A host's data root and policy: options of commands that run or check this machine as a host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zedops.layout import NAME, SERVERS
 
 
 class FleetPath(click.Path):
-    """The directory of a fleet: a clone or a hub. Tells who names a server what starts that."""
+    """The directory of a fleet: a clone or a hub. For a server's name, suggests `zedops start`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Take a directory that exists."""
@@ -38,5 +38,5 @@ POLICY = click.option(
     envvar="ZEDOPS_POLICY",
     default=Path("/etc/zedops/agent.yaml"),
     show_default=True,
-    help="What this host allows, whatever a fleet asks for.",
+    help="This host's policy file, which limits every fleet on it.",
 )

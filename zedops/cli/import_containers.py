@@ -1,4 +1,4 @@
-"""`zedops import`: definitions for what runs already."""
+"""`zedops import`: definitions for containers that run already."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zedops.layout import NAME
 from zedops.looks import the_host
 from zedops.quoting import scalar
 
-#: Networks of the Engine's own, which no policy has to allow.
+#: The Engine's own networks: no policy has to allow them.
 _ENGINES_OWN = {"bridge", "default", "none"}
 _ADOPTED = {"adopt": "taken over as it is; changes below recreate it"}
 
@@ -31,10 +31,10 @@ _ADOPTED = {"adopt": "taken over as it is; changes below recreate it"}
 @click.argument("source", metavar="CONTAINER|COMPOSE-FILE", type=click.Path(), required=False)
 @click.option("--run", "line", metavar="LINE", help="Read a `docker run …` line, in quotes.")
 @click.option("--name", help="The server's name. Default: the container's or the service's.")
-@click.option("--service", "services", multiple=True, help="Only this service; repeat.")
-@click.option("--profile", "profiles", multiple=True, help="Of this profile, too; repeat.")
+@click.option("--service", "services", multiple=True, help="Import only this service; repeat.")
+@click.option("--profile", "profiles", multiple=True, help="Include this profile; repeat.")
 @click.option("--secrets", "secrets", type=click.Choice(["ask", "host", "keep"]), default="ask",
-              help="Values that look like secrets: leave them to you, put them on this host, or"
+              help="Values that look like secrets: leave them to you, store them on this host, or"
               " keep them in git for every reader.")
 @click.option("--host", type=HOST,
               help="Where it runs. Default: `defaults.host`, or the only host.")
@@ -48,9 +48,9 @@ def import_command(
 ) -> None:
     """Write definitions for a container that runs, or for a compose file's services.
 
-    A container that runs is taken over as it is: it is not stopped, nor made anew. Each key of a
-    compose file is translated, or named with what will differ; a service that cannot be told
-    exactly is left out, and the others go on.
+    zedops takes a running container over as it is, without stopping or recreating it. It translates
+    each key of a compose file, or names the difference. It leaves out a service that it cannot
+    translate exactly, and imports the others.
 
     \b
     zedops import my-zomboid --name rosewood
@@ -85,7 +85,7 @@ def import_command(
 
 
 def _named(found: list[Found], name: str | None) -> list[Found]:
-    """Give servers their names; what was refused is told, and left out."""
+    """Name the servers; print and leave out the refused ones."""
     for each in found:
         for why in each.refused:
             click.echo(f"{each.name}: not imported: {why}", err=True)
@@ -116,7 +116,7 @@ def _text(found: Found, host: dict[str, str]) -> str:
 
 
 def _policy_lines(found: Found) -> list[str]:
-    """Name what a host does not allow by itself and this container needs."""
+    """List the policy lines that this container needs on its host."""
     fields = found.fields
     sources = [each["source"] for each in fields.get("volumes", {}).values()
                if isinstance(each, dict) and "source" in each]
@@ -133,7 +133,7 @@ def _policy_lines(found: Found) -> list[str]:
 
 
 def _check(fleet: Fleet, texts: dict[str, str]) -> None:
-    """Hold what is written against every rule of a push."""
+    """Check the new definitions against every rule of a push."""
     files = _files(texts)
     if taken := [path for path in files if path in fleet.documents]:
         raise UsageError(f"{', '.join(taken)} exists already; choose another name with --name")
@@ -158,7 +158,7 @@ def _push(clone: Clone, texts: dict[str, str], *, wait: bool, yes: bool) -> None
 
 
 def _hand_over_secrets(found: Sequence[Found], how: str) -> None:
-    """Put values on this host, or say what to do; none is ever shown."""
+    """Store values on this host, or print the commands that do; never print a value."""
     if how != "host":
         _say_secrets(found)
         return

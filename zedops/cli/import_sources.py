@@ -1,4 +1,4 @@
-"""Where `zedops import` reads from: a container, a compose file, a `docker run` line."""
+"""The sources of `zedops import`: a container, a compose file, a `docker run` line."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from zedops.compose.reading import Translation
 from zedops.draft import read_fields
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 
-#: A file larger than this is none of Compose's.
+#: A larger file is no compose file.
 _MOST_BYTES = 4 << 20
 
 
 @dataclass
 class Found:
-    """One server to be: its name, its fields, what to say of it."""
+    """A server to import: its name, its fields, its notes and refusals."""
 
     name: str
     fields: dict[str, Any]
@@ -34,7 +34,7 @@ class Found:
 
 
 def from_container(clone: Clone, host: str, container: str) -> Found:
-    """Read a container of a host. ZedopsError where it is a server already, or not there."""
+    """Read a container of a host. ZedopsError if it is missing, or a server already."""
     shape = call(clone, host, InspectRequest(container=container), Shape)
     if shape.owner is not None:
         raise UsageError(f"{container} is a server of fleet {shape.owner!r}; see `zedops orphans`")
@@ -46,7 +46,7 @@ def from_compose(
     clone: Clone, host: str, path: Path, wanted: tuple[str, ...], profiles: tuple[str, ...],
     *, keep_secrets: bool,
 ) -> list[Found]:
-    """Read a compose file; a service whose container is there is read off that one."""
+    """Read a compose file; read a service from its container, if that exists on the host."""
     try:
         project = Reader(_read, os.environ).project(str(path.resolve()))
         sources = chosen(project, wanted, profiles)
@@ -80,7 +80,7 @@ def _best(clone: Clone, host: str, service: Translation) -> Found:
         try:
             running = from_container(clone, host, container)
         except HostUnavailable as error:
-            click.echo(f"{service.name}: read off the file alone: {error}", err=True)
+            click.echo(f"{service.name}: read from the file alone: {error}", err=True)
             break
         except ZedopsError:
             continue  # no container of that name
@@ -107,7 +107,7 @@ def _read(path: str) -> bytes | None:
 
 
 def _is_file(path: str) -> bool | None:
-    """Say whether a path is no directory; None where there is none here."""
+    """Say whether a path is a file; None if nothing is there."""
     place = Path(path)
     try:
         return not place.is_dir() if place.exists() else None

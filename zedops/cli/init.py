@@ -28,9 +28,9 @@ drift: heal           # heal | report: what to do when a container leaves its de
 @click.command("init")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--name", help="The fleet's name. Default: the directory's.")
-@click.option("--upstream", metavar="URL", help="Begin it on an empty git remote elsewhere.")
+@click.option("--upstream", metavar="URL", help="Begin the fleet on this empty git remote.")
 @click.option("--from", "source", type=click.Path(path_type=Path, exists=True),
-              help="Go on where this clone of a fleet ends, whose hub is lost.")
+              help="Rebuild a lost hub from this clone of the fleet.")
 @CREDENTIALS
 def init_command(
     directory: Path, name: str | None, upstream: str | None, source: Path | None,
@@ -38,13 +38,13 @@ def init_command(
 ) -> None:
     """Make a new fleet: a hub and a clone of it to work in.
 
-    With --upstream it lives on that remote (GitHub, Gitea, GitLab, any other), and there is no hub
-    until `zedops up` makes one.
+    With --upstream, the fleet lives on that remote (GitHub, Gitea, GitLab, any other), and the
+    first `zedops up` makes the hub.
 
     \b
     zedops init fleet       makes fleet.git (the hub) and fleet/ (your clone)
     zedops up fleet         runs it on this machine
-    zedops init fleet --from backup     a lost hub made anew from a clone
+    zedops init fleet --from backup     rebuilds a lost hub from a clone
     """
     name = name or directory.resolve().name.lower()
     if not NAME.fullmatch(name):
@@ -79,7 +79,7 @@ def init_command(
 
 
 def _empty(url: str) -> str:
-    """Make sure that nothing is on a remote yet."""
+    """Check that a remote is empty. UsageError if it has branches."""
     if Clone.list_remote(url):
         raise UsageError(f"{url} has branches already; `zedops clone` it instead")
     return url

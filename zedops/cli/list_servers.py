@@ -1,4 +1,4 @@
-"""`zedops list`: every server and how it is."""
+"""`zedops list`: every server and its status."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from zedops.cli.output import AT, ago, show_json, table
 
 
 @click.command("list")
-@click.option("-a", "--all", "everything", is_flag=True, help="Deleted servers, too.")
+@click.option("-a", "--all", "everything", is_flag=True, help="List deleted servers, too.")
 @AT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(everything: bool, at: str | None, as_json: bool) -> None:
     """List the servers of the fleet you are in, as the hub knows them now.
 
     \b
-    zedops list --at 2026-11-23T10:00       how everything was then
+    zedops list --at 2026-11-23T10:00       the fleet at that time
     zedops list --json | jq '.[] | select(.status == "failed")'
     """
     found, is_watched = _rows(at, buried=everything)
@@ -50,9 +50,9 @@ def _show(found: list[dict[str, Any]]) -> None:
 
 
 def _rows(at: str | None, *, buried: bool) -> tuple[list[dict[str, Any]], bool]:
-    """Ask the manager, which has it all in memory; read the fleet where none is near.
+    """Ask the manager, which has the fleet in memory; read the fleet if none answers here.
 
-    Returns rows, and False where a caveat is due: that no manager said so.
+    Returns the rows, and False if a caveat is due because no manager answered.
     """
     asked: dict[str, Any] = {"do": "list", "buried": buried}
     if at is not None:

@@ -1,4 +1,4 @@
-"""`zedops logs`: what a server says."""
+"""`zedops logs`: the output of a server."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from zedops.errors import UsageError
 from zedops.quantities import parse_duration
 
 _TAIL = 100
-#: As many lines as an Engine keeps: what `--since` leaves is the bound then.
+#: As many lines as an Engine keeps, so that `--since` alone limits the output.
 _ALL = 1_000_000
 
 
 @click.command("logs")
 @click.argument("server", type=SERVER)
-@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C.")
 @click.option("-n", "--tail", type=int,
               help=f"How many old lines. Default: {_TAIL}, or all with --since.")
-@click.option("--since", metavar="DURATION|TIME", help="Nothing older: 10m, 2026-11-23T10:00.")
+@click.option("--since", metavar="DURATION|TIME", help="No older lines: 10m, 2026-11-23T10:00.")
 def logs_command(server: str, follow: bool, tail: int | None, since: str | None) -> None:
     """Show a server's log.
 
@@ -38,7 +38,7 @@ def logs_command(server: str, follow: bool, tail: int | None, since: str | None)
 
 
 def _moment(text: str) -> int:
-    """Read a time, in this machine's zone unless it says another, or how long ago it was."""
+    """Read a time, by default in this machine's zone, or a duration before now. UsageError."""
     try:
         return int(time.time() - parse_duration(text))
     except ValueError:

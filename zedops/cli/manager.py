@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 @remote_options
 @running_options
 def manager_command(fleet: Path, network: Network, remote: Remote, running: Running) -> None:
-    """Run a fleet's manager without an agent: pushes are checked, merged and recorded.
+    """Run a fleet's manager without an agent: it checks, merges and records pushes.
 
-    With --advertise hosts join it from elsewhere; on one machine `zedops up` runs both.
+    With --advertise, hosts on other machines can join. On one machine `zedops up` runs manager and
+    agent.
 
     \b
     zedops manager fleet.git --advertise tls://fleet.example:4222
@@ -91,7 +92,7 @@ def _manage(
 
 
 def _stand_by(hub: Hub, lease: NatsLease, end: Ending) -> Fleet | None:
-    """Wait until this manager leads, with the fleet read and kept up to date meanwhile."""
+    """Wait until this manager leads; meanwhile keep the fleet in memory up to date."""
     warm: Fleet | None = None
     told = False
     while not lease.wait(0.5) and not end.is_set():

@@ -1,4 +1,4 @@
-"""`zedops move`: a server to another host. Its data is brought over by hand, and waited for."""
+"""`zedops move`: a server to another host. A person copies its data, and the new host waits."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from zedops.fleet import Fleet
 
 @click.command("move")
 @click.argument("server", type=SERVER)
-@click.option("--host", type=HOST, required=True, help="Where it is to run.")
+@click.option("--host", type=HOST, required=True, help="The new host.")
 @WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def move_command(server: str, host: str, wait: bool, yes: bool) -> None:
-    """Move a server to another host. The old one lets go of it first; no data is removed there.
+    """Move a server to another host. The old host lets go of it first, and keeps its data.
 
-    Its data is yours to bring over: until all of it is there the server is missing and is not
-    started, and with it there it starts by itself.
+    You copy the data. Until all of it is on the new host, the server is missing and does not
+    start; then it starts by itself.
 
     \b
     zedops move rosewood --host cellar
@@ -41,7 +41,7 @@ def move_command(server: str, host: str, wait: bool, yes: bool) -> None:
     if host not in fleet.settings.hosts:
         raise UsageError(f"no host {host!r}; the fleet has {', '.join(fleet.settings.hosts)}")
     if fleet.host_of(each) == host:
-        click.echo(f"{server} is to be on {host} already")
+        click.echo(f"{server} is on {host} already, by its definition")
         return
     made = _set(each, "host", host)
     old = each.state.host if each.state else None
@@ -60,11 +60,11 @@ def _set(each: Document, key: str, value: str) -> Document:
 
 
 def _arrival(clone: Clone, each: Document, host: str) -> str:
-    """Say what the other host waits for, or has already: that may be an old world."""
+    """Name the folder that the new host waits for, or its data there, perhaps an old world."""
     try:
         found = call(clone, host, InventoryRequest(), InventoryReply).belongings
     except ZedopsError as error:
-        unseen = f"Could not look whether {host} has data of it, and would start with that"
+        unseen = f"Could not ask {host} whether it has data of it: it would start with that data"
         return f"{unseen}: {error}"
     there = next((one.path for one in found if one.server_id == each.id and one.path), None)
     if there is not None:
@@ -73,7 +73,7 @@ def _arrival(clone: Clone, each: Document, host: str) -> str:
 
 
 def _places(clone: Clone, fleet: Fleet, each: Document, host: str) -> Iterator[str]:
-    """Say where the data is that somebody has to bring over, as far as its host answers."""
+    """List the paths of the data to copy, if its host answers."""
     yield f"The data of {each.name} stays on {host}:"
     if host not in fleet.settings.hosts:
         yield "  (no host of this fleet any more)"

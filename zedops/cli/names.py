@@ -1,7 +1,7 @@
-"""What an argument names: a server, a host, a preset; and which there are, for completion.
+"""Types of arguments: a server, a host, a preset; each lists the known names for completion.
 
-Light: a shell asks at every press of TAB. Names are those of the files in the working copy that one
-stands in; no git, no network, no manager, and nothing of zedops but `layout`.
+A shell asks at every press of TAB, so this module uses no git, no network, no manager, and nothing
+of zedops but `layout`. The names come from the files of the current working copy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MAX_BYTES = 1 << 18
 
 
 class Named(click.ParamType[str]):
-    """A text on the command line of which it is known what it names."""
+    """An argument that names one kind of thing."""
 
     def __init__(self, name: str, find: Callable[[Path], Iterator[str]]) -> None:
         self.name = name
@@ -29,13 +29,13 @@ class Named(click.ParamType[str]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None  # noqa: ARG002
     ) -> str:
-        """Take it as it is: whether it exists is for the command to say."""
+        """Return the text unchanged: the command checks that the thing exists."""
         return str(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
     ) -> list[CompletionItem]:
-        """Name those of the clone that one stands in."""
+        """List the names in the current clone."""
         top = _top(Path.cwd())
         names = {each for each in self._find(top) if each.startswith(incomplete)} if top else ()
         return [CompletionItem(each) for each in sorted(names)]
@@ -70,7 +70,7 @@ def _stems(folder: Path) -> Iterator[str]:
     for _, _, files in os.walk(folder):
         for file in files:
             stem, dot, ending = file.rpartition(".")
-            # a file of any other name is no server's, and is not put on a screen
+            # a file of any other name is no server's: do not show that name on a terminal
             if dot and ending == "yaml" and NAME.fullmatch(stem):
                 yield stem
 
@@ -78,7 +78,7 @@ def _stems(folder: Path) -> Iterator[str]:
 def _hosts(top: Path) -> Iterator[str]:
     import yaml
 
-    # a working copy holds what others pushed: a link in it is not followed
+    # others push files into a working copy: do not follow a link in it
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     with open(os.open(top / SETTINGS_PATH, flags), "rb") as file:  # noqa: PTH123
         read = yaml.load(file.read(_MAX_BYTES), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506

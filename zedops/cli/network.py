@@ -1,4 +1,4 @@
-"""How a manager reaches hosts on other machines: options shared by `up` and `manager`."""
+"""The connection to hosts on other machines: options shared by `up` and `manager`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CONNECT_S = 15.0
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
-#: How somebody else's NATS server is spoken to.
+#: Options for an existing NATS server.
 SERVER_OPTIONS = (
     click.option(
         "--creds", type=click.Path(path_type=Path, exists=True),
@@ -32,15 +32,15 @@ SERVER_OPTIONS = (
     ),
     click.option(
         "--ca", type=click.Path(path_type=Path, exists=True),
-        help="File with the authority (PEM) of its certificate. Default: the system's.",
+        help="File with that server's certificate authority (PEM). Default: the system's.",
     ),
-    click.option("--tls-first", is_flag=True, help="It wants TLS before its greeting."),
+    click.option("--tls-first", is_flag=True, help="That server expects TLS before its greeting."),
 )
 
 
 @dataclass(frozen=True)
 class Network:
-    """What was asked for on the command line."""
+    """The network options of a command line."""
 
     advertise: tuple[str, ...]
     listen: str | None
@@ -52,12 +52,12 @@ class Network:
 
 @dataclass(frozen=True)
 class Reach:
-    """The way to other machines, and who may join; all None where there is only this one."""
+    """The bus to other machines, and the enrolment of hosts; all None for this machine alone."""
 
     bus: Bus | None = None
     enrolment: Enrolment | None = None
     where: str = ""
-    #: Makes this manager's part in the election among those of one fleet.
+    #: Makes this manager's lease in the election among the managers of one fleet.
     lease: Callable[[str], NatsLease] | None = None
 
 
@@ -79,10 +79,10 @@ def network_options(command: F) -> F:
         ),
         click.option(
             "--listen", metavar="ADDRESS:PORT",
-            help="Where to listen for them. Default: every address, the first --advertise's port.",
+            help="Where to listen for hosts. Default: every address, the first --advertise's port.",
         ),
         click.option(
-            "--nats", multiple=True, metavar="URL", help="Use a NATS server that is there already.",
+            "--nats", multiple=True, metavar="URL", help="Use an existing NATS server.",
         ),
         *SERVER_OPTIONS,
     ]
@@ -94,7 +94,7 @@ def network_options(command: F) -> F:
 
 @contextlib.contextmanager
 def reach(network: Network, hub: Hub, fleet: str) -> Iterator[Reach]:
-    """Open the way to other machines that was asked for, and close it afterwards."""
+    """Open the connection to other machines, and close it afterwards."""
     if network.advertise and network.nats:
         raise UsageError("--advertise runs a NATS server and --nats uses another; choose one")
     if not network.advertise and not network.nats:
@@ -117,11 +117,11 @@ def reach(network: Network, hub: Hub, fleet: str) -> Iterator[Reach]:
 
 
 def warn_of_plain_text(urls: tuple[str, ...]) -> None:
-    """Say what is said to a NATS server without TLS, unless it is on this machine."""
+    """Warn of NATS servers without TLS, except on this machine."""
     for each in urls:
         parts = urlsplit(each)
         if parts.scheme in ("nats", "ws") and parts.hostname not in _THIS_MACHINE:
-            fact = f"{each} is not encrypted: who is on the way can read and change what is said"
+            fact = f"{each} is not encrypted: others on the network can read and change messages"
             click.echo(f"warning: {fact}; use tls://", err=True)
 
 
@@ -150,7 +150,7 @@ def _use(network: Network) -> Iterator[Reach]:
 def _listen(network: Network) -> tuple[str, int]:
     try:
         if network.listen is None:
-            # a port that is forwarded may differ: then --listen says which
+            # a forwarded port may differ: then --listen names the local one
             return "0.0.0.0", urlsplit(network.advertise[0]).port or 4222  # noqa: S104
         parts = urlsplit(f"tls://{network.listen}")
         if parts.hostname is None:

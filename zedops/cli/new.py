@@ -28,7 +28,7 @@ from zedops.starter import ports_of, write_start
 @click.option("--image", help="The image to run. Required without --game.")
 @click.option("--host", type=HOST,
               help="Where to run it. Default: `defaults.host`, or the only host.")
-@click.option("-p", "--port", "ports", multiple=True, help="e.g. 16261/udp or 8080:80; repeat.")
+@click.option("-p", "--port", "ports", multiple=True, help="A port: 16261/udp or 8080:80; repeat.")
 @click.option("-v", "--volume", "volumes", multiple=True, help="A path to keep: /data; repeat.")
 @click.option("-e", "--env", "env", multiple=True, help="KEY=VALUE; repeat.")
 @click.option("--print", "only_print", is_flag=True, help="Show the file, commit nothing.")
@@ -46,8 +46,8 @@ def new_command(
 ) -> None:
     """Write a definition and push it: the server starts.
 
-    With --game, the preset's ports are moved to free ones, and the secrets that it needs are asked
-    for. Until then nothing has changed: Ctrl-C does no harm. After the push the server goes on.
+    With --game, it moves the preset's ports to free ones, and asks for the preset's secrets.
+    Ctrl-C at a question changes nothing. After the push the server goes on.
 
     \b
     zedops new rosewood --game project-zomboid

@@ -1,4 +1,4 @@
-"""What `zedops orphans` does about one: bring it back, or remove what is left of it."""
+"""`zedops orphans --adopt` and `--remove`: bring an orphan back, or remove its remains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zedops.looks import Orphan
 
 
 def _find(host: str | None, named: str) -> tuple[Clone, Fleet, Orphan]:
-    """Find an orphan, on one host or on any; gives the fleet that it is none of, too."""
+    """Find an orphan, on one host or on any, and return it with the clone and the fleet."""
     clone = here()
     fleet = clone.fleet()
     found, silent = looks.orphans(fleet, host, asking(clone))
@@ -45,7 +45,7 @@ def adopt(host: str | None, named: str, name: str | None, *, wait: bool, yes: bo
     if any(each.name == name for each in [*fleet.servers(), *fleet.tombstones()]):
         raise UsageError(f"there is a server {name!r} already; choose another name with --name")
     text = before.head if before else _from_container(clone, fleet, orphan)
-    # a definition says it, which a signature covers: a state of its own counts for nothing
+    # a signature covers the definition, so `adopt` stands there; a pushed state has no effect
     text = set_field(document.parse(path, text.encode()), "adopt", orphan.id)
     click.echo(f"# {path}\n{text}")
     ask(f"Bring {name} back on {orphan.host}?", yes=yes)
@@ -53,11 +53,11 @@ def adopt(host: str | None, named: str, name: str | None, *, wait: bool, yes: bo
 
 
 def _check_left(fleet: Fleet, orphan: Orphan) -> None:
-    """Leave alone what a server left behind when it moved: there is one server of an id."""
+    """Raise ZedopsError for remains of a moved server: an id belongs to one server."""
     owner = fleet.owner(orphan.id)
     if owner is not None:
         place = f"{owner.name} lives on {fleet.host_of(owner)}"
-        fact = f"{place}; this is what it left on {orphan.host}"
+        fact = f"{place}; it left this on {orphan.host} when it moved"
         remedy = f"remove {orphan.path or orphan.container} there by hand once it is not needed"
         raise ZedopsError(f"{fact}; {remedy}")
 
@@ -83,7 +83,7 @@ def _from_history(clone: Clone, server_id: str) -> Document | None:
 
 def _from_container(clone: Clone, fleet: Fleet, orphan: Orphan) -> str:
     if orphan.container is None:
-        fact = "the history does not tell what it was, and there is no container to read it off"
+        fact = "the history has no definition of it, and it has no container to read one from"
         remedy = f"write a definition of it with the line `adopt: {orphan.id}`"
         raise ZedopsError(f"{orphan.name}: {fact}; {remedy}")
     shape = call(clone, orphan.host, InspectRequest(container=orphan.container), Shape)
@@ -98,7 +98,7 @@ def _from_container(clone: Clone, fleet: Fleet, orphan: Orphan) -> str:
 
 
 def remove(host: str | None, named: str, *, data: bool, wait: bool, yes: bool) -> None:
-    """Give an orphan a tombstone: what follows is a deletion like any other, with its history."""
+    """Give an orphan a tombstone: the usual deletion follows, with its history."""
     clone, fleet, orphan = _find(host, named)
     _check_left(fleet, orphan)
     if orphan.container is None and not data:

@@ -1,4 +1,4 @@
-"""`zedops orphans`: what is on a host and no definition owns."""
+"""`zedops orphans`: containers and data on hosts that no definition owns."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from zedops.errors import UsageError
 
 @click.command("orphans")
 @click.option("--host", type=HOST, help="Default: every host of the fleet.")
-@click.option("--adopt", metavar="ID|NAME", help="Bring one back, with its data.")
-@click.option("--name", help="For --adopt: its name from now on. Default: the one it had.")
-@click.option("--remove", metavar="ID|NAME", help="Remove one's container.")
-@click.option("--data", is_flag=True, help="For --remove: its data, too. No way back.")
+@click.option("--adopt", metavar="ID|NAME", help="Bring an orphan back, with its data.")
+@click.option("--name", help="For --adopt: its new name. Default: its former name.")
+@click.option("--remove", metavar="ID|NAME", help="Remove an orphan's container.")
+@click.option("--data", is_flag=True, help="For --remove: remove its data, too. No way back.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -25,7 +25,7 @@ def orphans_command(
     host: str | None, adopt: str | None, name: str | None, remove: str | None, data: bool,
     as_json: bool, wait: bool, yes: bool,
 ) -> None:
-    """Show containers and data directories that say they are of this fleet, and no file does.
+    """Show containers and data directories of this fleet that no definition owns.
 
     \b
     zedops orphans
@@ -56,7 +56,7 @@ def orphans_command(
 
 
 def read(host: str | None) -> dict[str, Any]:
-    """Read the fleet, where no manager is near that has it in memory."""
+    """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops import looks
     from zedops.cli.ask import asking
     from zedops.cli.screen import here

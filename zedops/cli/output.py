@@ -1,6 +1,6 @@
-"""How commands show things: tables on a terminal, plain columns in a pipe, JSON on request.
+"""Output of commands: tables on a terminal, plain columns in a pipe, JSON on request.
 
-Light: what only shows something starts in a third of the time that reading a fleet takes.
+Imports little: commands that only show something start in a third of the time of reading a fleet.
 """
 
 from __future__ import annotations
@@ -19,23 +19,26 @@ import click
 
 from zedops.quantities import format_duration
 
-#: Look back: what git said at a commit, or at a time.
-AT = click.option("--at", metavar="COMMIT|TIME", help="As it was then: 3f2a1c9, 2026-11-23T10:00.")
+#: Show the fleet of a commit, or of a time.
+AT = click.option(
+    "--at", metavar="COMMIT|TIME",
+    help="The fleet of this commit or time: 3f2a1c9, 2026-11-23T10:00.",
+)
 WAIT = click.option(
     "--wait", is_flag=True, help="Return only when it is done; exit code 1 if it failed."
 )
 
 
-#: A colour, as logs have them (ECMA-48, SGR); every other sequence may do harm.
+#: A colour sequence (ECMA-48, SGR), as in logs; every other sequence may do harm.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-#: How a terminal that has no such letters shows those that zedops writes itself.
+#: Replacements for zedops' own signs on a terminal that cannot show them.
 _PLAIN = str.maketrans({"→": "->", "…": "...", "–": "-", "×": "x", "’": "'", "⋯": "..."})
 
 
 def speak_any_encoding() -> None:
-    """Have every stream take every text: what its encoding lacks is written in plain letters."""
+    """Let every stream take every text: plain letters replace those that its encoding lacks."""
     codecs.register_error("zedops", _plainly)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -50,7 +53,7 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 
 
 def printable(text: str, keep: str = "\n\t") -> str:
-    """Show what a terminal would obey (ECMA-48), or turn around, as the escape that names it.
+    """Escape characters that control a terminal (ECMA-48) or reverse the direction of text.
 
     Names, messages and logs come from other people and from containers.
     """
@@ -59,14 +62,14 @@ def printable(text: str, keep: str = "\n\t") -> str:
 
 
 def echo_raw(text: str) -> None:
-    """Print what a server said: as it is into a pipe or file, harmless on a terminal."""
+    """Print a server's output: unchanged into a pipe or file, escaped on a terminal."""
     click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def show_json(value: object) -> None:
     """Print JSON for machines."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
-    # JSON escapes what is below a blank; above it there are controls as well
+    # JSON escapes control characters below U+0020: escape those above it, too
     shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
     click.echo(shown)
 

@@ -1,4 +1,4 @@
-"""`zedops plan`: what a push of the working copy would do."""
+"""`zedops plan`: a preview of a push of the working copy."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from zedops.cli.output import show_json, table
 @click.argument("server", required=False, type=SERVER)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan_command(server: str | None, as_json: bool) -> None:
-    """Say what a push of the working copy would do to each server, and change nothing.
+    """Preview a push of the working copy: its effect on each server. Changes nothing.
 
-    Nothing, in place, restart, recreate, create, start, stop, move, delete, or refused. A push
-    says the same, and `git push -o dry-run` says it without being taken in.
+    Effects: nothing, in place, restart, recreate, create, start, stop, move, delete, refused.
+    A push prints the same; `git push -o dry-run` prints it and changes nothing.
 
     \b
     zedops plan
@@ -43,7 +43,7 @@ def plan_command(server: str | None, as_json: bool) -> None:
 
 
 def read(server: str | None) -> dict[str, Any]:
-    """Work it out here, where no manager is near that has the fleet in memory."""
+    """Plan here, if no manager on this machine has the fleet in memory."""
     from zedops import proposals
     from zedops.cli.screen import here
 

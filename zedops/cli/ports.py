@@ -12,9 +12,9 @@ from zedops.cli.output import show_json, table
 
 
 @click.command("ports")
-@click.option("--free", "count", type=click.IntRange(1, 100), help="Suggest so many in a row.")
+@click.option("--free", "count", type=click.IntRange(1, 100), help="Suggest that many in a row.")
 @click.option("--for", "wanted", metavar="SERVER|FILE", type=ANY_SERVER,
-              help="Suggest a free set for a definition, the distances between its ports kept.")
+              help="Suggest a free set for a definition; keeps the distances between its ports.")
 @click.option("--udp/--tcp", "udp", default=True, help="For --free. Default: udp.")
 @click.option("--host", type=HOST, help="Default: `defaults.host`, or the only host.")
 @click.option("--from", "start", default=16261, show_default=True, help="For --free.")
@@ -22,14 +22,14 @@ from zedops.cli.output import show_json, table
 def ports_command(
     count: int | None, wanted: str | None, udp: bool, host: str | None, start: int, as_json: bool
 ) -> None:
-    """Show the host ports that are taken, by servers and by anybody else, or free ones.
+    """Show taken host ports and their holders, or suggest free ports.
 
-    What others on a host hold is shown where its manager runs on this machine.
+    Ports of other programs are known only on the manager's machine.
 
     \b
     zedops ports
     zedops ports --free 2 --udp                 a game port and the one after it
-    zedops ports --for servers.d/rosewood.yaml  a free set like the one in there
+    zedops ports --for servers.d/rosewood.yaml  a free set for its ports
     """
     if wanted is None and count is None:
         _show_taken(host, as_json=as_json)
@@ -58,7 +58,7 @@ def _show_taken(host: str | None, *, as_json: bool) -> None:
 
 
 def read(host: str | None) -> dict[str, Any]:
-    """Read the fleet, where no manager is near that has it in memory."""
+    """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops import looks
     from zedops.cli.ask import asking
     from zedops.cli.screen import here

@@ -23,13 +23,13 @@ from zedops.model import Status
 @click.argument("server", type=ANY_SERVER)
 @click.option("--data", is_flag=True, help="Remove its data on the host, too. No way back.")
 @WAIT
-@click.option("-y", "--yes", is_flag=True, help="Do not ask, of a server that is deleted.")
-@click.option("--confirm", metavar="NAME", help="The name of a server that is not deleted yet.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, for a deleted server.")
+@click.option("--confirm", metavar="NAME", help="Its name, for a server that is not deleted yet.")
 def purge_command(server: str, data: bool, wait: bool, yes: bool, confirm: str | None) -> None:
     """Let go of a deleted server before its retention ends.
 
-    Without --data only its file goes: what it wrote stays on its host. One that is not deleted yet
-    is stopped first, then removed with its data; that takes its name, typed or as --confirm.
+    Without --data only its file goes, and its data stays on its host. With --data, zedops also
+    stops and removes a server that is not deleted yet: type its name, or give --confirm.
 
     \b
     zedops purge rosewood
@@ -53,7 +53,7 @@ def purge_command(server: str, data: bool, wait: bool, yes: bool, confirm: str |
 
 
 def _ask_name(server: str, confirm: str | None, *, yes: bool) -> None:
-    """Have the name of a server that lives, so that no slip removes a world."""
+    """Require the name of a server that is not deleted, so that no slip removes a world."""
     fact = f"{server} is not deleted: it would be stopped and removed with its data at once"
     if confirm is None and not yes and sys.stdin.isatty():
         click.echo(f"{fact}. This cannot be undone.", err=True)
@@ -72,7 +72,7 @@ def _find(fleet: Fleet, server: str) -> Document:
 
 
 def _purge_data(clone: Clone, each: Document, *, wait: bool) -> None:
-    """Ask the host for it in the tombstone; one that still lives is deleted by the same commit."""
+    """Request the purge in the tombstone; the same commit deletes a server that still lives."""
     grave = tombstone_path(each.name)
     files: dict[str, bytes | None] = {each.path: None} if each.path != grave else {}
     files[grave] = state_block.render(set_field(each, "purge", "data"), each.state)

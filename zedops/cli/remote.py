@@ -33,7 +33,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Remote:
-    """What was asked for on the command line."""
+    """The upstream options of a command line."""
 
     upstream: str | None
     hub: Path | None
@@ -46,12 +46,12 @@ class Remote:
     status_api: str | None
 
     def pace(self) -> Pace:
-        """Say how often to look and push."""
+        """Return how often to fetch and push."""
         gap_s = _seconds(self.gap)
         return Pace(_seconds(self.poll), gap_s=gap_s, quiet_s=min(Pace.quiet_s, gap_s))
 
     def open(self, hub: Hub) -> Upstream | None:
-        """Reach what a hub follows; None if it follows nothing."""
+        """Open the upstream of a hub; None if it follows none."""
         url = hub.upstream
         if not url:
             return None
@@ -69,36 +69,38 @@ def _seconds(text: str) -> float:
 CREDENTIALS = click.option(
     "--credentials", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     envvar="ZEDOPS_CREDENTIALS", metavar="FILE",
-    help="A file of mode 0600 with a token for it. Default: whatever git itself uses.",
+    help="A file of mode 0600 with a token for the remote. Default: git's own credentials.",
 )
 
 _OPTIONS = [
     click.option("--upstream", metavar="URL", help="The git remote where the fleet lives."),
     click.option(
         "--hub", type=click.Path(path_type=Path), metavar="DIR",
-        help="Where the manager keeps its own copy of it. Default: with the worlds, in hubs/.",
+        help="Where the manager keeps its copy of the fleet. Default: hubs/ where worlds are.",
     ),
     CREDENTIALS,
-    click.option("--poll", default="30s", show_default=True, help="How often to look there."),
+    click.option("--poll", default="30s", show_default=True,
+                 help="How often to fetch from the upstream."),
     click.option(
         "--push-gap", "gap", default="10s", show_default=True,
-        help="How long at least between two pushes there.",
+        help="The least time between two pushes to the upstream.",
     ),
     click.option(
         "--upstream-timeout", "timeout", default="60s", show_default=True,
-        help="How long it may take to answer; a first fetch of a large fleet takes its time.",
+        help="How long the upstream may take; the first fetch of a large fleet needs more.",
     ),
     click.option(
         "--webhook", metavar="[ADDRESS:]PORT",
-        help="Listen for a forge that says when somebody pushed. Default address: 127.0.0.1.",
+        help="Listen for a forge's notices of pushes. Default address: 127.0.0.1.",
     ),
     click.option(
         "--webhook-secret", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        envvar="ZEDOPS_WEBHOOK_SECRET", metavar="FILE", help="The secret that it signs with.",
+        envvar="ZEDOPS_WEBHOOK_SECRET", metavar="FILE",
+        help="A file of mode 0600 with the secret that the forge signs with.",
     ),
     click.option(
         "--status-api", envvar="ZEDOPS_STATUS_API", metavar="URL",
-        help="Where to set commit statuses, e.g. https://git.example/api/v1. Known: GitHub, "
+        help="Where to set commit statuses: https://git.example/api/v1. Known: GitHub, "
              "GitLab, Codeberg.",
     ),
 ]  # fmt: skip
@@ -125,7 +127,7 @@ def remote_options(command: F) -> F:
 
 
 def use(file: Path | None, url: str) -> list[tuple[str, str]]:
-    """Have git read a token from a file, in this process; returns settings to keep in a clone."""
+    """Make git read a token from a file, in this process; return settings to keep in a clone."""
     if file is None or urlsplit(url).scheme not in ("http", "https"):
         return []
     settings = helper(file, url)
@@ -136,7 +138,7 @@ def use(file: Path | None, url: str) -> list[tuple[str, str]]:
 def find_fleet(path: Path, remote: Remote) -> Hub:
     """Find the hub behind a path, or make the one that follows an upstream.
 
-    The path is a hub, or a clone: of a hub on this machine, or of a remote, which is then followed.
+    The path is a hub or a clone. If the clone's origin is no hub here, the hub follows that origin.
     """
     if remote.upstream:
         hub = Hub(path) if Hub.is_hub(path) and not remote.hub else None
@@ -174,7 +176,7 @@ def _follow(url: str, hub: Hub | None, remote: Remote) -> Hub:
 
 
 def _ready(hub: Hub, remote: Remote) -> Hub:
-    """Give a hub that follows an upstream its first commits; later ones come by the mirror."""
+    """Fetch the first commits of a hub that follows an upstream; the mirror fetches later ones."""
     upstream = remote.open(hub)
     if upstream is None:
         for option in ("credentials", "webhook"):
@@ -182,7 +184,7 @@ def _ready(hub: Hub, remote: Remote) -> Hub:
                 fact = f"--{option} is for a fleet with an upstream"
                 raise UsageError(f"{fact}; name it with --upstream, or leave this out")
         return hub
-    upstream.secret()  # says now what is wrong with the file
+    upstream.secret()  # raises now if the file is wrong
     if hub.head() is None:
         _begin(hub, upstream)
     return hub
@@ -197,7 +199,7 @@ def _begin(hub: Hub, upstream: Upstream) -> None:
     content = hub.repository.blobs([entry.blob])[entry.blob] if entry else b""
     branch = read_settings(content, hub.default_name)[0].state_branch
     if branch and branch in upstream.tips({branch}):
-        # an earlier hub's: main with its states, and ids
+        # the branch of an earlier hub: main with states and ids
         Intake(hub).take(upstream.fetch(branch), TAKEN + branch, Source.STATES)
     else:
         Intake(hub).take(main, TAKEN + MAIN)
@@ -205,7 +207,7 @@ def _begin(hub: Hub, upstream: Upstream) -> None:
 
 @contextlib.contextmanager
 def mirrored(manager: Manager, remote: Remote) -> Iterator[Mirror | None]:
-    """Make what keeps a hub together with its upstream, if it has one; and open the webhook."""
+    """Make the mirror between a hub and its upstream, if it has one, and open the webhook."""
     upstream = remote.open(manager.hub)
     if upstream is None:
         yield None
@@ -224,7 +226,7 @@ def mirrored(manager: Manager, remote: Remote) -> Iterator[Mirror | None]:
 
 def _webhook(remote: Remote, mirror: Mirror) -> Webhook:
     if remote.webhook_secret is None:
-        raise UsageError("--webhook needs --webhook-secret FILE: who calls has to prove it")
+        raise UsageError("--webhook needs --webhook-secret FILE: zedops accepts signed calls only")
     if remote.webhook_secret.stat().st_mode & 0o077:
         file = remote.webhook_secret  # an upgrade must not keep a manager from starting
         click.echo(f"warning: {file} can be read by other users; chmod 600 {file}", err=True)

@@ -1,4 +1,4 @@
-"""A new hub from a clone: what is left when the hub's machine is lost."""
+"""A new hub from a clone, for a fleet that lost its hub."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from zedops.hub import MAIN, SEEN, Hub
 from zedops.objects import NO_OBJECT
 from zedops.repository import Repository
 
-#: A clone that was fetched knows the hub's main better than its own; a mirror has only that.
+#: In a clone, `origin/main` is the hub's last known main; a mirror has only its own main.
 _KNOWN = ("refs/remotes/origin/main", MAIN)
 
 
 def revive(source: Path, directory: Path) -> tuple[Hub, Clone]:
-    """Make a hub beside `directory` that goes on where a clone ends, and a clone of it there.
+    """Make a hub beside `directory` from a clone of the fleet, and clone the hub to `directory`.
 
-    Its states are taken as they are: ids stay, so hosts' containers and data are taken over.
+    States stay unchanged, and so do ids: the hosts take their containers and data over.
     """
     old = Repository(source.resolve())
     try:
@@ -38,14 +38,14 @@ def revive(source: Path, directory: Path) -> tuple[Hub, Clone]:
 
 
 def _check_name(old: Repository, source: Path, head: str, place: Path) -> None:
-    """See that the fleet keeps its name, which labels and markers on its hosts carry."""
+    """Check that the fleet keeps its name: labels and markers on its hosts carry it."""
     found = old.tree(head, SETTINGS_PATH)
     content = next(iter(old.blobs(each.blob for each in found.values()).values()), b"")
     before = read_settings(content, _default_name(old, source))[0].name
     after = read_settings(content, snapshot.name_from(place))[0].name
     if before != after:
         remedy = f"use `zedops init {before} --from {source}`"
-        fact = f"zedops.yaml leaves the fleet's name open, which was {before!r}"
+        fact = f"zedops.yaml has no `name:`, and the fleet's name was {before!r}"
         raise UsageError(f"{fact}; {remedy}")
 
 

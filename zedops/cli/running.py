@@ -1,4 +1,4 @@
-"""What `up`, `manager` and `agent` have in common: how they log, and where they can be watched."""
+"""Options of `up`, `manager` and `agent`: how they log, and where they serve metrics."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Running:
-    """What was asked for on the command line."""
+    """The logging and monitoring options of a command line."""
 
     verbose: bool
     log_format: Format | None
     metrics: tuple[str, int] | None
 
     def prepare(self) -> None:
-        """Begin to log."""
+        """Start logging."""
         open_logbook(verbose=self.verbose, wanted=self.log_format)
 
     @contextlib.contextmanager
     def watched(self, *parts: Metrics | AgentMetrics) -> Iterator[None]:
-        """Let monitoring look at parts that share a registry, if that was asked for."""
+        """Serve the metrics of parts that share a registry, if --metrics is given."""
         if self.metrics is None:
             yield
             return
@@ -64,14 +64,14 @@ def running_options(command: F) -> F:
         ), **kwargs)
 
     options = [
-        click.option("-v", "--verbose", is_flag=True, help="Say each step."),
+        click.option("-v", "--verbose", is_flag=True, help="Log each step."),
         click.option(
             "--log-format", type=click.Choice([each.value for each in Format]),
             envvar="ZEDOPS_LOG_FORMAT", help="Default: text on a terminal, else JSON lines.",
         ),
         click.option(
             "--metrics", metavar="[ADDRESS:]PORT", envvar="ZEDOPS_METRICS",
-            help="Serve /metrics and /healthz there, e.g. 127.0.0.1:9090. Default: nowhere.",
+            help="Serve /metrics and /healthz at this address. Default: nowhere.",
         ),
     ]
     made: Any = gathered
@@ -81,7 +81,7 @@ def running_options(command: F) -> F:
 
 
 def read_address(text: str) -> tuple[str, int]:
-    """Read `ADDRESS:PORT` or `PORT`, which is on loopback. UsageError on anything else."""
+    """Read `ADDRESS:PORT`, or `PORT` for loopback. UsageError on anything else."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
     try:

@@ -1,6 +1,6 @@
 """`zedops schema`: JSON Schema for editors.
 
-Printed as `docs/generate.py` wrote it: to make it of the models takes three times as long.
+Prints the file that `docs/generate.py` wrote: to make it from the models takes three times as long.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import click
 from zedops import checkout
 from zedops.layout import SERVERS, SETTINGS_PATH
 
-#: The schemas, by whose they are.
+#: Folder of the generated schemas.
 MADE = Path(__file__).with_name("schemas")
 _DEFINITION, _SETTINGS = "definition.json", "settings.json"
-#: Where `--write` puts them; no part of the fleet itself.
+#: Folder for `--write`; it is no part of the fleet itself.
 _FOLDER = "schemas"
 _LINE = "# yaml-language-server: $schema="
 
 
 @click.command("schema")
-@click.option("--settings", is_flag=True, help="Of zedops.yaml instead of a definition.")
-@click.option("--write", is_flag=True, help=f"Put both into {_FOLDER}/ of this clone.")
+@click.option("--settings", is_flag=True, help="Print the schema of zedops.yaml instead.")
+@click.option("--write", is_flag=True, help=f"Write both schemas to {_FOLDER}/ of this clone.")
 def schema_command(settings: bool, write: bool) -> None:
     """Print the JSON Schema of a definition, so that editors complete and check.
 
-    With --write, it says the line that goes on top of each file; editors with the YAML language
-    server (VS Code, Neovim, Helix, …) follow it.
+    With --write, it prints the first line to give each file; editors with the YAML language
+    server (VS Code, Neovim, Helix, …) follow that line.
 
     \b
     zedops schema --write && git add schemas
@@ -47,6 +47,6 @@ def schema_command(settings: bool, write: bool) -> None:
 
 
 def first_line(root: Path) -> str:
-    """Give what goes on top of a new definition, where the schema was written; else nothing."""
+    """Return the first line of a new definition; empty if this clone has no schema."""
     there = (root / _FOLDER / _DEFINITION).is_file()
     return f"{_LINE}../{_FOLDER}/{_DEFINITION}\n" if there else ""

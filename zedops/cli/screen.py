@@ -1,4 +1,4 @@
-"""Where commands look: the clone that the person is in, and servers in it by name."""
+"""The current clone of a command, and the servers in it by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zedops.fleet import Fleet
 
 
 def here() -> Clone:
-    """Find the clone that the person is in, and bring it up to date with its hub."""
+    """Find the clone of the current directory, and bring it up to date with its hub."""
     clone = Clone.find(Path.cwd())
     clone.fetch()
     return clone
@@ -25,18 +25,18 @@ def fleet_at(clone: Clone, at: str | None) -> Fleet:
 def one_server(clone: Clone, name: str) -> tuple[Fleet, Document]:
     """Find a living server by name, at a cost that does not grow with the fleet.
 
-    Of the fleet there may be no more than its settings and this server.
+    The returned fleet may hold only the settings and this server.
     """
     try:
         fleet = clone.glimpse(name)
         return fleet, find_server(fleet, name)
     except UsageError:
-        fleet = clone.fleet()  # it is elsewhere, or the others help to say why not
+        fleet = clone.fleet()  # the server is in another folder, or the error needs other names
         return fleet, find_server(fleet, name)
 
 
 def find_server(fleet: Fleet, name: str) -> Document:
-    """Find a living server by name. UsageError names what there is."""
+    """Find a living server by name. UsageError suggests a name or a command."""
     for each in fleet.servers():
         if each.name == name:
             return each
@@ -48,8 +48,6 @@ def find_server(fleet: Fleet, name: str) -> Document:
     if any(each.name == name for each in fleet.tombstones()):
         hint = f"it is deleted; bring it back with `zedops restore {name}`"
     raise UsageError(f"no server {name!r}; {hint}")
-
-
 
 
 def find_any(fleet: Fleet, name: str) -> Document:

@@ -1,7 +1,7 @@
-"""`zedops secret`: values that are in no repository, or in it only for one host to read.
+"""`zedops secret`: values outside every repository, or encrypted in it for one host.
 
 A value comes from a prompt or from standard input, never from the command line, which every user
-of a machine can read. No output, error or log file repeats one.
+of a machine can read. No output, error or log file repeats a value.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from zedops.model import Definition
 from zedops.resolve import layers
 from zedops.state_block import render
 
-#: Longer ones fit in no environment (execve(2): 128 KiB a string), and in no definition.
+#: Longer values fit in no environment (execve(2): 128 KiB a string), and in no definition.
 _MAX_BYTES = 64 * 1024
 
 
 @click.group("secret")
 def secret_command() -> None:
-    """Give servers passwords and keys that nobody else reads.
+    """Give servers passwords and keys, outside git or encrypted in it.
 
     \b
     zedops secret set rosewood ADMIN_PASSWORD         kept on this host, in no repository
@@ -55,7 +55,7 @@ def secret_command() -> None:
 @FLEET
 @DATA_ROOT
 def set_command(server: str, name: str, fleet: str | None, data_root: Path | None) -> None:
-    """Keep a value on this host. A running server is recreated with it, once.
+    """Keep a value on this host. zedops recreates a running server with it, once.
 
     The definition lists the name: `secrets: [ADMIN_PASSWORD]`. Run this on the server's host.
     """
@@ -76,7 +76,7 @@ def set_command(server: str, name: str, fleet: str | None, data_root: Path | Non
 def remove_command(
     server: str, name: str, fleet: str | None, data_root: Path | None, yes: bool
 ) -> None:
-    """Remove a value from this host. A container that has it keeps it until it is made anew."""
+    """Remove a value from this host. A container keeps it until zedops recreates that container."""
     _check(server, name)
     place = find_place(fleet, data_root)
     confirm(f"Remove {name} of {server} from this host? It is kept nowhere else.", yes=yes)
@@ -93,7 +93,7 @@ def remove_command(
 def list_command(
     server: str | None, fleet: str | None, data_root: Path | None, as_json: bool
 ) -> None:
-    """List which secrets there are, and where; never what they are."""
+    """List the secrets and their places, never their values."""
     place = find_place(fleet, data_root)
     rows = [each for each in _rows(place) if server in (None, each["server"])]
     if as_json:
@@ -115,7 +115,7 @@ def list_command(
 def encrypt_command(server: str, name: str, wait: bool) -> None:
     """Write a value into the definition, encrypted for the server's host, by a commit.
 
-    Only that host can read it. `zedops secret recipients` brings its key into zedops.yaml.
+    Only that host can read it. `zedops secret recipients` writes the host's key to zedops.yaml.
     """
     _check(server, name)
     clone = here()
@@ -141,8 +141,8 @@ def encrypt_command(server: str, name: str, wait: bool) -> None:
 def recipients_command(yes: bool) -> None:
     """Ask every host for its public key and keep it in zedops.yaml, by a commit.
 
-    A key that differs from the one that is there is replaced only after a question: compare it
-    with `agent/<fleet>/recipient` under the data root of that host.
+    Before it replaces a key, the command asks: compare the new key with
+    `agent/<fleet>/recipient` under the data root of that host.
     """
     clone = here()
     settings = clone.settings()
@@ -156,7 +156,7 @@ def recipients_command(yes: bool) -> None:
     for host, key in sorted(found.items()):
         click.echo(f"{host}\t{key}")
         if host in changed and host in settings.recipients:
-            again = "what was encrypted for the old one must be encrypted anew"
+            again = "encrypt every secret of this host again afterwards"
             confirm(f"{host} has another key than {SETTINGS_PATH} says; {again}. Go on?", yes=yes)
     if changed:
         _write_recipients(clone, changed)
@@ -171,7 +171,7 @@ def _write_recipients(clone: Clone, changed: dict[str, str]) -> None:
 
 
 def _laid_under(fleet: Fleet, each: Document) -> list[str]:
-    """Name the secrets that preset and defaults give, as long as the definition has none."""
+    """List the secrets of preset and defaults, if the definition lists none."""
     preset, defaults, own = layers(each, fleet.settings, fleet.presets)
     if own.get("secrets"):
         return []
@@ -179,7 +179,7 @@ def _laid_under(fleet: Fleet, each: Document) -> list[str]:
 
 
 def _with_secret(each: Document, name: str, sealed: str, under: list[str]) -> str:
-    """Put a sealed value into the text; what was laid `under` it would be replaced, so it stays."""
+    """Put a sealed value into the text, with the names laid `under` it: it would replace them."""
     if under:
         content = edit.set_field(each, "secrets", f"[{', '.join(under)}]").encode()
         each = document.parse(each.path, content)
@@ -220,12 +220,12 @@ def _rows(place: Place) -> list[dict[str, Any]]:
 
 
 def _resolved(fleet: Fleet | None, each: Document) -> Definition | None:
-    """Read a definition with its preset; as it is written where that cannot be."""
+    """Resolve a definition with its preset; if that fails, return it as written."""
     return (fleet.resolve(each)[0] if fleet else None) or each.definition
 
 
 def _check_asked(place: Place, server: str, name: str) -> None:
-    """Refuse a typing mistake; what is asked for later may be set before."""
+    """Refuse a typing mistake; a definition may ask for the secret later."""
     if place.known is None:
         return
     servers = {each.name: each for each in place.known.servers()}
@@ -244,7 +244,7 @@ def _check_asked(place: Place, server: str, name: str) -> None:
 
 
 def _meant(word: str, known: Iterable[str]) -> str | None:
-    """Find what a typing mistake was meant for; another number is none."""
+    """Find the name behind a typing mistake; a different number is no mistake."""
     letters = word.rstrip("0123456789")
     others = [each for each in known if each.rstrip("0123456789") != letters]
     return next(iter(difflib.get_close_matches(word, others, n=1, cutoff=0.88)), None)
@@ -262,7 +262,7 @@ def _check_host(place: Place, server: str) -> None:
 
 
 def _check(server: str, name: str) -> None:
-    """Refuse what is no name: both become parts of a path."""
+    """Refuse invalid names: both become parts of a path."""
     if not NAME.fullmatch(server):
         rule = "lower-case letters, digits and '-', at most 63, no '-' first"
         raise UsageError(f"{server!r} cannot be a server's name; use {rule}")

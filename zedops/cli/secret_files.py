@@ -33,17 +33,17 @@ class Place:
     ids: Mapping[str, str]
 
     def holder(self, server: str) -> str:
-        """Say under what a server's values are: its id, or its name as long as it has none."""
+        """Return the folder name of a server's values: its id, or its name until it has one."""
         return self.ids.get(server, server)
 
     def set_here(self) -> set[tuple[str, str]]:
-        """List what is set, as (server, name); one that nothing here knows is named by its id."""
+        """List the values that are set, as (server, name); an unknown server appears by its id."""
         names = {server_id: server for server, server_id in self.ids.items()}
         return {(names.get(holder, holder), name) for holder, name in self.secrets.names()}
 
 
 def find_place(named: str | None, data_root: Path | None) -> Place:
-    """Find them; a host that is only joined has no clone, and one fleet as a rule."""
+    """Find the secrets of a fleet. A joined host has no clone: it may leave out its only fleet."""
     from zedops_agent.secrets import Secrets
 
     root = (data_root or default_data_root()).absolute()
@@ -75,7 +75,7 @@ def _only_fleet(root: Path) -> str:
 
 
 def _ids(root: Path, fleet: str, known: Fleet | None) -> dict[str, str]:
-    """Find which server has which id; a clone knows better than what the agent was told."""
+    """Map servers to ids; a clone is newer than the agent's document, so it wins."""
     try:
         said = json.loads((root / "agent" / fleet / "desired.json").read_bytes())["servers"]
         found = {str(each["name"]): str(server_id) for server_id, each in said.items()}
@@ -88,7 +88,7 @@ def _ids(root: Path, fleet: str, known: Fleet | None) -> dict[str, str]:
 
 
 def _host(root: Path, fleet: str) -> str | None:
-    """Read this machine's name off what its agent was told last."""
+    """Read this machine's name from its agent's files; None if no agent ran here."""
     for file in ("membership.json", "desired.json"):
         try:
             said = json.loads((root / "agent" / fleet / file).read_bytes())

@@ -1,7 +1,7 @@
 """`zedops up --systemd`: the unit that keeps a fleet running, after a reboot, too.
 
-The unit runs the command as it was typed, in the directory where that was, as the owner of the hub:
-git trusts a repository of that user alone, and the worlds stay where a start by hand has them.
+The unit runs the typed command in the same directory, as the owner of the hub: git trusts only a
+repository of its own user, and the worlds stay in the place of a start by hand.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from zedops.cli.unit import FOLDER, quoted
 from zedops.errors import UsageError, ZedopsError
 
-# Servers belong to the Engine and go on running when zedops ends: only its own process is ended.
-# 180 s are for the step in hand, which may be a server's graceful stop. An Engine that is not up
-# yet ends zedops with an error: it is started again for as long as that takes.
+# Servers belong to the Engine and go on running when zedops ends: systemd ends only its process.
+# 180 s are for the step in hand, which may be a server's graceful stop. Until the Engine is up,
+# zedops ends with an error, and systemd starts it again.
 _UNIT = """\
 [Unit]
 Description=zedops: fleet {fleet} and its servers on this machine
@@ -41,13 +41,13 @@ TimeoutStopSec=180
 WantedBy={target}
 """
 _AFTER = "After=network-online.target docker.service\nWants=network-online.target\n"
-#: What a shell may have set and zedops, git or Docker's client heeds.
+#: Variables of a shell that zedops, git or Docker's client reads.
 _HEEDED = (
     "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_DATA_HOME", "ZEDOPS_DATA_ROOT",
     "ZEDOPS_POLICY", "ZEDOPS_CREDENTIALS", "ZEDOPS_METRICS", "ZEDOPS_LOG_FORMAT",
     "ZEDOPS_STATUS_API", "ZEDOPS_WEBHOOK_SECRET", "ZEDOPS_NATS_SERVER", "ZEDOPS_NOTIFY_ALLOW",
 )
-#: Empty, it allows no address; the others are as if unset then.
+#: An empty value allows no address; every other variable counts as unset if it is empty.
 _EVEN_EMPTY = "ZEDOPS_NOTIFY_ALLOW"
 _OWN_OPTIONS = ("--systemd", "--print")
 
@@ -56,7 +56,7 @@ def render(
     fleet: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str],
     user: str | None,
 ) -> str:
-    """Write the unit. `user`: of a unit for the whole machine; None: one of the person's own."""
+    """Write the unit, for the whole machine as `user`; None: for the person's own systemd."""
     command = " ".join(quoted(each) for each in (sys.executable, "-m", "zedops", *arguments))
     said = [
         f"{key}={environment[key]}" for key in _HEEDED
@@ -71,7 +71,7 @@ def render(
 
 
 def serve(fleet: str, hub: Path, arguments: Sequence[str], *, only_print: bool) -> str:
-    """Write and start the unit of `zedops up` with these arguments; returns what to say."""
+    """Write and start the unit of `zedops up` with these arguments; return the message."""
     is_root = os.geteuid() == 0
     owner = _owner(hub)
     if not is_root and owner != _name(os.geteuid()):
@@ -112,7 +112,7 @@ def _owner(hub: Path) -> str:
 def _name(number: int) -> str:
     try:
         return pwd.getpwuid(number).pw_name
-    except KeyError:  # a number without a name, as containers have them
+    except KeyError:  # a user id without a name, as in containers
         return str(number)
 
 

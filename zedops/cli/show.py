@@ -1,4 +1,4 @@
-"""`zedops show`: one server, all that is known."""
+"""`zedops show`: one server, its definition and its state."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from zedops.cli.output import AT, ago, echo_raw, show_json
 @click.command("show")
 @click.argument("server", type=ANY_SERVER)
 @click.option("--resolved", is_flag=True,
-              help="What its host gets, preset and defaults included, and where it came from.")
+              help="Show every value that its host gets, and its source: file, defaults or preset.")
 @AT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> None:
-    """Show one server: its definition as written, and what zedops knows of it.
+    """Show one server: its definition as written, and its state.
 
     \b
     zedops show rosewood
@@ -62,7 +62,7 @@ def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:
 
 
 def _read(server: str, at: str | None) -> dict[str, Any]:
-    """Read the fleet, where no manager is near that has it in memory."""
+    """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops import rows
     from zedops.cli.screen import find_any, fleet_at, here
 

@@ -103,14 +103,14 @@ def _set(server: str, key: str, value: str, verb: str, *, wait: bool) -> None:
 
 
 def _is_well(state: State | None) -> bool:
-    """Say whether a server has nothing that could be tried again."""
+    """Say whether a server has nothing to retry."""
     if state is None or state.status not in (Status.RUNNING, Status.STOPPED):
         return False
     return state.message is None or state.message.startswith("recovered: ")
 
 
 def _say_already(clone: Clone, each: Document, value: str, *, wait: bool) -> None:
-    """Say of a server that its definition asks for this already, and how far it is."""
+    """Report that the definition asks for this already, and the server's present status."""
     status = each.state.status if each.state else Status.PENDING
     if status.value == value:
         click.echo(f"{each.name} is already {value}")

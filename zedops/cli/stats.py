@@ -1,4 +1,4 @@
-"""`zedops stats`: how busy servers are."""
+"""`zedops stats`: the CPU and memory of servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zedops.model import Status
 from zedops.quantities import format_size
 
 _BETWEEN_S = 1.0
-#: So many servers are named whose figures did not come in time.
+#: The most servers to name whose figures came too late.
 _NAMED = 5
 
 
@@ -62,5 +62,5 @@ def stats_command(as_json: bool) -> None:
 
 
 def cpu(busy: Busy) -> str:
-    """Write a share of the CPU as `docker stats` does: of one core."""
+    """Write the CPU use in percent of one core, as `docker stats` does."""
     return "-" if busy.cpu is None else f"{100 * busy.cpu:.1f} %"

@@ -1,4 +1,4 @@
-"""`zedops status`: what `list` says, or of one server what `show` says."""
+"""`zedops status`: `list` for the fleet, `show` for one server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zedops.cli.show import show_command
 def status_command(
     context: click.Context, server: str | None, at: str | None, as_json: bool
 ) -> None:
-    """Say how the fleet is, as `list` does, or one server, as `show` does.
+    """Show the status of the fleet, as `list` does, or of one server, as `show` does.
 
     \b
     zedops status

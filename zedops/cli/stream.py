@@ -1,4 +1,7 @@
-"""What a server says, from its host through the manager, as it comes. Light where one is near."""
+"""The live output of a server, from its host through the manager.
+
+With a manager on this machine, it imports little.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from zedops.errors import ZedopsError
 
 
 def stream(server: str, wanted: dict[str, Any]) -> None:
-    """Ask the host of a server for something and show it until it ends. Raises what went wrong.
+    """Ask a server's host for a stream and print it until it ends. Raises the host's error.
 
     `wanted` is one of `calls.StreamRequest` without the server's id.
     """
@@ -27,7 +30,7 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
         hub = clone.hub_path()
     if server_id is None:
         if hub is not None:
-            with door.opened(hub):  # where no manager is, that is what is to be said
+            with door.opened(hub):  # raises HostUnavailable without a manager
                 pass
         raise ZedopsError(f"{server} has not been taken up yet; try again in a moment")
     request = {"do": "stream", "request": {**wanted, "server_id": server_id}}

@@ -1,4 +1,4 @@
-"""What people type who know other programs → what does that here. Read only after a mistake."""
+"""Commands of other programs → the command here. Imported only after a mistake."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _did_you_mean(command: str, *names: str) -> dict[str, str]:
 
 _PUSH = "then `git commit -a` and `git push`"
 
-#: A command that is none → what to say.
+#: An unknown command → the hint.
 MEANT: Mapping[str, str] = {
     **_did_you_mean("list", "ps", "ls", "servers", "all"),
     **_did_you_mean("delete", "rm", "remove", "del", "destroy"),
@@ -33,14 +33,14 @@ MEANT: Mapping[str, str] = {
     "config": f"edit zedops.yaml, {_PUSH}",
     "rename": f"`git mv servers.d/OLD.yaml servers.d/NEW.yaml`, {_PUSH}",
     "mv": f"`git mv servers.d/OLD.yaml servers.d/NEW.yaml`, {_PUSH}",
-    "apply": "`git push` applies what you committed; `zedops plan` tells before",
-    "deploy": "`git push` applies what you committed; `zedops plan` tells before",
-    "push": "`git push` does that; `zedops plan` tells before what it will do",
-    "commit": "`git commit` does that; `zedops plan` tells what a push will do",
+    "apply": "`git push` applies your commits; `zedops plan` previews a push",
+    "deploy": "`git push` applies your commits; `zedops plan` previews a push",
+    "push": "`git push` does that; `zedops plan` previews a push",
+    "commit": "`git commit` does that; `zedops plan` previews a push",
     "rollback": "`git revert COMMIT`, then `git push`",
     "undo": "`git revert COMMIT`, then `git push`",
     "revert": "`git revert COMMIT`, then `git push`",
     "backup": "`zedops data` lists the worlds to copy; `git clone` copies the fleet",
-    "help": "`zedops --help` and `zedops COMMAND --help` tell",
-    "version": "`zedops --version` tells",
+    "help": "`zedops --help` lists commands; `zedops COMMAND --help` explains one",
+    "version": "`zedops --version` prints it",
 }

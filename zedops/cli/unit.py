@@ -13,7 +13,7 @@ from zedops.errors import UsageError, ZedopsError
 
 FOLDER = Path("/etc/systemd/system")
 
-# Servers belong to the Engine and go on running when zedops ends: only its own process is ended.
+# Servers belong to the Engine and go on running when zedops ends: systemd ends only its process.
 # 180 s are for the step in hand, which may be a server's graceful stop.
 _UNIT = """\
 [Unit]
@@ -35,8 +35,8 @@ TimeoutStopSec=180
 WantedBy=multi-user.target
 """
 
-#: What neither of them ever needs (systemd.exec(5)). A call that is not allowed fails, and kills
-#: nothing: nats-server and git try some that they can do without.
+#: Neither part needs these (systemd.exec(5)). A forbidden system call fails, and kills no process:
+#: nats-server and git try some calls that they do not need.
 _NEVER = """\
 UMask=0077
 LimitCORE=0
@@ -76,8 +76,8 @@ SystemCallFilter=~@privileged @resources
 Environment=ZEDOPS_NOTIFY_ALLOW=
 """
 
-#: The agent is root by its nature: it speaks to the Engine, makes directories for other users in
-#: places that the policy names, and looks whose a port is. What bounds it is the host's policy.
+#: The agent must be root: it speaks to the Engine, makes directories for other users in places
+#: that the policy names, and finds the holder of a port. The host's policy limits it.
 _AGENT = """\
 ProtectSystem=full
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_NET_BIND_SERVICE
@@ -90,7 +90,7 @@ _PROGRAM = "/opt/zedops/bin/zedops"
 
 
 def require_systemd() -> None:
-    """See that a unit can be installed here, before anything is done."""
+    """Check that a unit can be installed here, before any change. UsageError."""
     if os.geteuid() != 0:
         raise UsageError("--systemd installs a unit for the whole machine; run it as root")
     if shutil.which("systemctl") is None or not Path("/run/systemd/system").is_dir():
@@ -115,7 +115,7 @@ def packaged() -> dict[str, str]:
     return {
         drain_unit.NAME: _drain(f"{_PROGRAM} agent drain"),
         "zedops-agent@.service": _agent("%i", f"{_PROGRAM} agent run %i"),
-        # unset, the options are no argument at all
+        # an unset variable gives no argument at all
         "zedops-manager@.service": _UNIT.format(
             part="manager", fleet="%i", after="", confined=_NEVER + _MANAGER.format(hubs=_HUBS),
             command=f"{_PROGRAM} manager {_HUBS}/%i.git $ZEDOPS_OPTIONS",
@@ -135,7 +135,7 @@ def _drain(command: str) -> str:
 
 
 def install(fleet: str, root: Path, policy: Path) -> str:
-    """Install and start the unit; returns what to say."""
+    """Install and start the units; return the message."""
     name, drains = f"zedops-agent-{fleet}.service", f"zedops-drain-{fleet}.service"
     (FOLDER / name).write_text(render(fleet, root, policy))
     (FOLDER / drains).write_text(render_drain(fleet, root, policy))

@@ -84,7 +84,7 @@ def up_command(
     engine = Engine()
     greeting = engine.greeting()
     root = (data_root or default_data_root()).absolute()
-    # an agent that works here already has a manager: leave the hub to that one
+    # an agent that runs here already has a manager: leave the hub to that manager
     Store(root, hub.read_settings().name).close()
     with reach(network, hub, hub.read_settings().name) as found:
         bus = Switch(local, found.bus) if found.bus else local
@@ -119,7 +119,7 @@ def up_command(
 
 
 def _wait_for_end(manager: Manager, agent: Agent) -> None:
-    """Wait for Ctrl-C or a polite kill, or until another zedops took a place of this one's."""
+    """Wait for Ctrl-C or SIGTERM, or until another zedops takes over the hub or the host."""
     end = ending()
     manager.on_deposed, agent.end = end.set, end
     if not manager.deposed.is_set() and not agent.lost:
@@ -141,9 +141,9 @@ def serving(
     manager: Manager, bus: Bus, enrolment: Enrolment | None = None, warm: Fleet | None = None,
     mirror: Mirror | None = None,
 ) -> Iterator[None]:
-    """Run a manager with its door open, and what keeps it together with its upstream.
+    """Run a manager with its door open, and the mirror to its upstream.
 
-    `warm` is the fleet, if it was read before.
+    `warm` is the fleet, if it is in memory already.
     """
     messenger = Messenger(manager.warm, manager.metrics)
     manager.notify = messenger.tell
@@ -164,7 +164,7 @@ def serving(
 
 
 def ending() -> Ending:
-    """Make what Ctrl-C or a polite kill sets; a second one does not wait."""
+    """Make the event that Ctrl-C or SIGTERM sets; a second signal ends the process at once."""
     end = Ending()
 
     def said(*_: object) -> None:
@@ -180,9 +180,9 @@ def ending() -> Ending:
 
 @contextlib.contextmanager
 def _loading() -> Iterator[None]:
-    """What is made within stays: the garbage collector looks through it neither now nor later.
+    """Keep the garbage collector off all objects made inside, now and later.
 
-    For 10,000 servers that takes it a second while they are read, and half of one now and then.
+    For 10,000 servers it takes a second during the read, and half a second now and then later.
     """
     gc.disable()
     try:

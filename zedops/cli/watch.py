@@ -22,7 +22,7 @@ from zedops.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
 from zedops.quantities import format_size
 from zedops.rows import rows as made_of
 
-#: Whose changes are changes of the fleet.
+#: The files of the fleet itself.
 _OURS = (SETTINGS_PATH, SERVERS, TOMBSTONES, PRESETS)
 _HEADINGS = (
     "NAME", "STATUS", "FOR", "HOST", "CPU", "MEMORY", "HEALTH", "PORTS", "MESSAGE",
@@ -30,9 +30,9 @@ _HEADINGS = (
 
 
 @click.command("watch")
-@click.option("-n", "--interval", default=2.0, show_default=True, help="Seconds between looks.")
+@click.option("-n", "--interval", default=2.0, show_default=True, help="Seconds between updates.")
 def watch_command(interval: float) -> None:
-    """Watch the fleet: how every server is, until Ctrl-C.
+    """Watch the status of every server, until Ctrl-C.
 
     \b
     zedops watch
@@ -51,10 +51,10 @@ def watch_command(interval: float) -> None:
 
 
 def look(clone: Clone, meter: Meter, width: int) -> Group:
-    """Draw what is known now."""
+    """Draw the present status of the fleet."""
     fleet = clone.fleet()
     busy = meter.read(fleet.settings.hosts)
-    said = door.asked({"do": "list", "buried": False})  # it knows how far a pull is
+    said = door.asked({"do": "list", "buried": False})  # the manager knows the progress of a pull
     rows = said["rows"] if said is not None else made_of(fleet, buried=False)
     cells = [
         [printable(cell, "") for cell in (
@@ -74,7 +74,7 @@ def look(clone: Clone, meter: Meter, width: int) -> Group:
 
 
 def _unpushed(clone: Clone) -> list[Text]:
-    """Say what is changed in this clone and not pushed yet."""
+    """Count the changes in this clone that are not pushed yet."""
     run = clone.repository.run
     files = len(run("status", "--porcelain", "--", *_OURS).splitlines())
     try:
@@ -84,7 +84,7 @@ def _unpushed(clone: Clone) -> list[Text]:
     parts = [f"{count} {what}{'' if count == 1 else 's'} {rest}" for count, what, rest in (
         (files, "file", "changed here"), (commits, "commit", "not pushed"),
     ) if count]
-    return [Text(f"{', '.join(parts)}: `zedops plan` says what a push does")] if parts else []
+    return [Text(f"{', '.join(parts)}: `zedops plan` previews a push")] if parts else []
 
 
 def _time(at: str | None) -> datetime | None:
