@@ -1,7 +1,7 @@
-"""What a push must pass: the checks before it is taken in, and the merge into main.
+"""The gate of a push: the checks before the hub accepts it, and the merge into main.
 
-Used by the running manager, with the fleet already in memory, and by the hooks on their own when
-no manager runs. Nothing here changes a server; it only decides what main becomes.
+The running manager uses it with the fleet in memory; a hook uses it alone if no manager runs. The
+gate decides the new main and never changes a server.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from zedops.objects import NO_OBJECT, Change, Entry, Signature
 from zedops.repository import Repository, clean_environment
 
 _ATTEMPTS = 50
-#: A file that both sides changed may be this large; all of it is held in memory.
+#: Limit of a file that both sides changed: the merge holds all of it in memory.
 _MERGE_BYTES = 8 << 20
-_PULL = "run `git pull`, settle it there and push again"
+_PULL = "run `git pull`, resolve the conflict and push again"
 _PLACEHOLDER_ID = "0" * 26
-#: A push option: say what would happen, and take nothing in.
+#: A push option: forecast the push and change nothing.
 DRY_RUN = "dry-run"
 _NOT_DONE = "dry run: nothing was changed"
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What main would become: an existing commit, or a merge of `files` onto `main`."""
+    """A proposed main: an existing commit, or a merge of `files` onto `main`."""
 
     main: str
     base: str
@@ -55,22 +55,22 @@ _NOTHING = Proposal("", "", "", {}, fast_forward=False)
 
 @dataclass
 class Gate:
-    """Checks pushes to one hub. `warm` gives the newest fleet that is in memory, if any."""
+    """Checks and merges pushes to one hub. `warm` returns the newest fleet in memory, if any."""
 
     hub: Hub
     warm: Callable[[], Fleet | None] = lambda: None
-    #: Paths that recent pushes touched, by pushed commit, for whoever reports what became of them.
+    #: Paths that recent pushes touched, by pushed commit; the report to the person needs them.
     touched: dict[str, set[str]] = field(default_factory=dict)
-    #: What was checked last, with its options: taken in as it is if main has not moved since.
+    #: The last proposal that passed, with its options: merged unchecked if main has not moved.
     _passed: tuple[Proposal, tuple[str, ...] | None] = (_NOTHING, None)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def check(
         self, updates: list[list[str]], env: Mapping[str, str], options: Sequence[str] = ()
     ) -> list[str]:
-        """Check a push before it is taken in; InvalidInput carries every problem.
+        """Check a push before the hub accepts it; InvalidInput carries every problem.
 
-        Returns what will happen and what is worth a warning, in lines for the person.
+        Returns the forecast and the warnings, as lines for the person.
         """
         repository = self.hub.repository.with_env(env)
         repository.keep_open()  # one process for the few questions of this push
@@ -100,7 +100,7 @@ class Gate:
         return said
 
     def _strays(self, repository: Repository, proposal: Proposal) -> list[Problem]:
-        """Find what looks like a definition and is none, among what a push brings."""
+        """Find pushed files that look like a definition, but have a wrong place or name."""
         suspects = {path: each for path, each in proposal.files.items()
                     if isinstance(each, Entry) and each.is_file and strays.is_suspect(path)}
         if not suspects:
@@ -111,7 +111,7 @@ class Gate:
     def _verify(
         self, repository: Repository, proposal: Proposal, options: Sequence[str]
     ) -> tuple[Fleet, Fleet, set[str], list[Problem]]:
-        """Hold what main would become against every rule; returns what it was and is, warnings."""
+        """Check a proposal against every rule; return main before and after, paths, warnings."""
         if proposal.main:
             known = self.warm()
             if known is None and (seen := self.hub.seen()) is not None:
@@ -132,7 +132,7 @@ class Gate:
         problems = forecast.judge(before, trusted, paths, options)
         found = admission.judge(before, after, trusted, proposal.files).values()
         problems += [each for each in found if each not in problems]
-        for path, each in proposal.files.items():  # one that is passed over otherwise, too
+        for path, each in proposal.files.items():  # also files that the checks above skip
             if isinstance(each, Entry) and kind_of(path) is not Kind.OTHER:
                 problems += not_a_file(path, each.mode)
         if SETTINGS_PATH in paths and proposal.files[SETTINGS_PATH] is None:
@@ -151,7 +151,7 @@ class Gate:
     def receive(
         self, updates: list[list[str]], options: Sequence[str] = ()
     ) -> dict[str, str]:
-        """Merge pushes to `refs/for/main` into main. Returns the refused refs with reasons."""
+        """Merge pushes to `refs/for/main` into main. Return the refused refs with reasons."""
         refused: dict[str, str] = {}
         for _, new, ref in updates:
             try:
@@ -204,7 +204,7 @@ class Gate:
     def _merge_files(
         self, repository: Repository, base: str, main: str, theirs: Mapping[str, Change]
     ) -> dict[str, bytes | Entry | None]:
-        """Merge what both sides changed; conflicts are raised, all of them."""
+        """Merge the files that both sides changed; InvalidInput carries every conflict."""
         ours = {each.path: each for each in repository.changes(base, main)}
         both = sorted(theirs.keys() & ours.keys())
         entries = [e for path in both for e in
@@ -236,13 +236,13 @@ class Gate:
         self, repository: Repository, main: str, made: list[str],
         files: Mapping[str, Entry | bytes | None],
     ) -> None:
-        """Refuse a file where main has a folder, and the other way round: one would go unsaid."""
+        """Refuse a file where main has a folder, and the reverse: a merge would drop one."""
         places = {place for path in made for place in (path, *folders(path))}
         kinds = repository.kinds(main, places)
         here = {path for path, kind in kinds.items() if kind == "blob"}
         trees = [path for path in made if kinds.get(path) == "tree"]
         here |= repository.tree(main, *trees).keys() if trees else set()
-        problems = [Problem(path, 0, 0, "", f"there is {other} by now", _PULL)
+        problems = [Problem(path, 0, 0, "", f"conflicts with {other}, which main has", _PULL)
                     for path, other in sorted(in_the_way(here, files).items())]
         if problems:
             raise InvalidInput(problems)
@@ -261,7 +261,7 @@ class Gate:
 
 
 def _void(ids: Mapping[str, str]) -> list[Problem]:
-    """Warn of ids that count for nothing."""
+    """Warn of ids that main does not know."""
     remedy = "`zedops orphans` shows what is left of it, and what to do"
     return [Problem(path, 0, 0, "", f"main has no server {each}, so that id is void", remedy)
             for path, each in sorted(ids.items())]
@@ -272,7 +272,7 @@ def _plain(text: str) -> str:
 
 
 def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
-    """Answer one hook's request. A refused push is told every reason."""
+    """Answer one hook's request; `say` gets every reason of a refusal."""
     try:
         if request["do"] == "pre-receive":
             for line in gate.check(request["updates"], request["env"], request["options"]):
@@ -296,7 +296,7 @@ def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> d
 
 
 def main(name: str) -> int:
-    """Serve a hook without a manager."""
+    """Serve one hook call without a manager; return the exit code."""
     call = hook.of_this_process(name)
     try:
         request = call.read()

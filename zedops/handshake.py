@@ -1,8 +1,7 @@
-"""Knocks at a NATS server as its clients do, up to its certificate: does it answer, until when.
+"""Opens a connection to a NATS server as a client does, and reads its certificate's end.
 
-Standard library only, so that it can be asked where NATS is not installed. Says nothing of keys:
-no name and no password is sent. Source: the NATS client protocol (INFO comes first, then TLS;
-with `tls_first` the other way round).
+Standard library only, so that it works without the NATS client. It sends no name and no password.
+Source: the NATS client protocol (INFO comes first, then TLS; with `tls_first` TLS comes first).
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ _MAX_INFO = 64 * 1024
 
 
 def certificate_end(url: str, ca: str | None, *, tls_first: bool) -> datetime | None:
-    """Shake hands with a server; returns its certificate's end, None without TLS.
+    """Shake hands with a server; return the end of its certificate, None without TLS.
 
-    HostUnavailable where it does not answer, or is not who it should be.
+    HostUnavailable if it does not answer, or if its certificate does not verify.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 4222
@@ -40,7 +39,7 @@ def certificate_end(url: str, ca: str | None, *, tls_first: bool) -> datetime | 
 
 
 def _first_line(link: socket.socket) -> bytes:
-    """Read the server's greeting and not a byte more: what follows is TLS."""
+    """Read the server's greeting and not a byte more: the next byte belongs to TLS."""
     line = b""
     while not line.endswith(b"\n") and len(line) < _MAX_INFO:
         byte = link.recv(1)

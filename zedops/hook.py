@@ -1,10 +1,11 @@
-"""What git runs when somebody pushes: a thin client of the manager, standard library only.
+"""The hub's hooks, which git runs on a push: a thin client of the manager, standard library only.
 
-A hook is a few lines of shell, which lend git's descriptors to the running manager (see
-`manager.caller`): 3 ms. Where the manager cannot use them, this file is what they run, with
-`python -IS`, and it imports next to nothing: 13 ms, and 30 ms with `json` and `socket`. It passes
-the push on as a line of JSON and is answered in lines of words; without a manager it starts zedops
-itself to check (slower, the same rules). It fails closed: what cannot be checked is refused.
+A hook is a few lines of shell that lend git's descriptors to the running manager (see
+`manager.caller`): 3 ms. If the manager cannot use them, the shell runs this file with `python -IS`.
+The file imports next to nothing: it takes 13 ms, and would take 30 ms with `json` and `socket`. It
+sends the push to the manager as a line of JSON and reads lines of words. Without a manager it
+starts zedops to check the push: slower, with the same rules. It fails closed: it refuses a push
+that cannot be checked.
 Sources: githooks(5), gitprotocol-pack(5), git-credential-cache(1).
 """
 
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 SOCKET = "zedops/manager.sock"
-#: What a manager needs to see objects that are still in quarantine.
+#: Variables with which a manager sees objects that are still in quarantine.
 QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
 MAX_LINE = 16 * 1024 * 1024
 NAMES = ("pre-receive", "proc-receive", "post-receive")
-#: What git's client of Unix sockets says first.
+#: The first line of git's client of Unix sockets (`git credential-cache`).
 GREETING = b"action=get\n"
-#: How a hook numbers what it lends: what git says, what git is told, what the person sees.
+#: The descriptors that a hook lends: from git, to git, to the person.
 DESCRIPTORS = (3, 4, 5)
 _LOST = {
     "pre-receive": "the manager went away while checking; push again",
@@ -41,11 +42,11 @@ _HUNG = {
                     + _RESTART,
     "post-receive": "taken in; the manager does not answer, and goes on with it when it does",
 }
-#: A manager is asked for a sign of life after so many seconds without one, which it may take 1 s
-#: for; so many times in a row without any it is not waited for.
+#: After LOOK_S seconds of silence a hook asks the manager for a sign of life and waits 1 s for it.
+#: After TRIES attempts in a row without one the hook gives up.
 LOOK_S, TRIES = 2, 7
-#: Git's client writes nothing before the end, so another one asks for a sign of life meanwhile.
-#: Whatever outlives the hook must not hold git's descriptors: git waits until they are closed.
+#: Git's client writes nothing before the end, so another client asks for the sign of life.
+#: A process that outlives the hook must not hold git's descriptors: git waits until they close.
 _NO_MANAGER = "taken in; no manager is running, `zedops up` makes it happen"
 _NOT_MINE = "taken in; the hub's manager, which belongs to another user, makes it happen"
 _UNUSABLE = (
@@ -92,11 +93,11 @@ exit "$code"
 
 
 class Malformed(Exception):
-    """What was read is not what git says to a hook. Nothing is taken in."""
+    """The input is not what git sends to a hook. The push is refused."""
 
 
 class Call:
-    """One call of a hook by git: what git says there, and what it and the person are told."""
+    """One call of a hook: its input from git, its output to git and to the person."""
 
     def __init__(
         self, name: str, env: Mapping[str, str], git: BinaryIO, told: BinaryIO, person: BinaryIO
@@ -106,7 +107,7 @@ class Call:
 
     def say(self, text: str) -> None:
         """Show a line to the person who pushes."""
-        # what hosts and commits say is shown, never obeyed by the terminal
+        # text of hosts and commits must not control the terminal
         shown = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
         self._person.write((shown + "\n").encode("utf-8", "backslashreplace"))
         self._person.flush()
@@ -114,7 +115,7 @@ class Call:
     def _read_packet(self) -> str | None:
         """Read one pkt-line; None at a flush."""
         prefix = self._git.read(4) or b"0000"
-        # int() takes more than digits, and a length of 1 to 3 would read on to the end
+        # int() accepts more than digits; a length of 1 to 3 would read on to the end
         if len(prefix) != 4 or prefix.strip(b"0123456789abcdefABCDEF") or 0 < int(prefix, 16) < 4:
             raise Malformed("a packet of git's begins with %r" % prefix)
         size = int(prefix, 16)
@@ -139,7 +140,7 @@ class Call:
         self._told.flush()
 
     def read(self) -> dict[str, Any]:
-        """Read what git says of the push, ref updates and push options. Malformed if it is none."""
+        """Read the ref updates and push options from git. Malformed if the input has none."""
         options = []
         if self.name == "proc-receive":
             capabilities = next(iter(list(self._packets())), "").partition("\0")[2].split()
@@ -159,7 +160,7 @@ class Call:
             count = int(said)
             options = [self._env.get("GIT_PUSH_OPTION_%d" % each, "") for each in range(count)]
         updates = [line.split(" ", 2) for line in lines]
-        if not updates:  # git asks about nothing never: somebody else has read what it said
+        if not updates:  # git always names a ref: another process has read its input
             raise Malformed("git named no ref")
         for each in updates:
             if len(each) != 3 or not all(part and not part.strip("0123456789abcdef")
@@ -169,7 +170,7 @@ class Call:
         return {"do": self.name, "updates": updates, "options": options, "env": env}
 
     def respond(self, request: dict[str, Any], answer: dict[str, Any] | None) -> int:
-        """Tell git the verdict; returns the exit code."""
+        """Tell git the verdict; return the exit code."""
         if self.name == "proc-receive":
             why = _LOST[self.name] if answer is None else "zedops failed; push again"
             everything = {ref: why for _, _, ref in request["updates"]}
@@ -187,7 +188,7 @@ class Call:
 
 
 def script(name: str, version: str, python: str, fallback: str) -> str:
-    """Write a hook; `python` and its arguments `fallback`, for the shell, run this module."""
+    """Write a hook's shell script; `python fallback`, both quoted, run this module."""
     return _SCRIPT.format(
         name=name, version=version, socket=SOCKET, lost=_LOST[name], fallback=fallback,
         hung=_HUNG[name], waits=_WAITS, look_s=LOOK_S, tries=TRIES,
@@ -196,18 +197,18 @@ def script(name: str, version: str, python: str, fallback: str) -> str:
 
 
 def of_this_process(name: str) -> Call:
-    """Serve the hook that this process is."""
+    """Make the call of the hook that runs in this process."""
     streams = (sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
     return Call(name, os.environ, *streams)
 
 
 def connect() -> _socket.socket | None:
-    """Reach the running manager; None without one. Hooks run in the hub's directory."""
+    """Connect to the running manager; None without one. Hooks run in the hub's directory."""
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     link.settimeout(LOOK_S)
     try:
         link.connect(SOCKET)
-    except BlockingIOError:  # so many wait that there is no room: it is asked, and not heard
+    except BlockingIOError:  # the queue is full: the manager runs and does not accept
         return link
     except OSError:
         return None
@@ -215,7 +216,7 @@ def connect() -> _socket.socket | None:
 
 
 def is_awake() -> bool:
-    """Say whether a manager answers anything at all."""
+    """Say whether a manager answers at all."""
     link = connect()
     if link is None:
         return False
@@ -231,7 +232,7 @@ def is_awake() -> bool:
 
 
 def _is_closed() -> bool:
-    """Say whether the manager's door is for another user alone: then nothing is known of it."""
+    """Say whether the manager's socket is closed to this user; a manager may still run."""
     try:
         os.stat(SOCKET)  # noqa: PTH116 - pathlib takes longer to import than this hook runs
         return not os.access(SOCKET, os.W_OK)
@@ -242,7 +243,7 @@ def _is_closed() -> bool:
 
 
 def as_json(value: Any) -> str:
-    """Write a request as JSON: texts, lists and mappings of texts."""
+    """Write a request of texts, lists and mappings as JSON."""
     if isinstance(value, dict):
         return "{%s}" % ",".join("%s:%s" % (as_json(k), as_json(v)) for k, v in value.items())
     if isinstance(value, list):
@@ -255,9 +256,9 @@ def as_json(value: Any) -> str:
 
 
 def lines_of(link: _socket.socket, say: Callable[[str], None]) -> Iterator[str]:
-    """Read lines until the other side ends; what is no whole line is none.
+    """Read whole lines until the other side closes; drop an incomplete last line.
 
-    TimeoutError where it hangs, after a word.
+    TimeoutError if the other side hangs; `say` announces the wait first.
     """
     held, silent = b"", 0
     while True:
@@ -280,9 +281,9 @@ def lines_of(link: _socket.socket, say: Callable[[str], None]) -> Iterator[str]:
 def ask(
     link: _socket.socket, request: dict[str, Any], say: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """Pass a request on, show what comes back; returns the answer, None if it was cut off.
+    """Send a request, show the reply's lines; return the answer, None if the link broke.
 
-    Lines are `say TEXT`, then `refused REF REASON` for each ref that is, then `exit CODE`.
+    Lines are `say TEXT`, then `refused REF REASON` for each refused ref, then `exit CODE`.
     """
     refused: dict[str, str] = {}
     try:
@@ -296,7 +297,7 @@ def ask(
                 refused[ref] = reason
             elif word == "exit" and (refused or int(rest) == 0):
                 return {"exit": int(rest), "refused": refused}
-            elif word == "exit":  # it failed before it could say which: none is taken in
+            elif word == "exit":  # it failed before it could name refs: all are refused
                 return {"exit": int(rest)}
     except TimeoutError:
         say(_HUNG[request["do"]])
@@ -307,7 +308,7 @@ def ask(
 
 
 def main(name: str) -> int:
-    """Serve one hook call."""
+    """Serve one hook call; return the exit code."""
     call = of_this_process(name)
     link = connect()
     if link is None:
@@ -321,7 +322,7 @@ def main(name: str) -> int:
         call.say("cannot be checked: %s" % error)
         return 1
     verdict = ask(link, request, call.say)
-    if os.environ.get("ZEDOPS_FAULT") == "hook." + name:  # `faults`, which is not here to import
+    if os.environ.get("ZEDOPS_FAULT") == "hook." + name:  # `faults` cannot be imported here
         os.kill(os.getpid(), 9)
     return call.respond(request, verdict)
 

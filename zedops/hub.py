@@ -1,8 +1,8 @@
 """The hub: the bare repository that a manager owns, with its hooks and its refs.
 
-`refs/heads/main` is the fleet. `refs/zedops/seen` is the newest commit whose definitions and
-states the manager has taken in: what is between the two is work to do, also after a crash. Both
-move in one transaction when the manager commits. Knows files and commits, not what they mean.
+`refs/heads/main` is the fleet. `refs/zedops/seen` is the newest commit that the manager has
+processed. The difference between the two is work to do, also after a crash. Both move in one
+transaction when the manager commits. The hub handles files and commits, not their meaning.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from zedops.trailers import EMAIL
 
 MAIN = "refs/heads/main"
 SEEN = "refs/zedops/seen"
-#: Which manager leads: a blob with its number. Every commit of a manager checks that it is its own.
+#: The leading manager: a blob with its number. Each commit of a manager verifies it.
 EPOCH = "refs/zedops/epoch"
-#: Where people push: merged into main by the hub, so that nobody is ever refused for being behind.
+#: People push here. The hub merges it into main, so it refuses no push for being behind.
 FOR_MAIN = "refs/for/main"
 #: The key under which git, too, looks for the URL of a remote called `upstream`.
 UPSTREAM = "remote.upstream.url"
@@ -44,30 +44,30 @@ CONFIG = {
     "receive.autogc": "false",
     "gc.auto": "0",
     "core.useReplaceRefs": "false",
-    # a user's own configuration must not switch the hooks off; relative to the hub (git-config(1))
+    # a user's configuration must not disable the hooks; relative to the hub (git-config(1))
     "core.hooksPath": "hooks",
-    # an entry like `evil/x` in a tree makes git's own commands fail from then on
+    # after an entry like `evil/x` in a tree git's own commands fail
     "receive.fsckObjects": "true",
     "transfer.fsckObjects": "true",
     "fetch.fsckObjects": "true",
     "receive.maxInputSize": "512m",
-    # what a user's own configuration would change about `git log`, which is read here
+    # a user's configuration must not change the output of `git log`, which the hub parses
     "log.showSignature": "false",
     "log.showRoot": "true",
     "zedops.hub": "true",
 }
-#: Where a hub keeps which fleet it is.
+#: The key of the fleet's identity.
 _IDENTITY = "zedops.id"
 _HOOK_MODULE = "zedops_hook"
 _RUN = "%s; sys.exit(hook.main('%s'))"
 
 
-#: What `is_own` needs to know of a commit, for git's --format; separated by \x02.
+#: The arguments of `is_own`, for git's --format; separated by \x02.
 _WHOSE = "%ce%x02%ae%x02%(trailers:key=Zedops-Server,valueonly,separator=%x2C)"
 
 
 def is_own(committer: str, author: str, trailers: str) -> bool:
-    """Tell zedops' own commits from people's: also those that somebody rebased since."""
+    """Tell zedops' own commits from people's, also after a person rebased them."""
     return committer == EMAIL or (author == EMAIL and bool(trailers))
 
 
@@ -79,15 +79,15 @@ class Hub:
         self.repository = Repository(self.path)
         #: Runtime files: socket, lock, keys. Not part of the repository.
         self.runtime = self.path / "zedops"
-        #: By path, what the newest push was checked as: its YAML need not be read once more.
+        #: Documents that the check of the newest push parsed, by path: none is parsed twice.
         self.checked: Mapping[str, Document] = {}
         self._epoch = ""
         self._recalled: tuple[object, dict[str, str | None]] = (None, {})
-        self._short = 0  # how long git's short ids are here
+        self._short = 0  # length of git's short ids in this hub
 
     @classmethod
     def create(cls, path: Path) -> Hub:
-        """Make a hub. UsageError if something is there already."""
+        """Make a hub. UsageError if the path exists."""
         if path.exists():
             raise UsageError(f"{path} exists already; choose another name")
         Repository.init(path, bare=True)
@@ -114,8 +114,8 @@ class Hub:
         module = folder / f"{_HOOK_MODULE}.py"
         if not module.exists() or module.read_text() != text:
             _write(module, text, 0o644)
-        # a module is compiled once, a script at every start, for 3 ms; a stale one, or one of
-        # another Python, is compiled anew by Python itself
+        # Python compiles a script at every start, in 3 ms, and a module once; it recompiles a
+        # stale module, or one of another Python
         with contextlib.suppress(OSError, py_compile.PyCompileError):
             py_compile.compile(str(module), doraise=True)
         begin = f"import sys; sys.path.insert(0, {str(folder)!r}); import {_HOOK_MODULE} as hook"
@@ -123,34 +123,34 @@ class Hub:
             fallback = f"-IS -c {_quoted(_RUN % (begin, name))}"
             text = hook.script(name, __version__, _quoted(sys.executable), fallback)
             _write(folder / name, text, 0o755)
-        (folder / "zedops-hook.py").unlink(missing_ok=True)  # what earlier versions ran
+        (folder / "zedops-hook.py").unlink(missing_ok=True)  # of earlier versions
 
     def held_config(self) -> dict[str, str]:
-        """Read the hub's own configuration, and no user's: lower-case key to value."""
+        """Read the hub's own configuration, without any user's: lower-case key to value."""
         out = self.repository.run("config", "--file", "config", "--null", "--list")
         pairs = (each.partition("\n") for each in out.split("\0") if each)
         return {key.lower(): value for key, _, value in pairs}
 
     def unset_config(self) -> list[str]:
-        """Name the settings that are not as a hub needs them."""
+        """Name the settings that differ from `CONFIG`."""
         held = self.held_config()
         return [key for key, value in CONFIG.items() if held.get(key.lower()) != value]
 
     @cached_property
     def default_name(self) -> str:
-        """Name the fleet where its settings do not: as its clones do, after what they are of."""
+        """Name a fleet whose settings do not: as in its clones, after the remote or the path."""
         return snapshot.name_from(Path(self.upstream or self.path))
 
     def head(self) -> str | None:
-        """Find main's newest commit; None in an empty hub."""
+        """Return main's newest commit; None in an empty hub."""
         return self._ref(MAIN)
 
     def has(self, ref: str) -> bool:
-        """Say whether there is a ref of this full name."""
+        """Say whether a ref of this full name exists."""
         return self._ref(ref) is not None
 
     def _ref(self, name: str) -> str | None:
-        """Read a ref: one file in the common case, so that looking costs nothing."""
+        """Read a ref; None without one. A loose ref is one file, so this is cheap."""
         try:
             text = (self.path / name).read_text().strip()
         except OSError:
@@ -163,7 +163,7 @@ class Hub:
         return found or None
 
     def read_settings(self) -> Settings:
-        """Read the newest settings only; the defaults in an empty hub."""
+        """Read the settings on main only; the defaults in an empty hub."""
         head = self.head()
         found = self.repository.tree(head, SETTINGS_PATH) if head else {}
         blobs = self.repository.blobs(each.blob for each in found.values())
@@ -197,10 +197,10 @@ class Hub:
         return newest
 
     def unanswered(self, commit: str, servers: Iterable[Document]) -> dict[str, str]:
-        """Find the definitions that are newer than the one their states say was applied.
+        """Find the definitions that are newer than the applied ones in their states.
 
-        Gives for each path the commit that asks for it (short id). What `seen` says is not enough:
-        a state commit about something else moves it, too.
+        Returns for each path the commit that asks for it (short id). `seen` is not enough: a state
+        commit about another server moves it, too.
         """
         applied = [(e, e.state.commit) for e in servers if e.state and e.state.commit]
         names = [f"{at}:{each.path}" for each, at in applied]
@@ -215,7 +215,7 @@ class Hub:
         return found
 
     def options(self, before: str, after: str) -> tuple[str, ...]:
-        """Read what people said twice in the messages of commits, as options of a push say it."""
+        """Read confirmed deletions from commit messages, in the form of push options."""
         out = self.repository.run(
             "log", f"--format=%(trailers:key={TRAILER},valueonly,separator=%x2C)",
             "--end-of-options", f"{before}..{after}",
@@ -224,18 +224,18 @@ class Hub:
 
     @property
     def upstream(self) -> str | None:
-        """Say which remote this hub follows, if it does."""
+        """Return the URL of the upstream that this hub follows; None without one."""
         return self.recall(UPSTREAM)
 
     def remember(self, key: str, value: str) -> None:
-        """Keep one value in the hub's configuration."""
+        """Store one value in the hub's configuration."""
         if self.recall(key) != value:
             self.repository.run("config", "--end-of-options", key, value)
 
     def identity(self) -> str:
-        """Say which fleet this is, whatever its name: its first commit, short; empty without one.
+        """Return the fleet's identity: its first commit, short; empty without a commit.
 
-        A hub that is made anew from a clone has the same one.
+        It does not depend on the name. A new hub made from a clone has the same identity.
         """
         known, head = self.recall(_IDENTITY), self.head()
         if known or head is None:
@@ -247,7 +247,7 @@ class Hub:
         return first.split()[-1][:16]
 
     def recall(self, key: str) -> str | None:
-        """Read a value of the hub's configuration; from memory while its file is the same one."""
+        """Read a value of the hub's configuration; from memory while its file is unchanged."""
         file = (self.path / "config").stat()
         stamp = (file.st_ino, file.st_mtime_ns, file.st_size)
         if self._recalled[0] != stamp:
@@ -261,12 +261,12 @@ class Hub:
         return values[key]
 
     def _newest_author(self, before: str, after: str) -> dict[str, str] | None:
-        """Answer for one commit, pushed onto main or merged into it; None where there are more."""
+        """Find the authors if one commit was pushed or merged; None if there are more."""
         try:
             pushed = tip = self.repository.commit(after)
             if tip is not None and len(tip.parents) == 2:
                 pushed = self.repository.commit(tip.parents[1])
-        except GitFailed:  # a malformed tree from before: each commit is looked at by itself
+        except GitFailed:  # an old malformed tree: `authors` reads each commit by itself
             return None
         if tip is None or pushed is None or tip.parents[:1] != (before,) or len(pushed.parents) > 1:
             return None
@@ -280,7 +280,7 @@ class Hub:
         return {} if pushed.email == EMAIL else dict.fromkeys(paths, pushed.id[: self._short])
 
     def commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
-        """Commit state onto main; RaceLost if main is not at `parent`, or another manager leads."""
+        """Commit state onto main; RaceLost if main left `parent` or another manager leads."""
         signature = self.signature()
         new = self.repository.write_commit([parent], files, message, signature, signature)
         faults.point("hub.written")
@@ -290,12 +290,12 @@ class Hub:
         return new
 
     def see(self, commit: str) -> None:
-        """Remember what was taken in, where there was nothing to commit."""
+        """Move `seen` to a commit that needs no state commit."""
         self.repository.run("update-ref", "--end-of-options", SEEN, commit)
         faults.point("hub.seen")
 
     def seen(self) -> str | None:
-        """Find the newest commit that was taken in."""
+        """Return the newest commit that the manager has processed."""
         return self.repository.resolve(SEEN)
 
     def signature(self) -> Signature:
@@ -303,10 +303,10 @@ class Hub:
         return Signature("zedops", EMAIL, int(time.time()))
 
     def begin_epoch(self) -> int:
-        """Begin a manager's time: from now on no other one commits here, whatever it believes."""
+        """Begin a manager's epoch: from now on every commit of another manager fails."""
         before = self._ref(EPOCH)
         held = self.repository.blobs([before])[before] if before else self._old_epoch()
-        # a hub restored from a backup must not be taken for an old one
+        # the number must grow even if the hub was restored from an old backup
         epoch = max(int(held or 0) + 1, int(time.time()))
         blob = self.repository.run("hash-object", "-w", "--stdin", stdin=f"{epoch}\n".encode())
         self.repository.move_ref(EPOCH, blob, before or NO_OBJECT)
@@ -319,14 +319,14 @@ class Hub:
         return self._epoch == self._ref(EPOCH)
 
     def _old_epoch(self) -> bytes:
-        """Read where releases before 0.2 kept it."""
+        """Read the epoch where releases before 0.2 kept it."""
         path = self.runtime / "epoch"
         return path.read_bytes() if path.exists() else b""
 
     def clear_stale_lock(self, patience_s: float = 0.0) -> None:
-        """Remove what a killed git left: a lock, unfinished imports. Only for whoever leads.
+        """Remove locks and unfinished imports of a killed git. Only for the leading manager.
 
-        With `patience_s` somebody else's git may still be at work: it gets that long to finish.
+        `patience_s` is the time that a running git gets to release its lock.
         """
         locks = [self.path / f"{each}.lock" for each in (MAIN, EPOCH, SEEN)]
         deadline = time.monotonic() + patience_s
@@ -344,12 +344,12 @@ class Hub:
             step = repository.commit(other)
             if step is not None and one in step.parents:
                 return one
-        except GitFailed:  # no commit, or none that can be read: git says it below
+        except GitFailed:  # no readable commit: git reports that below
             pass
         try:
             return repository.run("merge-base", "--end-of-options", one, other)
         except GitFailed:
-            # git says the same where it cannot read what they have in common
+            # git fails in the same way if it cannot read the common history
             try:
                 repository.run("rev-list", "--quiet", "--end-of-options", one, other)
             except GitFailed as error:
@@ -358,7 +358,7 @@ class Hub:
 
 
 def _is_same(before: bytes, each: Document) -> bool:
-    """Compare what two versions of a file ask for: first as text, which is fast."""
+    """Compare the definitions of two versions of a file: first as text, which is fast."""
     if split(before.decode("utf-8", "surrogateescape"))[0] == each.head:
         return True
     return parse(each.path, before).definition == each.definition

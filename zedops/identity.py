@@ -1,10 +1,9 @@
-"""Which server a file is: ids across edits, renames, copies, deletions and restores.
+"""Server ids: which server a file is, across edits, renames, copies, deletions and restores.
 
-A file's state block is only a hint, because people can edit it; the manager's own states (the
-fleet before the change) are the truth. An id that main does not hold is void there: who wants to
-go on with it says so in the definition (`adopt: ID`), which is signed and judged. Only a fleet
-that begins (no commit before) is believed as it is. An id belongs to one file at a time. Pure: the
-source of new ids is passed in.
+A file's state block is only a hint, because people can edit it. The manager's own states (the fleet
+before the change) are the truth. A pushed id that main does not hold is void: only the definition's
+own `adopt: ID`, which is signed and checked, reuses it. A new fleet (no commit before) is trusted
+as it is. An id belongs to one file at a time. Pure: the caller passes the source of new ids.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from zedops.settings import Settings
 def succeed(
     old: Fleet, new: Fleet, changed: Iterable[str], new_id: Callable[[], str], now: datetime
 ) -> Fleet:
-    """Carry the states of `old` over to the files of `new`, of which only `changed` differ.
+    """Carry the states of `old` over to the files of `new`; only the paths in `changed` differ.
 
-    Returns `new` with trusted states; see `decide`.
+    Returns `new` with trusted states. `decide` holds the rules.
     """
     return new.with_documents(decide(old, new, changed, new_id, now))
 
@@ -34,10 +33,10 @@ def succeed(
 def decide(
     old: Fleet, new: Fleet, changed: Iterable[str], new_id: Callable[[], str], now: datetime
 ) -> dict[str, Document | None]:
-    """Say what of `new` is to be replaced, so that its states can be trusted.
+    """Return the documents that replace those of `new`, so that its states can be trusted.
 
-    Ids are given to new servers, tombstones made of removed ones, and restored ones revived. What
-    differs from the files in git is to be committed. Costs what `changed` does, not the fleet.
+    New servers get ids, removed ones become tombstones, restored ones revive. The caller commits
+    the documents that differ from git. The cost grows with `changed`, not with the fleet.
     """
     paths = set(changed)
     claims = _claims(old, new, paths)
@@ -51,10 +50,10 @@ def decide(
 
 
 def tied(before: Fleet, after: Fleet, back: Iterable[str], changed: Iterable[str]) -> set[str]:
-    """Find the changed files that must be put back along with those in `back`.
+    """Find the changed files that must be reverted along with those in `back`.
 
-    A server that came from another file would be gone if only the file it came to were put back.
-    Both fleets have trusted states.
+    If a server moved to another file, a revert of the new file alone would lose the server. Both
+    fleets have trusted states.
     """
     paths, found = set(changed), set(back)
     left = list(found)
@@ -68,7 +67,7 @@ def tied(before: Fleet, after: Fleet, back: Iterable[str], changed: Iterable[str
 
 
 def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
-    """Decide which changed file is which known or self-declared server."""
+    """Map each changed file to its server's id, known before or declared by the file."""
     claims: dict[str, str] = {}
     claimed: set[str] = set()
 
@@ -98,18 +97,18 @@ def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
             claim(path, grave.id)
         claim(path, _id_at(new, path) if believes(old) else new.documents[path].adopted_id)
         if path not in claims and path not in old.documents:
-            # a file renamed before its first state was pulled is known by its text
+            # a file that was renamed before its first state was pulled: its text identifies it
             claim(path, left.get(new.documents[path].head))
     return claims
 
 
 def believes(old: Fleet) -> bool:
-    """Say whether the states of files count: only where nothing is known that could say better."""
+    """Say whether the states in pushed files count: only in a fleet without a commit."""
     return not old.commit
 
 
 def void_ids(old: Fleet, new: Fleet, paths: Iterable[str]) -> dict[str, str]:
-    """Find the changed files whose states name a server that the fleet does not have, by path."""
+    """Find the changed files whose states name an unknown server: path to id."""
     if believes(old):
         return {}
     ids = {path: _id_at(new, path) for path in paths if path not in old.documents}
@@ -117,9 +116,9 @@ def void_ids(old: Fleet, new: Fleet, paths: Iterable[str]) -> dict[str, str]:
 
 
 def _left(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str | None]:
-    """Find the ids of servers whose files are gone, by text; None where several have the same.
+    """Map the texts of removed server files to ids; None if several files have the same text.
 
-    One whose file was moved to the tombstones is meant to end, not to go on under another name.
+    A file that moved to the tombstones is a deletion, not a rename.
     """
     buried = {path for path in paths if path in new.documents and kind_of(path) is Kind.TOMBSTONE}
     found: dict[str, str | None] = {}
@@ -162,11 +161,10 @@ def _state(
 def _graves(
     old: Fleet, new: Fleet, paths: set[str], after: Fleet, now: datetime
 ) -> dict[str, Document | None]:
-    """Say what becomes of tombstones: made of servers that are gone, ended where one came back.
+    """Decide the tombstones: add them for removed servers, remove them for restored ones.
 
-    `after` is `new` with its living servers known.
-
-    An id that nobody lives under any more keeps exactly one tombstone, whatever was done to files.
+    `after` is `new` with the ids of its living servers. After any change of
+    files, an id without a living server has exactly one tombstone.
     """
     def is_living(server_id: str | None) -> bool:
         owner = after.owner(server_id)
@@ -195,17 +193,17 @@ def _graves(
             held |= {grave.id} if grave else set()
     for each, state in gone:
         if not _lives(each) and state.id not in held and state.status is not Status.DELETED:
-            graves[each.path] = each  # its container is still there: not yet to be forgotten
+            graves[each.path] = each  # its container still exists, so the id stays
     return graves
 
 
 def _rules(old: Fleet, new: Fleet) -> tuple[Settings, ...]:
-    """Give the settings that bind a deletion: those before a change, too, where there are any."""
+    """Return the settings that bind a deletion: those before and after; in a new fleet its own."""
     return (new.settings,) if believes(old) else (old.settings, new.settings)
 
 
 def _touched_graves(old: Fleet, new: Fleet, paths: set[str]) -> list[str]:
-    """List the changed tombstones, those that were there before first."""
+    """List the changed tombstones, the older ones first."""
     there = (path for path in paths if path in new.documents and kind_of(path) is Kind.TOMBSTONE)
     return sorted(there, key=lambda path: (path not in old.documents, path))
 
@@ -213,7 +211,7 @@ def _touched_graves(old: Fleet, new: Fleet, paths: set[str]) -> list[str]:
 def _grave(
     after: Document, before: Document | None, old: Fleet, new: Fleet, now: datetime
 ) -> Document | None:
-    """Keep a tombstone that a person touched, or one they made by moving a file there."""
+    """Keep a tombstone that a person changed, or made by moving a file there."""
     adopted, rules = after.adopted_id, _rules(old, new)
     owner = before or old.owner(after.id) or old.owner(adopted)
     state = owner.state if owner else after.state if believes(old) else None

@@ -1,4 +1,4 @@
-"""Stable identities of servers: ULIDs, sortable by when they were given."""
+"""Stable ids of servers: ULIDs, which sort by the time of their making."""
 
 from __future__ import annotations
 

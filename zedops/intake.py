@@ -1,8 +1,8 @@
-"""What a commit of an upstream makes of main: merged by document, with nothing refused.
+"""Merges commits of an upstream into main, document by document, and refuses none.
 
-The person's definition, the manager's state. Deletions beyond the budget are not followed: the
-files are put back, and their states say why. Nothing here changes a server; as in `gate`, it only
-decides what main becomes, and moves it by compare-and-swap.
+The upstream supplies the definition, the manager the state. The intake does not follow deletions
+beyond the budget: it puts the files back, and their states give the reason. Like `gate` it decides
+the new main, moves it by compare-and-swap, and never changes a server.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ Files = Mapping[str, Entry | bytes | None]
 
 @dataclass(frozen=True)
 class Taken:
-    """What came of it: main's commit, and what of the upstream's was not followed."""
+    """The result of a merge: main's commit, and the changes that were not followed."""
 
     main: str
     problems: tuple[Problem, ...] = ()
 
 
 class Source(Enum):
-    """What a branch of the upstream holds."""
+    """The content of an upstream's branch."""
 
     EVERYTHING = "everything"  #: definitions and states, in one file each
     DEFINITIONS = "definitions"  #: definitions only; zedops writes on a branch of its own
-    STATES = "states"  #: zedops' own branch, where people at most let go of tombstones
+    STATES = "states"  #: zedops' own branch, where people may only remove tombstones
 
 
 class Intake:
-    """Takes an upstream's commits into one hub. For one thread."""
+    """Merges an upstream's commits into one hub. For one thread."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        #: Main as its files say, and as the manager last took it in.
+        #: The fleet at main and the fleet at `seen`, as last read.
         self._known: Fleet | None = None
         self._seen: Fleet | None = None
 
     def take(self, tip: str, mark: str, source: Source = Source.EVERYTHING) -> Taken:
-        """Merge a tip into main; `mark` is the ref that says what of it main contains already.
+        """Merge a tip into main; the ref `mark` is the newest upstream commit that main contains.
 
         RaceLost if main moved meanwhile.
         """
@@ -82,7 +82,7 @@ class Intake:
         if base == main and not problems and not rewritten and source is not Source.STATES:
             new = tip
         else:
-            # history that somebody took out of the upstream must not come back by way of a merge
+            # a merge must not bring back history that was removed from the upstream
             parents = [tip] if rewritten and source is Source.EVERYTHING else [main, tip]
             new = self._write(main, tip, parents, files, problems)
         faults.point("intake.written")
@@ -100,7 +100,7 @@ class Intake:
         return True
 
     def _move(self, new: str, old: str, tip: str, mark: str) -> None:
-        """Move main and what it contains in one transaction; RaceLost if main is not at `old`."""
+        """Move main and the mark in one transaction; RaceLost if main is not at `old`."""
         lines = ["start", f"update {MAIN} {new} {old}", f"update {mark} {tip}", "prepare", "commit"]
         stdin = "".join(f"{line}\n" for line in lines)
         self._hub.repository.pipe("update-ref", "--stdin", stdin=stdin.encode())
@@ -108,7 +108,7 @@ class Intake:
     def _files(
         self, main: str, base: str, tip: str, theirs: Mapping[str, Change], *, lone: bool
     ) -> tuple[Files, dict[str, Problem]]:
-        """Say what main gets, and which deletions are held back."""
+        """Return the files for main, and the problem of each change that is not followed."""
         hub, repository = self._hub, self._hub.repository
         problems = self._passed_over(theirs)
         posers = {f"commit {each[:7]}": authorship.problem(each)
@@ -125,7 +125,7 @@ class Intake:
                 both[path] = each
         files |= self._merged(here, both)
         if lone:
-            # nothing was put back there: a deletion that is held back is asked for until it is said
+            # the hub puts no file back on that branch: a deletion repeats until it is confirmed
             files |= {path: None for path in here.keys() - there.keys()
                       if kind_of(path) is Kind.SERVER and path not in files}
         written = self._known = hub.read(main, self._known)[0]
@@ -146,7 +146,7 @@ class Intake:
         return files, problems | kept | posers
 
     def _passed_over(self, theirs: Mapping[str, Change]) -> dict[str, Problem]:
-        """Find servers' files that no state could be written below: links, or too large."""
+        """Find servers' files that cannot hold a state: links, and files that are too large."""
         found = {}
         entries = {path: each.after for path, each in theirs.items()
                    if each.after and kind_of(path) in (Kind.SERVER, Kind.TOMBSTONE)}
@@ -169,7 +169,7 @@ class Intake:
     def _merged(
         self, here: Mapping[str, Entry], both: Mapping[str, Change]
     ) -> dict[str, Entry | bytes | None]:
-        """Merge by document what both sides changed; of a conflict the person's text stays."""
+        """Merge the documents that both sides changed; a conflict keeps the person's text."""
         repository = self._hub.repository
         entries = [each for path, change in both.items()
                    for each in (change.before, change.after, here.get(path)) if each]
@@ -194,7 +194,7 @@ class Intake:
         said = "".join(f"{each}\n" for each in problems.values())
         message = f"Merge: {subject}\n\n{said}{chr(10) if said else ''}Zedops-Upstream: {tip}\n"
         if main not in parents:
-            # the first parent's tree is what `files` are laid over: all of main's, then
+            # `files` replace files of the first parent's tree, so they must hold all of main
             here, there = repository.tree(main), repository.tree(tip)
             files = {**dict.fromkeys(there.keys() - here.keys()), **here, **files}
         signature = hub.signature()
@@ -204,7 +204,7 @@ class Intake:
 def _with_tied(
     before: Fleet, after: Fleet, here: Mapping[str, Entry], files: Files, kept: dict[str, Problem]
 ) -> dict[str, Problem]:
-    """Add to what is put back what would be lost if only that were."""
+    """Add the files that would be lost if only those in `kept` were put back."""
     found = dict(kept)
     while True:
         left = {path: here.get(path) if path in found else each for path, each in files.items()}
@@ -215,7 +215,8 @@ def _with_tied(
             return found
         for path in more:
             fact = f"{NOT_ALLOWED}: the server stays where it is"
-            found[path] = Problem(path, 0, 0, "", fact, "see the file that it was to come to")
+            remedy = "see the problem of the file that it should move to"
+            found[path] = Problem(path, 0, 0, "", fact, remedy)
 
 
 def _with_message(each: document.Document, problem: Problem) -> bytes:

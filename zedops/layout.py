@@ -1,4 +1,4 @@
-"""What is where in a fleet repository. Pure, and light: commands start with it."""
+"""The paths of a fleet repository. Pure and quick to import, because every command needs it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ SERVERS = "servers.d"
 TOMBSTONES = "tombstones.d"
 PRESETS = "presets.d"
 
-#: A definition of more bytes is none; the limit also bounds what a push can cost.
+#: Most bytes of a definition; the limit also bounds the cost of a push.
 MAX_BYTES = 256 * 1024
-#: A whole file: the person's half, and room for the state that zedops writes below it.
+#: Most bytes of a whole file: the definition, and the state that zedops writes below it.
 MAX_FILE_BYTES = MAX_BYTES + 32 * 1024
-#: A tombstone's head may be longer by the line with which zedops itself asks for a purge.
+#: Most bytes of a tombstone's head: zedops adds the line that asks for a purge.
 MAX_GRAVE_BYTES = MAX_BYTES + 256
 
 
 class Kind(Enum):
-    """What a path in a fleet repository is."""
+    """The kind of a path in a fleet repository."""
 
     SETTINGS = "settings"
     SERVER = "server"
@@ -35,7 +35,7 @@ _FOLDERS = {SERVERS: Kind.SERVER, TOMBSTONES: Kind.TOMBSTONE, PRESETS: Kind.PRES
 
 
 def kind_of(path: str) -> Kind:
-    """Say what a path in the repository is to zedops."""
+    """Return the kind of a path in a fleet repository."""
     if path == SETTINGS_PATH:
         return Kind.SETTINGS
     folder, _, rest = path.partition("/")
@@ -45,15 +45,15 @@ def kind_of(path: str) -> Kind:
 
 
 def preset_name(path: str) -> str | None:
-    """Name the preset that a file is; None for any other file."""
+    """Return the name of a preset from its path; None for any other file."""
     return path.rpartition("/")[2].rpartition(".")[0] if kind_of(path) is Kind.PRESET else None
 
 
 def preset_path(name: str) -> str:
-    """Say where a fleet's own preset is."""
+    """Return the path of a fleet's own preset."""
     return f"{PRESETS}/{name}.yaml"
 
 
 def tombstone_path(name: str) -> str:
-    """Say where a deleted server's file goes."""
+    """Return the path of a deleted server's file."""
     return f"{TOMBSTONES}/{name}.yaml"

@@ -1,16 +1,15 @@
 """The life of a server: facts in, state out. Every status is decided here and nowhere else.
 
-A definition that appears is *pending* until its host takes it up, then *creating*, then *running*
-(or *stopped*, where that is asked for). From there the host's facts rule: a container that does
-not run is *stopped*, one that is gone is *missing* until it is made anew, data that is gone is
-*missing* for good, because a world recreated empty is a world lost. What zedops tried and could
-not do is *failed*, and stays so until something succeeds. A definition that is removed becomes a
-tombstone: *deleting* while its container goes, then *deleted*, its data kept. Bringing the
-definition back makes it *pending* again. A host that does not answer makes its servers *unknown*
-and nothing is inferred from that.
+A new definition is *pending* until its host starts on it, then *creating*, then *running* (or
+*stopped*, if the definition asks for that). From there the host's facts decide. A container that
+does not run is *stopped*. A container that is gone is *missing* until the agent makes a new one.
+Data that is gone stays *missing*, because a world recreated empty is a world lost. A failed attempt
+is *failed*, until a later one succeeds. A removed definition becomes a tombstone: *deleting* while
+its container goes, then *deleted*, with its data kept. A restored definition is *pending* again. A
+host that does not answer makes its servers *unknown*; zedops infers nothing from that.
 
-`fold` is level-triggered: it looks at the facts and not at how they came about, so reports may be
-lost, doubled or late. "Could not look" (None) never changes anything. Pure: no clock, no I/O.
+`fold` is level-triggered: it reads the facts and not their history, so reports may be lost, doubled
+or late. "Could not look" (None) never changes anything. Pure: no clock, no I/O.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _SIGKILLED = 137
 _ALIVE = frozenset({_S.CREATING, _S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED})
 _ANY_TIME = frozenset({_S.DELETING, _S.UNKNOWN, _S.PENDING})
 
-#: From which status a server may move to which. Everything else is a bug, and says so.
+#: The legal moves between statuses. Any other move is a bug and raises IllegalMove.
 MOVES: dict[Status, frozenset[Status]] = {
     _S.PENDING: _ALIVE | _ANY_TIME,
     _S.CREATING: _ALIVE | _ANY_TIME,
@@ -44,26 +43,26 @@ MOVES: dict[Status, frozenset[Status]] = {
     _S.UNKNOWN: _ALIVE | _ANY_TIME | {_S.DELETED},
 }
 
-#: Nothing more happens by itself in these.
+#: A server in one of these changes only after a new event.
 SETTLED = frozenset({_S.RUNNING, _S.STOPPED, _S.MISSING, _S.FAILED, _S.DELETED})
 
 
 class IllegalMove(ZedopsError):
-    """A status that cannot follow the one before it."""
+    """A status cannot follow the one before it."""
 
     def __init__(self, server_id: str, before: Status, after: Status) -> None:
         super().__init__(f"server {server_id}: {before} cannot become {after}; this is a bug")
 
 
 def born(server_id: str, host: str | None, now: datetime) -> State:
-    """Begin the life of a server that no one has seen before."""
+    """Make the first state of a new server."""
     return State(id=server_id, status=Status.PENDING, host=host, since=_second(now))
 
 
 def bury(state: State, now: datetime, *rules: Settings) -> State:
     """Turn a removed definition into a tombstone; its data stays.
 
-    Of several `rules`, those before and after a push, the stricter ones bind.
+    `rules` are the settings before and after a push; the stricter ones bind.
     """
     if state.deleted_at is not None:
         return state
@@ -72,7 +71,7 @@ def bury(state: State, now: datetime, *rules: Settings) -> State:
 
 
 def keep(state: State, *rules: Settings) -> State:
-    """Write down what a tombstone is kept for by the stricter of some rules."""
+    """Record in a tombstone the stricter retention and purge of some settings."""
     if state.deleted_at is None:
         return state
     longest = timedelta(seconds=max(each.retention for each in rules))
@@ -83,7 +82,7 @@ def keep(state: State, *rules: Settings) -> State:
 
 
 def due(state: State, settings: Settings) -> datetime | None:
-    """Say when the retention of a tombstone ends: later settings may lengthen it only."""
+    """Return the end of a tombstone's retention: later settings can only lengthen it."""
     if state.deleted_at is None:
         return None
     ends = state.deleted_at + timedelta(seconds=settings.retention)
@@ -91,12 +90,12 @@ def due(state: State, settings: Settings) -> datetime | None:
 
 
 def purges_data(state: State, settings: Settings) -> bool:
-    """Say whether the data goes when a retention ends: only if that held at the deletion, too."""
+    """Say whether the retention's end removes data: the settings at the deletion must agree."""
     return settings.purge_data and (state.kept_until is None or state.purge_data)
 
 
 def put_off(state: State, by: timedelta) -> State:
-    """Move the times of a tombstone, whose clock was wrong."""
+    """Move the times of a tombstone that a wrong clock dated."""
     if state.deleted_at is None:
         return state
     kept = state.kept_until and state.kept_until + by
@@ -110,19 +109,19 @@ def revive(state: State, now: datetime) -> State:
 
 
 def reopen(state: State, now: datetime) -> State:
-    """Take up a deletion again: its host shows a container of the deleted server."""
-    message = "a container of it was found on its host after all; removing it"
+    """Resume a deletion: the host still shows a container of the deleted server."""
+    message = "its host shows a container of this server; removing it"
     return _moved(state, Status.DELETING, now, message=message)
 
 
 def move(state: State, host: str | None, at: datetime) -> State:
-    """Begin anew on another host, once nothing is left on the one before."""
+    """Restart a server's life on another host, after the host before has removed it."""
     nothing = {"container": None, "image": None, "commit": None}
     return _moved(state, Status.PENDING, at, host=host, **nothing)
 
 
 def lose(state: State, host: str, at: datetime, *, purges: bool = False) -> State:
-    """Mark a server of a host that does not answer: the last facts stand, nothing is inferred."""
+    """Mark a server whose host does not answer; keep its last facts."""
     silent = f"host {host!r} has not answered since {format_time(at)}"
     if state.status is Status.DELETED and purges:
         return _moved(state, state.status, at, message=f"{PURGE_WAITS}: {silent}")
@@ -132,7 +131,7 @@ def lose(state: State, host: str, at: datetime, *, purges: bool = False) -> Stat
 
 
 def fold(state: State, report: ServerReport, goal: Goal) -> State:
-    """Take one report of a server into its state."""
+    """Apply one report of a server to its state."""
     status = _status(state, report, goal)
     facts: dict[str, object] = {}
     if report.data_exists is not None:
@@ -159,7 +158,7 @@ def _holds_on(message: str | None) -> bool:
 
 
 def _named(container: ContainerFacts) -> dict[str, object]:
-    """Take a container's names as far as they have the shape of one: a host may say anything."""
+    """Return a container's id and image if they are well-formed: a host can send any text."""
     short = container.id[:12]
     return {
         "container": short if CONTAINER.fullmatch(short) else None,
@@ -173,7 +172,7 @@ def _status(state: State, report: ServerReport, goal: Goal) -> Status:
         gone = container is None and report.activity is None and report.failure is None
         return Status.DELETED if gone else Status.DELETING
     if report.failure is not None:
-        # nothing has to be made for a stop
+        # a stopped server needs no new container, so this failure does not matter
         rests = goal is Goal.STOPPED and container is not None and not container.running
         return Status.STOPPED if rests else Status.FAILED
     if report.data_lost and (container is None or not container.running):
@@ -199,7 +198,7 @@ def _message(status: Status, report: ServerReport, goal: Goal) -> str | None:
 
 
 def _how_it_ended(container: ContainerFacts) -> str:
-    """Say how a process ended that zedops did not stop; SIGKILL leaves no time to save."""
+    """Describe the end of a process that zedops did not stop; SIGKILL leaves no time to save."""
     code = container.exit_code
     if code is None:
         return "its container was made and not started"
@@ -217,5 +216,5 @@ def _moved(state: State, status: Status, at: datetime, **facts: object) -> State
 
 
 def _second(at: datetime) -> datetime:
-    """Cut a time to what the file holds, so that what is read back is the same."""
+    """Cut a time to whole seconds, as the file stores it: writing and reading must agree."""
     return at.replace(microsecond=0)

@@ -1,8 +1,9 @@
-"""One process at a time: a lock is an open file's, and the file is still the one at its path.
+"""File locks: one process at a time holds the lock of the file at a path.
 
-The kernel ends a lock with its process. But a lock says nothing once its file was removed: the next
-process makes a new file and locks that one. So the holder compares its file with the path now and
-then (`Lock.holds`): a removed file is put back, and a holder whose place was taken must end.
+The kernel releases a lock at the end of its process. But the lock of a removed file protects
+nothing: the next process makes a new file and locks that one. So the holder regularly compares its
+file with the path (`Lock.holds`). It recreates a removed file; if another process has locked a new
+one, the holder must end.
 Sources: flock(2), proc(5) for `/proc/locks`.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from zedops import disk
 
-#: How often a holder looks at its lock.
+#: Seconds between two checks of a holder's lock.
 LOOK_S = 1.0
 _TRIES = 20
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -27,16 +28,16 @@ class Lock:
     """An advisory lock, taken without waiting. Safe to use from several threads."""
 
     def __init__(self, path: Path, *, shared: bool = False) -> None:
-        """Take it. BlockingIOError where another process has it; OSError where it cannot be."""
+        """Take the lock. BlockingIOError if another process has it; OSError if opening fails."""
         self._path = path
         self._kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
         self._looking = threading.Lock()
         self._descriptor = self._take()
 
     def holds(self) -> bool:
-        """Say whether the lock is still this one's; a file that was only removed is put back.
+        """Say whether this object still holds the lock; recreate a file that was only removed.
 
-        Without the directory nobody can have taken it: a disk may be away for a while.
+        Without the directory no process can have taken it: a disk may be away for a while.
         """
         with self._looking:
             if self._descriptor < 0:
@@ -52,7 +53,7 @@ class Lock:
             return True
 
     def release(self) -> None:
-        """Let another process have it."""
+        """Release the lock."""
         with self._looking:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
@@ -69,11 +70,11 @@ class Lock:
                 os.close(descriptor)
                 raise
             os.close(descriptor)  # its file was removed between the two calls
-        raise BlockingIOError(errno.EAGAIN, f"{self._path} does not stay")
+        raise BlockingIOError(errno.EAGAIN, f"{self._path} is removed again and again")
 
 
 def holder(path: Path) -> str:
-    """Name the processes that hold a lock, for a message; empty where the kernel does not tell."""
+    """Name the processes that hold a lock, for a message; empty if the kernel shows none."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         inode = path.stat().st_ino
         rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
@@ -84,7 +85,7 @@ def holder(path: Path) -> str:
 
 
 def _open(path: Path) -> int:
-    """Open a lock's file, for this user only; what is no file there is set aside."""
+    """Open a lock's file, for this user only; set aside anything else at its path."""
     try:
         descriptor = os.open(path, _OPEN, 0o600)
     except OSError as error:
@@ -92,7 +93,7 @@ def _open(path: Path) -> int:
             raise
         disk.set_aside(path)
         descriptor = os.open(path, _OPEN, 0o600)
-    with contextlib.suppress(PermissionError):  # of another user; the mode is that user's matter
+    with contextlib.suppress(PermissionError):  # the file of another user, who chooses its mode
         if os.fstat(descriptor).st_mode & 0o077:
             os.fchmod(descriptor, 0o600)
     return descriptor

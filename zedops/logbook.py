@@ -1,8 +1,8 @@
-"""What zedops says of its own work: text for people, JSON lines for machines. The one place.
+"""Logging, set up here only: text for people, JSON lines for machines.
 
-Log lines go to stderr. News (a fleet that began, a commit of state) goes to stdout, however little
-else is said. As JSON each line is one object: `at` (UTC), `level`, `logger`, `text`, the facts that
-came with it (`server`, `host`, `event`, …), and `error` with a traceback where there is one.
+Log lines go to stderr. News (a fleet's start, a commit of state) goes to stdout at every log level.
+As JSON each line is one object: `at` (UTC), `level`, `logger`, `text`, the facts of the record
+(`server`, `host`, `event`, …), and `error` with the traceback of an exception.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import threading
 from datetime import UTC, datetime
 from enum import StrEnum
 
-#: The logger of what is always said.
+#: The logger of news, which every log level shows.
 NEWS = "zedops.news"
-#: What every record has; whatever else is in one are the facts that came with it.
+#: Attributes that every record has; all others are facts.
 _USUAL = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName"})
 
 
 class Format(StrEnum):
-    """How lines are written."""
+    """The format of log lines."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def open_logbook(*, verbose: bool, wanted: Format | None = None) -> None:
-    """Send what is said where it belongs; without a wish: text on a terminal, else JSON lines."""
+    """Set up logging; by default text on a terminal, else JSON lines."""
     chosen = wanted or (Format.TEXT if sys.stderr.isatty() else Format.JSON)
     handler = logging.StreamHandler(sys.stderr)
     news_handler = logging.StreamHandler(sys.stdout)
@@ -48,7 +48,7 @@ def open_logbook(*, verbose: bool, wanted: Format | None = None) -> None:
 
 
 def announce(text: str, event: str, **facts: object) -> None:
-    """Say what whoever runs zedops is to see whatever the level; `event` names its kind."""
+    """Write news for the person who runs zedops, at every log level; `event` names its kind."""
     logging.getLogger(NEWS).info(text, extra={"event": event, **facts})
 
 
@@ -86,7 +86,7 @@ class _PlainNews(logging.Formatter):
 
 
 def _log_death(death: threading.ExceptHookArgs) -> None:
-    """Have a thread that dies say so in the format that was asked for."""
+    """Log the death of a thread in the chosen format."""
     if death.exc_value is None:
         return
     name = death.thread.name if death.thread else "a thread"

@@ -1,7 +1,7 @@
-"""Looks at a fleet that its hosts have a part in: ports that are taken, things that nobody owns.
+"""Queries that combine the fleet with answers of its hosts: ports in use, and orphans.
 
-Pure but for `ask`, which puts a question to a host. The manager answers them at its door; where
-none is near, commands read the fleet themselves. Both answer the same.
+Pure but for `ask`, which sends a request to a host. The manager answers these queries on its
+socket. Without a manager nearby, commands read the fleet and compute the same answers.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from zedops.errors import HostUnavailable, UsageError
 from zedops.fleet import Fleet
 from zedops.ports import ports_in_use
 
-#: Puts a question to a host; HostUnavailable where it does not answer.
+#: Sends a request to a host; HostUnavailable if it does not answer.
 Ask = Callable[[str, Request], Reply]
-#: Hosts that did not answer, and why.
+#: Hosts that did not answer, with the reason.
 Silent = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Orphan:
-    """A server that its host still has something of, and the fleet nothing."""
+    """A server that the fleet does not have, but its host has a container or data of."""
 
     host: str
     id: str
@@ -46,7 +46,7 @@ class Orphan:
 
 
 def the_host(fleet: Fleet, named: str | None) -> str:
-    """Choose the host that is meant. UsageError names those that there are."""
+    """Return the named or the default host. UsageError lists the fleet's hosts."""
     hosts = fleet.settings.hosts
     named = named or fleet.default_host
     if named not in hosts:
@@ -56,7 +56,7 @@ def the_host(fleet: Fleet, named: str | None) -> str:
 
 
 def taken_ports(fleet: Fleet, host: str | None, ask: Ask) -> tuple[list[dict[str, Any]], Silent]:
-    """List the ports that are taken, by servers or by anybody else: rows of `ports --json`."""
+    """List the ports that servers or foreign processes use: rows of `ports --json`."""
     rows: list[dict[str, Any]] = [
         {"host": where or "-", "port": number, "protocol": protocol, "server": each.name,
          "key": key, "holder": None}
@@ -75,7 +75,7 @@ def taken_ports(fleet: Fleet, host: str | None, ask: Ask) -> tuple[list[dict[str
 
 
 def orphans(fleet: Fleet, host: str | None, ask: Ask) -> tuple[list[Orphan], Silent]:
-    """List what hosts have of servers, but for what a file of the fleet owns."""
+    """List the containers and data on hosts that no file of the fleet owns."""
     said, silent = _asked(_hosts(fleet, host), InventoryRequest(), InventoryReply, ask)
     found = []
     for where, reply in said.items():

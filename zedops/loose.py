@@ -1,8 +1,8 @@
-"""Blobs that git keeps as files of their own, read without git: most pushes are that.
+"""Reads git's loose objects, one file for each blob, without git: most pushes contain only those.
 
-What a push brings is in its quarantine, which no process that runs already knows; a new process is
-3 to 8 ms. Formats: gitrepository-layout(5), "objects"; a header `blob SIZE` and a zero byte, then
-the content, through zlib.
+The objects of a push are in its quarantine, which a running git process does not see; a new process
+takes 3 to 8 ms. Formats: gitrepository-layout(5), "objects"; a header `blob SIZE` and a zero byte,
+then the content, through zlib.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _HEADER = 64
 
 
 def blob(objects: Path, name: str, most: int) -> bytes | None:
-    """Read a blob; None where it is not kept so.
+    """Read a blob; None if it is no loose object.
 
-    Of one with more than `most` bytes comes `most + 1` zeros: a file of a few KB may hold GBs.
+    Returns `most + 1` zeros for a blob of more than `most` bytes: a file of a few KB may hold GBs.
     """
     inflate = zlib.decompressobj()
     try:

@@ -1,8 +1,8 @@
 """Three-way merge of a push into main by document, so that no push is refused for being behind.
 
-What a person wrote wins over nothing but itself: of a server's file the push brings the head, the
-hub keeps the state. Two people who changed the same lines get a conflict, by name. Pure; merging
-two texts line by line is git's work and is passed in.
+The push supplies the definition of a server; the hub keeps the state block. If two people changed
+the same lines, the merge reports a conflict for that file. Pure: the caller passes git's line merge
+as a function.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zedops.fleet import Kind, kind_of
 #: (base, ours, theirs) → merged, or None on a conflict.
 TextMerge = Callable[[bytes, bytes, bytes], bytes | None]
 
-_PULL = "run `git pull`, settle it there and push again"
+_PULL = "run `git pull`, resolve the conflict and push again"
 
 
 def merge(
@@ -25,9 +25,9 @@ def merge(
     theirs: Mapping[str, bytes | None],
     merge_text: TextMerge,
 ) -> tuple[dict[str, bytes | None], list[Problem]]:
-    """Merge the paths that both sides changed since `base`. None means: no such file.
+    """Merge the paths that both sides changed since `base`. None means that the file is absent.
 
-    `ours` is the hub, `theirs` the push. Returns what main gets, and every conflict.
+    `ours` is the hub, `theirs` the push. Returns the files for main, and every conflict.
     """
     results: dict[str, bytes | None] = {}
     problems: list[Problem] = []
@@ -41,7 +41,7 @@ def merge(
 
 
 def take_theirs(path: str, ours: bytes | None, theirs: bytes | None) -> bytes | None:
-    """Settle a conflict that nobody can be told of: the person's definition, the hub's state."""
+    """Settle a conflict that cannot be refused: the person's definition, the hub's state."""
     if ours is None or theirs is None or kind_of(path) not in (Kind.SERVER, Kind.TOMBSTONE):
         return theirs
     return _joined(head_of(theirs), ours)
@@ -54,10 +54,10 @@ def folders(path: str) -> Iterator[str]:
 
 
 def in_the_way(here: Collection[str], files: Mapping[str, object]) -> dict[str, str]:
-    """Find new files that would take the place of files that stay; gives one of these for each.
+    """Find new files that would replace files that stay; return one replaced file for each.
 
-    A tree has one thing under a name: to write `a/b` removes the file `a`, and to write `a` all
-    that is in the folder. `here` are the files that there are, `files` what is done to them.
+    A name in a tree is a file or a folder: writing `a/b` removes the file `a`, and writing `a`
+    removes all files in the folder. `here` are the present files, `files` the changes to them.
     """
     stay = {path for path in here if files.get(path, path) is not None}
     held = {folder: path for path in stay for folder in folders(path)}
@@ -83,7 +83,7 @@ def _merge_path(
         return Problem(path, 0, 0, "", "deleted on one side, changed on the other", _PULL)
     merged = merge_text(base or b"", ours, theirs)
     if merged is None:
-        return Problem(path, 0, 0, "", "changed differently by somebody else", _PULL)
+        return Problem(path, 0, 0, "", "another push changed it differently", _PULL)
     return merged
 
 
@@ -93,8 +93,8 @@ def _merge_server(
     base_head, our_head, their_head = head_of(base), head_of(ours), head_of(theirs)
     if theirs is None:
         if our_head == base_head:
-            return None  # only the state moved on meanwhile
-        return Problem(path, 0, 0, "", "deleted here, but somebody else changed it", _PULL)
+            return None  # the hub changed only the state
+        return Problem(path, 0, 0, "", "deleted here, but another push changed it", _PULL)
     if ours is None:
         if their_head == base_head:
             return None
@@ -105,12 +105,12 @@ def _merge_server(
         return _joined(their_head, ours)
     merged = merge_text(base_head or b"", our_head or b"", their_head or b"")
     if merged is None:
-        return Problem(path, 0, 0, "", "the same lines were changed by somebody else", _PULL)
+        return Problem(path, 0, 0, "", "another push changed the same lines", _PULL)
     return _joined(merged, ours)
 
 
 def head_of(content: bytes | None) -> bytes | None:
-    """Cut off the state block; works on bytes that are no text, too."""
+    """Cut off the state block; also from bytes that are not UTF-8."""
     if content is None:
         return None
     return state_block.split(content.decode("utf-8", "surrogateescape"))[0].encode(

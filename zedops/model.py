@@ -1,8 +1,7 @@
-"""The vocabulary: what people write (definitions, settings) and what zedops writes (state).
+"""The models of a server's file: the definition that people write, the state that zedops writes.
 
-Everything is parsed once, at the border, into these frozen models. The source of the shapes is
-the fleet repository's format as ARCHITECTURE.md describes it. Nothing here reads files, clocks
-or the network.
+Adapters parse each file once, at the border, into these frozen models. ARCHITECTURE.md describes
+the format. This module reads no files, no clock and no network.
 """
 
 from __future__ import annotations
@@ -57,35 +56,35 @@ LABEL_PREFIX = "zedops."
 
 
 class Status(StrEnum):
-    """Where a server is in its life."""
+    """The stage of a server's life."""
 
-    PENDING = "pending"  #: written down, not yet begun on its host
+    PENDING = "pending"  #: in git, not yet begun on its host
     CREATING = "creating"  #: image, directories, container being made
     RUNNING = "running"  #: its container runs
     STOPPED = "stopped"  #: its container exists and does not run
     MISSING = "missing"  #: its container or its data is gone
-    FAILED = "failed"  #: zedops tried and could not; the message says why
+    FAILED = "failed"  #: the last attempt failed; the message gives the reason
     DELETING = "deleting"  #: its container is being stopped and removed
     DELETED = "deleted"  #: its container is gone, its data is kept until purged
-    UNKNOWN = "unknown"  #: its host does not answer; the last facts stand
+    UNKNOWN = "unknown"  #: its host does not answer; the last facts remain
 
 
 class Desired(StrEnum):
-    """What a definition asks for."""
+    """The condition that a definition asks for."""
 
     RUNNING = "running"
     STOPPED = "stopped"
 
 
 class Drift(StrEnum):
-    """What to do when reality leaves the definition."""
+    """The reaction to a container that differs from the definition."""
 
     HEAL = "heal"
     REPORT = "report"
 
 
 class Publish(StrEnum):
-    """Who reaches a port from outside the container."""
+    """The reach of a port outside the container."""
 
     NONE = "none"
     LOOPBACK = "loopback"
@@ -101,14 +100,14 @@ class VolumeKind(StrEnum):
 
 
 class SecretsAs(StrEnum):
-    """How a container gets its secrets."""
+    """The way in which a container gets its secrets."""
 
     ENV = "env"
     FILES = "files"  #: `/run/secrets/NAME`, in memory only
 
 
 class Profile(StrEnum):
-    """How far a container is locked down."""
+    """The security profile of a container."""
 
     DEFAULT = "default"
     HARDENED = "hardened"
@@ -125,7 +124,7 @@ class Port(Model):
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
     host: int = Field(ge=1, le=65535)
     publish: Annotated[Publish, one_of(Publish)] = Publish.PUBLIC
-    #: The one address of the host at which it is published; None: at every one.
+    #: The address of the host that publishes the port; None: every address.
     address: Address | None = None
 
     @model_validator(mode="before")
@@ -159,7 +158,7 @@ _MOST_IN_RANGE = 1000
 
 
 def spread(ports: dict[str, Any]) -> dict[str, Any]:
-    """Write each port of a range for itself: `game: 2456-2457/udp` is `game` and `game-2`."""
+    """Expand ranges of ports: `game: 2456-2457/udp` becomes `game` and `game-2`."""
     found: dict[str, Any] = {}
     for key, value in ports.items():
         text = value.get("container") if isinstance(value, dict) else value
@@ -204,12 +203,12 @@ class Volume(Model):
 
     path: str
     kind: Annotated[VolumeKind, one_of(VolumeKind)] = VolumeKind.DATA
-    #: Where it is on the host, if not in zedops' own place: an absolute path or a named volume.
+    #: Its place on the host, if not in zedops' data root: an absolute path or a named volume.
     source: Source | None = None
     read_only: bool = False
     #: A directory inside a named volume.
     subpath: Annotated[str, AfterValidator(_below)] | None = None
-    #: How mounts below it are seen on the other side (mount_namespaces(7)).
+    #: The propagation of mounts below it (mount_namespaces(7)).
     propagation: Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"] | None = (
         None
     )
@@ -243,13 +242,13 @@ class Limits(Model):
     """Ceilings of the container."""
 
     memory: Bytes | None = None
-    #: The kernel knows no smaller share, and the Engine takes one that rounds to 0 for no limit.
+    #: The kernel has no smaller share, and the Engine reads a share that rounds to 0 as no limit.
     cpus: Annotated[float, Field(ge=0.01, le=1024, strict=False)] | None = None
     pids: int = Field(default=512, ge=1, le=4_194_304)
 
 
 class Stop(Model):
-    """The one way a server is stopped: commands, then signal, then grace, then kill."""
+    """The steps of every stop: commands, then signal, then grace, then kill."""
 
     signal: str = Field(default="SIGTERM", pattern=r"^SIG[A-Z0-9+-]+$")
     grace: Seconds = 30.0
@@ -272,23 +271,23 @@ def _form(value: object) -> str:
     return "[mapping]" if isinstance(value, dict) else "[list]"
 
 
-#: Names whose values are on the host; or names with encrypted values, None for one on the host.
+#: Names with values on the host; or names with encrypted values, None for a value on the host.
 Secrets = Annotated[
     Annotated[tuple[EnvKey, ...], Field(strict=False), Tag("[list]")]
     | Annotated[dict[EnvKey, Sealed | None], Tag("[mapping]")],
     Discriminator(_form),
 ]
-#: Where a container finds secrets that are files.
+#: The directory of secrets that are files, inside the container.
 SECRETS_PATH = "/run/secrets"
 
 
 class Definition(ContainerOptions):
-    """What people write about one server."""
+    """A server as people define it."""
 
     host: Name | None = None
     game: Key | None = None
     desired: Annotated[Desired, one_of(Desired)] = Desired.RUNNING
-    #: Empty only as written: the preset of `game` has it. What is resolved always names one.
+    #: Empty if the preset of `game` supplies it. A resolved definition always names an image.
     image: Image = ""
     command: Annotated[tuple[Text, ...] | None, BeforeValidator(words)] = Field(
         default=None, strict=False
@@ -304,14 +303,14 @@ class Definition(ContainerOptions):
     health: Annotated[Annotated[Health, once()] | None, BeforeValidator(_own_or_image)] = None
     restart: Text | None = None
     rebuild: Text | None = None
-    #: A container of the host, by name or id, that is taken over as it is if it matches.
+    #: A container of the host, by name or id: zedops takes it over unchanged if it matches.
     adopt: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] | None = None
     drift: Annotated[Drift, one_of(Drift)] | None = None
     labels: dict[str, Text] = Field(default={})
     user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$")] | None = None
     hostname: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")] | None = None
     profile: Annotated[Profile, one_of(Profile)] = Profile.DEFAULT
-    #: The host that its data was on: it leaves that one, and waits here until somebody brings it.
+    #: The host that had the data: the server leaves it, and waits for a person to copy the data.
     moved_from: Name | None = None
     #: Only in a tombstone: `data` asks the host to remove the data, too.
     purge: Literal["data"] | None = None
@@ -347,17 +346,17 @@ class Definition(ContainerOptions):
 
     @property
     def adopted_id(self) -> str | None:
-        """Give the id of the server that this one goes on with, where `adopt` names one."""
+        """Return the id in `adopt`, with which this server continues; None without one."""
         return self.adopt if self.adopt and SERVER_ID.fullmatch(self.adopt) else None
 
     @property
     def host_secrets(self) -> tuple[str, ...]:
-        """Name the secrets whose values are on the host."""
+        """Name the secrets with values on the host."""
         return tuple(name for name in self.secrets if name not in self.sealed_secrets)
 
     @property
     def sealed_secrets(self) -> dict[str, str]:
-        """Give the secrets that are here, encrypted."""
+        """Return the secrets that the definition holds, encrypted."""
         found = self.secrets.items() if isinstance(self.secrets, dict) else ()
         return {name: value for name, value in found if value is not None}
 
@@ -378,10 +377,10 @@ _NOT_IN_HASH = {
 
 
 def definition_hash(definition: Definition) -> str:
-    """Fingerprint what shapes the container: `1:<20 hex digits>`.
+    """Hash the fields that shape the container: `1:<20 hex digits>`.
 
-    Defaults are left out, so that a newer zedops with more fields computes the same value for an
-    old definition and recreates nothing; the leading number changes only if the rule itself does.
+    The hash leaves out defaults: a newer zedops with more fields computes the same value for an old
+    definition and recreates nothing. The leading number changes only if this rule changes.
     """
     shape = definition.model_dump(mode="json", exclude=_NOT_IN_HASH, exclude_defaults=True)
     text = json.dumps(shape, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -389,15 +388,15 @@ def definition_hash(definition: Definition) -> str:
 
 
 class State(Model):
-    """What zedops writes below a definition. Times are UTC.
+    """The state that zedops writes below a definition. Times are UTC.
 
-    Each field has a shape of its own: what is read from a file becomes part of commands.
+    Each field has a strict shape, because its value becomes part of commands.
     """
 
     id: ServerId
     status: Annotated[Status, one_of(Status)] = Status.PENDING
     data_exists: YesOrNo = False
-    #: Data that was seen is not there: nothing is started until it is back or purged.
+    #: The data existed and is gone: zedops starts nothing until it is back or purged.
     data_lost: YesOrNo = False
     deleted_at: Utc | None = None
     host: HostSeen | None = None
@@ -406,12 +405,12 @@ class State(Model):
     commit: CommitId | None = None
     since: Utc | None = None
     message: str | None = None
-    #: Of a tombstone, as the settings were when it was made: until when it is kept at least, and
-    #: whether its data goes then. Settings that are changed later shorten nothing.
+    #: Of a tombstone, by the settings at its making: its earliest end, and whether the data goes
+    #: then. Later settings cannot shorten it.
     kept_until: Utc | None = None
     purge_data: YesOrNo = False
 
     @property
     def has_world(self) -> bool:
-        """Say whether it has data, be it there or missed."""
+        """Say whether the server has data, present or lost."""
         return self.data_exists or self.data_lost

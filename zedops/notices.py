@@ -1,7 +1,7 @@
-"""What people are told of, and in which words. Pure: no clock, no I/O.
+"""Writes notices for people: their occasions and their words. Pure: no clock, no I/O.
 
-State commits say what happened in their trailers, and that is where this reads it: so a message
-can say nothing that is not in the history.
+It reads events from the trailers of state commits, so a message never tells an event that is not in
+the history.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from zedops.trailers import read_reasons, read_trailers
 _EVENTS = {
     Status.FAILED: Event.FAILED, Status.MISSING: Event.MISSING, Status.RUNNING: Event.RUNNING,
 }  # fmt: skip
-#: Who was told of these wants to hear of their end.
+#: A server that leaves one of these for `running` has recovered.
 _TROUBLE = {Status.FAILED.value, Status.MISSING.value}
-#: So many lines go into one message; a phone shows fewer.
+#: Most lines of one message; a phone shows fewer.
 _LINES = 15
 
 
@@ -37,7 +37,7 @@ class Notice:
 
 
 def of_commit(message: str) -> list[Notice]:
-    """Read what a state commit tells of its servers: where each was on the way, and ended."""
+    """Read the notices of a state commit: each server's way and its last status."""
     reasons = read_reasons(message)
     found = []
     for group in read_trailers(message):
@@ -54,7 +54,7 @@ def of_commit(message: str) -> list[Notice]:
             reason = f": {why}" if why and is_last else ""
             found.append(Notice(event, f"{name} is {move}{reason}"))
             if event is Event.RUNNING and _TROUBLE & {first, *moves}:
-                # the same words: who hears of both gets one line
+                # the same words: a reader of both events gets one line
                 found.append(Notice(Event.RECOVERED, found[-1].text))
     return found
 
@@ -72,7 +72,7 @@ def host_back(host: str) -> Notice:
 def purges_ahead(fleet: Fleet, now: datetime, ahead_s: float) -> Iterator[tuple[str, Notice]]:
     """Find the deleted servers that are purged within `ahead_s`, each with a key for telling once.
 
-    A retention shorter than twice that is told of at half its time.
+    If the retention is shorter than twice `ahead_s`, the notice comes at half of it.
     """
     retention_s = fleet.settings.retention
     ahead = timedelta(seconds=min(ahead_s, retention_s / 2))
@@ -90,7 +90,7 @@ def purges_ahead(fleet: Fleet, now: datetime, ahead_s: float) -> Iterator[tuple[
         yield f"{state.id} {state.deleted_at.isoformat()}", Notice(Event.PURGE_AHEAD, text)
 
 
-#: Where a message goes, read off its URL beyond doubt: whatever could be read in two ways is none.
+#: The destination in a URL; an ambiguous URL does not match.
 _ADDRESS = re.compile(
     r"([a-z0-9]+)://(?:[A-Za-z0-9._~!$&'()*+,;=:%-]*@)?([A-Za-z0-9._-]+)(:[0-9]{1,5})?(?:/[^?#@\\\s]*)?"
 )
@@ -118,7 +118,7 @@ def _fits(pattern: str, name: str) -> bool:
 
 
 def compose(fleet: str, notices: Sequence[Notice], dropped: int = 0) -> tuple[str, str]:
-    """Write one message about everything: its title and its body."""
+    """Write one message about all notices: its title and its body."""
     lines = list(dict.fromkeys(each.text for each in notices))
     more = len(lines) - _LINES + dropped if len(lines) > _LINES else dropped
     title = f"{fleet}: {lines[0]}" if len(lines) == 1 and not dropped else (

@@ -1,4 +1,4 @@
-"""What git keeps, in git's own formats: as batch commands show it, as fast-import takes it. Pure.
+"""Git's objects: reads the output of batch commands, writes the input of fast-import. Pure.
 
 Formats: git-diff-tree(1) "Raw output format", git-fast-import(1).
 """
@@ -22,13 +22,13 @@ class Entry:
 
     @property
     def is_file(self) -> bool:
-        """Tell a file with content of its own from a link or a submodule."""
+        """Tell a plain file from a link or a submodule."""
         return self.mode & 0o170000 == 0o100000
 
 
 @dataclass(frozen=True)
 class Change:
-    """A path that differs between two commits; None means it is not there."""
+    """A path that differs between two commits; None means that it is absent."""
 
     path: str
     before: Entry | None
@@ -37,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit, and what it changes of its first parent."""
+    """A commit, and its changes against its first parent."""
 
     id: str
     email: str  #: the committer's
@@ -47,7 +47,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Signature:
-    """Who commits, and when (UTC seconds)."""
+    """A committer or author, and the time (UTC seconds)."""
 
     name: str
     email: str
@@ -58,7 +58,7 @@ class Signature:
 
 
 def raw_changes(fields: list[bytes]) -> list[Change]:
-    """Read raw differences, up to those against a merge's second parent."""
+    """Read raw differences; stop before those against a merge's second parent."""
     found = []
     for meta, path in zip(fields[::2], fields[1::2], strict=False):
         if not meta.lstrip(b"\n").startswith(b":"):
@@ -101,7 +101,7 @@ def import_stream(
             case _:
                 parts.append(b"M %o inline %s\n" % (FILE_MODE, quoted))
                 parts.append(b"data %d\n%s\n" % (len(content), content))
-    # the ref that fast-import insists on is taken back before it is ever written
+    # fast-import requires a ref; the reset drops it before it is written
     end = f"get-mark :1\nreset {ref}\nfrom {NO_OBJECT}\n\ndone\n"
     return b"".join([*parts, end.encode()])
 

@@ -1,6 +1,6 @@
-"""Where each value of a resolved definition came from. Pure.
+"""Finds the origin of each value of a resolved definition. Pure.
 
-Only what somebody wrote is told: what zedops assumes without being told is in the documentation.
+It lists written values only; the documentation lists the defaults of zedops.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MEASURE = re.compile(r"\d+(/(tcp|udp)|ms|s|m|h|d|w|[kKMGT]i?B)")
 
 @dataclass(frozen=True)
 class Value:
-    """One value of a definition: where it is in it, what it is, and who says so."""
+    """One value of a definition: its path, the value, and the file that sets it."""
 
     path: Path
     value: Any
@@ -40,7 +40,7 @@ def values(fleet: Fleet, document: Document) -> list[Value]:
         raise InvalidInput(problems)
     preset, defaults, _ = layers(document, fleet.settings, fleet.presets)
     found: dict[Path, Value] = {}
-    source = document.source  # read anew each time that it is asked for
+    source = document.source  # each access parses it again
     game = fleet.game(document) or ""
     own = game in fleet.presets and fleet.presets[game].path == preset_path(game)
     for tree, named in (
@@ -51,7 +51,7 @@ def values(fleet: Fleet, document: Document) -> list[Value]:
         for path, value in _leaves(tree, ()):
             for known in [each for each in found if _covers(each, path) or _covers(path, each)]:
                 if known != path:
-                    del found[known]  # a mapping took the place of one value, or the other way
+                    del found[known]  # a mapping replaced a value, or a value a mapping
             line = source.mark(path).line
             origin = named or f"{PurePosixPath(document.path).name}:{line}"
             found[path] = Value(path, value, origin)
@@ -59,7 +59,7 @@ def values(fleet: Fleet, document: Document) -> list[Value]:
 
 
 def _in_order(found: Mapping[Path, Value]) -> list[Value]:
-    """Put values in the order of the model, those of one mapping together."""
+    """Sort values in the order of the model, those of one mapping together."""
     order = list(Definition.model_fields)
     groups: dict[Path, int] = {}
     for path in found:
@@ -74,7 +74,7 @@ def _in_order(found: Mapping[Path, Value]) -> list[Value]:
 
 
 def _replaced(each: Value, definition: Definition) -> Value:
-    """Show what `${…}` became."""
+    """Replace `${…}` by its value, and note the written text in the origin."""
     if not isinstance(each.value, str | list) or "${" not in str(each.value):
         return each
     current: Any = definition.model_dump(include={str(each.path[0])})
@@ -103,7 +103,7 @@ def write(values: list[Value]) -> str:
 
 
 def as_json(values: list[Value]) -> list[dict[str, Any]]:
-    """Make the shape of `show --resolved --json`."""
+    """Build the output of `show --resolved --json`."""
     return [{"field": dotted(each.path), "value": each.value, "origin": each.origin}
             for each in values]
 

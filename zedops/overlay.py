@@ -1,4 +1,4 @@
-"""Two branches of one fleet seen as one: people's definitions, zedops' states. Pure."""
+"""Joins two branches of one fleet: people's definitions and zedops' states. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from zedops.fleet import Fleet, Kind, kind_of
 
 
 def with_states(definitions: Fleet, states: Fleet) -> Fleet:
-    """Put states under definitions; tombstones, and what still runs, come from the states' side."""
+    """Join definitions with states; tombstones and servers that still run come from `states`."""
     found: dict[str, Document] = {}
     for path, each in definitions.documents.items():
         known = states.documents.get(path)
         if known is None and kind_of(path) is Kind.TOMBSTONE:
-            continue  # what a person asked for there was done, and it is gone
+            continue  # zedops has done the request in it and removed it
         found[path] = replace(each, state=known.state) if known is not None else each
     living = {each.id for path, each in found.items() if kind_of(path) is Kind.SERVER and each.id}
     rest = {

@@ -345,8 +345,8 @@ def test_the_same_lines_changed_by_two_people_are_a_conflict_by_name(
     ada.push()
     said = ben.push(fails=True)
     assert (
-        "servers.d/a.yaml: the same lines were changed by somebody else;"
-        " run `git pull`, settle it there and push again"
+        "servers.d/a.yaml: another push changed the same lines;"
+        " run `git pull`, resolve the conflict and push again"
     ) in said
     assert (at(hub, A), at(hub, "notes.md")) == ("image: b\n", None)
 
@@ -357,7 +357,7 @@ def test_a_server_that_was_changed_meanwhile_is_not_deleted(
     ada.commit({A: "image: b\n"})
     ben.commit({A: None})
     ada.push()
-    assert "deleted here, but somebody else changed it" in ben.push(fails=True)
+    assert "deleted here, but another push changed it" in ben.push(fails=True)
     assert at(hub, A) == "image: b\n"
 
 

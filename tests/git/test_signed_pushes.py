@@ -265,7 +265,7 @@ def test_a_folder_never_takes_a_files_place(hub: Hub, ada: Person, ben: Person) 
     ada.commit({NEW: "image: n\n"})
     ada.push()
     ben.commit({f"{NEW}/mc-x.yaml": "image: y\n"})  # main has a file there by now
-    assert f"{NEW}/mc-x.yaml: there is {NEW} by now" in ben.push(fails=True)
+    assert f"{NEW}/mc-x.yaml: conflicts with {NEW}, which main has" in ben.push(fails=True)
     assert at(hub, NEW) == "image: n\n"
 
 

@@ -34,10 +34,10 @@ def merged(base: Content, ours: Content, theirs: Content, path: str = A) -> Cont
 
 
 OLD = render("image: a\n", RUNS)
-PULL = "run `git pull`, settle it there and push again"
-DELETED_HERE = f"{A}: deleted here, but somebody else changed it; {PULL}"
+PULL = "run `git pull`, resolve the conflict and push again"
+DELETED_HERE = f"{A}: deleted here, but another push changed it; {PULL}"
 DELETED_THERE = f"{A}: changed here, but deleted or renamed meanwhile; {PULL}"
-SAME_LINES = f"{A}: the same lines were changed by somebody else; {PULL}"
+SAME_LINES = f"{A}: another push changed the same lines; {PULL}"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_any_other_file_is_merged_by_its_lines(path: str) -> None:
     assert merged(b"a\n", b"a\nb\n", b"a\n", path) == b"a\nb\n"
     assert merged(b"a\n", b"a\nb\n", b"a\nc\n", path) == b"a\nb\nc\n"
     assert merged(b"a\n", b"x\n", b"y\n", path) == (
-        f"{path}: changed differently by somebody else; {PULL}"
+        f"{path}: another push changed it differently; {PULL}"
     )
     assert merged(b"a\n", b"x\n", None, path) == (
         f"{path}: deleted on one side, changed on the other; {PULL}"
