@@ -53,4 +53,4 @@ def _misnamed(hub: Hub, ref: str, all_refs: Collection[str]) -> str:
         return ""
     if name == "HEAD" or name.startswith("refs/") or other == MAIN:
         return "has a name that git could take for another one"
-    return f"is called like {other}" if hub.has(other) or other in all_refs else ""
+    return f"has the same name as {other}" if hub.has(other) or other in all_refs else ""

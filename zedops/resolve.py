@@ -77,7 +77,7 @@ def _preset_problem(document: Document, game: str, presets: Presets) -> Problem 
     if preset is None:
         close = difflib.get_close_matches(game, presets, n=1)
         names = ", ".join(sorted(presets)) or "none"
-        remedy = f"did you mean {close[0]!r}?" if close else f"known are {names}"
+        remedy = f"did you mean {close[0]!r}?" if close else f"known: {names}"
         return document.problem(("game",), f"there is no preset {game!r}", remedy)
     if preset.problems:
         fact = f"the preset cannot be used: {preset.problems[0]}"

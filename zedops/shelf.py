@@ -14,7 +14,7 @@ from zedops.layout import TOMBSTONES
 
 V = TypeVar("V")
 
-#: Most entries of the small layer: a copy costs at most these, and a merge is this rare.
+#: Most entries of the small layer: a copy costs at most these; one in so many merges the layers.
 _THIN = 256
 
 

@@ -24,7 +24,7 @@ _FORMAT = "%H%x00%G?%x00%GS%x00%GP"
 _GPG_CONF = "trust-model always\nno-autostart\nno-auto-key-retrieve\nno-auto-key-import\n"
 _FAULTS = {
     "N": "is not signed",
-    "B": "has a signature that does not fit it: it was changed, or broke",
+    "B": "has a bad signature: the commit or the signature was changed",
     "U": f"is signed with a key that is not in {SSH_KEYS}",
     "E": f"is signed with a key that is not in {OPENPGP_KEYS}",
     "X": "has a signature that has expired",

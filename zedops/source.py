@@ -27,7 +27,7 @@ MAX_DEPTH = 30
 #: Below these keys scalars are text exactly as written: `EULA: TRUE`, `UMASK: 022`, `[echo, 1]`.
 _VERBATIM = {("env",), ("labels",), ("command",), ("health", "test"), ("stop", "commands")}
 
-#: The part of each line's start where collections may begin. The first group: line separators.
+#: The start of a line, as far as a collection may begin in it; these characters end a line.
 _LEADS = re.compile("(?:^|[\r\n\x85\u2028\u2029])([ \t?:-]*)")
 _TAG = "tag:yaml.org,2002:"
 _STR, _MAP, _SEQ, _MERGE = _TAG + "str", _TAG + "map", _TAG + "seq", _TAG + "merge"

@@ -41,7 +41,7 @@ def places(server: str, name: str, definition: Definition) -> Iterator[Place]:
 def conflict(mine: Place, other: Place) -> str | None:
     """Say why two volumes may not share a host; None if they may."""
     if mine.server == other.server:
-        return None  # one server has one container, so one writer
+        return None  # a server runs one container at a time: one writer
     holder = f"volume {other.key!r} of server {other.name!r}"
     if mine.path == other.path:
         # other servers may read a world, and share a cache

@@ -34,7 +34,7 @@ def write_start(
     """Write a definition. `ports` says which host port each published port of the preset gets."""
     title = preset.about.title or preset.name
     return "".join(f"{line}\n" for line in (
-        f"# {title}. All that it gets: zedops show {name} --resolved",
+        f"# {title}. All its values: zedops show {name} --resolved",
         f"game: {preset.name}",
         *([f"host: {host}"] if host else []),
         *([f"image: {scalar(image)}"] if image else []),

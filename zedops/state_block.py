@@ -135,7 +135,7 @@ def read(path: str, tail: str, first_line: int) -> tuple[State | None, list[Prob
     for key in block.data:
         mark = block.mark((key,))
         if key != "state":
-            fact = "stands below the state marker, where it would be overwritten"
+            fact = "is below the state marker, where zedops would overwrite it"
             line = first_line + mark.line - 1
             problems.append(Problem(path, line, mark.column, str(key), fact, remedy))
     return _salvaged(block.data.get("state")), problems

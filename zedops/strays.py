@@ -44,7 +44,7 @@ def _warning(path: str, content: bytes) -> Problem | None:
     if folder is None or not _DEFINES.search(content):
         return None
     name = _YAML.split((rest or top), maxsplit=1)[0]
-    fact = f"looks like a definition and is none: zedops reads {folder}/NAME.yaml"
+    fact = f"looks like a definition, but zedops reads only {folder}/NAME.yaml"
     return Problem(path, 0, 0, "", fact, f"git mv {path} {folder}/{name}.yaml")
 
 

@@ -26,8 +26,8 @@ _DAMAGE_WORDS = ("unable to read tree", "is corrupt", "unable to read sha1", "ba
 #: git's words about a missing object, but also about an object of another type.
 NOT_THERE = "not a tree object"
 #: The remedy for lost objects: any clone with them can supply them.
-MEND = ("there `git fsck` names what is missing, and which corrupt file to remove; "
-        "`git fetch --refetch CLONE main` brings it back from any clone")
+MEND = ("run `git fsck` there: it names missing objects, and the corrupt file to remove; "
+        "then `git fetch --refetch CLONE main` copies them from any clone")
 #: git's words about a repository of another user that is not trusted (git-config(1)).
 _OTHERS = re.compile(r"detected dubious ownership in repository at '([^']+)'")
 _ANOTHERS = "belongs to another user, and git does not trust it"
@@ -38,7 +38,7 @@ def failure(arguments: tuple[str, ...], said: str) -> GitFailed:
     """Make the error for a git command that failed."""
     if found := _OTHERS.search(said):
         fact = f"{found[1]} {_ANOTHERS}"
-        remedy = f"if you do: git config --global --add safe.directory {found[1]}"
+        remedy = f"if you trust it: git config --global --add safe.directory {found[1]}"
         return GitFailed(f"git {arguments[0]}: {fact}; {remedy}")
     lines = [line for line in said.strip().splitlines() if line.strip()]
     words = "; ".join(lines[-3:]) or "no reason given"

@@ -49,7 +49,7 @@ def _translate(model: type[BaseModel], source: Source, error: ErrorDetails) -> P
         known = _known_keys(model, written[:-1])
         close = difflib.get_close_matches(str(written[-1])[:100], known, n=1)
         message = "unknown key"
-        remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        remedy = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
         remedy = _ELSEWHERE.get(str(written[-1]), remedy) if len(written) == 1 else remedy
     elif kind == "value_error":
         message, _, remedy = _shortened(message.removeprefix("Value error, ")).partition("; ")

@@ -91,7 +91,7 @@ class Vitals:
     def answer(self, path: str, accept: str) -> tuple[HTTPStatus, str, bytes]:
         """Answer one request: status, content type, body."""
         if not self._places.acquire(blocking=False):
-            return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"too many at once\n"
+            return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"too many requests at once\n"
         try:
             match path.partition("?")[0]:
                 case "/metrics":
@@ -100,7 +100,7 @@ class Vitals:
                 case "/healthz":
                     return self._say_health()
                 case _:
-                    here = b"here are /metrics and /healthz\n"
+                    here = b"no such path; ask /metrics or /healthz\n"
                     return HTTPStatus.NOT_FOUND, "text/plain", here
         finally:
             self._places.release()

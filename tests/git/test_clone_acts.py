@@ -360,5 +360,5 @@ def test_a_push_and_a_look_before_it_warn_of_what_only_looks_like_a_definition(
     ada.git("add", "--all")
     ada.git("commit", "-qm", "two that are none")
     said = ada.push()
-    assert "warning: servers.d/x.yaml.txt: looks like a definition and is none" in said
+    assert "warning: servers.d/x.yaml.txt: looks like a definition, but" in said
     assert "git mv y.yaml servers.d/y.yaml" in said

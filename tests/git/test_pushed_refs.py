@@ -46,7 +46,8 @@ def test_what_git_could_take_for_another_ref_is_refused(hub: Hub, eve: Person, r
 def test_a_tag_is_not_called_like_a_branch_nor_a_branch_like_a_tag(hub: Hub, eve: Person) -> None:
     eve.push("origin", "HEAD:refs/heads/one", "HEAD:refs/tags/two")
     for ref, other in (("refs/tags/one", "refs/heads/one"), ("refs/heads/two", "refs/tags/two")):
-        assert f"{ref}: is called like {other}" in eve.push("origin", f"HEAD:{ref}", fails=True)
+        said = eve.push("origin", f"HEAD:{ref}", fails=True)
+        assert f"{ref}: has the same name as {other}" in said
     eve.push("origin", "HEAD:refs/heads/three", "HEAD:refs/tags/three", fails=True)
     assert hub.repository.run("for-each-ref", "--format=%(refname)", "refs/*/three") == ""
 

@@ -146,7 +146,7 @@ def test_blobs_are_read_in_one_go_also_ten_thousand_of_them(repository: Reposito
 
 
 def test_a_blob_that_is_not_there_is_an_error_and_not_an_empty_file(repository: Repository) -> None:
-    with pytest.raises(GitFailed, match="cannot be read; there `git fsck`"):
+    with pytest.raises(GitFailed, match="cannot be read; run `git fsck`"):
         repository.blobs(["1" * 40])
     assert repository.blobs([]) == {}
 

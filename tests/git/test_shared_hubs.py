@@ -89,7 +89,7 @@ def test_a_stranger_s_hub_is_said_to_be_one(shared: tuple[Hub, Path]) -> None:
     done = as_ben(home, "git", "clone", "-q", str(hub.path), "fleet")
     assert "dubious ownership" in done.stderr
     said = str(trouble.failure(("clone",), done.stderr))
-    assert f"if you do: git config --global --add safe.directory {hub.path}" in said
+    assert f"if you trust it: git config --global --add safe.directory {hub.path}" in said
     assert trouble.is_of_another(said)
 
 

@@ -60,7 +60,7 @@ def test_broken_yaml_is_shown_with_its_line_and_column(content: str, problem: st
     ("content", "problem"),
     [
         ("image: a\nprots: {}\n", "2:1: prots: unknown key; did you mean 'ports'?"),
-        ("image: a\nxyzzyq: 1\n", f"2:1: xyzzyq: unknown key; known are {_KNOWN}"),
+        ("image: a\nxyzzyq: 1\n", f"2:1: xyzzyq: unknown key; known: {_KNOWN}"),
         (
             "image: a\nlimits:\n  memroy: 6GiB\n",
             "3:3: limits.memroy: unknown key; did you mean 'memory'?",
@@ -207,9 +207,9 @@ def test_a_definition_is_written_as_lines() -> None:
 
 def test_keys_below_the_marker_are_told_where_to_go() -> None:
     assert said(_STATE + "env: {A: b}\nports: {}\n") == [
-        ("6:1: env: stands below the state marker, where it would be overwritten;"
+        ("6:1: env: is below the state marker, where zedops would overwrite it;"
         " move it above line 3"),
-        ("7:1: ports: stands below the state marker, where it would be overwritten;"
+        ("7:1: ports: is below the state marker, where zedops would overwrite it;"
         " move it above line 3"),
     ]
 
@@ -266,7 +266,7 @@ env: {}
         "4:8: stop.grace: 5 is not a duration; write a number with a unit, e.g. 90s, 5m, 24h",
         "5:7: env.A: null: must be text; put it in quotes",
         "6:1: env: written twice, first in line 5; keep one",
-        ("11:1: limits: stands below the state marker, where it would be overwritten;"
+        ("11:1: limits: is below the state marker, where zedops would overwrite it;"
         " move it above line 8"),
     ]
 

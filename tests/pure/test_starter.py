@@ -32,7 +32,7 @@ def test_the_text_is_commented_and_names_free_ports_side_by_side() -> None:
     zomboid = shipped_presets()["project-zomboid"]
     ports = free_for(zomboid, ("udp", 16261), ("udp", 16263))
     assert write_start("rosewood", zomboid, ports) == """\
-# Project Zomboid. All that it gets: zedops show rosewood --resolved
+# Project Zomboid. All its values: zedops show rosewood --resolved
 game: project-zomboid
 ports:                        # free when this was written
   game: 16264/udp

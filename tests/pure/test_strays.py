@@ -29,7 +29,7 @@ COMPOSE = b"services:\n  web:\n    image: nginx\n"
 def test_what_is_meant_as_a_definition_is_warned_of(path: str, remedy: str) -> None:
     (found,) = strays.find({path: DEFINITION})
     assert (found.path, found.remedy) == (path, remedy)
-    assert "looks like a definition and is none: zedops reads " in str(found)
+    assert "looks like a definition, but zedops reads only " in str(found)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_new_writes_a_definition_with_free_ports_and_show_tells_where_it_came_fr
     pointed = fleet.zedops("new", "page", "--game", "web", "--print").stdout
     assert pointed == f"# yaml-language-server: $schema=../schemas/definition.json\n{printed}"
     shutil.rmtree(fleet.clone / "schemas")
-    assert printed.startswith("# web. All that it gets: zedops show page --resolved\ngame: web\n")
+    assert printed.startswith("# web. All its values: zedops show page --resolved\ngame: web\n")
     assert not (fleet.clone / "servers.d/page.yaml").exists()
 
     done = fleet.zedops("new", "page", "--game", "web", "-e", f"GREET=port {second}", "--wait")
@@ -82,5 +82,5 @@ def test_new_writes_a_definition_with_free_ports_and_show_tells_where_it_came_fr
     assert "  GREET: " in shown
     rows = json.loads(fleet.zedops("show", "page", "--resolved", "--json").stdout)
     assert {"field": "game", "value": "web", "origin": "page.yaml:2"} in rows
-    assert "known are" in fleet.zedops("new", "x", "--game", "doom", code=2).stderr
-    assert "--game or with --image" in fleet.zedops("new", "x", code=2).stderr
+    assert "known: " in fleet.zedops("new", "x", "--game", "doom", code=2).stderr
+    assert "--game minecraft, or --image" in fleet.zedops("new", "x", code=2).stderr

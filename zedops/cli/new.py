@@ -108,7 +108,7 @@ def _preset(fleet: Fleet, game: str) -> Preset:
     preset = fleet.presets.get(game)
     if preset is None:
         names = ", ".join(sorted(fleet.presets))
-        raise UsageError(f"there is no preset {game!r}; known are {names}")
+        raise UsageError(f"there is no preset {game!r}; known: {names}")
     if preset.problems:
         raise InvalidInput(preset.problems)
     return preset
