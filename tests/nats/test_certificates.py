@@ -83,7 +83,7 @@ def test_a_certificate_of_another_authority_is_replaced(
 def test_no_certificate_outlives_its_authority(authority: Authority) -> None:
     ends = x509.load_pem_x509_certificate(authority.ca_pem.encode()).not_valid_after_utc
     assert held(authority, NAMES, ends - timedelta(days=10)).not_valid_after_utc == ends
-    with pytest.raises(ZedopsError, match="authority has expired; enrol every host anew"):
+    with pytest.raises(ZedopsError, match="authority has expired; join every host again"):
         authority.server_files(NAMES, ends + timedelta(days=1))
 
 

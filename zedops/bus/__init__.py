@@ -1,7 +1,7 @@
 """The bus between one manager and its hosts' agents: one protocol, its transports beside it.
 
-The manager's side is handed to `serve`, an agent's to `join`. All messages are whole and
-idempotent; whoever calls may repeat. A transport adds no rules.
+A manager passes itself to `serve`, an agent passes itself to `join`. All messages are whole and
+idempotent, so a caller may repeat them. A transport adds no rules.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progr
 
 
 class Stream(Iterator[bytes], Protocol):
-    """Chunks as they come; whoever waits for the next one is woken by `abort`."""
+    """Chunks as they arrive; `abort` wakes a reader that waits for the next one."""
 
     def abort(self) -> None:
         """End it, from any thread."""
@@ -23,11 +23,11 @@ class Stream(Iterator[bytes], Protocol):
 
 
 class ManagerSide(Protocol):
-    """What agents may ask of the manager. Must return soon: it holds nobody up."""
+    """The calls that agents may make to the manager. Each must return soon."""
 
     @property
     def speaks(self) -> bool:
-        """Say whether to answer at all: among several managers only the one that leads does."""
+        """Say whether to answer at all: of several managers only the leader answers."""
         ...
 
     def sync(self, hello: Hello) -> DesiredDocument:
@@ -35,43 +35,43 @@ class ManagerSide(Protocol):
         ...
 
     def report(self, report: Report) -> None:
-        """Take what an agent observed."""
+        """Take an agent's report."""
         ...
 
     def progress(self, progress: Progress) -> None:
-        """Take how far long work has come."""
+        """Take the progress of long work."""
         ...
 
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
-        """Note that a host is alive; answer what it should hold."""
+        """Note that a host is alive; answer with the stamp of the document it should hold."""
         ...
 
 
 class AgentSide(Protocol):
-    """What the manager may ask of an agent."""
+    """The calls that the manager may make to an agent."""
 
     def desired(self, document: DesiredDocument) -> None:
         """Take a document, if it is newer than the one held."""
         ...
 
     def call(self, request: Request) -> Reply:
-        """Answer a question about the host. Raises what the command line is to say."""
+        """Answer a question about the host. Errors go on to the command line."""
         ...
 
     def stream(self, request: StreamRequest) -> Stream:
-        """Stream a server's log, or what a command says. Errors may be raised on the way."""
+        """Stream a server's log or a command's output. Errors may come in the middle."""
         ...
 
     def greet(self) -> None:
-        """Take note that a manager began, or is reached again: ask it for the document soon."""
+        """Note that a manager began or is reachable again: ask it for the document soon."""
         ...
 
 
 class Bus(Protocol):
-    """What the manager holds: the way to every host."""
+    """The manager's way to every host."""
 
     def serve(self, manager: ManagerSide) -> None:
-        """Answer agents from now on, and let all of them know."""
+        """Answer agents from now on, and greet all of them."""
         ...
 
     def unserve(self) -> None:
@@ -79,7 +79,7 @@ class Bus(Protocol):
         ...
 
     def publish(self, document: DesiredDocument) -> None:
-        """Push a document to its host; never raises. A host that is away gets it when it syncs."""
+        """Push a document to its host; never raises. An absent host gets it when it syncs."""
         ...
 
     def call(self, host: str, request: Request) -> Reply:
@@ -89,24 +89,24 @@ class Bus(Protocol):
     def stream(self, host: str, request: StreamRequest) -> Generator[bytes, None, None]:
         """Stream something from a host; closing the generator ends it there, too.
 
-        Raises HostUnavailable, also in the middle, and whatever the host raised.
+        Raises HostUnavailable or the host's own error, also in the middle.
         """
         ...
 
 
 class Link(Protocol):
-    """What an agent holds: the way to the manager. Calls raise HostUnavailable without one."""
+    """An agent's way to the manager. Calls raise HostUnavailable without one."""
 
     def sync(self, hello: Hello) -> DesiredDocument:
         """Ask for the host's whole document."""
         ...
 
     def report(self, report: Report) -> None:
-        """Tell what was observed."""
+        """Send a report of observed facts."""
         ...
 
     def progress(self, progress: Progress) -> None:
-        """Tell how far long work has come."""
+        """Send the progress of long work."""
         ...
 
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
@@ -115,16 +115,16 @@ class Link(Protocol):
 
 
 class Enrolment(Protocol):
-    """Who may join a fleet of many hosts, where its bus has anything to say about that."""
+    """Admits hosts to a fleet, on a bus that checks admission."""
 
     def invite(self, host: str, ttl_s: float) -> str:
         """Make a token with which a host may join, once, within `ttl_s`."""
         ...
 
     def expel(self, host: str) -> bool:
-        """Put a host out at once, and void its unused token. False if there was neither."""
+        """Remove a host at once, and void its unused token. False if there was neither."""
         ...
 
     def members(self) -> Mapping[str, datetime]:
-        """Name the hosts that joined, and when."""
+        """Map each host that joined to the time when it joined."""
         ...

@@ -11,20 +11,20 @@ from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progr
 
 
 class LocalBus:
-    """Direct calls between the two sides. Messages are frozen, so nothing is shared by them."""
+    """Connects the two sides by direct calls. Messages are frozen, so the sides share no state."""
 
     def __init__(self) -> None:
         self._manager: ManagerSide | None = None
         self._agents: dict[str, AgentSide] = {}
 
     def serve(self, manager: ManagerSide) -> None:
-        """Answer agents from now on, and let those that are here know."""
+        """Answer agents from now on, and greet those of this process."""
         self._manager = manager
         for agent in self._agents.values():
             agent.greet()
 
     def join(self, host: str, agent: AgentSide) -> LocalLink:
-        """Connect an agent; returns its way to the manager."""
+        """Connect an agent; returns its link to the manager."""
         self._agents[host] = agent
         return LocalLink(self)
 
@@ -33,11 +33,11 @@ class LocalBus:
         self._manager = None
 
     def has(self, host: str) -> bool:
-        """Say whether a host is here."""
+        """Say whether a host's agent runs in this process."""
         return host in self._agents
 
     def publish(self, document: DesiredDocument) -> None:
-        """Push a document to its host, if that host is here."""
+        """Push a document to its host, if its agent runs here."""
         agent = self._agents.get(document.host)
         if agent is not None:
             agent.desired(document)
@@ -78,11 +78,11 @@ class LocalLink:
         return self._bus.manager().sync(hello)
 
     def report(self, report: Report) -> None:
-        """Tell what was observed."""
+        """Send a report of observed facts."""
         self._bus.manager().report(report)
 
     def progress(self, progress: Progress) -> None:
-        """Tell how far long work has come."""
+        """Send the progress of long work."""
         self._bus.manager().progress(progress)
 
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:

@@ -1,4 +1,4 @@
-"""Two buses as one: this machine's host in the same process, all others over the network."""
+"""Joins two buses: this machine's host in the same process, all others over the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zedops.wire import DesiredDocument
 
 
 class Switch:
-    """Sends each host's messages over the bus that it is on."""
+    """Sends each host's messages over that host's bus."""
 
     def __init__(self, local: LocalBus, remote: Bus) -> None:
         self._local, self._remote = local, remote
@@ -20,7 +20,7 @@ class Switch:
         return self._local if self._local.has(host) else self._remote
 
     def serve(self, manager: ManagerSide) -> None:
-        """Answer agents on both."""
+        """Answer agents on both buses."""
         self._local.serve(manager)
         self._remote.serve(manager)
 

@@ -32,9 +32,9 @@ _THREADS = 4
 def address(
     host: str, urls: tuple[str, ...], credentials: str | None, ca: str | None, *, tls_first: bool
 ) -> Address:
-    """Say how a host, or `manager`, reaches its server.
+    """Make the address at which a host, or `manager`, reaches its server.
 
-    `ca` is PEM; None: the system knows the server's certificate, or it is plain `nats://`.
+    `ca` is PEM; None: the system trusts the server's certificate, or the URL is plain `nats://`.
     """
     secure = any(not each.startswith("nats://") for each in urls)
     tls = ssl_context(ca) if ca else ssl.create_default_context() if secure else None
@@ -42,7 +42,7 @@ def address(
 
 
 class NatsLink:
-    """One host's way to its manager, and the manager's to it. Connects in the background."""
+    """Links one host and its manager, in both directions. Connects in the background."""
 
     def __init__(self, host: str, agent: AgentSide, address: Address) -> None:
         self._host, self._agent = host, agent
@@ -63,7 +63,7 @@ class NatsLink:
         return document
 
     def report(self, report: Report) -> None:
-        """Tell what was observed."""
+        """Send a report of observed facts."""
         self._ask(subjects.REPORT, report, lambda said: said)
 
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
@@ -73,21 +73,21 @@ class NatsLink:
         return reply
 
     def progress(self, progress: Progress) -> None:
-        """Tell how far long work has come; nobody is held up by it."""
+        """Send the progress of long work, and wait for no answer."""
         subject = subjects.up(self._host, subjects.PROGRESS)
         self._connection.publish(subject, messages.pack(progress))
 
     def wait_up(self, timeout_s: float) -> bool:
-        """Wait until the server is reached."""
+        """Wait for a connection to the server; False at the timeout."""
         return self._connection.wait_up(timeout_s)
 
     @property
     def trouble(self) -> str:
-        """Say why there is no connection; empty if there is one."""
+        """Give the reason for a missing connection; empty if there is one."""
         return self._connection.trouble
 
     def close(self) -> None:
-        """Let go of the server."""
+        """End all streams and the connection."""
         for writer in list(self._writers.values()):
             writer.cancel()
         self._connection.close()

@@ -1,13 +1,12 @@
-"""The authority of one fleet: its keys, who belongs to it, and what the server is told of that.
+"""The authority of one fleet: keeps its keys and members, and writes the server's account files.
 
-One private directory. `keys.json` and `ca-private.pem` are made once; `roll.json` changes;
-everything else is derived from them and made again whenever it is not what it should be. So kill -9
-at any point leaves something that the next `open` completes, and whoever has these three files has
-the fleet.
+One private directory. `keys.json` and `ca-private.pem` are written once; `roll.json` changes. The
+other files derive from these three and are written again when they differ. So after kill -9 at any
+point the next `open` completes the directory. A person with these three files controls the fleet.
 
-Nothing is kept in memory but the keys: each act takes the directory's lock, reads, writes, and
-only then answers, so that several processes may act and no answer outruns the disk. A server that
-runs learns of a change when it is reloaded (`server.NatsServer.reload`).
+Only the keys stay in memory. Each act takes the directory's lock, reads, writes, and only then
+answers, so that several processes may act and no answer outruns the disk. A running server learns
+of a change through `server.NatsServer.reload`.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ _ACCOUNTS, _SERVER = "accounts.conf", "server-private.pem"
 
 
 class Keys(Model):
-    """Every private key but the certificates'; made together, once."""
+    """Every private key except those of certificates; made together, once."""
 
     version: int = Field(default=1, le=1)
-    #: goes into what is minted for the server, so that the same roll gives the same bytes
+    #: the time in JWTs minted for the server, so that the same roll gives the same bytes
     made_at: Utc
     operator: str = Field(repr=False)
     system: str = Field(repr=False)
@@ -52,21 +51,21 @@ class Keys(Model):
 
 @dataclass(frozen=True)
 class ServerFiles:
-    """What a server reads. The certificate's file holds its key, too."""
+    """The files that a server reads. The certificate's file holds its key, too."""
 
     accounts: Path
     certificate: Path
 
 
 class Authority:
-    """Lets hosts in and puts them out. Safe to use from many threads and processes."""
+    """Admits and removes hosts. Safe to use from many threads and processes."""
 
     def __init__(self, vault: Vault, keys: Keys, ca: bytes) -> None:
         self._vault, self._keys, self._ca = vault, keys, ca
         self.folder = vault.folder
-        #: what clients are to trust, PEM
+        #: the certificate that clients must trust, PEM
         self.ca_pem = certificates.public_part(ca)
-        #: the fleet's account, as it stands in `$SYS.ACCOUNT.<account>.DISCONNECT`
+        #: the fleet's account, as in `$SYS.ACCOUNT.<account>.DISCONNECT`
         self.account = jwt.public_key(keys.account)
 
     @classmethod
@@ -89,31 +88,31 @@ class Authority:
                 keys = Keys.model_validate_json(raw)
             with _undamaged(folder / _CA):
                 opened = cls(vault, keys, ca)
-            opened._read_roll()  # a damaged one is told now, not when a host wants to join
+            opened._read_roll()  # report a damaged roll now, not when a host joins
         return opened
 
-    # --- for whoever runs the server and speaks for the manager
+    # --- for the server and the manager's connection
 
     def server_files(self, names: Sequence[str], now: datetime) -> ServerFiles:
-        """Bring what the server reads up to date; `names` are those that hosts reach it by."""
+        """Bring the server's files up to date; `names` are the server's names for hosts."""
         with self._vault.locked():
             self._write_accounts(self._read_roll())
             self._write_certificate(names, now)
         return ServerFiles(self.folder / _ACCOUNTS, self.folder / _SERVER)
 
     def write_config(self, name: str, content: bytes) -> None:
-        """Keep a file of the server's own beside the authority's, which it includes."""
+        """Write the server's own configuration beside the authority's files, which it includes."""
         with self._vault.locked():
             self._write_changed(name, content)
 
     def manager_credentials(self) -> Credentials:
-        """Make what the manager connects with: all rights in the fleet's account."""
+        """Make the manager's credentials: all rights in the fleet's account."""
         seed = self._keys.manager
         key = jwt.public_key(seed)
         return Credentials(jwt.manager_user(self._keys.account, key, self._keys.made_at), seed)
 
     def presence_credentials(self) -> Credentials:
-        """Make what hears `$SYS.ACCOUNT.<account>.CONNECT` and `.DISCONNECT`, and no more."""
+        """Make credentials to hear `$SYS.ACCOUNT.<account>.CONNECT` and `.DISCONNECT` only."""
         keys, seed = self._keys, self._keys.presence
         key = jwt.public_key(seed)
         return Credentials(jwt.presence_user(keys.system, self.account, key, keys.made_at), seed)
@@ -121,15 +120,15 @@ class Authority:
     # --- hosts
 
     def hosts(self) -> Mapping[str, Member]:
-        """List the hosts that were let in."""
+        """List the admitted hosts."""
         with self._vault.locked():
             return self._read_roll().hosts
 
     def new_token(self, host: str, now: datetime, ttl: timedelta, urls: Sequence[str]) -> str:
         """Make a token with which `host` may join, once, within `ttl`.
 
-        `urls` are where the server is reached, `tls://name:port`. A token of the same host that
-        was not used is void from now on. A host that has joined goes on until the new one is used.
+        `urls` are the server's addresses, `tls://name:port`. An unused token of the same host
+        becomes void. A host that has joined stays in until the new token is used.
         """
         for url in urls:
             host_of(url)
@@ -147,9 +146,9 @@ class Authority:
         return token.text
 
     def redeem(self, token_id: str, host: str, public_key: str, now: datetime) -> str:
-        """Let a host in by a token; returns its user's JWT, or raises Refused.
+        """Admit a host with its token; returns its user's JWT, or raises Refused.
 
-        Reload the server afterwards: a key that the host had before is out.
+        Reload the server afterwards: the host's earlier key is revoked.
         """
         with self._vault.locked():
             old = self._read_roll()
@@ -160,16 +159,16 @@ class Authority:
             return self._user_jwt(host, new)
 
     def issue(self, host: str, public_key: str, now: datetime) -> str:
-        """Let a host in without a token; returns its user's JWT. Reload the server afterwards."""
+        """Admit a host without a token; returns its user's JWT. Reload the server afterwards."""
         with self._vault.locked():
             new = roll.enrol(self._read_roll(), jwt.check_host(host), public_key, now)
             self._put(new)
             return self._user_jwt(host, new)
 
     def revoke(self, host: str, now: datetime) -> bool:
-        """Put a host out, with its tokens. The server cuts it off when it is reloaded.
+        """Remove a host and its tokens. The server cuts the host off at its next reload.
 
-        Returns False where it neither joined nor has a token that still works.
+        Returns False if the host neither joined nor has a token that still works.
         """
         with self._vault.locked():
             old = self._read_roll()
@@ -219,7 +218,7 @@ class Authority:
 
     def _write_certificate(self, names: Sequence[str], now: datetime) -> None:
         held = self._vault.read(_SERVER)
-        # one that cannot be read is made anew: nobody keeps a copy of it
+        # an unreadable certificate is replaced: no client keeps a copy of it
         with contextlib.suppress(ValueError):
             if held is not None and certificates.is_good(held, self._ca, names, now):
                 return
@@ -248,5 +247,5 @@ def _undamaged(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValidationError, ValueError, ZedopsError) as error:
-        remedy = "restore it from a backup, or move the directory away and enrol all hosts anew"
+        remedy = "restore it from a backup, or move the directory away and join all hosts again"
         raise ZedopsError(f"{path} is damaged, or of a newer zedops; {remedy}") from error

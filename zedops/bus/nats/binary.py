@@ -1,4 +1,4 @@
-"""The program nats-server: where it is, and how to start it so that it never outlives zedops."""
+"""Finds the program nats-server, and starts it so that it never outlives zedops."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from pathlib import Path
 from zedops.errors import ServerFailed
 
 VARIABLE = "ZEDOPS_NATS_SERVER"
-#: The first with a time to live for each key, which the managers' lease needs.
+#: The first version with a time to live for each key, which the managers' lease needs.
 OLDEST = (2, 11)
 _INSTALL = "install it: pip install 'zedops[nats]'"
 
-# Runs between fork and exec, as a program of its own: code in a forked child of a process with
-# threads may hang on a lock that another thread held (os.fork in Python's documentation).
-# PR_SET_PDEATHSIG (prctl(2)) is kept across exec. It is lost if the parent died before, hence the
-# second look.
+# A program of its own between fork and exec: code in a forked child of a process with threads may
+# hang on a lock of another thread (os.fork in Python's documentation). PR_SET_PDEATHSIG (prctl(2))
+# survives exec. A parent that died before the call sends no signal, so the child compares getppid.
 _LAUNCH = """
 import os, signal, sys
 parent, program = int(sys.argv[1]), sys.argv[2]
@@ -36,7 +35,7 @@ os.execv(program, sys.argv[2:])
 
 
 def find() -> Path:
-    """Find nats-server: named by ZEDOPS_NATS_SERVER, from its wheel, or on PATH; ServerFailed."""
+    """Find nats-server by ZEDOPS_NATS_SERVER, in its wheel, or on PATH; else ServerFailed."""
     if named := os.environ.get(VARIABLE):
         if shutil.which(named) is None:
             raise ServerFailed(f"{VARIABLE}={named} cannot be run; correct it, or unset it")
@@ -54,14 +53,14 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start the program with its messages on a pipe, `keep` among its open files.
 
-    It dies with the *thread* that calls this (prctl(2), PR_SET_PDEATHSIG), not only with the
-    process: call from one that lives as long as the server is to.
+    The program dies with the calling *thread* (prctl(2), PR_SET_PDEATHSIG), not only with the
+    process: call this from a thread that outlives the server.
     """
     launch = [sys.executable, "-ISc", _LAUNCH, str(os.getpid()), str(program), *arguments]
     return subprocess.Popen(
         launch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True, encoding="utf-8", errors="replace", bufsize=1, umask=0o077, pass_fds=keep,
-        # Ctrl-C in a terminal goes to everything in the foreground: zedops ends first, then this
+        # a terminal sends Ctrl-C to the whole foreground group: zedops must end before its server
         start_new_session=True,
     )
 

@@ -1,7 +1,7 @@
 """The server's TLS certificate and the one authority that signs it.
 
-Agents trust that authority and no other, for ten years; the server's certificate lasts one and is
-replaced in time, which no agent notices.
+Agents trust that authority and no other, for ten years. The server's certificate lasts one year;
+its replacement goes unnoticed by agents.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _ALWAYS = ("localhost", "127.0.0.1")
 
 
 def ssl_context(ca_pem: str) -> ssl.SSLContext:
-    """Build what a client connects with: trusts `ca_pem` alone, and checks the server's name.
+    """Build a client's TLS context: it trusts `ca_pem` alone, and checks the server's name.
 
-    Connect with `tls_handshake_first=True` besides: nats-py goes on in plain text where a server
-    claims to have no TLS, and whoever stands in between could claim that.
+    Also connect with `tls_handshake_first=True`: nats-py goes on in plain text where a server
+    claims to have no TLS, and a machine in between could claim that.
     """
     try:
         return ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=ca_pem)
@@ -61,7 +61,7 @@ def new_server(ca: bytes, names: Iterable[str], now: datetime) -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "zedops nats-server")])
     ends = min(now + SERVER_LASTS, issuer.not_valid_after_utc)
     if ends <= now:
-        raise ZedopsError("the fleet's certificate authority has expired; enrol every host anew")
+        raise ZedopsError("the fleet's certificate authority has expired; join every host again")
     server_auth = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     certificate = (
         _builder(name, issuer.subject, key.public_key(), now, ends)
@@ -78,14 +78,14 @@ def new_server(ca: bytes, names: Iterable[str], now: datetime) -> bytes:
 
 
 def is_good(server: bytes, ca: bytes, names: Iterable[str], now: datetime) -> bool:
-    """Say whether the server's certificate is this authority's, for these names, and lasts."""
+    """Say whether this authority signed the certificate, for these names, and it lasts."""
     _, certificate = _unpack(server)
     _, issuer = _unpack(ca)
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError):
         return False
-    # near the authority's own end nothing longer can be had
+    # near the authority's own end no certificate lasts longer
     wanted = min(now + RENEW_BEFORE, issuer.not_valid_after_utc)
     if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
         return False

@@ -1,4 +1,4 @@
-"""What nats-server is told, and why. Pure.
+"""Writes nats-server's configuration, with the reason for each option. Pure.
 
 Options: https://docs.nats.io/running-a-nats-service/configuration
 """
@@ -20,17 +20,17 @@ include {_quoted(accounts.name)}
 tls {{
   cert_file: {pem}
   key_file: {pem}
-  # nothing is said in plain text, not even that there is TLS: a client believes what it is told
+  # TLS begins before INFO: a client would believe a plain INFO that denies TLS
   handshake_first: true
   # all hosts come back at once after a restart: 1,000 handshakes take longer than the usual 2 s
   timeout: 15
 }}
 authorization {{ timeout: 20 }}
-# the managers' lease lives there, and nothing else
+# only the managers' lease lives there
 jetstream {{ store_dir: {_quoted(folder)}, max_memory_store: 16MB, max_file_store: 256MB }}
-# a host's whole document is one message; more than this the server itself advises against
+# a host's whole document is one message; the server advises against a larger limit
 max_payload: 8MB
-# a client that takes nothing for this long is let go, so that it holds up nobody
+# a client that reads nothing for this long is disconnected, so that it does not delay the others
 write_deadline: "10s"
 # a host whose network went silent is gone after 15 s at most
 ping_interval: "5s"

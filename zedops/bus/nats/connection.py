@@ -3,7 +3,7 @@
 An event loop in a thread of its own owns the client. Every break makes a new client: nats-py's own
 reconnection replays what was published meanwhile (a late report would overtake a newer one), keeps
 dead TLS peers for 44 s and more, and raises while it drains. Here a broken connection fails
-every request at once and whoever is told of the new one begins with a sync.
+every request at once, and `on_up` begins the new one with a sync.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 CONNECT_S = 10
 RETRY_S = 1.0
-#: A peer that went away without a word is noticed within the sum of these.
+#: The connection notices a silent peer within the sum of these.
 PING_S, PONG_S = 4.0, 5
 _CLOSE_S = 2.0
-#: What a connection that breaks, or hangs, is told by.
+#: The errors of a connection that breaks or hangs.
 _BROKEN = (OSError, nats.errors.Error, TimeoutError)
 
 Handler = Callable[[Msg], Awaitable[None]]
@@ -44,21 +44,21 @@ Handler = Callable[[Msg], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server is and how it is spoken to."""
+    """A server's URLs, and how to connect to them."""
 
     urls: tuple[str, ...]
-    inbox: str  #: prefix of the subjects that answers come to
-    name: str  #: how the server's own tools call this connection
+    inbox: str  #: prefix of the subjects for answers
+    name: str  #: this connection's name in the server's own tools
     credentials: str | None = field(default=None, repr=False)  #: text of a `.creds` file
     tls: ssl.SSLContext | None = None
-    #: Speak TLS before the server has said a word. Our own servers want it; others may not know it.
+    #: Begin TLS before the server's INFO. zedops' own servers require it; others may not know it.
     tls_first: bool = True
 
 
 class Connection:
     """Connects in the background and again after every break, until `close`.
 
-    `on_up` runs in a thread of its own whenever a connection was made and subscribed.
+    `on_up` runs in a thread of its own each time a connection is made and subscribed.
     """
 
     def __init__(self, address: Address, on_up: Callable[[], None] = lambda: None) -> None:
@@ -91,31 +91,31 @@ class Connection:
         return self._up.wait(timeout_s)
 
     def request(self, subject: str, raw: bytes, timeout_s: float) -> tuple[bytes, dict[str, str]]:
-        """Ask and wait. HostUnavailable where nobody answers, for whatever reason."""
+        """Ask and wait for the answer. HostUnavailable if none comes."""
         reply = self._wait(self._request(subject, raw, timeout_s), timeout_s + 1)
         return reply.data, dict(reply.headers or {})
 
     def publish(
         self, subject: str, raw: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Say something, if there is a connection. HostUnavailable without one."""
+        """Publish a message. HostUnavailable without a connection."""
         self._wait(self._publish(subject, raw, headers), PONG_S)
 
     def serve(self, subject: str, handler: Handler, *, in_order: bool = False) -> None:
-        """Give everything said on a subject to `handler`, from now on and after every break.
+        """Give every message of a subject to `handler`, from now on and after every break.
 
-        Each message has a task of its own, so that one that takes long holds up nobody; with
-        `in_order` they are handled one after the other.
+        Each message has a task of its own, so that a slow one does not delay the others. With
+        `in_order` the handler takes them one after the other.
         """
         self._wait(self._serve(subject, handler if in_order else self._spread(handler)), PONG_S)
 
     def unserve(self, subject: str) -> None:
-        """Listen to a subject no longer."""
+        """Unsubscribe from a subject."""
         with contextlib.suppress(HostUnavailable):
             self._wait(self._unserve(subject), PONG_S)
 
     def run(self, work: Callable[[Client], Coroutine[Any, Any, T]], timeout_s: float) -> T:
-        """Do something with the client that has no method here. HostUnavailable without one."""
+        """Run work that needs the client itself. HostUnavailable without a connection."""
 
         async def worked() -> T:
             try:
@@ -127,7 +127,7 @@ class Connection:
         return self._wait(worked(), timeout_s)
 
     async def reply(self, message: Msg, body: bytes, headers: Mapping[str, str]) -> None:
-        """Answer a message, for handlers; whoever asked is told nothing if there is no way."""
+        """Answer a message, for handlers; without a connection the answer is dropped."""
         if message.reply:
             with contextlib.suppress(HostUnavailable):
                 await self._publish(message.reply, body, headers)
@@ -141,7 +141,7 @@ class Connection:
         self._thread.join(timeout=CONNECT_S)
 
     def _wait(self, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
-        with self._asking:  # what the loop has by then is begun, and so is ended with it
+        with self._asking:  # work that the loop has before `close` ends with the loop
             if self._ending:
                 work.close()
                 raise HostUnavailable("the connection was closed")
@@ -157,7 +157,7 @@ class Connection:
     # --- in the loop
 
     def _run(self) -> None:
-        # ends every task with it
+        # the Runner ends every task of the loop with it
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._keep_up())
 
@@ -205,7 +205,7 @@ class Connection:
         )
 
     async def _watch(self, client: Client) -> None:
-        """Wait until the connection is broken, and find out if it is."""
+        """Ping the server until the connection breaks."""
         while not self._ending and client.is_connected:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._broken.wait(), PING_S)
@@ -219,7 +219,7 @@ class Connection:
         if client.is_connected:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.close(), _CLOSE_S)
-        # what was refused, cut off or hangs nats-py leaves to the garbage collector
+        # nats-py leaves refused, cut and hanging connections to the garbage collector
         left: Any = client
         for subscription in left._subs.values():
             subscription._stop_processing()
@@ -234,7 +234,7 @@ class Connection:
         self._broken.set()
 
     def _note(self, error: Exception) -> None:
-        """Keep why there is no connection; the library's last word is its least telling one."""
+        """Keep the reason of a missing connection; the library's last error tells the least."""
         if isinstance(error, nats.errors.NoServersError) and self.trouble:
             return
         self.trouble = " ".join((str(error) or type(error).__name__).removeprefix("nats: ").split())
@@ -277,7 +277,7 @@ class Connection:
         except asyncio.CancelledError as error:
             raise HostUnavailable(f"the connection to {self.where} broke") from error
         except nats.errors.NoRespondersError as error:
-            raise HostUnavailable("nobody is there to answer") from error
+            raise HostUnavailable("no agent or manager listens there") from error
         except _BROKEN as error:
             words = str(error) or type(error).__name__
             raise HostUnavailable(f"no answer: {words}") from error
@@ -294,15 +294,15 @@ class Connection:
         await self._unserve(subject)
         self._handlers[subject] = handler
         if self._client is not None and self._client.is_connected:
-            with contextlib.suppress(*_BROKEN):  # the next one is made with it
+            with contextlib.suppress(*_BROKEN):  # the next connection subscribes to it
                 await self._subscribe(self._client, subject, handler)
                 await self._settle(self._client)
 
     async def _settle(self, client: Client) -> None:
         """Return once the server knows of every subscription made before.
 
-        One flush is not enough: nats-py sends its PING ahead of commands that still wait, and 3-5 %
-        of the first requests under load found nobody. The second one comes after them.
+        One flush is not enough: nats-py sends its PING ahead of commands that still wait. Under
+        load 3-5 % of the first requests found no responder. The second PING follows the commands.
         """
         await client.flush(PONG_S)
         await client.flush(PONG_S)
@@ -319,6 +319,6 @@ class Connection:
 
 
 def _take_error(task: asyncio.Task[Any]) -> None:
-    """Take what a task of nats-py's fails with as it ends a connection that is broken anyway."""
+    """Take the error of a task that nats-py ends with a broken connection."""
     if not task.cancelled():
         task.exception()

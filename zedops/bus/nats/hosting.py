@@ -1,4 +1,4 @@
-"""The network of a fleet of many hosts, as its manager runs it: keys, server, bus, enrolment."""
+"""Runs the network of a fleet of many hosts for its manager: keys, server, bus, enrolment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Hosting:
     def __init__(
         self, fleet: str, folder: Path, advertise: Sequence[str], listen: str, port: int
     ) -> None:
-        """Start the server over the keys in `folder`; hosts reach it by `advertise`."""
+        """Start the server with the keys in `folder`; hosts reach it at `advertise`."""
         self._fleet = fleet
         self._urls = tuple(advertise)
         self._authority = Authority.open(folder)
@@ -49,7 +49,7 @@ class Hosting:
         self.bus.close()
         self._server.stop()
 
-    # --- who may join: `bus.Enrolment`
+    # --- admission: `bus.Enrolment`
 
     def invite(self, host: str, ttl_s: float) -> str:
         """Make a token with which a host may join, once, within `ttl_s`."""
@@ -57,19 +57,19 @@ class Hosting:
         return self._authority.new_token(host, now, ttl, self._urls)
 
     def expel(self, host: str) -> bool:
-        """Put a host out at once, and void its unused token. False if there was neither."""
+        """Remove a host at once, and void its unused token. False if there was neither."""
         if not self._authority.revoke(host, datetime.now(UTC)):
             return False
         self._server.reload()
         return True
 
     def members(self) -> Mapping[str, datetime]:
-        """Name the hosts that joined, and when."""
+        """Map each host that joined to the time when it joined."""
         return {name: each.issued_at for name, each in self._authority.hosts().items()}
 
     def _redeem(self, token_id: str, said: dict[str, Any]) -> dict[str, object]:
         host, key = str(said.get("host", "")), str(said.get("public_key", ""))
         user_jwt = self._authority.redeem(token_id, host, key, datetime.now(UTC))
-        self._server.reload()  # a key that the host had before is out
+        self._server.reload()  # revokes the host's earlier key
         log.warning("host %s has joined", host)
         return {"user_jwt": user_jwt, "fleet": self._fleet}

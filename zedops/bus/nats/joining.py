@@ -1,4 +1,4 @@
-"""A host joins: it makes its own key, which never leaves it, and shows a token once."""
+"""Joins a host: it makes its own key, which never leaves it, and redeems a token once."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def new_key() -> str:
 def join(token: Token, seed: str) -> tuple[str, Credentials]:
     """Redeem a token for the key `seed`.
 
-    Returns the fleet's name and what the host connects with from now on.
+    Returns the fleet's name and the host's credentials from now on.
 
-    The same key may ask again while the token is valid. Refused says why a token is not good,
-    HostUnavailable that no manager was reached.
+    The same key may ask again while the token is valid. Refused names the token's fault;
+    HostUnavailable means that no manager answered.
     """
     inbox = subjects.joining_inbox(token.id)
     tls = ssl_context(token.ca)
@@ -42,7 +42,7 @@ def join(token: Token, seed: str) -> tuple[str, Credentials]:
 
 
 def _why(token: Token, connection: Connection) -> ZedopsError:
-    """Say why nobody answered. The server only hangs up on a token that is not good (any more)."""
+    """Explain a missing answer. The server gives no reason when it rejects a token."""
     remedy = f"make a new one: zedops host add {token.host}"
     if "uthoriz" in connection.trouble:
         return Refused(f"the token was used, replaced or has expired; {remedy}")

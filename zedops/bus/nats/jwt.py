@@ -1,12 +1,12 @@
-"""NATS JWTs, version 2: who may say what to whom. Pure, but for `new_seed`.
+"""NATS JWTs, version 2: grant each client its subjects. Pure, except for `new_seed`.
 
-Four levels: the operator signs accounts, accounts sign users. The fleet has one account; its
-hosts' users are signed by a *scoped* key, whose permissions stand in the account as a template
-around the user's name. So a host's JWT carries no rights of its own, and its name is checked
-before it is minted: a host called `*` would get the rights of all.
+The operator signs accounts, accounts sign users. The fleet has one account. A *scoped* key signs
+its hosts' users; the account holds that key's permissions as a template around the user's name. So
+a host's JWT carries no rights of its own. zedops checks the name before it mints the JWT: a host
+called `*` would get the rights of all.
 
 Formats: https://docs.nats.io/running-a-nats-service/nats_admin/security/jwt and the package
-github.com/nats-io/jwt/v2, which the server reads them with.
+github.com/nats-io/jwt/v2, with which the server reads them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from zedops.layout import NAME
 
 _ALGORITHM = {"typ": "JWT", "alg": "ed25519-nkey"}
 _UNLIMITED = {"subs": -1, "data": -1, "payload": -1}
-#: How long a host may take to answer a call. Answers to later ones are refused by the server, so
-#: this is longer than any work that is called for.
+#: A host may take this long to answer a call. The server refuses later answers, so this is longer
+#: than any work that a call starts.
 ANSWER_WITHIN_S = 900
 
 
 class Role(IntEnum):
-    """What a key is for; the first byte of its public form."""
+    """A key's purpose; the first byte of its public form."""
 
     #: signs accounts
     OPERATOR = nkeys.PREFIX_BYTE_OPERATOR
@@ -47,7 +47,7 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a client connects with."""
+    """A client's JWT and private key."""
 
     user_jwt: str
     seed: str = field(repr=False)
@@ -96,14 +96,14 @@ def check_name(name: str) -> str:
 
 def check_host(name: str) -> str:
     """Return `name` if a host may have it, or raise ZedopsError."""
-    # it would share zed.d.all.> with everybody: its documents would go to all hosts
+    # zed.d.all.> belongs to every host: documents of a host 'all' would go to all hosts
     if check_name(name) == "all":
         raise ZedopsError("no host can be called 'all', which means every host; choose another")
     return name
 
 
 def subject(user_jwt: str) -> str:
-    """Read whose JWT this is, without checking who signed it; ValueError if it is none."""
+    """Read a JWT's subject without checking its signature; ValueError if it is no JWT."""
     _, body, _ = user_jwt.split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     if not isinstance(claims, dict):
@@ -121,7 +121,7 @@ def operator(seed: str, system_account: str, now: datetime) -> str:
 
 
 def system_account(operator_seed: str, account: str, now: datetime) -> str:
-    """Mint the account in which the server tells who comes and goes."""
+    """Mint the account in which the server reports connections and their ends."""
     body = {"type": "account", "limits": _account_limits(storage=0)}
     return _mint(operator_seed, account, "system", body, now)
 
@@ -133,9 +133,9 @@ def fleet_account(
     revoked: Mapping[str, int],
     now: datetime,
 ) -> str:
-    """Mint the fleet's account: JetStream for the manager, the hosts' template, who is out.
+    """Mint the fleet's account: JetStream for the manager, the hosts' template, revoked keys.
 
-    `revoked` maps users' public keys to seconds since 1970: what was issued up to then is void.
+    `revoked` maps users' public keys to seconds since 1970: JWTs issued up to then are void.
     """
     body = {
         "type": "account",
@@ -147,7 +147,7 @@ def fleet_account(
 
 
 def host_user(scoped_seed: str, account: str, host: str, key: str, now: datetime) -> str:
-    """Mint a host's user. Its rights are the template's, around its name. It does not expire."""
+    """Mint a host's user, with the template's rights for its name. It does not expire."""
     # the server refuses a scoped user that carries permissions or limits of its own
     body = {"type": "user", "issuer_account": account, "pub": {}, "sub": {}}
     return _mint(scoped_seed, check_user_key(key), check_host(host), body, now)
@@ -162,7 +162,7 @@ def manager_user(account_seed: str, key: str, now: datetime) -> str:
 def joining_user(
     account_seed: str, token_id: str, key: str, now: datetime, expires: datetime
 ) -> str:
-    """Mint the user of a token: it may ask to join, hear the answer, and nothing else."""
+    """Mint the user of a token: it may ask to join and hear the answer only."""
     body = {
         "type": "user",
         "pub": {"allow": [f"zed.join.{check_name(token_id)}"]},
@@ -173,7 +173,7 @@ def joining_user(
 
 
 def presence_user(system_seed: str, account: str, key: str, now: datetime) -> str:
-    """Mint the manager's user of the system account: hears who connects, and may say nothing."""
+    """Mint the manager's user of the system account: it hears connections, and may not publish."""
     heard = [f"$SYS.ACCOUNT.{account}.CONNECT", f"$SYS.ACCOUNT.{account}.DISCONNECT"]
     body = {"type": "user", "pub": {"deny": [">"]}, "sub": {"allow": heard}, **_UNLIMITED}
     return _mint(system_seed, check_user_key(key), "presence", body, now)
@@ -190,7 +190,7 @@ def _host_scope(key: str) -> dict[str, Any]:
         "template": {
             "pub": {"allow": ["zed.u.{{name()}}.>"]},
             "sub": {"allow": ["zed.d.{{name()}}.>", "zed.d.all.>", "_INBOX_{{name()}}.>"]},
-            # one answer to each request it was sent, to wherever the manager waits for it
+            # one answer to each request, on the manager's reply subject
             "resp": {"max": 1, "ttl": ANSWER_WITHIN_S * 1_000_000_000},
             **_UNLIMITED,
         },

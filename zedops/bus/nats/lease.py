@@ -1,7 +1,7 @@
-"""Who leads among several managers: a lease in a key-value bucket of NATS JetStream.
+"""Elects one of several managers: a lease in a key-value bucket of NATS JetStream.
 
-The bucket forgets a key that is not renewed within `TTL_S`; whoever makes it anew leads. It elects
-and no more: what keeps a deposed manager from doing harm is the epoch (`manager.term`).
+The bucket drops a key that is not renewed within `TTL_S`; the manager that creates it again leads.
+The lease only elects. The epoch keeps a deposed manager from doing harm (`manager.term`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from zedops.errors import HostUnavailable, ServerFailed
 
 log = logging.getLogger(__name__)
 
-#: Crash fail-over takes about as long: 4.0 s were measured for 5 s, 2.8 s for 3 s.
+#: Fail-over after a crash takes about this long: 4.0 s measured for 5 s, 2.8 s for 3 s.
 TTL_S = 4.0
 RENEW_S = 1.0
-#: A holder believes in its lease for less time than the bucket does: clocks differ in speed.
+#: A holder trusts its lease for less time than the bucket keeps it: clocks differ in speed.
 BELIEVED_S = TTL_S - 1.0
 _ASK_S = 2.0
 _BUCKET = "zedops-lease"
@@ -54,21 +54,21 @@ class NatsLease:
 
     @property
     def held(self) -> bool:
-        """Say whether this manager leads, as far as it can know without asking."""
+        """Say whether this manager leads, by its last renewal and its own clock."""
         return not self._ending.is_set() and time.monotonic() - self._renewed < BELIEVED_S
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until this manager leads."""
+        """Wait until this manager leads; False at the timeout."""
         deadline = time.monotonic() + timeout_s
         while not self.held and time.monotonic() < deadline and not self._ending.is_set():
             self._ending.wait(0.05)
         return self.held
 
     def close(self) -> None:
-        """Give the lease back, so that nobody waits for its end."""
+        """Give the lease back, so that another manager need not wait for its end."""
         led = self.held
         self._ending.set()
-        self._thread.join(2 * _ASK_S)  # a renewal on its way would take back what is given here
+        self._thread.join(2 * _ASK_S)  # a late renewal would undo the return
         if led:
             with contextlib.suppress(HostUnavailable, nats.errors.Error, JetStreamError):
                 self._connection.run(self._give_back, _ASK_S)
@@ -80,7 +80,7 @@ class NatsLease:
             asked = time.monotonic()
             try:
                 self._connection.run(self._renew if self.held else self._acquire, _ASK_S)
-                self._renewed = asked  # not when the answer came: it may have been long on its way
+                self._renewed = asked  # not the answer's arrival, which may be much later
             except (HostUnavailable, nats.errors.Error, JetStreamError) as error:
                 log.debug("the lease: %s", error)
 
@@ -109,6 +109,6 @@ async def _bucket(client: Client) -> KeyValue:
     try:
         return await context.key_value(_BUCKET)
     except NotFoundError:
-        # in memory: a lease that outlives its server's restart would only be in the way
+        # in memory: a lease that outlives its server's restart would only delay the next leader
         wanted = KeyValueConfig(bucket=_BUCKET, ttl=TTL_S, history=1, storage=StorageType.MEMORY)
         return await context.create_key_value(wanted)

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 CALL_S = 30.0
 _SHORT = messages.SHORT_BYTES
 _LIMITS = {subjects.REPORT: messages.REPORT_BYTES}
-#: What agents ask is short work under one lock: more threads would only wait for it.
+#: Agents' requests are short work under one lock: more threads would only wait for it.
 _THREADS = 4
 
 
@@ -43,7 +43,7 @@ class NatsBus:
         self._connection = Connection(address, self._say_hello)
 
     def serve(self, manager: ManagerSide) -> None:
-        """Answer agents from now on, and let all of them know."""
+        """Answer agents from now on, and greet all of them."""
         self._manager = manager
         answers: dict[str, tuple[type[Any], Callable[[Any], BaseModel | None]]] = {
             subjects.SYNC: (Hello, manager.sync),
@@ -57,7 +57,7 @@ class NatsBus:
         self._say_hello()
 
     def serve_join(self, redeem: Callable[[str, dict[str, Any]], dict[str, object]]) -> None:
-        """Let hosts join: `redeem` takes a token's id and what its holder says."""
+        """Let hosts join: `redeem` takes a token's id and its holder's message."""
 
         async def handle(message: Msg) -> None:
             token_id = subjects.speaker(message.subject)
@@ -78,7 +78,7 @@ class NatsBus:
             self._connection.unserve(subjects.up("*", what))
 
     def publish(self, document: DesiredDocument) -> None:
-        """Push a document to its host; one that is away gets it when it syncs."""
+        """Push a document to its host; an absent host gets it when it syncs."""
         subject = subjects.down(document.host, subjects.DESIRED)
         with contextlib.suppress(HostUnavailable):
             self._connection.publish(subject, messages.pack(document))
@@ -109,13 +109,13 @@ class NatsBus:
             reader.cancel()
 
     def close(self) -> None:
-        """Let go of the server."""
+        """End the connection and the threads."""
         self._connection.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     @property
     def connection(self) -> Connection:
-        """Give the connection, for what else goes over it."""
+        """Give the connection, for other users of it."""
         return self._connection
 
     # --- inside
@@ -146,7 +146,7 @@ class NatsBus:
                 raise ValueError(f"it speaks of host {read_message.host!r}")
             return read_message
 
-        # reports of one host are taken in the order in which it sent them
+        # one host's reports must be taken in the order in which it sent them
         async with self._turns.setdefault(f"{host} {model.__name__}", asyncio.Lock()):
             await self._answer(message, read, answer, limit)
 

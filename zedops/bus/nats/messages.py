@@ -1,7 +1,7 @@
-"""How messages travel: JSON, compressed where it is long, the protocol's version in a header.
+"""Encodes messages: JSON, compressed where it is long, the protocol's version in a header.
 
-An error that the other side raised is an answer, too: `Zed-Error` names its class in `errors` and
-the body is its text. What cannot be read is refused with a reason, never guessed at. Pure.
+An error of the other side is an answer, too: `Zed-Error` names its class in `errors`, and the body
+is its text. Unreadable messages are refused with a reason, never guessed at. Pure.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ VERSION_HEADER, ERROR_HEADER = "Zed-Version", "Zed-Error"
 HEADERS = {VERSION_HEADER: str(VERSION)}
 #: A server takes 1 MB unless told otherwise; documents of large hosts are mostly repetition.
 _COMPRESS_FROM = 16 * 1024
-#: No message is longer than this, whatever a compressed one claims to be.
+#: No message is longer than this, also after decompression.
 MAX_BYTES = 64 * 1024 * 1024
-#: What hosts say is shorter. JSON of empty lists needs 25 times its size in memory.
+#: Limits of hosts' messages. JSON of empty lists needs 25 times its size in memory.
 SHORT_BYTES, REPORT_BYTES, REPLY_BYTES = 16 * 1024, 4 << 20, 8 << 20
 
 
@@ -42,9 +42,9 @@ def unpack(
     raw: bytes, headers: Mapping[str, str] | None, read: Callable[[Any], T], who: str,
     limit: int = MAX_BYTES,
 ) -> T:
-    """Read a message of `who` with `read`, which takes JSON's values, of `limit` bytes at most.
+    """Read a message of `who`, of at most `limit` bytes; `read` takes JSON's values.
 
-    Raises VersionMismatch, the error that the other side raised, or ZedopsError.
+    Raises VersionMismatch, the other side's error, or ZedopsError.
     """
     headers = headers or {}
     spoken = headers.get(VERSION_HEADER, "none")
@@ -61,7 +61,8 @@ def unpack(
         return read(json.loads(plain))
     except (ValidationError, ValueError, RecursionError) as error:
         first = str(error).splitlines()
-        raise ZedopsError(f"{who} said what cannot be read: {' '.join(first[:2])[:200]}") from error
+        words = " ".join(first[:2])[:200]
+        raise ZedopsError(f"{who} sent an unreadable message: {words}") from error
 
 
 def refusal(error: Exception) -> tuple[bytes, dict[str, str]]:
@@ -89,7 +90,7 @@ def _inflated(raw: bytes, who: str, limit: int) -> bytes:
     try:
         plain = inflater.decompress(raw, limit)
     except zlib.error as error:
-        raise ZedopsError(f"{who} said what cannot be read: {error}") from error
+        raise ZedopsError(f"{who} sent an unreadable message: {error}") from error
     if inflater.unconsumed_tail or not inflater.eof:
         raise ZedopsError(f"{who} said more than {limit} bytes, or broke off")
     return plain

@@ -1,6 +1,6 @@
-"""Who belongs to the fleet, who no longer does, who was asked to join. Pure.
+"""The fleet's members, revoked keys and open invitations. Pure.
 
-A key that was ever let in and is out stays in `revoked` for good: users' JWTs do not expire.
+A revoked key stays in `revoked` for ever: users' JWTs do not expire.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from zedops.bus.nats.jwt import check_user_key
 from zedops.errors import Refused, ZedopsError
 from zedops.fields import Model, Name, Utc
 
-#: How long a token is remembered after its end, so that the answer is "expired", not "unknown".
+#: A token stays on the roll this long after its end: the answer is "expired", not "unknown".
 REMEMBERED = timedelta(days=7)
 _NEW = "ask for a new one: zedops host add"
 
 
 class Member(Model):
-    """A host that was let in."""
+    """An admitted host."""
 
     public_key: str
-    #: of its JWT, in whole seconds; minting it again with the same time gives the same JWT
+    #: time of its JWT, in whole seconds; minting again with the same time gives the same JWT
     issued_at: Utc
 
 
 class Offer(Model):
-    """A token that was given out."""
+    """An issued token."""
 
     host: Name
     expires: Utc
@@ -35,17 +35,17 @@ class Offer(Model):
 
 
 class Roll(Model):
-    """All of it."""
+    """Members, revoked keys and offers of one fleet."""
 
     version: int = Field(default=1, le=1)
     hosts: dict[Name, Member] = Field(default_factory=dict)
-    #: public key → seconds since 1970; what was issued up to then is void
+    #: public key → seconds since 1970; JWTs issued up to then are void
     revoked: dict[str, int] = Field(default_factory=dict)
     offers: dict[Name, Offer] = Field(default_factory=dict)
 
 
 def offer(roll: Roll, token_id: str, host: str, expires: datetime, now: datetime) -> Roll:
-    """Note a new token. It replaces an unused one of the same host; old ones are forgotten."""
+    """Add a token. It replaces an unused token of the same host, and drops long expired ones."""
     kept = {
         each: old
         for each, old in roll.offers.items()
@@ -56,10 +56,10 @@ def offer(roll: Roll, token_id: str, host: str, expires: datetime, now: datetime
 
 
 def redeem(roll: Roll, token_id: str, host: str, key: str, now: datetime) -> Roll:
-    """Let a host in by a token, or raise Refused.
+    """Admit a host with its token, or raise Refused.
 
-    The same key may ask again while the token is valid, because an answer can be lost; it changes
-    nothing and so gets the same answer.
+    The same key may ask again while the token is valid, because an answer can be lost. The roll
+    then stays the same, and so does the answer.
     """
     found = roll.offers.get(token_id)
     if found is None:
@@ -79,7 +79,7 @@ def redeem(roll: Roll, token_id: str, host: str, key: str, now: datetime) -> Rol
 
 
 def enrol(roll: Roll, host: str, key: str, now: datetime) -> Roll:
-    """Let a host in with a key. A key that it had before is out: a host is one machine."""
+    """Admit a host with a key, and revoke its earlier key: a host is one machine."""
     try:
         check_user_key(key)
     except ZedopsError as error:
@@ -91,14 +91,14 @@ def enrol(roll: Roll, host: str, key: str, now: datetime) -> Roll:
     old = roll.hosts.get(host)
     if old is not None and old.public_key != key:
         roll = _revoke_key(roll, old, now)
-    # a key that was out before comes in with a JWT that is newer than its revocation
+    # a revoked key that returns needs a JWT newer than its revocation
     issued_s = max(int(now.timestamp()), roll.revoked.get(key, -1) + 1)
     member = Member(public_key=key, issued_at=datetime.fromtimestamp(issued_s, UTC))
     return roll.model_copy(update={"hosts": {**roll.hosts, host: member}})
 
 
 def knows(roll: Roll, host: str, now: datetime) -> bool:
-    """Say whether a host is in, or has a token with which it may still come in."""
+    """Say whether a host is a member, or has a token that still works."""
     return host in roll.hosts or any(
         each.host == host and each.redeemed_by is None and now < each.expires
         for each in roll.offers.values()
@@ -106,7 +106,7 @@ def knows(roll: Roll, host: str, now: datetime) -> bool:
 
 
 def remove(roll: Roll, host: str, now: datetime) -> Roll:
-    """Put a host out, with every token of it. Nothing changes if it is out."""
+    """Remove a host and all its tokens. Nothing changes if the host is no member."""
     member = roll.hosts.get(host)
     if member is not None:
         roll = _revoke_key(roll, member, now)

@@ -1,7 +1,7 @@
-"""The nats-server of one fleet, as a child of the manager: started, kept running, told of changes.
+"""Runs the nats-server of one fleet as a child of the manager, restarts it, and reloads changes.
 
-Rules: it never outlives its parent; it is ready when `start` returns; what the authority says
-holds when `reload` returns. One thread starts it, reads what it says and starts it again; that
+Rules: the server never outlives its parent. It is ready when `start` returns, and follows the
+authority when `reload` returns. One thread starts it, reads its output and starts it again. That
 thread lives from `start` to `stop`, because the child dies with it (`binary.start`).
 """
 
@@ -32,16 +32,16 @@ log = logging.getLogger(__name__)
 START_DEADLINE_S = 20.0
 RELOAD_DEADLINE_S = 10.0
 STOP_GRACE_S = 5.0
-#: A server of the same directory whose parent was killed just now needs a moment to die, too.
+#: An earlier server of the directory, whose parent was just killed, needs this long to die.
 PREDECESSOR_S = 3.0
-#: Between two starts of a server that dies; doubled up to the second, reset after a minute of life.
+#: Pause before a restart; doubled each time up to the second, reset after a minute of life.
 PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 0.1, 10.0, 60.0
-#: The certificate is looked at this often, and replaced a month before its end.
+#: Period of the certificate's check; it is replaced a month before its end.
 RENEWAL_S = 24 * 3600.0
 
 _LINE = re.compile(r"\[\d+\] (?:\S+ \S+ )?\[(\w{3})\] (.*)")
-#: What it calls an error is mostly a client that tries what it may not; it warns at each start of
-#: what is meant to be so.
+#: Most errors of nats-server are clients without the right for a request. Its warnings at a start
+#: are about intended settings.
 _LEVELS = {"FTL": logging.ERROR, "ERR": logging.WARNING, "WRN": logging.INFO}
 _RELOADED = "Reloaded server configuration"
 _WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104  # compared with, not bound to
@@ -65,10 +65,10 @@ class NatsServer:
         port: int = 4222,
         on_restart: Callable[[], None] | None = None,
     ) -> None:
-        """Prepare it; `advertise` are the URLs `tls://name:port` that hosts reach it by.
+        """Prepare the server; `advertise` are its URLs for hosts, `tls://name:port`.
 
-        `on_restart` is called from the server's thread each time it is back: it must return soon,
-        and must not call `reload` or `stop`.
+        The server's thread calls `on_restart` after each restart: it must return soon, and must not
+        call `reload` or `stop`.
         """
         local = "127.0.0.1" if listen in _WILDCARDS else listen
         self.url = f"tls://[{local}]:{port}" if ":" in local else f"tls://{local}:{port}"
@@ -94,12 +94,12 @@ class NatsServer:
 
     @property
     def pid(self) -> int | None:
-        """The process that runs now, if one does."""
+        """The PID of the running process; None without one."""
         child = self._child
         return None if child is None or child.poll() is not None else child.pid
 
     def start(self) -> None:
-        """Start it and wait until it listens, or raise ServerFailed."""
+        """Start the server and wait until it listens, or raise ServerFailed."""
         self._hold = _take(self._authority.folder / "server.lock")
         for each in self._threads:
             each.start()
@@ -111,9 +111,9 @@ class NatsServer:
             raise ServerFailed(self._explain(words or f"silent for {START_DEADLINE_S:.0f} s"))
 
     def reload(self) -> None:
-        """Make the server know what the authority knows; cheap where nothing has changed.
+        """Bring the server up to date with the authority; cheap if nothing has changed.
 
-        Returns when it holds: whoever was revoked is cut off. ServerFailed if it does not.
+        Returns after the server has cut off revoked clients. ServerFailed if it does not reload.
         """
         with self._reloading:
             digest = self._write()
@@ -126,7 +126,7 @@ class NatsServer:
                         self._loaded = digest
 
     def stop(self) -> None:
-        """End it, politely at first. Nothing happens if it does not run."""
+        """End the server: SIGTERM, then SIGKILL. Nothing happens if it does not run."""
         self._stopping.set()
         with self._changed:
             child = self._child
@@ -148,7 +148,7 @@ class NatsServer:
             self._hold = None
 
     def _signal(self, child: subprocess.Popen[str]) -> None:
-        """Have the child read its files again. One that starts later reads them anyway."""
+        """Have the child read its files again. A later child reads them anyway."""
         verdict = "it is still starting"
         if self._phase is _Phase.READY:
             self._verdicts.clear()
@@ -158,7 +158,7 @@ class NatsServer:
             )
             verdict = self._verdicts[-1] if self._verdicts else "no answer"
         if not verdict.startswith(_RELOADED) and self._child is child:
-            remedy = "restart zedops, which starts it anew"
+            remedy = "restart zedops, which restarts it"
             raise ServerFailed(f"nats-server did not take the change: {verdict}; {remedy}")
 
     # --- the server's thread
@@ -185,7 +185,7 @@ class NatsServer:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _live(self, ran_once: bool) -> float:
-        """Start the server once and stay with it until it ends; returns how long it lived, in s."""
+        """Start the server once and wait for its end; returns its life in seconds."""
         began_s = time.monotonic()
         try:
             digest = self._write()
@@ -212,7 +212,7 @@ class NatsServer:
         return time.monotonic() - began_s
 
     def _hear(self, line: str) -> bool:
-        """Take one line of the server; returns whether it says that it is ready."""
+        """Take one line of the server's output; returns whether it says "ready"."""
         found = _LINE.fullmatch(line)
         level, text = (found[1], found[2]) if found else ("FTL", line)
         ready = text == "Server is ready"
@@ -220,7 +220,7 @@ class NatsServer:
         with self._changed:
             if ready:
                 self._phase = _Phase.READY
-            # the first says what happened, even of a panic, which has many lines
+            # keep the first fatal line: it names the cause, also of a panic's many lines
             if level == "FTL" and not self._last_words:
                 self._last_words = text
             if text.startswith((_RELOADED, "Failed to reload")):
@@ -233,12 +233,12 @@ class NatsServer:
             if self._on_restart is not None:
                 self._on_restart()
         except Exception:  # the server dies with this thread
-            log.exception("what was to follow the restart of nats-server failed")
+            log.exception("the work after the restart of nats-server failed")
 
     # --- its files
 
     def _write(self) -> bytes:
-        """Bring the server's files up to date; returns a digest of all that a reload would read."""
+        """Bring the server's files up to date; returns a digest of all files of a reload."""
         files = self._authority.server_files(self._names, datetime.now(UTC))
         folder = self._authority.folder
         config = configuration.render(
@@ -259,7 +259,7 @@ class NatsServer:
             try:
                 self.reload()
             except Exception:
-                log.exception("the server's certificate could not be looked at; trying tomorrow")
+                log.exception("the server's certificate could not be checked; trying tomorrow")
 
 
 def _ending(code: int) -> str:
@@ -271,7 +271,7 @@ def _port_taken(words: str) -> bool:
 
 
 def _take(path: Path) -> int:
-    """Take the directory for one server. The child holds it, too, until it is really dead."""
+    """Lock the directory for one server. The child inherits the lock, and keeps it to its end."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + PREDECESSOR_S
     while True:

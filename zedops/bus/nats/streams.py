@@ -1,9 +1,9 @@
 """Streams with credits: a log or a command's output from a host to the manager.
 
-The manager grants the host a few chunks at a time, and more as it hands them on, so that neither
-side holds more than `WINDOW` chunks however fast the one is and however slow the other: without
-credits NATS drops what is not read in time, and says nothing. Chunks are counted; a gap ends the
-stream with an error. Each grant is a request, so both sides notice if the other one went away.
+The manager grants the host a few chunks at a time, and more as it hands them on. So neither side
+holds more than `WINDOW` chunks, at any speed of the other. Without credits NATS drops unread
+messages silently. Chunks are counted; a gap ends the stream with an error. Each grant is a request,
+so both sides notice if the other one is gone.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 32 * 1024
 WINDOW = 16
-#: A reader grants at least this often, were it nothing, so that the host knows it is still there.
+#: A reader sends a grant, perhaps of 0, at least this often, to show the host that it still reads.
 GRANT_S = 10.0
 LOST_S = 3 * GRANT_S
-#: As many streams at once serve a host; more is a mistake or an attack.
+#: A host serves at most this many streams at once; more is a mistake or an attack.
 MAX_STREAMS = 32
-#: What was sent before the host forgot a stream arrives within this.
+#: Chunks of a stream that the host has ended arrive within this.
 _LAST_S = 2.0
 _COUNT, _END = "Zed-Chunk", "Zed-End"
 
@@ -50,14 +50,14 @@ class Reader:
     _lost: HostUnavailable | None = None
 
     async def take(self, raw: bytes, headers: dict[str, str]) -> None:
-        """Take what arrived; a host that sends more than was granted is not listened to."""
+        """Take a chunk that arrived; a host that exceeds its grant loses the stream."""
         if self._arrived.qsize() > 2 * WINDOW or len(raw) > 2 * CHUNK_BYTES:
             self._lost = HostUnavailable(f"host {self.host} sent more than it was asked for")
             return
         self._arrived.put((raw, headers))
 
     def chunks(self) -> Iterator[bytes]:
-        """Hand on chunk by chunk; ends as the host's own iterator ended."""
+        """Yield chunk by chunk; ends, or raises, as the host's own iterator did."""
         expected = unsaid = 0
         while True:
             try:
@@ -85,7 +85,7 @@ class Reader:
         return GRANT_S if self._lost is None else _LAST_S
 
     def _grant(self, count: int) -> None:
-        """Let the host send more. One that has ended the stream knows it no longer: read on."""
+        """Let the host send more. A host that has ended the stream refuses: read on."""
         subject = subjects.down(self.host, subjects.CREDIT, self.stream_id)
         try:
             raw, headers = self.connection.request(subject, messages.pack({"grant": count}), 10)
@@ -95,7 +95,7 @@ class Reader:
         self._granted = time.monotonic()
 
     def cancel(self) -> None:
-        """Tell the host that nobody reads any more."""
+        """Tell the host that the manager has stopped reading."""
         subject = subjects.down(self.host, subjects.CREDIT, self.stream_id)
         with contextlib.suppress(HostUnavailable):
             self.connection.publish(subject, messages.pack({"grant": -1}))
@@ -106,7 +106,7 @@ class Reader:
 
 @dataclass
 class Writer:
-    """Sends one iterator, in a thread of its own."""
+    """Sends one iterator's chunks, in a thread of its own."""
 
     connection: Connection
     host: str
@@ -177,7 +177,7 @@ class Writer:
             return not self._cancelled
 
     def _guard(self) -> None:
-        """Abort the source once nobody reads: while it is silent, sending notices nothing."""
+        """Abort the source when the reader is gone: while it is silent, no send can fail."""
         with self._changed:
             while not self._cancelled:
                 left = self._heard + LOST_S - time.monotonic()

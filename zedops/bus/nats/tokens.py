@@ -1,7 +1,6 @@
-"""A token: all that a host needs to ask whether it may join, in one line that people can paste.
+"""A token: one line to paste, with all that a host needs to ask for admission.
 
-It carries a key that may do that and nothing else, and only until it expires; whether it was used
-before is the authority's to say.
+Its key permits that request only, until it expires. The authority knows whether it was used before.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ _AGAIN = "copy the whole line that `zedops host add` printed"
 
 
 class Token(Model):
-    """What a token says."""
+    """The contents of a token."""
 
-    #: where the server is, `tls://name:port`, best first
+    #: the server's addresses, `tls://name:port`, best first
     urls: tuple[str, ...] = Field(min_length=1)
-    #: the one certificate that the server's must be signed by, PEM
+    #: the one authority that must have signed the server's certificate, PEM
     ca: str
     id: Name
     host: Name
@@ -36,7 +35,7 @@ class Token(Model):
 
     @property
     def credentials(self) -> jwt.Credentials:
-        """What to connect with, to ask."""
+        """The credentials for the request."""
         return jwt.Credentials(self.user_jwt, self.seed)
 
     @property
@@ -47,7 +46,7 @@ class Token(Model):
 
     @classmethod
     def read(cls, text: str) -> Token:
-        """Read a token, however a terminal wrapped it; InvalidToken says what is wrong with it."""
+        """Read a token, with any line breaks of a terminal; InvalidToken names its fault."""
         form = _FORM.fullmatch("".join(text.split()))
         if form is None:
             raise InvalidToken(f"this is not a token of zedops; {_AGAIN}")

@@ -1,8 +1,8 @@
-"""The stream under a connection to NATS: told of what nats-py does not tell it.
+"""The stream under a connection to NATS, with a repair of nats-py's change to TLS.
 
-nats-py turns TLS on below a stream that never hears of it. Such a stream answers the other side's
-end as a plain one does, for which asyncio warns at each break, and it cannot hold up what comes in
-faster than it is read.
+nats-py turns TLS on without telling the stream's protocol. The protocol then answers the other
+side's end as without TLS, so asyncio warns at each break. It also cannot slow a sender that is
+faster than its reader.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from nats.aio.transport import TcpTransport
 
 
 class Stream(TcpTransport):
-    """nats-py's own, whose protocol knows its connection."""
+    """nats-py's own stream, with a protocol that knows its transport."""
 
     async def connect_tls(
         self, uri: str | ParseResult, ssl_context: ssl.SSLContext, buffer_size: int,
         connect_timeout: int,
     ) -> None:
-        """Turn TLS on, and say so to whom it concerns; ConnectionResetError where nobody is left.
+        """Turn TLS on, and tell the protocol; ConnectionResetError if the connection has ended.
 
-        asyncio would wait its time out for a handshake on a connection that has ended, and leave
-        what it made for it to the garbage collector.
+        On an ended connection asyncio would wait for a handshake until its timeout, and leave its
+        objects to the garbage collector.
         """
         if self._io_writer is not None and self._io_writer.is_closing():
             raise ConnectionResetError("the connection was cut off as it was made")
@@ -33,5 +33,5 @@ class Stream(TcpTransport):
             transport.get_protocol().connection_made(transport)
 
     def __bool__(self) -> bool:
-        """Be there before it is connected, too: else nats-py takes one of its own."""
+        """Be true before the connection, too: else nats-py makes a stream of its own."""
         return True

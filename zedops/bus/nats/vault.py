@@ -1,7 +1,7 @@
-"""A private directory: whole files or none, one writer at a time.
+"""A private directory for keys: whole files or none, one writer at a time.
 
-Keys live here. Every write is a temporary file, synced, then renamed over the old one, and the
-rename is synced too, so that kill -9 and power cuts leave the old file or the new one.
+Every write makes a temporary file, syncs it, renames it over the old one, and syncs the rename. So
+kill -9 and power cuts leave either the old file or the new one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Vault:
     """The files in one directory of mode 0700, each of mode 0600."""
 
     def __init__(self, folder: Path) -> None:
-        # the server is told full paths: its working directory is not ours to promise
+        # the server needs absolute paths: its working directory may differ
         self.folder = folder = folder.absolute()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -41,7 +41,7 @@ class Vault:
             raise ZedopsError(f"cannot read {path}: {error.strerror}; {remedy}") from error
 
     def write(self, name: str, content: bytes) -> None:
-        """Put a whole file in place. Only under the lock: the temporary name is always the same."""
+        """Write a whole file. Only under the lock: the temporary name is always the same."""
         path = self.folder / name
         try:
             disk.write(path, content)
@@ -58,8 +58,8 @@ class Vault:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other thread and process out; a killed holder keeps nobody out."""
-        # opened anew each time: flock(2) keeps threads apart only by their open files
+        """Keep every other thread and process out; a holder's death releases the lock."""
+        # open the file each time: flock(2) separates threads only by their open files
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
