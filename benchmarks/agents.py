@@ -4,7 +4,7 @@
 
 What each says, and when, is what `zedops_agent` says: it syncs whenever it is connected or greeted,
 reports every server then and changed ones later, beats every 10 s, looks for a dead line every 4 s,
-and connects anew after every break. It runs nothing: every server is up at once. Messages are read
+and connects again after every break. It runs nothing: every server is up at once. Messages are read
 as JSON, not as models, because here hundreds of hosts share the processor that each has for itself.
 
 What happens is said on stdout, one JSON line each, with the moment on the system's monotonic clock.

@@ -7,9 +7,9 @@ order each round: the same containers through docker-py's low-level client, as m
 agent's own rule allows (`pace`); zedops; each docker compose that is installed; a stack, where the
 Engine is a swarm. Then STOPPED servers with `desired: stopped`, which are created only.
 
-Where servers run, one more round goes through a relay that times each start: how long the slowest
-took, from the request to its answer, is what somebody may have waited for a single server. What the
-relay costs, a thread for each connection, is in no other figure.
+Where servers run, one more round goes through a relay that times each start. The slowest, from
+request to answer, is the longest wait of a person for a single server. The relay costs a thread for
+each connection; no other figure includes that.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def turns(
     """Let everybody have a turn, the `number`-th first: seconds, and those of the slowest start."""
     with relayed(wanted=watched) as starts, fleet(start=False) as host:
         events = Events(host.api, "start" if running else "create")
-        bare(host, events, 1, running=True)  # whatever is done only once
+        bare(host, events, 1, running=True)  # pays the costs of the first use
         everybody = contestants(host, events, count, running=running)
         found = dict.fromkeys(everybody, (0.0, 0.0))
         names = list(everybody)
@@ -181,7 +181,7 @@ def turns(
 
 
 def measure(count: int, rounds: int, *, running: bool) -> dict[str, dict[str, float]]:
-    """Measure so many rounds, and one more of which only the slowest starts count."""
+    """Measure so many rounds, and one more for the slowest starts alone."""
     rows: dict[str, list[float]] = {}
     for number in range(rounds):
         for name, (took, _) in turns(count, number, running=running, watched=False).items():

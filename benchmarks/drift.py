@@ -3,10 +3,10 @@
     python -m benchmarks.drift [ROUNDS] [STORM]
 
 One at a time: a container is removed, stopped, killed, or its data directory goes; measured from
-its `die` event (or the end of that removal, of which the Engine knows nothing) to the move of main
+its `die` event (or the end of that removal, which the Engine does not see) to the move of main
 that carries the state commit. Then STORM containers are killed at the same moment; measured for
 each from its own `die` event to the commit that names it, and beside it, without zedops, to the
-first inspection that shows it ended: before that nobody can know by looking. Between rounds
+first inspection that shows it ended: no program can see it earlier. Between rounds
 everything is back to running.
 """
 

@@ -8,8 +8,8 @@ many of them are to end within minutes. After each 100 the hub is looked at and,
 repacked by what the manager does that with. With --packs each 100 are a pack of their own, as large
 commits are: 100,000 that way take minutes, and five million files would take hours.
 
-Then somebody pushes one file at a time, while the hub rests and while it is repacked, in turns. No
-hook runs there, and no manager: what is compared is what git does with objects.
+Then a person pushes one file at a time, while the hub rests and while it is repacked, in turns. No
+hook and no manager runs there: the comparison is of git's work with objects alone.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _container() -> str:
 
 
 class Person:
-    """Somebody who pushes commits of one file each, onto a branch that nobody else moves."""
+    """A person who pushes commits of one file each, onto a branch that only they move."""
 
     def __init__(self, folder: Path, hub: Hub, path: str) -> None:
         self._hub, self._path, self._count = hub, path, 0

@@ -110,7 +110,7 @@ def pushed(host: Machine, events: Events, name: str) -> tuple[float, float, floa
 
 @contextlib.contextmanager
 def through(kind: type[R]) -> Iterator[R]:
-    """Have whatever looks for an Engine from now on reach it through a relay."""
+    """Let every later client of the Engine reach it through a relay."""
     with tempfile.TemporaryDirectory(prefix="zedops-bench-") as folder:
         relay = kind(_SOCKET, Path(folder) / "engine.sock")
         os.environ["DOCKER_HOST"] = f"unix://{relay.address}"

@@ -28,7 +28,7 @@ from tests.relay import Relay
 from zedops.hub import Hub
 
 _REQUEST = re.compile(rb"(GET|POST|DELETE|HEAD) (\S+) HTTP/1\.1\r\n")
-#: What the agent asks once a minute, whatever happens.
+#: The agent's request once a minute, also at rest.
 _LIST = "GET /containers/json"
 #: So long after a comment was taken in, the agent may still ask for something.
 _AFTER_S = 3.0
@@ -61,7 +61,7 @@ def relayed() -> Iterator[tuple[Machine, Counter]]:
 
 
 def begin(host: Machine, servers: int, running: int) -> None:
-    """Have servers of which the first so many run, and wait until git says so."""
+    """Make servers, the first `running` with `desired: running`, and wait until git says so."""
     numbers = free_ports(servers)
     for at in range(servers):
         host.define(f"s{at}", numbers[at], desired=None if at < running else "stopped")

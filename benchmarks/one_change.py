@@ -5,8 +5,8 @@
 Interleaved in one run, each from its own begin to the Engine's own time of the start event: the
 floor (stop, remove, create, start through docker-py's low-level client), zedops, each docker
 compose that is installed. And what git alone takes: the same push into a bare repository without
-hooks. Servers take turns, because zedops keeps a previous container for 10 s: nobody edits the
-same server every second.
+hooks. Servers take turns, because zedops keeps a previous container for 10 s, and people do not
+edit the same server every second.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def count(host: Machine, name: str) -> int:
 
 
 def bare_push(clone: Path, at: int) -> float:
-    """Push one changed file where nobody looks at it."""
+    """Push one changed file to a repository without hooks."""
     (clone / "servers.d" / "s.yaml").write_text(f"image: x\nenv:\n  EDIT: '{at}'\n")
     subprocess.run(["git", "commit", "--quiet", "--all", "-m", f"edit {at}"], cwd=clone, check=True)
     begun = time.monotonic()

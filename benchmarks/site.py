@@ -225,7 +225,7 @@ class Site:
         return watch.moved(), begun
 
     def people(self) -> Path:
-        """Name the clone in which somebody works."""
+        """Name the clone in which a person works."""
         return self._clone
 
     def _git(self, *arguments: str, cwd: Path | None = None, **env: str) -> None:

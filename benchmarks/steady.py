@@ -4,7 +4,7 @@
 
 ACTIVITY counts pushes and transitions of servers, as the commits tell them. In each round a person
 edits five servers, purges the oldest with its data and adds one under a name that never was, all in
-one push, and somebody removes five other containers behind zedops' back. One server in seven runs,
+one push, and removes five other containers behind zedops' back. One server in seven runs,
 a container that does nothing; the others are `desired: stopped`, so that the Engine has to make and
 to remove containers and little else. Fifty times or so the process of `zedops up` is looked at:
 memory, open files, threads, children.

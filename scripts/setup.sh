@@ -1,19 +1,19 @@
 # shellcheck shell=bash
-# What the other scripts need before they can begin: Python, a static busybox, a Docker Engine.
+# Prepares the other scripts' needs: Python, a static busybox, a Docker Engine.
 #
-# Sourced, never run. What is there is used as it is; what is missing is installed only as root on
-# Debian or Ubuntu. Elsewhere one line says what to do. Functions that can fail print why and
-# return 1, so that the caller decides whether to go on.
+# Sourced, never run. The functions use an installed program as it is. They install a missing one
+# only as root on Debian or Ubuntu; elsewhere one line says what to do. A function that fails prints
+# the reason and returns 1, so that the caller decides whether to go on.
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-engine_pid=  # of the dockerd that was started here, and of no other
+engine_pid=  # of the dockerd that this script started, and of no other
 engine_log=
 apt_is_fresh=
 
 ENGINE_DEADLINE_S=60
 ENGINE_STOP_S=30
 
-# Daemons live in sbin, which is not on everybody's PATH.
+# Daemons live in sbin, which may not be on PATH.
 export PATH="$PATH:/usr/sbin:/sbin"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 # A git hook that calls a script here hands down its own repository; no git below may work on that.
@@ -30,7 +30,7 @@ can_install() { is_root && command -v apt-get >/dev/null; }
 
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=60 "$@" </dev/null; }
 
-# Installs packages; shows what apt said only if it failed.
+# Installs packages; shows apt's output only after a failure.
 install_packages() {
   local log
   log=$(mktemp)
@@ -62,14 +62,14 @@ need() {
 # --- Python
 
 # prepare_python LOCK: the checkout installed into .venv, in place; its commands on PATH.
-# LOCK is run or dev: what requirements/LOCK.txt names, and nothing that differs from it.
+# LOCK is run or dev: installs exactly requirements/LOCK.txt.
 prepare_python() {
   local lock=$1 stamp=$root/.venv/.installed hash
   need git git || return 1
   make_venv || return 1
   PATH=$root/.venv/bin:$PATH
   hash=$(cat "$root/pyproject.toml" "$root"/requirements/*.txt | cksum) || return 1
-  # what was installed with the tools for developers serves without them, too
+  # an installation with the developers' tools also serves a run without them
   case $(cat "$stamp" 2>/dev/null) in
     "$lock $hash" | "dev $hash") return ;;
   esac
@@ -142,16 +142,16 @@ is_static() {
   return 1
 }
 
-# --- a registry: only its program is wanted, tests run it on loopback
+# --- a registry: only its program; tests run it on loopback
 
 prepare_registry() {
   if command -v docker-registry >/dev/null; then return; fi
   need docker-registry docker-registry || return 1
-  # Debian starts the service of what it installs; nobody asked for one here
+  # Debian starts the service of a new package; the tests need none
   if [ -d /run/systemd/system ]; then systemctl disable --quiet --now docker-registry || true; fi
 }
 
-# --- sshd: only its program is wanted, too
+# --- sshd: only its program
 
 prepare_sshd() {
   if command -v sshd >/dev/null; then return; fi
@@ -179,14 +179,14 @@ prepare_shells() {
   need zsh zsh && need fish fish
 }
 
-# --- promtool: only this program of Prometheus is wanted, no server that collects
+# --- promtool: only this program of Prometheus, no server
 
 prepare_promtool() {
   local systemd=
   if command -v promtool >/dev/null; then return; fi
   if [ -d /run/systemd/system ] && is_root; then
     systemd=yes
-    # Debian starts the service of what it installs, but none that is masked
+    # Debian starts the service of a new package, unless it is masked
     systemctl mask --runtime --quiet prometheus || true
   fi
   # without systemd: no service starts in the runlevel for a single user (invoke-rc.d(8))
@@ -199,7 +199,7 @@ prepare_promtool() {
 
 # --- Docker Engine
 
-# prepare_engine: one that answers is used; else one is installed and started. Needs Python's .venv.
+# prepare_engine: uses an Engine that answers; else installs and starts one. Needs Python's .venv.
 prepare_engine() {
   local answer
   if answer=$(ask_engine 2>&1); then
@@ -221,7 +221,7 @@ prepare_engine() {
   if ! command -v dockerd >/dev/null; then
     install_packages docker.io iptables || return 1
   fi
-  # the package's own service, or somebody else, may be starting one right now
+  # the package's own service, or another process, may be starting one right now
   if ! is_alive /var/run/docker.pid dockerd; then
     remove_leftovers
     start_engine
@@ -229,19 +229,19 @@ prepare_engine() {
   wait_for_engine
 }
 
-# Asks as zedops does, through docker-py: what answers another client may not answer this one.
+# Asks as zedops does, through docker-py: an Engine may answer other clients and not this one.
 ask_engine() {
   python -c 'import docker; print(docker.from_env(timeout=5).version()["Version"])'
 }
 
-# is_alive PIDFILE PROGRAM: a zombie, or another program under a number used again, is not.
+# is_alive PIDFILE PROGRAM: false for a zombie, and for another program with a reused PID.
 is_alive() {
   local pid
   pid=$(cat "$1" 2>/dev/null) || return 1
   [ -e "/proc/$pid/exe" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ]
 }
 
-# An Engine that was killed leaves files behind that keep the next one from starting.
+# A killed Engine leaves files behind that keep the next one from starting.
 remove_leftovers() {
   local file
   for file in /var/run/docker.pid:dockerd /var/run/docker/containerd/containerd.pid:containerd; do
@@ -253,7 +253,7 @@ remove_leftovers() {
   # dockerd prefers the system's containerd as soon as its socket exists, and waits in vain
   file=/run/containerd/containerd.sock
   if [ -S "$file" ] && ! listens "$file"; then
-    say "removing $file, nobody listens there"
+    say "removing $file, on which no process listens"
     rm -f "$file"
   fi
 }
@@ -292,7 +292,7 @@ engine_failed() {
   stop_engine
 }
 
-# Stops the Engine that was started here, if one was. Its containerd goes down with it.
+# Stops the Engine that this script started, if any. Its containerd goes down with it.
 stop_engine() {
   local deadline=$((SECONDS + ENGINE_STOP_S))
   if [ -z "$engine_pid" ]; then return; fi
@@ -300,7 +300,7 @@ stop_engine() {
     say "stopping dockerd (process $engine_pid), which was started here"
   fi
   while kill -0 "$engine_pid" 2>/dev/null; do
-    # containerd follows a dockerd that was killed: the kernel sees to it
+    # the kernel ends containerd with a killed dockerd
     if ((SECONDS >= deadline)); then kill -KILL "$engine_pid" 2>/dev/null || true; fi
     sleep 0.1
   done

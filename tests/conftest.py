@@ -129,7 +129,7 @@ class _ByGroup(LoadGroupScheduling):  # type: ignore[misc]
     """Keeps a module that says `xdist_group` on one worker.
 
     pytest-xdist 3.8 writes the mark where pytest 9.2 does not read it any more: such modules were
-    spread over all workers, each of which made the module's fleet anew.
+    spread over all workers, and each worker made the module's fleet again.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -163,7 +163,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the longest test, whatever the order: no worker shall wait for it in the end."""
+    """Begin with the longest test, in any order: no worker shall wait for it in the end."""
     if not config.getoption("--long"):
         long = [each for each in items if each.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)

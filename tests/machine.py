@@ -27,9 +27,9 @@ from zedops import faults
 
 T = TypeVar("T")
 DEADLINE_S = 30.0
-#: What nobody has by chance for a connection of theirs, or for having asked for any port (ip(7)).
+#: Ports that the kernel gives to no connection, and to no program that asks for any port (ip(7)).
 PORTS = range(20_000, 32_000)
-#: Of these ports the first is for whoever is no worker of pytest-xdist.
+#: The first stripe of these ports is for processes that are no worker of pytest-xdist.
 STRIPES = 8
 
 
@@ -237,9 +237,9 @@ class Machine:
 
 
 def free_port() -> int:
-    """Find a port that nobody has, over TCP or UDP, and that is given to nobody else here.
+    """Find a port that is free over TCP and UDP, and that no other test here gets.
 
-    Seconds may go by until it is made use of. Only who asks for more than 1,500 may get one again.
+    A test may use it seconds later. Only a process that asks for more than 1,500 may get one twice.
     """
     for port in itertools.islice(_ports(), len(PORTS) // STRIPES):
         with contextlib.suppress(OSError):
@@ -265,7 +265,7 @@ def _ports() -> Iterator[int]:
 
 
 def became(said: str, name: str, end: str) -> bool:
-    """Whether a push tells that a server came to this end, by whatever way.
+    """Whether a push says that a server came to this end, by any way.
 
     A status that was over before the push began to look is not in its line.
     """

@@ -1,7 +1,7 @@
 """A wire between zedops and a real service, to be cut, held or made to fail. For tests.
 
-All that passes is the service's own. What a wire adds is what wires and daemons do in bad moments:
-nobody answers, an answer takes long, one kind of request ends in an error.
+All that passes is the service's own. The wire adds the faults of wires and daemons: no answer, a
+slow answer, an error for one kind of request.
 """
 
 from __future__ import annotations

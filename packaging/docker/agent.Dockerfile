@@ -12,11 +12,12 @@
 #     -v /var/lib/zedops:/var/lib/zedops -v /etc/zedops:/etc/zedops:ro \
 #     zedops-agent
 #
-# The data root has the same path inside and outside: the Engine mounts what the agent names. So has
-# every directory of `bind_roots`; `secrets_as: files` needs -v /dev/shm:/dev/shm as well.
-# --network and --pid host let it see who holds a port. It runs as root: the Engine's socket is root on the
-# host anyway, and it makes directories for the users of other containers. The host's policy is what bounds it.
-# What it installs is locked by hash; to pin the base image as well, build with --build-arg BASE=python@sha256:…
+# The data root, and every directory of `bind_roots`, must have the same path inside and outside: the
+# Engine mounts paths that the agent names. `secrets_as: files` needs -v /dev/shm:/dev/shm as well.
+# With --network and --pid host the agent sees which process holds a port. It runs as root: the Engine's
+# socket is root on the host anyway, and the agent makes directories for other containers' users. The
+# host's policy limits it. pip checks all packages by hash; to pin the base image as well, build with
+# --build-arg BASE=python@sha256:…
 ARG BASE=python:3.13-slim-bookworm
 FROM ${BASE}
 ARG PIP_NO_INDEX

@@ -8,13 +8,13 @@
 #     --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
 #     --stop-timeout 30 zedops-manager /fleets/my-fleet.git --advertise tls://fleet.example:4222
 #
-# It writes to /fleets and /tmp alone. What it installs is locked by hash; to pin the base image as well,
+# It writes to /fleets and /tmp alone. pip checks all packages by hash; to pin the base image as well,
 # build with --build-arg BASE=python@sha256:…
 #
 # Commands that commit, such as `zedops host add`, need a name once: docker exec -w /fleets/my-fleet
-# zedops git config user.name NAME, and user.email. Pushes go to /srv/fleets/my-fleet.git by ssh on the
-# host, whose hooks run on the host: it needs zedops, too, in the same place (/opt/zedops), or pushes
-# from inside: docker exec -w /fleets/my-fleet zedops git push
+# zedops git config user.name NAME, and user.email. People push to /srv/fleets/my-fleet.git by ssh. The
+# hooks then run on the host, which needs zedops in the same place (/opt/zedops). Or push from inside:
+# docker exec -w /fleets/my-fleet zedops git push
 ARG BASE=python:3.13-slim-bookworm
 FROM ${BASE}
 ARG PIP_NO_INDEX

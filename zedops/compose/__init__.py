@@ -1,3 +1,4 @@
-"""Reads compose files and `docker run` lines as Compose and Docker do, with an account of every
-key; must not read files, know a fleet, or guess.
+"""Reads compose files and `docker run` lines as Compose and Docker do, and accounts for every key.
+
+Must not read files, know a fleet, or guess.
 """

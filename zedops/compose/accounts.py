@@ -1,4 +1,4 @@
-"""What becomes of every key of a compose file: translated, harmless, said, or refused. Pure.
+"""Sorts every key of a compose file: translated, harmless, named with its loss, or refused. Pure.
 
 Source: Compose Specification, reference of services, deploy, build, volumes and networks.
 """
@@ -10,7 +10,7 @@ HARMLESS = {
     "annotations", "attach", "container_name", "develop", "expose", "extends", "profiles",
     "pull_refresh_after", "label_file",
 }
-#: Keys that a container made from the definition does not have, and what differs then.
+#: Keys without a place in a definition, and the difference that this makes.
 DIFFERS = {
     "blkio_config": "no weight or limit of disk I/O",
     "build": "zedops does not build: the image must be on the host or where it can pull it",
@@ -35,7 +35,7 @@ DIFFERS = {
     "oom_score_adj": "the kernel treats it like any other process",
     "storage_opt": "no limit of its own layer's size",
 }
-#: Keys that would make another program, other data or another network of it.
+#: Keys that would give the container another program, other data or another network.
 REFUSED = {
     "cgroup": "the host's cgroup namespace",
     "cgroup_parent": "another cgroup",
@@ -56,12 +56,12 @@ REFUSED = {
     "uts": "the host's own name",
     "volumes_from": "another container's volumes",
 }
-#: Keys of `deploy` that are for Swarm alone, and those that are said.
+#: Keys of `deploy` that concern Swarm alone, and those that zedops names with their loss.
 DEPLOY_HARMLESS = {"endpoint_mode", "labels", "mode", "placement", "rollback_config",
                    "update_config"}
 DEPLOY_DIFFERS = {"restart_policy": "zedops starts what ended again, and waits longer each time"}
 
-#: Files that people mount; what cannot be looked at is known by its place or its end.
+#: Places and endings of files that people mount, for sources that cannot be examined.
 FILE_PLACES = ("/etc/localtime", "/etc/timezone", "/etc/passwd", "/etc/group", "/etc/hosts",
                "/etc/resolv.conf", "/etc/machine-id", "/dev/")
 FILE_ENDS = (

@@ -1,4 +1,4 @@
-"""Several services of one project → definitions that get along with each other. Pure."""
+"""Several services of one project → definitions that fit together. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from zedops.compose.reading import Translation
 
-#: Zedops gives every container these, and Compose does not.
+#: zedops sets these limits for every container; Compose does not.
 _OWN = (
     "it may have at most 512 processes (limits.pids) and gain no new privileges (security_opt);"
     " Compose limits neither"
@@ -15,7 +15,7 @@ _OWN = (
 
 
 def settle(services: Sequence[Translation]) -> list[str]:
-    """See to what no service knows by itself; returns what is to be said of all of them."""
+    """Settle what concerns several services; returns notes for all of them."""
     _share_data(services)
     for each in services:
         if "pids" not in each.fields.get("limits", {}):
@@ -24,7 +24,7 @@ def settle(services: Sequence[Translation]) -> list[str]:
 
 
 def _share_data(services: Sequence[Translation]) -> None:
-    """Let one server keep a shared directory; to the others it is a cache that they only use."""
+    """Let one server guard a shared directory; the others use it as a cache."""
     keepers: dict[tuple[str, str], str] = {}
     for service in services:
         for volume in service.fields.get("volumes", {}).values():
@@ -47,7 +47,7 @@ def _place(volume: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _name_each_other(services: Sequence[Translation]) -> list[str]:
-    """Say that names of services lead nowhere without a network of their own."""
+    """Say which services need a common network to find each other by name."""
     alone = [each.name for each in services
              if "networks" not in each.fields and "network_mode" not in each.fields]
     if len(services) < 2 or not alone:

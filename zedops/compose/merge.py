@@ -1,4 +1,4 @@
-"""How one compose file's service is laid over another's: override files and `extends`. Pure.
+"""Lays one compose file's service over another's: override files and `extends`. Pure.
 
 Source: Compose Specification, "Merge"; compose-go, `override/merge.go` and `uncity.go`.
 """
@@ -10,11 +10,11 @@ from typing import Any
 
 from zedops.compose.scalars import Override, Plain, Reset, as_text
 
-#: What a later file replaces as a whole.
+#: Keys that a later file replaces as a whole.
 _REPLACED = {"command", "entrypoint", "test"}
-#: What may be written as a mapping or as a list of `KEY=VALUE`, and is merged by key.
+#: Keys that are a mapping or a list of `KEY=VALUE`, merged by key.
 _PAIRS = {"environment": "=", "labels": "=", "annotations": "=", "sysctls": "=", "args": "="}
-#: What may be one text or a list of them.
+#: Keys that are one text or a list of texts.
 _LISTS = {"dns", "dns_search", "dns_opt", "env_file", "tmpfs", "cap_add", "cap_drop"}
 _NULL = Plain("", None)
 
@@ -51,7 +51,7 @@ def _mappings(over: Mapping[str, Any], under: Mapping[str, Any]) -> dict[str, An
 
 
 def cleaned(value: Any) -> Any:
-    """Take Compose's own tags away where there is nothing to merge with."""
+    """Remove Compose's own tags from a value that is merged with nothing."""
     if isinstance(value, Override):
         return cleaned(value.value)
     if isinstance(value, dict):
@@ -103,7 +103,7 @@ def _unique(values: list[Any]) -> list[Any]:
 
 
 def _by_target(volumes: list[Any]) -> list[Any]:
-    """Keep the last of the volumes with one target, in the first one's place."""
+    """Keep the last volume of each target, in the first one's place."""
     found: dict[str, Any] = {}
     for each in volumes:
         found[_target(each)] = each

@@ -23,7 +23,7 @@ _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened 
 
 @dataclass(frozen=True)
 class Port:
-    """One port; host 0: the Engine chooses one."""
+    """One port; host 0: the Engine chooses the port."""
 
     address: str  #: empty: every address
     host: int
@@ -32,7 +32,7 @@ class Port:
 
 
 def read_ports(values: list[Any]) -> Iterator[Port]:
-    """Read a list of ports. ValueError says which cannot be, and why."""
+    """Read a list of ports. ValueError names the port and its fault."""
     for value in values:
         if isinstance(value, dict):
             yield from _long(value)
@@ -89,7 +89,7 @@ def _range(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Mount:
-    """One volume of a service as it is written, before it is known what a name means."""
+    """One volume of a service as written, before names are resolved."""
 
     kind: str  #: volume, bind or tmpfs
     source: str  #: empty: none was named
@@ -111,7 +111,7 @@ _VOLUME = {
 
 
 def read_mounts(values: list[Any], true: Any) -> Iterator[Mount]:
-    """Read a list of volumes. ValueError says which cannot be. `true` reads a boolean."""
+    """Read a list of volumes. ValueError names the volume and its fault. `true` reads a boolean."""
     for value in values:
         yield _long_mount(value, true) if isinstance(value, dict) else _short_mount(as_text(value))
 
@@ -127,7 +127,7 @@ def _short_mount(text: str) -> Mount:
     if unknown := [each for each in modes if each not in _MODES | _PROPAGATIONS]:
         raise ValueError(f"volumes: {text!r}: {unknown[0]!r} is not understood")
     shared = next((each for each in modes if each in _PROPAGATIONS), "")
-    # Compose takes what begins like a path for one, and anything else for a volume's name
+    # Compose takes a source that begins like a path for a path, any other for a volume's name
     kind = "bind" if source.startswith((".", "/", "~")) else "volume"
     return Mount(kind, source, target, "ro" in modes, propagation=shared)
 

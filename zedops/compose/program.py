@@ -1,4 +1,4 @@
-"""What a service runs, and when it starts and ends → a definition's fields. Pure."""
+"""A service's program, start and end → a definition's fields. Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from zedops.compose.reading import Translation, is_true, only, texts_or_none, wo
 from zedops.compose.scalars import as_text
 from zedops.quantities import parse_duration
 
-#: The Engine's own, where a file says none (API: HealthConfig).
+#: The Engine's own timeout, for files without one (API: HealthConfig).
 HEALTH_TIMEOUT = "30s"
 
 
 def command(given: Translation, value: Any) -> None:
-    """Read a command; an empty one is the image's own."""
+    """Read a command; an empty one means the image's own."""
     if found := words(value):
         given.fields["command"] = found
 
 
 def entrypoint(given: Translation, value: Any) -> None:
-    """Read what replaces the image's own program."""
+    """Read the program that replaces the image's own."""
     found = words(value)
     if not found:
         given.refuse("entrypoint: an empty one runs the command alone; write that program")

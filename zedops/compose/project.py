@@ -1,8 +1,7 @@
-"""A compose file with all that it names → services with nothing left to look up. Pure.
+"""A compose file and the files it names → complete services. Pure.
 
-Overrides, `include`, `extends`, profiles, variables and relative paths are settled here, as
-`docker compose config` settles them. What is wrong with one service is its own problem: the others
-go on.
+Resolves overrides, `include`, `extends`, profiles, variables and relative paths as
+`docker compose config` does. A problem of one service does not affect the others.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from zedops.compose import merge, scalars
 from zedops.compose.scalars import Override, Plain, as_text, kind
 from zedops.compose.variables import Lookup, Read, decoded, fill_in, read_env_file
 
-#: What Compose reads beside a file of its usual names (Compose Specification, "Compose file").
+#: Override files that Compose reads beside its usual files (Specification, "Compose file").
 _OVERRIDES = {
     f"{stem}.{end}": tuple(f"{stem}.override.{each}" for each in ("yml", "yaml"))
     for stem in ("compose", "docker-compose") for end in ("yaml", "yml")
@@ -29,7 +28,7 @@ _MOST_FILES = 100
 
 @dataclass
 class Source:
-    """One service as its files say it, and what cannot be understood of it."""
+    """One service as its files define it, with the problems found in them."""
 
     name: str
     tree: dict[str, Any] = field(default_factory=dict)
@@ -39,7 +38,7 @@ class Source:
 
 @dataclass
 class Project:
-    """All that a compose file comes to."""
+    """A compose file's services, volumes and networks, resolved."""
 
     name: str
     directory: str
@@ -51,7 +50,7 @@ class Project:
 
 
 class Reader:
-    """Reads one project; `environment` is the shell's, which wins over `.env`."""
+    """Reads one project; `environment` is the shell's and takes precedence over `.env`."""
 
     def __init__(self, read: Read, environment: Mapping[str, str]) -> None:
         self._read, self._environment = read, environment
@@ -59,7 +58,7 @@ class Reader:
         self._notes: list[str] = []
 
     def project(self, path: str) -> Project:
-        """Read the project of a compose file. ValueError where no service can be told."""
+        """Read the project of a compose file. ValueError if it has no readable services."""
         directory = posixpath.dirname(path)
         variables = self._variables(directory)
         paths = [path, *self._override_of(path)]
@@ -83,7 +82,7 @@ class Reader:
                 yield beside
 
     def _variables(self, directory: str, *files: str) -> dict[str, str]:
-        """Read `.env`, or the files named in its place; the shell's own come first."""
+        """Read `.env`, or the files named in its place; the shell's variables take precedence."""
         found: dict[str, str] = {}
         for each in files or (".env",):
             path = posixpath.join(directory, each)
@@ -103,7 +102,7 @@ class Reader:
         self, paths: list[str], directory: str, variables: Mapping[str, str],
         within: tuple[str, ...],
     ) -> dict[str, Any]:
-        """Read files, each laid over those before it; services come as `Source`."""
+        """Read files, each laid over the earlier ones; services become `Source`."""
         found: dict[str, Any] = {each: {} for each in _SECTIONS}
         for path in paths:
             tree = self._tree(path)
@@ -169,7 +168,7 @@ class Reader:
         self, name: str, raw: Any, path: str, directory: str, variables: Mapping[str, str],
         within: tuple[tuple[str, str], ...],
     ) -> Source:
-        """Read one service of one file, with what it extends below it."""
+        """Read one service of one file, laid over the service that it extends."""
         made, lookup = Source(name), Lookup(variables)
         try:
             if not isinstance(raw, dict):
@@ -203,7 +202,7 @@ class Reader:
 
 
 def _over(over: Source, under: Source | None) -> Source:
-    """Lay a service over the one that it extends, or that an earlier file says."""
+    """Lay a service over the one that it extends, or that of an earlier file."""
     if under is None:
         over.tree = merge.cleaned(over.tree)
         return over
@@ -221,7 +220,7 @@ def _mapping(tree: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _filled(value: Any, lookup: Lookup, problems: list[str] | None = None) -> Any:
-    """Fill variables into every text that is no key; `problems` takes those that cannot be."""
+    """Fill variables into every text value; `problems` collects the errors, else ValueError."""
     if isinstance(value, dict):
         return {key: _filled(each, lookup, problems) for key, each in value.items()}
     if isinstance(value, list):
@@ -240,7 +239,7 @@ def _filled(value: Any, lookup: Lookup, problems: list[str] | None = None) -> An
 
 
 def _absolute(tree: dict[str, Any], directory: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Make the paths of a service absolute while it is known which file they are relative to."""
+    """Make a service's paths absolute, relative to its own file's directory."""
     found = dict(tree)
     if isinstance(volumes := tree.get("volumes"), list):
         found["volumes"] = [_absolute_volume(each, directory, variables) for each in volumes]
@@ -274,12 +273,12 @@ def _joined(directory: str, path: str, variables: Mapping[str, str]) -> str:
 
 
 def fit(text: str) -> str:
-    """Make a project's name of a directory's (compose-go, `NormalizeProjectName`)."""
+    """Derive a project's name from a directory's (compose-go, `NormalizeProjectName`)."""
     return re.sub(r"[^a-z0-9_-]", "", text.lower()).lstrip("_-")
 
 
 def chosen(project: Project, services: tuple[str, ...], profiles: tuple[str, ...]) -> list[Source]:
-    """Choose services by name; else those without a profile, or with one that is asked for."""
+    """Choose services by name; else those without a profile, or with a requested one."""
     if unknown := set(services) - set(project.services):
         names = ", ".join(project.services)
         raise ValueError(f"no service {', '.join(sorted(unknown))}; there are {names}")

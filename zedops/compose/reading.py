@@ -1,4 +1,4 @@
-"""Pieces that every reader of a compose file's keys needs: kinds, numbers, sizes. Pure."""
+"""Shared parts of all readers of a compose file's keys: kinds, numbers, sizes. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from zedops.compose.scalars import Plain, as_text, kind
 from zedops.compose.variables import Read
 from zedops.quantities import parse_size
 
-#: Says whether a path of the host is no directory; None: it cannot be seen from here.
+#: Says whether a path of the host is no directory; None: the path is not visible from here.
 IsFile = Callable[[str], bool | None]
 
 
 @dataclass
 class Translation:
-    """One service on its way: what it says, and what it comes to."""
+    """One service's translation: its keys, the definition's fields, notes and refusals."""
 
     name: str
     containers: tuple[str, ...]  #: names that its container may have
@@ -35,11 +35,11 @@ class Translation:
     refused: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Say what will differ."""
+        """Note a difference between Compose's container and the definition's."""
         self.notes.append(text)
 
     def refuse(self, text: str) -> None:
-        """Say why this service cannot be imported."""
+        """Note a reason that this service cannot be imported."""
         if text not in self.refused:
             self.refused.append(text)
 
@@ -48,7 +48,7 @@ Method = Callable[[Translation, Any], None]
 
 
 def only(place: str, value: Any, known: set[str]) -> None:
-    """See that a mapping says nothing that is not accounted for."""
+    """Check that a mapping has known keys only. ValueError names an unknown one."""
     if not isinstance(value, dict):
         raise ValueError(f"{place}: is {kind(value)}, and a mapping is asked for")
     if unknown := [each for each in value if each not in known and not each.startswith("x-")]:
@@ -56,7 +56,7 @@ def only(place: str, value: Any, known: set[str]) -> None:
 
 
 def items(value: Any) -> list[Any]:
-    """Read a list; nothing is an empty one."""
+    """Read a list; a missing or null value is an empty list."""
     if value is None or merge.is_null(value):
         return []
     if not isinstance(value, list):
@@ -65,7 +65,7 @@ def items(value: Any) -> list[Any]:
 
 
 def texts_or_none(value: Any) -> list[str]:
-    """Read a list of texts; anything else is an empty one."""
+    """Read a list of texts; any other value is an empty list."""
     return [as_text(each) for each in value] if isinstance(value, list) else []
 
 

@@ -1,4 +1,4 @@
-"""A service's ceilings, rights and devices → a definition's. Pure."""
+"""A service's limits, rights and devices → a definition's. Pure."""
 
 from __future__ import annotations
 

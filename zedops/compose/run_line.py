@@ -1,7 +1,7 @@
-"""A `docker run …` line → the same tree that a compose file's service has. Pure.
+"""A `docker run …` line → the tree of a compose file's service. Pure.
 
-Source: `docker run --help`, Docker 28. Each option is a key of a service, or has no place in a
-definition and is named.
+Source: `docker run --help`, Docker 28. Each option becomes a key of a service; the reader names an
+option that has no place in a definition.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from zedops.compose.project import Project, Source
 from zedops.compose.scalars import Plain
 
-#: Options without a value → the key and what it is set to; None: harmless.
+#: Options without a value → the key and its value; None: harmless.
 _SWITCHES: dict[str, tuple[str, Any] | None] = {
     "detach": None, "rm": None, "quiet": None, "sig-proxy": None, "disable-content-trust": None,
     "interactive": ("stdin_open", "true"), "tty": ("tty", "true"), "init": ("init", "true"),
@@ -23,7 +23,7 @@ _SWITCHES: dict[str, tuple[str, Any] | None] = {
     "no-healthcheck": ("healthcheck", {"disable": "true"}),
     "publish-all": None,
 }
-#: Options that are said once → key.
+#: Options that count once → key.
 _SINGLE = {
     "name": "container_name", "user": "user", "workdir": "working_dir", "hostname": "hostname",
     "domainname": "domainname", "restart": "restart", "memory": "mem_limit", "cpus": "cpus",
@@ -63,7 +63,7 @@ _SHORT = {"d": "detach", "i": "interactive", "t": "tty", "e": "env", "p": "publi
 
 
 def read_run(line: str, directory: str, variables: Mapping[str, str]) -> tuple[Project, Source]:
-    """Read one line. ValueError says which option is not understood."""
+    """Read one line. ValueError names an option that is not understood."""
     words = shlex.split(line.replace("\\\r\n", " ").replace("\\\n", " "))
     for start in (["docker", "run"], ["docker", "container", "run"], ["docker", "create"],
                   ["docker", "container", "create"]):
@@ -163,7 +163,7 @@ class _Line:
             raise ValueError(f"--{name} is not an option of `docker run` that zedops knows")
 
     def tree(self, directory: str) -> dict[str, Any]:
-        """Give what was gathered, as a service of a compose file."""
+        """Give the gathered options as a service of a compose file."""
         tree: dict[str, Any] = {**self._single, **self._lists}
         tree["volumes"] = [_absolute(each, directory) for each in self._lists.get("volumes", [])]
         tree["volumes"] += [_mount(each) for each in self._own.get("mount", [])]

@@ -1,9 +1,8 @@
 """A compose file's YAML → plain values, with scalars typed as Compose types them. Pure.
 
-Compose reads YAML with go-yaml v3: `TRUE` is a boolean, `1.20` the number 1.2, `022` the number 18,
-`yes`, `22:22` and a date are text. A value keeps its written form, so that an importer can say
-where the two differ. Two tags are Compose's own: `!reset` and `!override` (Compose Specification,
-"Merge").
+Compose reads YAML with go-yaml v3: `TRUE` is a boolean, `1.20` the number 1.2, `022` the number 18;
+`yes`, `22:22` and a date are text. A value keeps its written form, so that an importer can report
+a difference. Two tags are Compose's own: `!reset` and `!override` (Compose Specification, "Merge").
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from typing import Any
 
 import yaml
 
-#: More values than this are no compose file; aliases make billions out of a few lines.
+#: No compose file has more values than this; aliases can make billions out of a few lines.
 MOST_VALUES = 100_000
 
 
 @dataclass(frozen=True)
 class Plain:
-    """A scalar without quotes that is no text: null, a boolean or a number."""
+    """A scalar without quotes that is null, a boolean or a number."""
 
     written: str
     value: bool | int | float | None
@@ -29,18 +28,18 @@ class Plain:
 
 @dataclass(frozen=True)
 class Reset:
-    """`!reset`: what other files say here does not count."""
+    """`!reset`: drops the values of other files at this place."""
 
 
 @dataclass(frozen=True)
 class Override:
-    """`!override`: this replaces what other files say, instead of being merged into it."""
+    """`!override`: replaces the values of other files, instead of merging with them."""
 
     value: Any
 
 
 class Loader(yaml.SafeLoader):
-    """Reads mappings, lists, text and `Plain`; refuses a key that is written twice."""
+    """Reads mappings, lists, text and `Plain`; refuses a duplicate key."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
         "<": [("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"))]
@@ -101,7 +100,7 @@ Loader.add_constructor(None, _tagged)
 
 
 def load(text: str) -> Any:
-    """Read one YAML document. ValueError where it is none, or makes too much of a few lines."""
+    """Read one YAML document. ValueError if it is invalid or has too many values."""
     try:
         tree = yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader
         _count(tree, [0])
@@ -153,13 +152,13 @@ def _integer(text: str) -> Plain | str:
         if len(digits) > 1 and digits.startswith("0"):
             return Plain(text, sign * int(digits, 8))
         number = int(digits)
-    except ValueError:  # 089 is no octal number, and a float to go-yaml
+    except ValueError:  # 089 is no octal number; go-yaml reads a float
         return Plain(text, float(digits)) if digits.isdigit() else text
     return Plain(text, sign * number if number < 1 << 63 else float(digits))
 
 
 def as_text(value: Any) -> str:
-    """Write a scalar as Compose writes it where text is asked for (Go's `%v`)."""
+    """Write a scalar as Compose does where it needs text (Go's `%v`)."""
     if isinstance(value, str):
         return value
     if not isinstance(value, Plain):

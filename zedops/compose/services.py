@@ -1,7 +1,7 @@
 """One service of a compose file → the fields of a definition, with an account of every key. Pure.
 
-Nothing is dropped in silence: a key is translated, harmless, named with what will differ, or it
-makes the service refused (`accounts`). Values that look like secrets are kept apart.
+No key is dropped silently: it is translated, harmless, named with its loss, or it makes the
+importer refuse the service (`accounts`). Values that look like secrets are kept apart.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _flag(name: str) -> Method:
     return method
 
 
-#: What reads each key, in the order in which a definition says them.
+#: The reader of each key, in the order of a definition's fields.
 METHODS: dict[str, Method] = {
     "image": _text("image"), "platform": _text("platform"),
     "pull_policy": program.pull_policy, "build": program.build,
@@ -64,7 +64,7 @@ METHODS: dict[str, Method] = {
 def translate(
     source: Source, project: Project, read: Read, is_file: IsFile, *, keep_secrets: bool = False
 ) -> Translation:
-    """Put one service into the terms of a definition. `keep_secrets`: they are variables, too."""
+    """Translate one service into a definition. `keep_secrets`: secrets stay in `env`."""
     named = source.tree.get("container_name")
     default = (f"{project.name}-{source.name}-1", f"{project.name}_{source.name}_1")
     given = Translation(

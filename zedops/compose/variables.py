@@ -1,4 +1,4 @@
-"""Variables in compose files and `.env` files, filled in as Compose does. Pure.
+"""Fills in variables of compose files and `.env` files as Compose does. Pure.
 
 Source: Compose Specification, "Interpolation"; compose-go, `template` and `dotenv`.
 """
@@ -14,19 +14,19 @@ from dotenv.parser import parse_stream
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
-#: Defaults may hold variables with defaults of their own; nobody nests them deeper than this.
+#: Defaults may hold variables with defaults of their own, nested at most this deep.
 _MOST_DEPTH = 20
 
 
 @dataclass
 class Lookup:
-    """Where variables come from, and which of those asked for were set nowhere."""
+    """The variables' values, and the names that were requested but not set."""
 
     values: Mapping[str, str]
     unset: set[str] = field(default_factory=set)
 
     def get(self, name: str) -> str | None:
-        """Find a variable; takes note of one that is set nowhere."""
+        """Find a variable, or None; records a name that is not set."""
         found = self.values.get(name)
         if found is None:
             self.unset.add(name)
@@ -48,7 +48,7 @@ def fill_in(text: str, lookup: Lookup, depth: int = 0) -> str:
 
 
 def _one(text: str, at: int, lookup: Lookup, depth: int) -> tuple[str, int]:
-    """Replace what follows one `$`; returns the value and where the rest begins."""
+    """Replace the variable after one `$`; returns its value and the position after it."""
     if text.startswith("$", at):
         return "$", at + 1
     if named := _NAME.match(text, at):
@@ -90,8 +90,8 @@ def _applied(name: str, operator: str, other: str, lookup: Lookup, depth: int) -
 def read_env_file(text: str, outer: Mapping[str, str]) -> dict[str, str]:
     """Read a `.env` or env file: quotes, several lines, comments, `export`, variables.
 
-    `outer` is what is set outside of the file: it fills in variables before the file's own lines,
-    and gives a name without `=` its value. ValueError names a line that is no assignment.
+    `outer` holds the variables from outside the file. They take precedence in substitutions, and
+    give a name without `=` its value. ValueError names a line that is no assignment.
     """
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text.removeprefix("\ufeff"))):
@@ -100,7 +100,7 @@ def read_env_file(text: str, outer: Mapping[str, str]) -> dict[str, str]:
             raise ValueError(f"line {binding.original.line}: {line!r} is no NAME=value")
         if binding.key is None:
             continue
-        if binding.value is None:  # only a name: what is set outside
+        if binding.value is None:  # only a name: take the value from outside
             if binding.key in outer:
                 found[binding.key] = outer[binding.key]
         elif _is_literal(binding.original.string):
@@ -111,11 +111,11 @@ def read_env_file(text: str, outer: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_literal(line: str) -> bool:
-    """Say whether a value is in single quotes, in which a dollar is a dollar."""
+    """Say whether a value is in single quotes, where `$` has no meaning."""
     return line.partition("=")[2].lstrip().startswith("'")
 
 
-#: Reads one file by its path, absolute or below the project's directory; None: it is not there.
+#: Reads one file by its path, absolute or below the project's directory; None: no such file.
 Read = Callable[[str], bytes | None]
 
 
