@@ -182,7 +182,7 @@ def no_keys(settings: Settings, paths: Iterable[str]) -> Problem | None:
         return None
     key = "people" if settings.people else "require_signatures"
     remedy = f"add {SSH_KEYS} (ssh) or {OPENPGP_KEYS} (OpenPGP) with the keys, in the same push"
-    fact = "there is no key that anybody could sign with"
+    fact = "the fleet has no key to verify signatures with"
     return Problem(SETTINGS_PATH, 0, 0, key, fact, remedy)
 
 
@@ -213,7 +213,7 @@ def _refusal(
     remedy = f"ask {' or '.join(others[:3])}" if others else f"see `people:` in {SETTINGS_PATH}"
     what = _VERBS[right] if at == path else f"take over {at}"
     if at == _EVERYWHERE:
-        what = "go on with a server that main does not know, which takes the right to every path"
+        what = "adopt a server that main does not know, which needs the right to every path"
     fact = f"{who} may not {what} (commit {signer.commit[:7]})"
     return Problem(path, 0, 0, "", fact, remedy)
 
@@ -222,5 +222,5 @@ _VERBS = {
     Right.CHANGE: "change it",
     Right.DELETE: "delete it",
     Right.PURGE: "purge it",
-    Right.SETTINGS: "change what holds for the whole fleet",
+    Right.SETTINGS: "change the fleet's settings",
 }

@@ -191,4 +191,4 @@ class Admission:
 
 
 _COPY = "is a copy of one that main has, so it has no effect"
-_OLD = "is older than what it would undo"
+_OLD = "is older than the commits that it undoes"

@@ -108,7 +108,7 @@ def test_a_key_that_the_fleet_does_not_know_is_nobodys(ben: Person, tmp_path: Pa
 
 def test_what_somebody_may_not_do_is_refused_with_whom_to_ask(hub: Hub, ben: Person) -> None:
     before = hub.head()
-    whole = "change what holds for the whole fleet"
+    whole = "change the fleet's settings"
     files: dict[str, tuple[str | None, str]] = {
         YOURS: ("image: z\n", "change it"),
         MINE: (None, "delete it"),
@@ -178,12 +178,12 @@ def test_openpgp_signatures_count_by_address_or_fingerprint(
     ben.push()
     assert "image: gus" in (at(hub, YOURS) or "")
     ben.commit({"presets.d/own.yaml": PRESET})
-    assert "gus@example.org may not change what holds" in ben.push(fails=True)
+    assert "gus@example.org may not change the fleet's settings" in ben.push(fails=True)
 
 
 @pytest.mark.parametrize(("text", "said"), [
     ("name: fleet\nrequire_signatures: true\n",
-     "require_signatures: there is no key that anybody could sign with"),
+     "require_signatures: the fleet has no key to verify signatures with"),
     ("name: fleet\npeople: {a@b: {may: [change]}}\n",
      "no person may change the settings; give one `may: [settings]`"),
 ])  # fmt: skip
@@ -199,7 +199,7 @@ def test_rules_that_would_shut_everybody_out_are_refused(
 
 def test_keys_that_are_taken_away_while_they_are_needed_are_refused(ada: Person) -> None:
     ada.commit({SSH_KEYS: None})
-    assert "there is no key that anybody could sign with" in ada.push(fails=True)
+    assert "the fleet has no key to verify signatures with" in ada.push(fails=True)
 
 
 def test_a_keyring_that_is_none_lets_nobody_in(hub: Hub, ada: Person) -> None:
@@ -274,7 +274,7 @@ def test_a_folder_in_the_place_of_keys_is_a_change_of_them(ada: Person, ben: Per
     ada.push()
     ben.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
     ben.commit({f"{OPENPGP_KEYS}/x": "x\n"})
-    assert "may not change what holds for the whole fleet" in ben.push(fails=True)
+    assert "may not change the fleet's settings" in ben.push(fails=True)
     ada.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
     ada.commit({f"{OPENPGP_KEYS}/x": "x\n"})
     ada.push()
@@ -394,7 +394,7 @@ def test_what_somebody_signed_long_ago_is_not_put_back_by_force(
     pair.push({"zedops.yaml": RULES})
     pair.take()
     plain_git(pair.person, "push", "-q", "--force", "origin", f"{old}:main")  # anybody can
-    assert "is older than what it would undo" in pair.take()
+    assert "is older than the commits that it undoes" in pair.take()
     assert pair.at("zedops.yaml") == RULES
 
 
@@ -527,7 +527,7 @@ def test_what_hosts_keep_of_a_server_that_main_does_not_know_is_for_those_who_ma
         ben.git("reset", "-q", "--hard", "origin/main")
     ben.commit({NEW: adopts})
     said = ben.push(fails=True)
-    assert "may not go on with a server that main does not know" in said
+    assert "may not adopt a server that main does not know" in said
     ada.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
     ada.commit({NEW: adopts})
     assert "plan: mc-new: create" in ada.push()
