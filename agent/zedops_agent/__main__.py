@@ -1,4 +1,4 @@
-"""Entry point of an agent on its own: joined to a manager, or from the last document on disk."""
+"""Entry point of a separate agent: joined to a manager, or with the last document on disk."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(
 
 
 def _host(fleet: str, root: Path, membership: Membership | None) -> tuple[str, int]:
-    """Find this host's name, and how many servers it knows of."""
+    """Find this host's name, and count the servers in its document."""
     document = None
     if (root / "agent" / fleet).is_dir():
         store = Store(root, fleet)

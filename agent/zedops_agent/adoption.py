@@ -1,9 +1,10 @@
-"""Whether a container that zedops did not make is what a definition asks for. Pure.
+"""Compares a container that zedops did not make with a definition. Pure.
 
-Labels cannot be added to a container, so an adopted one is known by its id, and what it was made
-from is read off it. It is taken over only as it is: what differs is named, and nothing happens.
-That goes for what no definition can say, too (`beyond`): a server must not get by adoption what
-its host refuses to make. Ceilings do not count, because they are set while it runs.
+A container takes no new labels, so zedops knows an adopted one by its id, and reads its options
+from the container itself. zedops adopts it only unchanged: otherwise it names the differences, and
+does nothing. It also names options that no definition can express (`beyond`): adoption must not
+give a server an option that its host refuses to new containers. Ceilings do not count, because
+zedops sets them while it runs.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ from zedops.container_options import Attachment, ContainerOptions
 from zedops.model import Definition, Profile, SecretsAs
 from zedops_agent.ports import bindings
 
-#: Compared elsewhere, or of no container: when an image is pulled. An init
-#: changes nothing that a definition asks for, and which platform was chosen no container tells.
+#: Fields that other code compares, or that no container shows: the time of a pull, and the chosen
+#: platform. An init changes no other field of a definition.
 _NOT_COMPARED = {"networks", "cap_add", "pull", "init", "platform"}
 
 
 def differences(
     shape: Shape, definition: Definition, places: Mapping[str, Path | None], *, taken: bool = False
 ) -> tuple[str, ...]:
-    """Name the fields in which a container is not what a definition asks for.
+    """Name the fields in which a container differs from a definition.
 
-    `places` says where each volume of the definition is on this host. What was `taken` over
-    already is compared as it was then, so that no new release makes it anew.
+    `places` gives the place of each volume of the definition on this host. `taken`: zedops has
+    adopted the container already. Then it compares only the fields of that time, so that no new
+    release recreates it.
     """
     found = [*_differences(shape, definition, places)]
     return tuple(found if taken else [*found, *_strictly(shape, definition)])
@@ -55,7 +57,7 @@ def _differences(
 
 
 def _first(networks: tuple[str, ...]) -> set[str]:
-    """Read the one network that counted when containers were taken over by their first alone."""
+    """Read the first network: earlier releases compared only that one."""
     return set(networks[:1]) - {"bridge"}
 
 
@@ -63,7 +65,7 @@ def _strictly(shape: Shape, definition: Definition) -> Iterator[str]:
     wanted = set(definition.network_names)
     if wanted != set(shape.networks) and wanted == _first(shape.networks):
         yield "networks"
-    # the image's own and those of tools that merely keep book are in no shape
+    # a shape leaves out the labels of the image and of other tools' bookkeeping
     if definition.labels != shape.labels:
         yield "labels"
     if definition.profile is not Profile.DEFAULT:
@@ -74,7 +76,7 @@ def _strictly(shape: Shape, definition: Definition) -> Iterator[str]:
 
 
 def _options(shape: Shape, definition: Definition) -> Iterator[str]:
-    """Compare what only a container knows: who shapes it, who it is in its networks."""
+    """Compare the options that only a container shows, and its endpoints in its networks."""
     compared = set(ContainerOptions.model_fields) - _NOT_COMPARED
     shown = ContainerOptions.model_validate(shape.options)
     for name in sorted(compared):
@@ -93,7 +95,7 @@ def _env(shape: Shape, definition: Definition) -> Iterator[str]:
     for name in sorted(wanted ^ set(shape.env)):
         yield f"env.{name}"
     for name, value in shape.env.items():
-        # a value that looks like a secret is not shown here; only its name can be compared
+        # a shape leaves out a value that looks like a secret: only its name can be compared
         if value is not None and name in definition.env and definition.env[name] != value:
             yield f"env.{name}"
 

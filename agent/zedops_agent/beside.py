@@ -1,10 +1,10 @@
 """Marks of data volumes that hold nothing yet.
 
 Many images need an empty directory for their first start (`initdb`), so an empty volume carries no
-marker file. Its mark is kept beside it until the server has written its first data: in the server's
-home for zedops' own places; for a `source:` as an attribute of the directory, where the file system
-has those, and else in a file of the data root that names device and inode. So one directory has one
-owner, by any path that leads there.
+marker file. zedops keeps the mark beside it until the server has written its first data. For its
+own places the mark is in the server's home. For a `source:` it is an attribute of the directory;
+where the file system has none, a file in the data root names device and inode. So one directory
+has one owner, by any path that leads there.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def note(home: Path, key: str) -> Path:
-    """Say where the mark of an empty volume in zedops' own place is."""
+    """Give the path of the mark of an empty volume in zedops' own place."""
     return home / f".zedops.{key}.json"
 
 
 def is_note(name: str) -> bool:
-    """Say whether an entry of a server's home is zedops' own, and no volume."""
+    """Say whether an entry of a server's home is a mark of zedops, and no volume."""
     return name.startswith(".zedops.")
 
 
 def read(root: Path, folder: int, owner: Owner) -> Presence:
-    """Say whose an open, empty directory with a `source:` is. OSError."""
+    """Read the owner of an open, empty directory with a `source:`. Raises OSError."""
     said = _attribute(folder) or _file(root, folder)
     if said is None:
         return Presence.ABSENT
@@ -46,7 +46,7 @@ def read(root: Path, folder: int, owner: Owner) -> Presence:
 
 
 def claim(root: Path, folder: int, owner: Owner) -> bool:
-    """Take an open, empty directory for a server; False if it is another's. One of two wins."""
+    """Claim an open, empty directory for a server; False if another one has it. One of two wins."""
     said = {"id": owner.id, "name": owner.name, "fleet": owner.fleet}
     with _alone(root):
         found = read(root, folder, owner)
@@ -64,7 +64,7 @@ def claim(root: Path, folder: int, owner: Owner) -> bool:
 
 
 def release(root: Path, folder: int, owner: Owner) -> None:
-    """Take a server's mark off an open directory. OSError."""
+    """Remove a server's mark from an open directory. Raises OSError."""
     if read(root, folder, owner) is not Presence.PRESENT:
         return
     with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ def _attribute(folder: int) -> dict[str, str] | None:
 
 
 def _file(root: Path, folder: int) -> dict[str, str] | None:
-    """Read the file of this boot: after another one the same device number may be another disk."""
+    """Read the file of this boot: after a reboot, the device number may name another disk."""
     try:
         said = json.loads(disk.read(_path(root, folder)))
     except (FileNotFoundError, ValueError):
@@ -104,7 +104,7 @@ def _boot() -> str:
 
 @contextlib.contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """Keep every other claim under this data root waiting."""
+    """Lock the claims under this data root: only one thread or process changes them."""
     folder = _claims(root)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

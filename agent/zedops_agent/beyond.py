@@ -1,8 +1,8 @@
-"""What a container has and no definition can say: privileges, devices, namespaces. Pure.
+"""Names properties of a container beyond every definition: privileges, devices, namespaces. Pure.
 
-The rule: a field of the Engine's inspection is either understood here, or has the value that the
-Engine gives by itself, or is named. A field that a newer Engine adds is named as soon as it holds
-something, so that nothing is taken over that was not understood.
+The rule: this module understands a field of the Engine's inspection, or the field has the Engine's
+own default, or this module names it. It names a new field of a newer Engine as soon as that holds a
+value, so that an adoption never takes over a property that zedops does not understand.
 Sources: Docker Engine API v1.41 to v1.47, `ContainerInspect`, `HostConfig`, `ContainerConfig`.
 """
 
@@ -18,14 +18,14 @@ from zedops_agent.shown_options import odd_options, understood_requests
 
 @dataclass(frozen=True)
 class Usual:
-    """What an Engine gives a container that asks for nothing."""
+    """An Engine's defaults for a container that asks for nothing."""
 
     runtime: str = "runc"
     cgroupns: str = "private"  #: `host` with version 1 of cgroups
     limits_swap: bool = True  #: False: the kernel cannot, and the Engine writes -1
 
 
-#: Said by a definition, and compared there; or zedops' own to set, now or for the next one.
+#: Fields that a definition can ask for, and that `adoption` compares; or zedops sets them itself.
 _UNDERSTOOD = {
     "Binds", "Mounts", "PortBindings", "NetworkMode", "CapAdd",  # in a definition
     "Memory", "NanoCpus", "PidsLimit", "RestartPolicy",  # set by zedops while it runs
@@ -34,23 +34,23 @@ _UNDERSTOOD = {
     "ConsoleSize", "ContainerIDFile",  # of the client that made it
     "MemorySwap", "SecurityOpt", "MaskedPaths", "ReadonlyPaths", "Runtime", "CgroupnsMode",  # below
 }  # fmt: skip
-#: What the Engine writes where nothing was asked for, besides nothing at all.
+#: The Engine's own values of a field for which the client gave none, besides an empty one.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "IpcMode": ("private", "shareable"), "MemorySwappiness": (-1,),
     "Isolation": ("default",), "VolumeDriver": ("local",),
 }  # fmt: skip
-#: Of the process: in a definition, of the client that made it, or of no consequence for rights.
+#: Fields of the process: in a definition, of the client that made it, or irrelevant for rights.
 _CONFIG_UNDERSTOOD = {
     "Hostname", "User", "Env", "Cmd", "Healthcheck", "Image", "Labels", "Volumes",
     "AttachStdin", "AttachStdout", "AttachStderr", "ExposedPorts", "StopSignal", "StopTimeout",
     "ArgsEscaped", "OnBuild", "Tty", "OpenStdin", "StdinOnce", "Entrypoint", "WorkingDir",
 }  # fmt: skip
-#: Of these the image says what is usual.
+#: The image gives the usual values of these.
 _OF_THE_IMAGE = {"Shell"}
-#: Lists that every Engine since 20.10 masks or keeps read-only, newer ones more.
+#: Paths that every Engine since 20.10 masks or keeps read-only; newer Engines add more.
 _MASKED = {"/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/scsi", "/sys/firmware"}
 _READ_ONLY = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
-#: What people call these fields, where it is not the field's own name in small letters.
+#: People's names of these fields; the others use the field's own name in small letters.
 _NAMES = {
     "PidMode": "pid", "UTSMode": "uts", "IpcMode": "ipc", "UsernsMode": "userns_mode",
     "ReadonlyRootfs": "read_only", "OpenStdin": "stdin_open", "CgroupnsMode": "cgroup",
@@ -61,7 +61,7 @@ _NAMES = {
 def unsaid(
     facts: Mapping[str, Any], image_facts: Mapping[str, Any], usual: Usual
 ) -> tuple[str, ...]:
-    """Name all that an inspected container has beyond what a definition can ask for."""
+    """Name all properties of an inspected container that no definition can ask for."""
     host, config = facts["HostConfig"], facts["Config"]
     found = [*_of_host(host, usual), *_of_config(config, image_facts.get("Config") or {})]
     found += _of_mounts(facts.get("Mounts") or [], host.get("Mounts") or [])
@@ -92,7 +92,7 @@ def _of_host(host: Mapping[str, Any], usual: Usual) -> Iterator[str]:
 
 
 def _of_config(config: Mapping[str, Any], image_config: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("Entrypoint", "WorkingDir"):  # another one can be said, but not none at all
+    for key in ("Entrypoint", "WorkingDir"):  # a definition can name another one, but not none
         if image_config.get(key) and not config.get(key):
             yield _name(key)
     for key, value in sorted(config.items()):
@@ -119,7 +119,7 @@ def _of_mounts(mounts: list[Any], asked: list[Any]) -> Iterator[str]:
 
 
 def _of_networks(networks: Mapping[str, Any]) -> Iterator[str]:
-    """Find options of its own; aliases and fixed addresses can be said."""
+    """Find a network's driver options; a definition can ask for aliases and fixed addresses."""
     for name, endpoint in sorted(networks.items()):
         others = set(endpoint.get("IPAMConfig") or {}) - {"IPv4Address", "IPv6Address"}
         if endpoint.get("Links") or endpoint.get("DriverOpts") or others:

@@ -1,7 +1,7 @@
-"""Looks for what is wrong with a host, and says what to do: Engine, data, secrets, policy, NATS.
+"""Checks a host and names remedies: Engine, data, secrets, policy, NATS.
 
-Only looks, and never raises for what it finds: a finding is the answer. Run by the agent when the
-manager asks, or by a person where no agent runs.
+It changes nothing, and returns a problem as a finding, never as an error. The agent runs it when
+the manager asks; a person runs it where no agent runs.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from zedops_agent import membership, shutdown
 from zedops_agent.engine import About
 from zedops_agent.policy import PolicyFile
 
-#: The oldest API that zedops was tried with: Engine 20.10.
+#: The oldest API that zedops has been tested with: Engine 20.10.
 _OLDEST_API = (1, 41)
-#: Worlds that cannot be saved are lost: this little is trouble, this little is worth a word.
+#: Free space. A server cannot save its world on a full disk: wrong below the first limit, a warning
+#: below the others.
 _FULL_BYTES, _LOW_BYTES, _LOW_SHARE = 512 << 20, 5 << 30, 0.05
 #: zedops replaces its own server's certificate a month before its end.
 _SOON = timedelta(days=14)
@@ -32,14 +33,14 @@ _SOON = timedelta(days=14)
 
 @dataclass(frozen=True)
 class Site:
-    """Where an agent of a fleet works, and how its Engine is looked at."""
+    """The data root of an agent of a fleet, and the way to its Engine."""
 
     fleet: str | None
     root: Path
     policy: PolicyFile
     engine: Callable[[], About]
-    definitions: tuple[Definition, ...] = ()  #: of the servers that are to run here
-    #: Data that cannot be looked at: server, volume, and why.
+    definitions: tuple[Definition, ...] = ()  #: of the servers that must run here
+    #: Data that the agent cannot look at: server, volume, and why.
     unseen: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -100,7 +101,7 @@ def _data_root(root: Path) -> Iterator[Finding]:
 
 
 def _privacy(root: Path, *, nosuid: bool) -> Iterator[Finding]:
-    """See that other users of the host cannot enter worlds, to which containers write as root."""
+    """Check that other users of the host cannot enter worlds: containers write there as root."""
     advice = "" if nosuid else "; a disk of its own, mounted with `nosuid`, is safer still"
     servers = root / "servers"
     try:
@@ -120,7 +121,7 @@ def _privacy(root: Path, *, nosuid: bool) -> Iterator[Finding]:
 
 
 def _places(site: Site) -> Iterator[Finding]:
-    """Name the data that cannot be looked at: its servers are not started until it can."""
+    """Name the data that the agent cannot look at; it does not start those servers until it can."""
     for server, key, trouble in site.unseen:
         fact, _, remedy = trouble.partition("; ")
         yield Finding.wrong(f"data of {server}", f"volume {key!r}: {fact}", remedy)
@@ -165,7 +166,7 @@ def _way_to_manager(root: Path, fleet: str) -> Iterator[Finding]:
 
 
 def check_nats(url: str, ca: str | None, *, tls_first: bool) -> Finding:
-    """Knock at a NATS server."""
+    """Connect to a NATS server, and check its certificate."""
     try:
         ends = certificate_end(url, ca, tls_first=tls_first)
     except HostUnavailable as error:

@@ -1,9 +1,9 @@
-"""Keeps in touch with the manager: asks for the document, says what is held, hands on reports.
+"""Keeps in touch with the manager: asks for the document, names the held one, sends reports.
 
-Reports go through a queue of one thread's, so that no work on a server ever waits for the network,
-and what happened while the manager was away arrives afterwards, in order and with its own times.
-The queue is kept on disk while it cannot be sent. A manager that does not answer is no trouble:
-servers are kept from the document on disk.
+Reports go through one thread's queue, so that no work on a server ever waits for the network. When
+the manager was away, they arrive afterwards, in order and with their own times. While the agent
+cannot send the queue, it keeps it on disk. Without a manager the agent goes on: it keeps servers
+by the document on disk.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from zedops_agent.store import Store
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 10.0
-#: A manager that does not answer is asked again after this.
+#: The agent asks a silent manager again after this time.
 RETRY_S = 2.0
-#: What comes so soon after the last reports travels together: each time the manager has a turn.
+#: Reports that come so soon after the last ones travel together: each message costs the manager.
 _GATHER_S = 0.02
-#: As many reports travel together; as many are kept for a manager that is away. Beyond that only
-#: the newest of each server are: the last facts matter more than how they came about.
+#: The most reports in one message, and the most that the agent keeps for a manager that is away.
+#: Beyond that it keeps only the newest of each server: the last facts matter most.
 _BATCH, _KEPT = 500, 2000
 
 
 class Contact:
-    """One agent's way to its manager; without a `link` it has none.
+    """One agent's connection to its manager; without a `link` there is no manager.
 
-    `held` says the stamp of the document that the agent has, `take` gives it the manager's.
+    `held` returns the stamp of the agent's document, `take` accepts a document of the manager.
     """
 
     def __init__(
@@ -55,39 +55,39 @@ class Contact:
         self._trouble = ""
         self.link: Link | None = None
 
-    # --- for everybody
+    # --- for every thread
 
     def greet(self) -> None:
-        """Ask for the document soon: a manager began, or is reached again."""
+        """Ask for the document soon: a manager started, or answers again."""
         with self._wake:
             self._greeted, self._next_try = False, 0.0
             self._wake.notify_all()
 
     def report(self, report: ServerReport) -> None:
-        """Hand a report on, now or when there is somebody to take it."""
+        """Send a report, now or when a manager answers."""
         with self._wake:
             self._reports.append(report)
             if len(self._reports) > _KEPT:
                 newest = {each.id: each for each in self._reports}
                 self._reports = [each for each in self._reports if newest[each.id] is each]
-            if not self._unsaved:  # else the thread is awake, or will be for what came before
+            if not self._unsaved:  # else an earlier report has woken the thread, or will
                 self._wake.notify_all()
             self._unsaved = True
 
     def progress(self, progress: Progress) -> None:
-        """Tell how far long work has come, if anybody listens."""
+        """Send the progress of long work, if a manager listens."""
         with self._wake:
             self._progress[progress.id] = progress
             self._wake.notify_all()
 
     def ask_later(self, why: str) -> None:
-        """Ask for the document again in a while: the one that came could not be taken."""
+        """Ask for the document again in a while: the agent could not take the last one."""
         self._note(why)
         self._again_in(HEARTBEAT_S)
 
     @property
     def reached(self) -> bool:
-        """Say whether the manager answers, as far as is known."""
+        """Say whether the manager answered the last time."""
         return self.link is not None and self._greeted and not self._trouble
 
     @property
@@ -96,7 +96,7 @@ class Contact:
         return len(self._reports)
 
     def stop(self) -> None:
-        """End `run` once what is queued is sent, if it can be."""
+        """End `run` after it has sent the queue, if it can."""
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
@@ -136,7 +136,7 @@ class Contact:
     def _again_in(self, seconds: float) -> None:
         with self._wake:
             self._greeted, self._next_try = False, time.monotonic() + seconds
-            self._progress.clear()  # it is of no interest afterwards
+            self._progress.clear()  # old progress is of no interest
 
     def _note(self, text: str) -> None:
         if text != self._trouble:
@@ -144,7 +144,7 @@ class Contact:
         self._trouble = text
 
     def _keep(self, link: Link) -> None:
-        """Greet a manager that was not greeted yet, hand reports on, compare what both hold."""
+        """Greet a new manager, send reports, and compare the documents of both sides."""
         with self._wake:
             greets, self._greeted = not self._greeted, True
         epoch, rev = self._held()
@@ -152,7 +152,7 @@ class Contact:
             hello = Hello(host=self._host, epoch=epoch, rev=rev, zedops=__version__)
             document = link.sync(hello)
             faults.point("contact.synced")
-            self._send_reports(link)  # what happened before comes before what is found now
+            self._send_reports(link)  # old reports go first, in order
             self._take(document)
         self._send_reports(link)
         with self._wake:
@@ -173,7 +173,7 @@ class Contact:
                 faults.point("contact.reported")
             except HostUnavailable:
                 raise
-            except ZedopsError as error:  # it would be refused the next time, too
+            except ZedopsError as error:  # the manager would refuse it the next time, too
                 log.error("%d reports were not taken: %s", len(batch), error)
             with self._wake:
                 sent = {id(each) for each in batch}
@@ -187,15 +187,15 @@ class Contact:
             self.greet()
 
     def _keep_unsent(self) -> None:
-        """Keep on disk what could not be sent; a disk that is full loses history, no facts."""
+        """Keep unsent reports on disk; a full disk loses history, no facts."""
         with self._wake:
             reports, unsaved = list(self._reports), self._unsaved
             if reports and self.reached and not self._stopping:
-                return  # they came meanwhile, and travel in a moment
+                return  # new reports came meanwhile; `run` sends all in a moment
             self._unsaved, self._next_try = False, max(self._next_try, time.monotonic() + 0.5)
         if (unsaved and reports) or (self._on_disk and not reports):
             try:
                 self._store.save_unsent(reports)
                 self._on_disk = bool(reports)
             except NotKept as error:
-                log.error("what could not be reported: %s", error)
+                log.error("unsent reports are in memory only: %s", error)

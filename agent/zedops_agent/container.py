@@ -21,21 +21,21 @@ from zedops_agent.observed import Ceilings, DataVolume
 #: Entrypoints that are an init of their own; s6's `/init` insists on being process 1.
 _OWN_INIT = {"init", "tini", "dumb-init", "docker-init", "catatonit"}
 _NS = 10**9
-#: Worlds come back after a reboot of the host even before zedops does. The Engine refuses to start
-#: a container over a directory of zedops' own that is not there.
+#: With this policy the Engine starts servers after a reboot of the host, before zedops runs. It
+#: refuses to start a container when a directory of zedops' own is missing.
 RESTART_POLICY = "unless-stopped"
-#: Where a disk may be mounted, the Engine would start over the bare mount point: the agent starts
-#: these servers, after a look at their data.
+#: A volume may be on a mounted disk. The Engine would start over the bare mount point, so the agent
+#: looks at the data of these servers and starts them.
 RESTARTED_BY_AGENT = "no"
 
 
 @dataclass(frozen=True)
 class Handed:
-    """The secrets that a container is made with."""
+    """The secrets that a new container gets."""
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
-    fingerprint: str = ""  #: of those whose values are on the host
-    place: str = ""  #: the host's directory in which they are files, if they are
+    fingerprint: str = ""  #: of the secrets whose values are on the host
+    place: str = ""  #: the host's directory with their files; empty without files
 
 
 def create_arguments(
@@ -51,8 +51,8 @@ def create_arguments(
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]:
     """Make (config, host config, networks) for one server's container.
 
-    `sources` says where each volume is: an absolute path, or a named volume's own directory.
-    `blank` names labels that the image would give it: they are made empty.
+    `sources` gives the place of each volume: an absolute path, or a named volume's own directory.
+    `blank` names labels of the image that the container must not have: they get an empty value.
     """
     definition = want.definition
     as_files = definition.secrets_as is SecretsAs.FILES
@@ -76,7 +76,7 @@ def create_arguments(
             **({observed.SECRET_NAMES: ",".join(secrets.values)} if secrets.values else {}),
         },
         "ports": [(port.container, port.protocol) for port in definition.ports.values()],
-        # for whatever else stops it: `docker stop`, an Engine or a machine that goes
+        # for every other stop: `docker stop`, an Engine or a machine that shuts down
         "stop_signal": stop_signals.usable(definition.stop.signal),
         "stop_timeout": max(1, math.ceil(definition.stop.grace)),
         "healthcheck": _health(definition.health) if definition.health else None,
@@ -95,15 +95,15 @@ def create_arguments(
 
 
 def is_ours(label: str) -> bool:
-    """Say whether a label is zedops' own, which an image has no business to set."""
+    """Say whether a label is zedops' own; no image may set these."""
     return label.startswith(LABEL_PREFIX)
 
 
 def uncovered(definition: Definition, image: observed.Image) -> str | None:
-    """Say which of an image's own volumes no mount covers; None if there is none.
+    """Name the image's own volumes that no mount covers; None if there is none.
 
     The Engine makes a nameless volume for each, and another one for the next container. Only a
-    mount on the very path prevents it, one above does not (API: ContainerCreate, `Volumes`).
+    mount on the same path prevents that, a mount above does not (API: ContainerCreate, `Volumes`).
     """
     covered = {PurePosixPath(volume.path) for volume in definition.volumes.values()}
     left = [path for path in image.volumes if PurePosixPath(path) not in covered]
@@ -117,9 +117,9 @@ def uncovered(definition: Definition, image: observed.Image) -> str | None:
 def restart_policy(
     definition: Definition, volumes: Iterable[DataVolume], *, forbidden: bool = False
 ) -> str:
-    """Say who starts a server again: the Engine, or the agent after a look.
+    """Choose who starts a server again: the Engine, or the agent after a look.
 
-    The Engine asks no policy: one that is `forbidden` is not its to start.
+    The Engine knows no policy of the host's owner, so it must not start a `forbidden` server.
     """
     sourced = any(volume.source is not None for volume in definition.volumes.values())
     may_vanish = sourced or any(each.may_vanish for each in volumes)
@@ -127,7 +127,7 @@ def restart_policy(
 
 
 def own_networks(definition: Definition) -> tuple[str, ...]:
-    """Name the networks that a container joins; the host's, and another container's, are none."""
+    """Name the networks that a container joins; the host's or another container's do not count."""
     return tuple(
         each for each in definition.network_names
         if each not in ("host", "none", "default") and not each.startswith("container:")
@@ -135,7 +135,7 @@ def own_networks(definition: Definition) -> tuple[str, ...]:
 
 
 def ceilings(definition: Definition, restart_policy: str = RESTART_POLICY) -> Ceilings:
-    """Say what a container's ceilings must be."""
+    """Compute a container's ceilings."""
     limits = definition.limits
     nano_cpus = int(limits.cpus * _NS) if limits.cpus else 0
     return Ceilings(limits.memory or 0, nano_cpus, limits.pids, restart_policy)
@@ -160,8 +160,8 @@ def _host(
 
 
 def _mount(volume: Volume, place: str) -> dict[str, Any]:
-    """Mount a named volume by its name, so that the Engine knows that it is used."""
-    # a directory inside a volume is mounted by its path: the Engine knows `Subpath` since 26 only
+    """Mount a named volume by its name, so that the Engine knows that a container uses it."""
+    # mount a directory inside a volume by its path: the Engine knows `Subpath` since 26 only
     named = volume.source is not None and not volume.source.startswith("/") and not volume.subpath
     mount: dict[str, Any] = {
         "Type": "volume" if named else "bind",
@@ -175,7 +175,7 @@ def _mount(volume: Volume, place: str) -> dict[str, Any]:
 
 
 def _bindings(definition: Definition) -> dict[str, list[tuple[str, int]]]:
-    """Say which host ports lead where; one container port may have several."""
+    """Map each container port to its host ports; it may have several."""
     found: dict[str, list[tuple[str, int]]] = {}
     for address, host, inside, protocol in sorted(ports.bindings(definition)):
         found.setdefault(f"{inside}/{protocol}", []).append((address, host))

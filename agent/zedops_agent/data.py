@@ -1,9 +1,9 @@
 """Servers' data directories on this host: looks at them, makes them, marks them.
 
-Layout: `<root>/servers/<server id>/<volume>`, unless a definition names another place by `source:`,
-which is the person's own and never made or removed here. Each data volume that holds anything
-carries the marker `.zedops.json`, which says whose it is: an empty or foreign mount in its place is
-told from the real one. The mark of an empty volume is `beside` it. Only `removal` removes anything.
+Layout: `<root>/servers/<server id>/<volume>`, unless a definition names another place by `source:`.
+A `source:` belongs to a person: this module never makes or removes it. Each data volume that holds
+data carries the marker `.zedops.json` with its owner. So zedops tells it from an empty or foreign
+mount in its place. The mark of an empty volume is `beside` it. Only `removal` removes data.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from zedops_agent import beside, markers, owners
 from zedops_agent.markers import OURS, Owner
 from zedops_agent.observed import DataVolume, Presence
 
-#: No other user of the host comes past a home, so a volume in it may be writable for the user that
-#: its container runs as. The Engine, as root, mounts it all the same.
+#: A server's home keeps out other users of the host, so a volume in it may be writable for its
+#: container's user. The Engine, as root, mounts it all the same.
 PRIVATE = 0o700
 _SHARED, _READABLE = 0o777, 0o755
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
@@ -31,23 +31,23 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 
 def home_path(root: Path, server_id: str) -> Path:
-    """Say where a server's own volumes live on the host."""
+    """Give the directory of a server's own volumes on the host."""
     return root.joinpath("servers", server_id)
 
 
 def volume_path(root: Path, server_id: str, key: str) -> Path:
-    """Say where a volume lives on the host."""
-    return root.joinpath("servers", server_id, key)  # in one go: asked for at every look
+    """Give the directory of a volume on the host."""
+    return root.joinpath("servers", server_id, key)  # one call, for speed: every look needs it
 
 
-#: Where a server's volumes are, by key. None: a named volume that does not exist.
+#: The paths of a server's volumes, by key. None: a named volume that does not exist.
 Places = Mapping[str, Path | None]
 
 
 def look(
     root: Path, places: Places, owner: Owner, definition: Definition
 ) -> tuple[DataVolume, ...]:
-    """Look at every declared data volume; one directory entry each, whatever their size."""
+    """Look at every declared data volume; reads one entry of each, also of a large one."""
     return tuple(
         _look_at(root, places[key], key, owner, own_place=volume.source is None)
         for key, volume in definition.volumes.items()
@@ -91,7 +91,7 @@ def _look_into(
 
 
 def _is_mounted(path: Path, status: os.stat_result) -> bool:
-    """Say whether a disk is mounted at a place, or a link leads away: it may be bare one day."""
+    """Say whether a place is a mount point or a link: without its disk it would be bare."""
     try:
         with os.scandir(path.parent) as entries:
             inode = next((each.inode() for each in entries if each.name == path.name), None)
@@ -101,13 +101,13 @@ def _is_mounted(path: Path, status: os.stat_result) -> bool:
 
 
 def holds_anything(folder: int) -> bool:
-    """Say whether an open directory holds anything but zedops' own. OSError."""
+    """Say whether an open directory holds more than zedops' own files. Raises OSError."""
     with os.scandir(folder) as entries:
         return any(entry.name not in OURS for entry in entries)
 
 
 def _trouble(path: Path, error: OSError) -> str:
-    """Say what keeps zedops from looking: place, fact, remedy."""
+    """Describe the obstacle to a look: place, fact, remedy."""
     fact = f"{UNSEEN} {path}: {error.strerror}"
     if error.errno in _FORBIDDEN:
         return f"{fact}; let the user that runs zedops read it"
@@ -115,7 +115,7 @@ def _trouble(path: Path, error: OSError) -> str:
 
 
 def look_home(root: Path, server_id: str) -> Presence:
-    """Say whether anything of a server is kept here, caches included."""
+    """Say whether this host keeps data of a server, caches included."""
     try:
         home_path(root, server_id).lstat()
     except FileNotFoundError:
@@ -128,13 +128,13 @@ def look_home(root: Path, server_id: str) -> Presence:
 def make(
     root: Path, places: Places, owner: Owner, definition: Definition, user: str
 ) -> None:
-    """Make and mark the directories that are not there yet; touch none that is.
+    """Make and mark the missing directories; leave existing ones alone.
 
-    A volume that was marked beside gets its marker once it holds anything.
+    A volume with its mark beside it gets its marker once it holds data.
 
-    `user` is the container's user as `uid` or `uid:gid`. A user that only the image knows by name
-    gets directories that anyone inside may write; the directory above shuts others out. A `source:`
-    is never made, and marked only if it is nobody's yet.
+    `user` is the container's user as `uid` or `uid:gid`. If only the image knows the user by name,
+    all users inside may write to the directories; the directory above shuts others out. This never
+    makes a `source:`, and marks it only if it has no owner yet.
     """
     try:
         home = home_path(root, owner.id)
@@ -173,7 +173,7 @@ def _give_to(path: Path, user: str) -> None:
     given = owner is not None and os.geteuid() == 0
     if owner is not None and given:
         os.chown(path, *owner)
-    # said in full: the agent's own umask shuts others out of what it keeps for itself
+    # set the mode in full: the agent's own umask is stricter
     path.chmod(_SHARED if user and not given else _READABLE)
 
 

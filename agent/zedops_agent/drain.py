@@ -1,8 +1,8 @@
-"""Stops every server of a host properly before its Engine or the machine ends. Changes no wish.
+"""Stops every server of a host properly before its Engine or the machine ends. Keeps every wish.
 
-Where an agent works it is asked to (a file in its directory); else this process takes its place.
-Both happen at a shutdown, where the agent may end at any moment. What was drained is started by the
-agent's next start: a drain is never a reason to leave a server down.
+It asks a working agent to drain, by a file in its directory; without one, this process takes its
+place. Both happen at a shutdown, where the agent may end at any moment. The agent's next start
+starts drained servers: a drain never leaves a server down for good.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _LOOK_S = 0.25
 
 
 def fleets(root: Path) -> list[str]:
-    """Name the fleets that have an agent on this host, joined or of `zedops up`."""
+    """Name the fleets with an agent on this host, joined or of `zedops up`."""
     return sorted(each.parent.name for each in root.glob("agent/*/desired.json"))
 
 
 def drain(fleet: str, root: Path, policy: Path) -> int:
-    """Stop a fleet's servers here, and return how many of them were up.
+    """Stop a fleet's servers here, and return the number that was up.
 
-    EngineFailed where some still are after all their time.
+    Raises EngineFailed if some are still up after all their time.
     """
     document, adopted = peek(root, fleet)
     engine, agent = Engine(), None
@@ -53,7 +53,7 @@ def drain(fleet: str, root: Path, policy: Path) -> int:
 
 
 def _up(engine: Engine, document: DesiredDocument, adopted: Mapping[str, str]) -> set[str]:
-    """Name the servers that have a container that is up."""
+    """Name the servers with a container that is up."""
     found = engine.ups(document.fleet, adopted)
     return {each.name for key, each in document.servers.items() if key in found}
 
@@ -67,7 +67,7 @@ def _longest_s(document: DesiredDocument) -> float:
 def _take_over(
     engine: Engine, root: Path, policy: Path, document: DesiredDocument
 ) -> Agent | None:
-    """Do an agent's work, for the drain alone; None while an agent is there, which is asked to."""
+    """Start an agent only for the drain; with an agent at work, ask that one and return None."""
     try:
         agent = Agent(
             document.fleet, document.host, engine, root, PolicyFile(policy), drains=True

@@ -1,4 +1,4 @@
-"""What to do on a host whose Engine or machine is about to go: stop whatever is up. Pure."""
+"""The plan for a host with an Engine or a machine that will shut down: stop all servers. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from zedops_agent.steps import Plan, StopContainer
 
 
 def drained(want: DesiredServer, seen: Observed, memory: Memory) -> tuple[Plan, Memory]:
-    """Stop whatever is up, and do nothing else: the Engine or the machine is about to go.
+    """Stop each container that is up, and do nothing else: the Engine or the machine shuts down.
 
-    What was stopped for that is started again later, also where `drift: report` leaves alone what
-    others stopped.
+    A later plan starts these servers again, even under `drift: report`, which leaves servers
+    alone that others stopped.
     """
     cause = "this host is drained"
     ups = tuple(each for each in seen.containers if each.up)

@@ -1,8 +1,8 @@
-"""What the Engine says of containers, images and ports (JSON) → our models. Pure.
+"""Reads the Engine's facts about containers, images and ports (JSON) into our models. Pure.
 
 Sources: Docker Engine API v1.41, `ContainerInspect`, `ContainerList`, `ImageInspect`. A stopped
-container shows its ports in `HostConfig.PortBindings` alone; mounts are read from the top-level
-`Mounts`, which lists those made in any way.
+container shows its ports in `HostConfig.PortBindings` alone. The top-level `Mounts` lists all
+mounts, by any option.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from zedops_agent.observed import (
 )
 from zedops_agent.shown_options import read_options, read_places
 
-#: Labels that only other tools' bookkeeping needs.
+#: Labels of other tools' bookkeeping.
 _TOOLS = ("com.docker.", "zedops.", "org.opencontainers.", "desktop.docker.", "io.portainer.")
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not listened on
-#: The Engine's own networks, and what is said of a container that has none of its own.
+#: The Engine's own networks, and the modes of a container without a network of its own.
 _PLAIN_NETWORKS = {"default", "bridge"}
 
 
@@ -99,7 +99,7 @@ def image(facts: Mapping[str, Any]) -> Image:
 
 
 def is_called(facts: Mapping[str, Any], reference: str) -> bool:
-    """Say whether an inspected image has this very name, or this whole id."""
+    """Say whether an inspected image has exactly this name, or this whole id."""
     if references.is_id(reference):
         return bool(facts["Id"].removeprefix("sha256:") == reference.removeprefix("sha256:"))
     names = [*(facts.get("RepoTags") or ()), *(facts.get("RepoDigests") or ())]
@@ -115,7 +115,7 @@ def network(facts: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -
 
 
 def volume_place(facts: Mapping[str, Any]) -> Path:
-    """Say where a named volume's files are: elsewhere, if it was made as a bind of a directory."""
+    """Give the place of a named volume's files: elsewhere, if it is a bind of a directory."""
     options = facts.get("Options") or {}
     device = options.get("device") or ""
     is_bind = {"bind", "rbind"} & set((options.get("o") or "").split(","))
@@ -123,7 +123,7 @@ def volume_place(facts: Mapping[str, Any]) -> Path:
 
 
 def usual(info: Mapping[str, Any]) -> Usual:
-    """Read what an Engine gives a container that asks for nothing (API: SystemInfo)."""
+    """Read an Engine's defaults for a container that asks for nothing (API: SystemInfo)."""
     return Usual(
         info.get("DefaultRuntime") or "runc",
         "private" if info.get("CgroupVersion") == "2" else "host",
@@ -132,7 +132,7 @@ def usual(info: Mapping[str, Any]) -> Usual:
 
 
 def time(text: str) -> datetime | None:
-    """Read the Engine's RFC 3339 time of nanoseconds; year 1 means never."""
+    """Read the Engine's RFC 3339 time with nanoseconds; year 1 means never."""
     if text.startswith("0001"):
         return None
     seconds, _, fraction = text.rstrip("Z").partition(".")
@@ -140,7 +140,7 @@ def time(text: str) -> datetime | None:
 
 
 def bindings(facts: Mapping[str, Any]) -> tuple[Binding, ...]:
-    """Read which host ports a container is to have, running or not. 0: the Engine chooses."""
+    """Read a container's host ports, running or not. 0: the Engine chooses."""
     return tuple(sorted(_bindings(facts["HostConfig"].get("PortBindings"))))
 
 
@@ -158,10 +158,10 @@ def shape(
     facts: Mapping[str, Any], image_facts: Mapping[str, Any], directories: Mapping[str, bool],
     usual: Usual,
 ) -> Shape:
-    """Put a container into the terms of a definition, without what its image says anyway.
+    """Translate a container into the terms of a definition, without the defaults of its image.
 
-    `directories` says of each mount's source whether it is a directory, `usual` what the Engine
-    gives a container that asks for nothing.
+    `directories` says of each mount's source whether it is a directory. `usual` has the Engine's
+    defaults for a container that asks for nothing.
     """
     config, host = facts["Config"], facts["HostConfig"]
     image_config = image_facts.get("Config") or {}
@@ -199,7 +199,7 @@ def _unless_same(value: list[str] | None, default: list[str] | None) -> tuple[st
 def _env(
     entries: list[str] | None, defaults: list[str] | None, declared: str
 ) -> dict[str, str | None]:
-    """Read the variables; a value that is a secret, or looks like one, is left out."""
+    """Read the variables; leave out a value that is a secret, or looks like one."""
     secret = set(declared.split(","))
     own = [each for each in entries or [] if each not in set(defaults or [])]
     pairs = (each.partition("=") for each in own)
@@ -230,10 +230,10 @@ def _hostname(facts: Mapping[str, Any]) -> str | None:
 
 
 def _networks(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """List all that it is in; the first one decides its way out (NetworkMode)."""
+    """List a container's networks; the first one is its default route (NetworkMode)."""
     mode: str = facts["HostConfig"].get("NetworkMode") or "default"
     if mode in ("host", "none"):
-        return ()  # said by `network_mode`
+        return ()  # `network_mode` covers these
     first = "bridge" if mode in _PLAIN_NETWORKS else mode
     more = sorted(set(facts["NetworkSettings"].get("Networks") or ()) - {first})
     return () if first == "bridge" and not more else (first, *more)
@@ -252,7 +252,7 @@ def _labels(labels: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str,
 
 
 def _health(said: Mapping[str, Any] | None, default: Mapping[str, Any] | None) -> Health | None:
-    """Read a health check of the container's own; the Engine counts in nanoseconds."""
+    """Read the container's own health check; the Engine counts in nanoseconds."""
     if not said or said == default or not said.get("Test"):
         return None
     times = {"interval": "Interval", "timeout": "Timeout", "start_period": "StartPeriod"}

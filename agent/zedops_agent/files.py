@@ -1,8 +1,8 @@
 """Secrets as files: directories in the host's memory that containers see at `/run/secrets`.
 
-Nothing here ever touches a disk: without a tmpfs it is refused. The directory above keeps other
-users of the host out; a file's owner is the container's user, its mode 0400. They go with their
-container, and with a reboot, after which the agent writes them anew before it starts anything.
+This module writes nothing to a disk: without a tmpfs it refuses. The directory above keeps other
+users of the host out; a file's owner is the container's user, its mode 0400. The files end with
+their container, and with a reboot. After a reboot the agent writes them again before each start.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from pathlib import Path
 
 from zedops.errors import EngineFailed
 
-#: Where a tmpfs usually is. The last one is a user's own.
+#: The usual places of a tmpfs. The last one belongs to one user.
 _PLACES = ("/run", "/dev/shm", f"/run/user/{os.getuid()}")  # noqa: S108 - checked before use
 
-#: The directory in such a place: root's, and that of each user in earlier releases.
+#: The directory in such a place: root's, and earlier releases' for each user.
 TOP = "zedops-secrets"
 _VERSION = re.compile(r"[0-9a-f]{16}")
-#: Another user may have made a directory of that name first.
+#: For a directory of that name that another user has made first.
 _TRIES = 5
 
 
 def place(fleet: str, server_id: str, version: str) -> Path:
-    """Say where one version of a server's secrets is, in memory."""
+    """Give the path of one version of a server's secrets, in memory."""
     memory = _memory()
     tops = [memory / each for each in _tops()]
     mine = next((each for each in tops if _is_mine(each)), None)
-    # in /run only root makes directories, so that its name there is free
+    # only root makes directories in /run, so no other user can take its name there
     mays = tops if memory == Path("/run") else tops[1:]
     top = mine or next((each for each in mays if not os.path.lexists(each)), mays[-1])
     return top / fleet / server_id / version
 
 
 def _tops() -> list[str]:
-    """Name the directories that this user may have, in the order in which they are looked for."""
+    """Name the directories that this user may have, in the order of the search."""
     own = f"{TOP}-{os.geteuid()}"
     return [TOP, own, *(f"{own}-{number}" for number in range(2, _TRIES))]
 
 
 def _is_mine(top: Path) -> bool:
-    """Say whether a directory is this user's alone; /dev/shm is everybody's."""
+    """Say whether a directory belongs to this user alone; all users may write to /dev/shm."""
     try:
         found = top.lstat()
     except OSError:
@@ -64,7 +64,7 @@ def _memory() -> Path:
 
 
 def prepare(where: Path) -> None:
-    """Make a directory for a container's secrets, closed to everybody else on this host."""
+    """Make a directory for a container's secrets, closed to other users of this host."""
     top = where.parents[2]
     try:
         top.mkdir(mode=0o700, exist_ok=True)
@@ -77,7 +77,7 @@ def prepare(where: Path) -> None:
 
 
 def fill(where: Path, values: Mapping[str, str], uid: int) -> None:
-    """Write the files that are not there, each for one user to read."""
+    """Write the missing files; only user `uid` may read them."""
     prepare(where)
     for name, value in values.items():
         path, partial = where / name, where / f".{name}.new"
@@ -98,7 +98,7 @@ def fill(where: Path, values: Mapping[str, str], uid: int) -> None:
 
 
 def forget(fleet: str, server_id: str) -> None:
-    """Remove all of a server that has no container any more, whoever removed that."""
+    """Remove all files of a server without a container, also after a removal by hand."""
     for each in _PLACES:
         for top in _tops():
             if _is_mine(Path(each, top)) and (home := Path(each, top, fleet, server_id)).is_dir():
@@ -107,9 +107,9 @@ def forget(fleet: str, server_id: str) -> None:
 
 
 def remove(fleet: str, server_id: str, where: str) -> None:
-    """Remove a directory of `place`'s, once nothing mounts it; any other one is left alone.
+    """Remove a directory that `place` has named and no container mounts; leave others alone.
 
-    Where a container says that it is may be a lie: labels come from images, too.
+    A container's label for it may be a lie: labels come from images, too.
     """
     path = Path(where)
     if is_place(path, fleet, server_id):
@@ -118,7 +118,7 @@ def remove(fleet: str, server_id: str, where: str) -> None:
 
 
 def is_place(path: Path, fleet: str, server_id: str) -> bool:
-    """Say whether a directory is one of this user's for a server: a container may mount any."""
+    """Say whether this user made a directory for a server: a container may mount any other."""
     tops = [Path(each, top) for each in _PLACES for top in _tops()]
     top = next((each for each in tops if path.parent == each / fleet / server_id), None)
     if top is None or not _VERSION.fullmatch(path.name) or not _is_mine(top):
@@ -127,6 +127,6 @@ def is_place(path: Path, fleet: str, server_id: str) -> bool:
 
 
 def _drop_empty(*folders: Path) -> None:
-    with contextlib.suppress(OSError):  # other versions are there, or other servers
+    with contextlib.suppress(OSError):  # other versions or other servers use it
         for each in folders:
             each.rmdir()

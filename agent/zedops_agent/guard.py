@@ -1,7 +1,7 @@
-"""What forbids starting a server, whatever is asked for: its world was there and is not any more.
+"""Forbids the start of a server that had a world and has lost it, even on request.
 
-The first of the two rules that outrank all others (the second one is in `plan`). A world that
-could not be looked at is neither there nor gone: nothing is done until it can be seen.
+This is the first of the two rules that outrank all others (`plan` has the second one). A world that
+the agent cannot look at is neither there nor gone: the agent waits until it can see the world.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Ban:
     """Why a server may not be started."""
 
     text: str
-    is_lost: bool  #: False: its data could not be looked at
+    is_lost: bool  #: False: the agent could not look at the data
 
 
 def ban(want: DesiredServer, seen: Observed, memory: Memory) -> Ban | None:
-    """Say what forbids starting this server, or None."""
+    """Return the reason that forbids a start of this server, or None."""
     if seen.root_gone is not None:
         return Ban(seen.root_gone, is_lost=True)
     if said := _not_here_yet(want, seen, memory):
@@ -57,10 +57,10 @@ def _lost(volume: DataVolume, want: DesiredServer, memory: Memory, ways: str) ->
 
 
 def began_over_nothing(current: Container, seen: Observed, memory: Memory) -> str | None:
-    """Name a volume whose world was lost before this process began, so that it writes to another.
+    """Name a volume that lost its world before this process began: the process writes to another.
 
-    A process from before the loss has the old directory still, and may go on. So may one whose
-    directory is the same as ever, and was emptied by hand.
+    A process from before the loss still has the old directory, and may go on. So may a process
+    with its old directory that a person has emptied.
     """
     for volume in seen.volumes:
         unmarked = volume.marker in (Presence.ABSENT, Presence.FOREIGN)
@@ -72,9 +72,9 @@ def began_over_nothing(current: Container, seen: Observed, memory: Memory) -> st
 
 
 def _not_here_yet(want: DesiredServer, seen: Observed, memory: Memory) -> str | None:
-    """Say which data of a server from another host is not here yet: all of it has to be.
+    """Name the data of a server from another host that is not here yet: all of it must be.
 
-    Whether it was made before says nothing: that may have been over there.
+    A mark that zedops has made the data before proves nothing: that may have been on that host.
     """
     origin = want.definition.moved_from
     if origin is None or memory.created or not want.data_expected:

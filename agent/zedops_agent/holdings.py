@@ -1,4 +1,4 @@
-"""What the data root holds: directories by owner, sizes of volumes. Only looks."""
+"""Lists the content of the data root: directories by owner, sizes of volumes. Only looks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from zedops.calls import Belonging, VolumeSize
 from zedops_agent import beside, data, markers
 from zedops_agent.markers import OURS
 
-#: Deeper directories than this are not measured: each level takes a descriptor.
+#: zedops does not measure deeper directories: each level takes a descriptor.
 _DEEPEST = 256
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def belongings(root: Path, fleet: str) -> list[Belonging]:
-    """List the directories that are marked as some server's of a fleet."""
+    """List the directories with a marker of a server of a fleet."""
     found = []
     with contextlib.suppress(FileNotFoundError):
         for home in sorted((root / "servers").iterdir()):
@@ -56,7 +56,7 @@ def _holds_anything(home: Path) -> bool | None:
 
 
 def measure(server_id: str, key: str, path: Path | None) -> VolumeSize:
-    """Measure a data volume: walks all of it, 200 ms for 100,000 files. Links are not followed."""
+    """Measure a data volume: walks all of it, 200 ms for 100,000 files. Follows no links."""
     found = VolumeSize(server_id=server_id, volume=key, path=str(path or ""), exists=None)
     if path is None:
         return found.model_copy(update={"exists": False})
@@ -69,12 +69,12 @@ def measure(server_id: str, key: str, path: Path | None) -> VolumeSize:
     try:
         size, files = _measure(top, 0)
     except OSError:
-        return found  # it changes under us: no figure is better than a wrong one
+        return found  # it changes during the walk: no figure is better than a wrong one
     return found.model_copy(update={"exists": files > 0, "size_bytes": size, "files": files})
 
 
 def _measure(folder: int, depth: int) -> tuple[int, int]:
-    """Add up an open directory, and close it. No path is walked twice, so none can be swapped."""
+    """Add up an open directory, and close it. It resolves no path twice, against swaps."""
     size = files = 0
     try:
         if depth > _DEEPEST:

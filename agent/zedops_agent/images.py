@@ -1,7 +1,7 @@
-"""Has the image on the host that a server's container is made of, and remembers it until then.
+"""Brings the image of a server's next container to the host, and remembers it until its creation.
 
-A tag may mean another image by now: a container that replaces one is made of the image that ran,
-unless the definition names another one or a rebuild is asked for.
+A tag may mean another image by now. So a replacement uses the image of the former container, unless
+the definition names another one or a person asks for a rebuild.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from zedops_agent.observed import Image
 from zedops_agent.pace import Pace
 from zedops_agent.steps import Pull
 
-#: What registries say to whom they do not know; some hide what is private as what is not there.
+#: Answers of registries to unknown users; some answer for a private image as for a missing one.
 _UNKNOWN = ("unauthorized", "no basic auth", "authentication required", "access denied", "denied:")
-#: What they say of an image that they do not have.
+#: Answers of registries that lack an image.
 _NOT_THERE = ("manifest unknown", "not found", "name unknown")
-#: An image that was there so short a time ago is there: hundreds may be made of it at once.
+#: An answer about an image counts for this time: hundreds of containers may need it at once.
 _IMAGE_S = 0.2
 
 
 class Images:
-    """The images that containers are about to be made of, by server."""
+    """The images for the next containers, by server."""
 
     def __init__(self, engine: Engine, pace: Pace) -> None:
         self._engine, self._pace = engine, pace
-        #: What a plan's first step saw, for the steps after it.
+        #: The image that a plan's first step found, for the steps after it.
         self._found: dict[str, Image] = {}
 
     def have(
         self, step: Pull, want: DesiredServer, progress: Callable[[str], None]
     ) -> str | None:
-        """Carry out a pull; returns what is worth saying of it."""
+        """Carry out a pull; return a note for people, if any."""
         ran = self._engine.image(step.ran, _IMAGE_S) if step.ran else None
         if ran is not None:
             return self._keep(ran, step, want)
@@ -56,12 +56,12 @@ class Images:
         return note
 
     def user(self, want: DesiredServer) -> str:
-        """Say as which user an image runs, for those without a user of their own."""
+        """Name the image's user, for a definition without a user of its own."""
         image = self._found.get(want.id) or self._engine.image(want.definition.image)
         return image.user if image else ""
 
     def take(self, want: DesiredServer) -> Image:
-        """Give the image that a container is made of now."""
+        """Return the image for the container that the next step makes."""
         image = self._found.pop(want.id, None) or self._engine.image(want.definition.image)
         if image is None:
             raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
@@ -104,7 +104,7 @@ def _short(image_id: str) -> str:
 
 
 def _how_to_be_known(image: str, said: str) -> str:
-    """Name the way out where a registry wants to know who asks."""
+    """Name the remedy where a registry wants a login."""
     if not any(words in said.lower() for words in _UNKNOWN):
         return ""
     host, slash, _ = image.partition("/")

@@ -1,7 +1,7 @@
-"""One question for all who ask it at the same time.
+"""Shares one call among all callers that ask at the same time.
 
-Whoever comes while a question is asked waits for the next one, so nobody is told what was before
-they came. A hundred who wait are told the same, also that it failed: one after the other they would
+A caller that arrives during a call waits for the next one, so no result is older than its request.
+A hundred waiting callers get the same result, or the same error: one after the other they would
 wait a hundred times as long for an Engine that hangs.
 """
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Joint(Generic[T]):
-    """Asks for all who wait. Safe to use from several threads."""
+    """Makes one call for all waiting callers. Safe to use from several threads."""
 
     def __init__(self, ask: Callable[[], T]) -> None:
         self._ask = ask
@@ -26,7 +26,7 @@ class Joint(Generic[T]):
         self._begun, self._answer = -math.inf, Future[T]()
 
     def __call__(self, since: float | None = None) -> T:
-        """Give an answer of `since` (monotonic; now) or later. Its errors are raised."""
+        """Return a result of `since` (monotonic; default now) or later. Raises its errors."""
         wanted = time.monotonic() if since is None else since
         with self._asking:
             if self._begun < wanted:

@@ -1,7 +1,7 @@
-"""Remembers which processes were killed, to tell of it once they run again. Pure.
+"""Remembers killed processes, to report each kill once its server runs again. Pure.
 
-A container shows how it ended only while it stands: the Engine's restart policy, or the end of an
-Engine, may have started it again before anything looks. The Engine's events tell the exit code.
+A container shows its end only while it stands still. The Engine's restart policy, or the end of an
+Engine, may start it again before the agent looks. The Engine's events carry the exit code.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NS = 10**9
 
 
 class Kills:
-    """What events told of kills, by server. Safe to use from several threads."""
+    """Kills from the Engine's events, by server. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,7 +24,7 @@ class Kills:
         self._starved: set[str] = set()
 
     def hear(self, server: str, container: str, action: str, code: str, at_ns: int) -> None:
-        """Take note of an event: an end by SIGKILL, or that memory ran out before it."""
+        """Record an event: an end by SIGKILL, or that memory ran out before it."""
         with self._lock:
             if action == "oom":
                 self._starved.add(container)
@@ -32,7 +32,7 @@ class Kills:
                 self._killed[server] = container, datetime.fromtimestamp(at_ns / _NS, UTC)
 
     def told(self, server: str, seen: Observed, *, by_zedops: str | None) -> str | None:
-        """Say once that a server was killed that is up again; not what zedops' own stop told."""
+        """Report once the kill of a server that is up again, without kills by zedops' own stop."""
         with self._lock:
             container, at = self._killed.get(server, ("", None))
             again = next((

@@ -1,9 +1,9 @@
-"""Which containers are whose, with few lists: the Engine goes through all there are for each.
+"""Knows which server each container belongs to, and asks the Engine for few lists.
 
-To list one server's containers takes 20 ms where there are 1,300, and a thousand servers that
-changed at once would each have the Engine do so. So whoever wants to know how it was at some moment
-or later takes a list for all that began since, with what was told of after it; if there is none,
-one is made for all who wait, or one of that server alone for who is the only one.
+For each list the Engine goes through all containers: one server's list takes 20 ms beside 1,300,
+and a thousand servers may change at once. A caller wants the state at some moment or later. It gets
+a list of all servers that began since then, with the events that came after it. Without such a
+list, one list serves all callers that wait; a single caller lists its server alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zedops_agent.joint import Joint
 
 @dataclass
 class _Roll:
-    """The containers of each server: of one list for all, and told of since that began."""
+    """The containers of each server: from one list of all, and from events since it began."""
 
     begun: float = -math.inf
     ids: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class _Roll:
 class Listing:
     """Knows containers by server. Safe to use from several threads.
 
-    `one` lists a server's containers, `everyone` those of all; both raise what they like.
+    `one` lists a server's containers, `everyone` those of all servers; callers get their errors.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Listing:
         self._lock, self._renewed = threading.Lock(), Joint(self._renew)
         self._roll, self._coming = _Roll(), _Roll()
         self._inside = 0
-        #: Made here, and the Engine has not told of it yet.
+        #: Containers that this agent made, without an event of the Engine yet.
         self._made: set[str] = set()
 
     def of(self, server_id: str, since: float) -> list[str]:
@@ -74,20 +74,20 @@ class Listing:
             self._roll = self._coming
 
     def known(self, server_id: str) -> list[str]:
-        """Name a server's containers that the newest list for all had, or that were told since."""
+        """Name a server's containers by the newest list of all servers and the events since."""
         with self._lock:
             return self._roll.of(server_id)
 
     def made(self, server_id: str, container: str) -> None:
-        """Take note of a container that was made here just now, and will be looked at."""
+        """Record a container that this agent has just made and will look at."""
         self._made.add(container)
         self.tell(server_id, container)
 
     def hear(self, server_id: str, container: str, *, new: bool, gone: bool) -> bool:
-        """Take note of what the Engine tells of a container; say whether that may be news.
+        """Record an event of the Engine about a container; return whether it may be news.
 
-        That one was made is none to who made it, and looks at it afterwards anyway: told late, as a
-        busy Engine does, it would have every new server looked at twice.
+        The creation of a container is no news to the agent that made it: it looks at it anyway.
+        A busy Engine sends this event late, and the agent would look at each new server twice.
         """
         self.tell(server_id, container, gone=gone)
         known = container in self._made
@@ -96,7 +96,7 @@ class Listing:
         return not (new and known)
 
     def tell(self, server_id: str, container: str, *, gone: bool = False) -> None:
-        """Take note that a container is a server's, or that it is gone for good."""
+        """Record that a container belongs to a server, or that it is gone for good."""
         with self._lock:
             for roll in (self._roll, self._coming):
                 if gone:

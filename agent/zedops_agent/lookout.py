@@ -1,4 +1,4 @@
-"""Sees one server on this host: its containers, data and secrets. Looks only, decides nothing."""
+"""Observes one server on this host: its containers, data and secrets. It decides nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from zedops_agent.secrets import Secrets, is_stale
 
 
 class Lookout:
-    """Where one server's things are on this host, and what they show."""
+    """Knows where one server's data and secrets are on this host, and observes them."""
 
     def __init__(
         self, fleet: str, engine: Engine, root: Root, secrets: Secrets, pace: Pace,
@@ -37,7 +37,7 @@ class Lookout:
         self._data_root, self._root = root, root.path
         self._secrets, self._pace = secrets, pace
         self._named: dict[str, Path] = {}
-        #: What the newest look at each server's data and secrets showed.
+        #: The result of the newest look at each server's data and secrets.
         self._shown: dict[str, tuple[str | None, tuple[DataVolume, ...], str | None]] = {}
         self._listing = Listing(partial(engine.listed, fleet), partial(engine.all_listed, fleet))
 
@@ -45,10 +45,10 @@ class Lookout:
         self, want: DesiredServer, adopted: str | None, begin: Callable[[str], None],
         since: float, before: Observed | None = None,
     ) -> Observed:
-        """Observe one server, `begin` said; EngineUnreachable means that nothing was seen.
+        """Observe one server, `begin` said; EngineUnreachable means that the look saw nothing.
 
-        Containers are listed as they were at `since` (monotonic) or later; after a look `before`
-        not at all: those that it saw, and that were made or told of after it.
+        The list of containers shows the state at `since` (monotonic) or later. With a look
+        `before`, it asks the Engine for no list: it takes that look's containers and later news.
         """
         with self._pace.look():
             begin(want.id)
@@ -59,11 +59,11 @@ class Lookout:
             return self._look(want, adopted, known)
 
     def made(self, server_id: str, container: str) -> None:
-        """Take note of a container that was made here just now, and will be looked at."""
+        """Record a container that this agent has just made and will look at."""
         self._listing.made(server_id, container)
 
     def hear(self, event: Event) -> bool:
-        """Take note of what the Engine tells; say whether a look may show anything new."""
+        """Record an event of the Engine; return whether a look may show anything new."""
         if event.is_gone:
             self._engine.forget(event.container)
         return self._listing.hear(
@@ -81,7 +81,7 @@ class Lookout:
         for gone in set(ids).difference(each.id for each in containers):
             self._listing.tell(want.id, gone, gone=True)
         if not containers and want.goal.ends:
-            files.forget(self._fleet, want.id)  # it may have been removed by hand
+            files.forget(self._fleet, want.id)  # a person may have removed the container
         volumes = self.look_at_data(want)
         self._shown[want.id] = root_gone, volumes, secrets
         targets = {key: volume.path for key, volume in want.definition.volumes.items()}
@@ -96,7 +96,7 @@ class Lookout:
         )
 
     def _forbidden(self, want: DesiredServer) -> str | None:
-        """Say what the host's owner does not allow of a server as it is wanted."""
+        """Name the part of the definition that the host's policy forbids; None: it allows all."""
         places, find = self.places(want), self._engine.network
         try:
             self._policy.check(self._fleet, want.definition, places, find, self._adopted())
@@ -109,7 +109,7 @@ class Lookout:
         return changed or (found.definition == want.hash and self._is_elsewhere(found, want))
 
     def look_at_root(self) -> str | None:
-        """Say why the data root cannot be the one that was there before; None: it is."""
+        """Say why the data root cannot be the former one; None: it is the same."""
         try:
             self._data_root.require()
         except RootGone as error:
@@ -117,9 +117,9 @@ class Lookout:
         return None
 
     def require_data(self, want: DesiredServer, seen: Observed) -> None:
-        """See once more, just before a start, that the data is where the look saw it.
+        """Check once more, just before a start, that the data is still in its place.
 
-        RootGone, or LookOutdated: look again.
+        Raises RootGone, or LookOutdated: look again.
         """
         self._data_root.require()
         held = {each.key for each in seen.volumes if each.marker is Presence.PRESENT}
@@ -130,7 +130,7 @@ class Lookout:
     def _look_at_networks(
         self, want: DesiredServer, containers: list[Container]
     ) -> dict[str, str | None]:
-        """Ask for the ids of networks that a container may have lost: not while it runs in them."""
+        """Ask for the ids of networks that a container may have lost; skip those it runs in."""
         asked: set[str] = set()
         for each in containers:
             known = {name for name, _ in each.networks} if each.running else set()
@@ -138,12 +138,12 @@ class Lookout:
         return {name: self._engine.network_id(name) for name in sorted(asked)}
 
     def has_changed(self, want: DesiredServer) -> bool:
-        """Say whether data or secrets are not what the newest look showed: 0.04 ms."""
+        """Say whether data or secrets changed since the newest look; takes 0.04 ms."""
         now = self.look_at_root(), self.look_at_data(want), self.look_at_secrets(want)
         return now != self._shown.get(want.id)
 
     def forget(self, server_id: str) -> None:
-        """Let go of a server that is no longer this host's."""
+        """Forget a server that left this host."""
         self._shown.pop(server_id, None)
 
     def look_at_secrets(self, want: DesiredServer) -> str | None:
@@ -151,7 +151,7 @@ class Lookout:
         return self._secrets.fingerprint(want)
 
     def _as_adopted(self, found: Container, want: DesiredServer) -> Container:
-        """Read off an adopted container whether it is what the definition asks for."""
+        """Compare an adopted container with the definition."""
         shown = self._engine.shape(found.id)
         same = shown is not None and not differences(
             shown[1], want.definition, self.places(want), taken=True
@@ -167,7 +167,7 @@ class Lookout:
         return Candidate(container.id, found, shape.owner, shape.unsaid, shape.name)
 
     def look_at_data(self, want: DesiredServer) -> tuple[DataVolume, ...]:
-        """Observe a server's data alone; a purge is not about what is the person's own."""
+        """Observe a server's data alone. A purge leaves a person's own directories alone."""
         places = self.places(want)
         if want.goal is Goal.PURGED:
             volumes = want.definition.volumes
@@ -187,7 +187,7 @@ class Lookout:
         }
 
     def resolved(self, want: DesiredServer) -> dict[str, str]:
-        """Say where each volume really is: a link in a `source:` could be swapped later."""
+        """Resolve the links of each volume's path: a link in a `source:` may change later."""
         volumes = want.definition.volumes
         return {
             key: os.path.realpath(path) if path and volumes[key].source else str(path)
@@ -195,7 +195,7 @@ class Lookout:
         }
 
     def _is_elsewhere(self, found: Container, want: DesiredServer) -> bool:
-        """Say whether a link in a `source:` leads elsewhere than when the container was made."""
+        """Say whether a link in a `source:` has changed since zedops made the container."""
         if not any(volume.source for volume in want.definition.volumes.values()):
             return False
         mounted = dict(found.mounts)
@@ -218,5 +218,5 @@ class Lookout:
         return self._named[source] / (volume.subpath or "")
 
     def owner(self, want: DesiredServer) -> Owner:
-        """Say whose a server's directories are, as their markers do."""
+        """Make the owner that the markers of this server's directories name."""
         return Owner(want.id, self._fleet, want.name)

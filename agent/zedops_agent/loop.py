@@ -1,7 +1,7 @@
-"""The agent's loop: owns the clock, the threads and the retries, and holds no rules.
+"""The agent's loop: owns the clock, the threads and the retries; holds no rules.
 
-A document, a Docker event or a tick only marks servers as worth a look. A worker takes a marked
-server: look, plan, do, look again, until the plan is empty.
+A document, a Docker event or a tick only marks servers for a look. A worker takes a marked server:
+look, plan, do, look again, until the plan is empty.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ from zedops_agent.work import Workshop
 
 log = logging.getLogger(__name__)
 
-#: Full comparison with the Engine, in case an event was missed.
+#: The time between full comparisons with the Engine, in case the agent missed an event.
 RESYNC_S = 60.0
-#: A data directory that is gone and was not seen to go is seen after this; later with so many
-#: servers (five hundred) that looking would take more than this part of a core.
+#: The time between looks at data, for a loss that no event told of. Looks must not take more than
+#: this part of a core: with about five hundred servers or more, they come less often.
 DATA_LOOK_S = 10.0
 DATA_LOOK_SHARE = 0.002
 END_DEBOUNCE_S = 0.03
-#: Waits before asking an Engine that did not answer again.
+#: The waits before the next question to an Engine that did not answer.
 ENGINE_RETRY_S = 2.0
 
 
@@ -103,13 +103,13 @@ class Agent:
         self._unwatched = ""
         self._saying = threading.Lock()
         self._engine_gone = False
-        #: Said when this agent has to end: another one works in its place. Else empty.
+        #: The reason why this agent has to end: another one works in its place. Else empty.
         self.lost = ""
         self.end = Ending()
         self._threads: list[threading.Thread] = []
 
     def start(self, link: Link | None = None) -> None:
-        """Begin to work, from the document on disk until a manager hands over a newer one."""
+        """Begin to work by the document on disk, until a manager sends a newer one."""
         self._store.end_drain()
         self._contact.link = link
         self._metrics.look = self.standing
@@ -129,7 +129,7 @@ class Agent:
         self._mark_all()
 
     def stop(self) -> None:
-        """End the work after the step each worker is in; servers go on running."""
+        """End the work after the present step of each worker; servers go on running."""
         self._reconciler.stopping = True
         self._pace.end()
         self._schedule.stop()
@@ -143,7 +143,7 @@ class Agent:
         self._store.close()
 
     def desired(self, document: DesiredDocument) -> None:
-        """Take a document if it is newer than the one held; keep it on disk before acting."""
+        """Take a document if it is newer than the present one; keep it on disk before acting."""
         try:
             self._take(document)
         except NotKept as error:
@@ -155,7 +155,7 @@ class Agent:
             at = datetime.now(UTC)
             if held is not None and not supersedes(document.stamp, held.stamp, at):
                 if document.stamp != held.stamp:
-                    # one manager's answer may be overtaken by what it published meanwhile
+                    # a manager may have published a newer document before its answer arrived
                     overtaken = document.stamp[0] == held.stamp[0]
                     level = logging.INFO if overtaken else logging.WARNING
                     log.log(level, "an older document %s was not taken", document.stamp)
@@ -194,7 +194,7 @@ class Agent:
         self._contact.greet()
 
     def standing(self) -> Standing:
-        """Say how this agent stands, for whoever monitors it."""
+        """Return the state of this agent, for monitoring."""
         return Standing(
             engine_answers=not self._engine_gone, manager_answers=self._contact.reached,
             servers=len(self._ids()), unsent_reports=self._contact.unsent,
@@ -219,7 +219,7 @@ class Agent:
         return set(document.servers) if document else set()
 
     def _start_over(self, document: DesiredDocument) -> None:
-        """Take the document of a manager that may have missed something: report all anew."""
+        """Take the document of a manager that may have missed something: report all again."""
         self._take(document)
         self._reconciler.forget_reports()
         self._mark_all()
@@ -230,7 +230,7 @@ class Agent:
     # --- the data root
 
     def _was_used(self) -> str | None:
-        """Say what speaks against an unmarked data root's being new."""
+        """Name the evidence that an unmarked data root is not new; None without any."""
         for want in (self._document.servers if self._document else {}).values():
             own = [each for each in want.definition.volumes.values() if each.source is None]
             stays = want.definition.moved_from is None and want.goal is not Goal.PURGED
@@ -240,7 +240,7 @@ class Agent:
         return f"container {users[0]!r} has mounted a directory of it" if users else None
 
     def _look_at_root(self) -> None:
-        """See whether the data root went or came back, and take it up again."""
+        """Check whether the data root went away or came back; go on with one that is back."""
         gone, before = self._lookout.look_at_root(), self._root_gone
         if gone == before:
             return
@@ -258,7 +258,7 @@ class Agent:
     # --- threads
 
     def _work_on(self, server_id: str, since: float) -> float | None:
-        """Settle one server, marked at `since`; returns in how many seconds to look again."""
+        """Settle one server, marked at `since`; return the seconds until the next look."""
         document = self._document
         want = document.servers.get(server_id) if document else None
         try:
@@ -273,7 +273,7 @@ class Agent:
         except EngineUnreachable as error:
             self._say_gone(str(error))
             return ENGINE_RETRY_S
-        except EngineFailed as error:  # it answers, and could not be looked at all the same
+        except EngineFailed as error:  # the Engine answers, and the look failed all the same
             log.warning("cannot look at %s: %s; trying again", want.name if want else "it", error)
             return ENGINE_RETRY_S
         except Exception:
@@ -283,7 +283,7 @@ class Agent:
             self._watch_home(server_id)
 
     def _listen(self) -> None:
-        """Wake on the Engine's events; after every silence look at everything."""
+        """Mark servers by the Engine's events; after each new subscription, mark all."""
         since_ns: int | None = None
         while not self._schedule.stopping:
             try:
@@ -297,7 +297,7 @@ class Agent:
                         event.at_ns,
                     )
                     if self._lookout.hear(event):
-                        # an end is often the first half of something: a removal, a restart by hand
+                        # an end is often the first half of a removal or a manual restart
                         delay_s = END_DEBOUNCE_S if event.is_end else 0.0
                         self._schedule.mark_later(event.server_id, delay_s)
                     if self._schedule.stopping:
@@ -309,7 +309,7 @@ class Agent:
             self._schedule.pause(ENGINE_RETRY_S)
 
     def _say_gone(self, why: str) -> None:
-        """Say once that the Engine is gone, not for each server and each try."""
+        """Log once that the Engine is gone, not for each server and each try."""
         with self._saying:
             is_new, self._engine_gone = not self._engine_gone, True
         if is_new and not self._schedule.stopping:
@@ -322,7 +322,7 @@ class Agent:
             log.warning("the Docker Engine answers again")
 
     def _tick(self) -> None:
-        """Look at the data, and compare with the Engine, now and then."""
+        """Look at the data, and compare with the Engine, at intervals."""
         next_resync = time.monotonic() + RESYNC_S
         while not self._schedule.stopping:
             begun = time.thread_time()
@@ -351,17 +351,17 @@ class Agent:
         self._schedule.mark(differing)
 
     def _look_at_data(self) -> None:
-        """Look at what no event tells of: that a directory went, or a secret changed."""
+        """Mark servers with a lost directory or a changed secret: no event tells of these."""
         document, changed = self._document, set()
         for key, want in (document.servers if document else {}).items():
-            with contextlib.suppress(EngineFailed):  # where a named volume is, only it knows
+            with contextlib.suppress(EngineFailed):  # only the Engine knows a named volume's place
                 if self._lookout.has_changed(want):
                     changed.add(key)
         was, self._policy_was = self._policy_was, self._policy.stamp()
         self._schedule.mark_idle(changed if was == self._policy_was else self._ids())
 
     def _keep_lock(self) -> None:
-        """End the work once another agent has this one's place."""
+        """End the work if another agent has taken this one's place."""
         while not self._schedule.stopping:
             if not self._store.holds():
                 self._reconciler.stopping = True
@@ -376,12 +376,12 @@ class Agent:
             self._schedule.pause(LOOK_S)
 
     def _watch_home(self, server_id: str) -> None:
-        """Watch the directory above a server's volumes, which no world is written to."""
+        """Watch the directory above a server's volumes; no server writes its world there."""
         try:
             if self._homes is not None:
                 self._homes.add(self._lookout.home(server_id))
         except (FileNotFoundError, NotADirectoryError):
-            pass  # nothing was made yet, or all of it went
+            pass  # the directory does not exist yet, or is gone
         except OSError as error:
             self._say_unwatched(error)
 
@@ -391,7 +391,7 @@ class Agent:
             log.info("cannot watch the data directories (%s); looking now and then", error)
 
     def _watch_data(self) -> None:
-        """Wake when a data directory comes or goes; the regular look covers what this misses."""
+        """Mark servers when a data directory comes or goes; the regular look finds the rest."""
         while self._homes is not None and (changed := self._homes.wait()) is not None:
             if self._secrets.folder in changed:
                 changed.discard(self._secrets.folder)

@@ -1,7 +1,7 @@
-"""Markers: small files that say whose a directory is.
+"""Markers: small files that name the owner of a directory.
 
-A container may write to the directory that carries its marker, so a marker is read only where it is
-a regular file, and made so that one of two claims wins.
+A container may write to the directory that carries its marker. So zedops reads a marker only if it
+is a regular file, and makes it so that one of two claims wins.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from zedops.errors import LookOutdated
 from zedops_agent.observed import Presence
 
 MARKER = ".zedops.json"
-#: zedops' own names in a directory; a kill during a claim leaves the first one.
+#: Names of zedops' own files in a directory; a kill during a claim leaves the first one.
 OURS = (f"{MARKER}{disk.PARTIAL}", MARKER)
-#: Bytes of a marker: a container that writes to a volume may have put anything in its place.
+#: The most bytes of a marker: a container may have put a larger file in its place.
 _MOST = 1 << 16
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 _PARTIAL = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -30,7 +30,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose a directory is, as its marker says."""
+    """The owner of a directory, as its marker names it."""
 
     id: str
     fleet: str
@@ -39,7 +39,7 @@ class Owner:
 
 @contextlib.contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[int]:
-    """Open a directory, so that all that is asked of it is about the same one. OSError."""
+    """Open a directory, so that all calls are about the same one. Raises OSError."""
     descriptor = os.open(path, _FOLDER)
     try:
         yield descriptor
@@ -48,9 +48,9 @@ def opened(path: str | os.PathLike[str]) -> Iterator[int]:
 
 
 def read(folder: int, owner: Owner) -> Presence:
-    """Say whether an open directory carries an owner's marker. It may leave the fleet out.
+    """Say whether an open directory carries an owner's marker. The marker may lack the fleet.
 
-    OSError where a marker is there and cannot be read.
+    Raises OSError if it cannot read a marker that is there.
     """
     try:
         said = json.loads(disk.read_regular(MARKER, _MOST, dir_fd=folder))
@@ -63,7 +63,7 @@ def read(folder: int, owner: Owner) -> Presence:
 
 
 def owner_of(folder: int) -> Owner | None:
-    """Read who a directory's marker names; None without a marker that can be read."""
+    """Read the owner that a directory's marker names; None without a readable marker."""
     try:
         said = json.loads(disk.read_regular(MARKER, _MOST, dir_fd=folder))
         return Owner(str(said["id"]), str(said.get("fleet", "")), str(said.get("name", "")))
@@ -74,8 +74,8 @@ def owner_of(folder: int) -> Owner | None:
 def claim(folder: int, owner: Owner) -> bool:
     """Mark an open directory; False if it carries another's marker. One of two claims wins.
 
-    The marker appears whole, by a hard link, which never replaces another one. OSError, or
-    LookOutdated where another claim is under way.
+    The marker appears whole, by a hard link, which never replaces another one. Raises OSError, or
+    LookOutdated during another claim.
     """
     said = json.dumps({"id": owner.id, "name": owner.name, "fleet": owner.fleet}).encode()
     partial = OURS[0]
@@ -95,7 +95,7 @@ def claim(folder: int, owner: Owner) -> bool:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(partial, dir_fd=folder)
-    # another claim may have put its own file under the name that was linked
+    # another claim may have put its own file under the source name of the link
     return read(folder, owner) is Presence.PRESENT
 
 
@@ -110,7 +110,7 @@ def _claim_without_links(folder: int, said: bytes) -> bool:
 def _write(folder: int, name: str, said: bytes) -> None:
     descriptor = os.open(name, _PARTIAL, 0o666, dir_fd=folder)
     try:
-        os.fchmod(descriptor, 0o644)  # whatever the umask: programs copy their world with it
+        os.fchmod(descriptor, 0o644)  # against the umask: programs copy their world with it
         os.write(descriptor, said)
         os.fsync(descriptor)
     finally:

@@ -1,7 +1,7 @@
-"""How this host belongs to a fleet of many: where its manager is, and the key that it made itself.
+"""A host's membership in a fleet of many: its manager's address, and its own key.
 
-Kept beside the document on disk, for this user only. An agent without one serves a manager in the
-same process, or works from the document alone.
+zedops keeps it beside the document on disk, for this user only. An agent without a membership
+serves a manager in the same process, or works from the document alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zedops.fields import Model, Name
 
 
 class Membership(Model):
-    """What `zedops agent join` brought, or an administrator of a NATS cluster wrote."""
+    """A membership, from `zedops agent join` or from an administrator of a NATS cluster."""
 
     version: int = Field(default=1, le=1)
     fleet: Name
@@ -25,16 +25,16 @@ class Membership(Model):
     urls: tuple[str, ...] = Field(min_length=1)
     ca: str | None = None  #: PEM; None: the system's certificates, or no TLS with `nats://`
     credentials: str | None = Field(default=None, repr=False)  #: text of a `.creds` file
-    tls_first: bool = True  #: a fleet's own server wants that; somebody else's may not know it
+    tls_first: bool = True  #: a fleet's own server requires it; another server may not support it
 
 
 def path(root: Path, fleet: str) -> Path:
-    """Say where a fleet's membership is kept."""
+    """Give the path of a fleet's membership."""
     return root / "agent" / fleet / "membership.json"
 
 
 def load(root: Path, fleet: str) -> Membership | None:
-    """Read a membership; None if this host never joined."""
+    """Read a membership; None if this host has never joined."""
     where = path(root, fleet)
     try:
         return Membership.model_validate_json(where.read_bytes())
@@ -48,8 +48,8 @@ def load(root: Path, fleet: str) -> Membership | None:
 def save(root: Path, membership: Membership, *, replace: bool = False) -> Path:
     """Keep a membership, whole or not at all, readable for this user only.
 
-    UsageError where this host is in a fleet of that name already, and that one may be another:
-    whoever makes a token chooses its fleet's name. `replace` says that it is meant.
+    Raises UsageError if this host is already in a fleet of that name that may be another one: the
+    maker of a token chooses its fleet's name. `replace` confirms the change.
     """
     where = path(root, membership.fleet)
     if not replace and (kept := _other(where, membership)):
@@ -60,7 +60,7 @@ def save(root: Path, membership: Membership, *, replace: bool = False) -> Path:
 
 
 def key_for(root: Path, token_id: str, make: Callable[[], str]) -> str:
-    """Give the key with which a token is redeemed: the same one again if the answer was lost."""
+    """Return the key that redeems a token: the same one again after a lost answer."""
     where = _key_path(root, token_id)
     if not where.exists():
         _write(where, make())
@@ -78,14 +78,14 @@ def fleets(root: Path) -> list[str]:
 
 
 def _other(where: Path, new: Membership) -> str:
-    """Say what is kept of a fleet that is not surely the same; empty if there is none."""
+    """Describe a membership that is perhaps of another fleet of that name; empty without one."""
     try:
         kept = Membership.model_validate_json(disk.read(where))
     except FileNotFoundError:
         return ""
     except (OSError, ValidationError):
         return f"{where} cannot be read"
-    # a fleet's own server is known by its authority, another one by its addresses
+    # an authority identifies a fleet's own server, addresses identify another one
     same = kept.ca == new.ca if kept.ca and new.ca else set(kept.urls) == set(new.urls)
     if same and kept.host == new.host:
         return ""

@@ -1,7 +1,7 @@
-"""What an agent must still know after a crash, and how each look changes it. Pure.
+"""The agent's memory of a server, which survives a crash, and its change by each look. Pure.
 
-Only what cannot be seen by looking again lives here: which restart request was answered, what
-failed and when, how often a container crashed, that data was once there.
+Only facts that no later look can see live here: the answered restart request, failures and their
+times, the number of a container's crashes, and data that was once there.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from zedops.wire import DesiredServer, Goal, Message
 from zedops_agent.observed import Container, DataVolume, Inode, Observed, Phase, Presence
 from zedops_agent.stops import Stopping
 
-#: So many crashes within the window end an update, or begin the waits between starts.
+#: This number of crashes within the window ends an update, or begins the waits between starts.
 CRASH_BUDGET = 3
 CRASH_WINDOW_S = 600.0
 #: Waits between attempts: 1 s, doubled each time, up to 5 min.
 RETRY_FIRST_S = 1.0
 RETRY_MAX_S = 300.0
-#: A container has proven itself after running this long; only then the previous one goes.
+#: A container has proven itself after a run of this length; only then the previous one goes.
 PROVEN_S = 10.0
 #: Crashes before a run of this length say nothing about the next one.
 STABLE_S = 300.0
-#: What a failure's text goes on with where it cites a log, which differs each time.
+#: These words begin the log in a failure's text; the log differs each time.
 LAST_LINES = "; last log lines:"
 _NO_RETURN = "; the previous container does not start either:"
-#: An id that the Engine makes up each time.
+#: An id that the Engine makes up for each try.
 _AN_ID = re.compile(r"[0-9a-f]{12,}")
 
 
 class Failure(Message):
-    """Why the last attempt failed.
+    """The failure of the last attempt.
 
     `retry_at` None: the previous container came back, and only an edit or a retry tries again.
     """
@@ -43,17 +43,17 @@ class Failure(Message):
     commit: str
     hash: str
     asked: str | None = None  #: the hash, restart and rebuild that failed; None in old memories
-    goal: Goal | None = None  #: what was tried to be reached
+    goal: Goal | None = None  #: the goal of the attempt
     attempts: int = 1
     at: datetime | None = None
     crashed: bool = False  #: it started, and ended by itself
     served: bool = False  #: the previous container ran when this failed
     retry_at: datetime | None = None
-    not_before: datetime | None = None  #: bringing the previous container back waits as well
+    not_before: datetime | None = None  #: the return of the previous container waits, too
 
 
 class Restarting(Message):
-    """A restart that was begun: the token, and when the process to be ended had started."""
+    """A restart that has begun: the token, and the start time of the old process."""
 
     token: str
     started_at: datetime | None
@@ -62,48 +62,48 @@ class Restarting(Message):
 class Memory(Message):
     """An agent's memory of one server."""
 
-    created: bool = False  #: a container was made from a definition at least once
-    data_seen: tuple[str, ...] = ()  #: data volumes that held something at least once
+    created: bool = False  #: zedops has made a container from a definition at least once
+    data_seen: tuple[str, ...] = ()  #: data volumes that held data at least once
     goal: Goal | None = None  #: the goal last reached
     name: str = ""  #: the server's name then
-    applied: str = ""  #: hash of the definition with which it was reached
+    applied: str = ""  #: hash of the definition that reached the goal
     restart: str | None = None  #: the restart token last answered
     restarting: Restarting | None = None
-    stopping: Stopping | None = None  #: the stop that was begun
+    stopping: Stopping | None = None  #: a stop that has begun
     failure: Failure | None = None
     crashes: tuple[datetime, ...] = ()
-    asked: str = ""  #: what those crashes, and the tries, belong to
+    asked: str = ""  #: the request of those crashes and tries
     tries: int = 0  #: waits in a row for a server that crashes
-    ended: datetime | None = None  #: start of the run whose end was counted without the Engine
-    proven: str | None = None  #: id of the container that last ran for long enough
+    ended: datetime | None = None  #: start of the last run with an end that zedops counted itself
+    proven: str | None = None  #: id of the last container that has proven itself
     bad: str = ""  #: hash of the definition that failed before this one
-    ran: dict[str, str] = Field(default={})  #: image id that ran last, by the definition's name
+    ran: dict[str, str] = Field(default={})  #: id of the last image that ran, by image name
     rebuilt: str | None = None  #: the rebuild token last answered
-    adopted: str | None = None  #: id of the container that was taken over from somebody else
+    adopted: str | None = None  #: id of the adopted container
     counted: tuple[str, int] = ("", 0)  #: container and its restart count at the last look
-    ahead: tuple[datetime, datetime] | None = None  #: a start in the future, and when it was seen
-    #: Which directory each data volume was when it last held data.
+    ahead: tuple[datetime, datetime] | None = None  #: a start in the future, and its first look
+    #: The directory of each data volume when it last held data.
     places: dict[str, Inode] = Field(default={})
-    #: The first process that had another directory than is there; it is restarted. If the next one
-    #: shows the same, the two cannot be compared here.
+    #: The first process with another directory than the path now has; zedops restarts it. If the
+    #: next process shows the same, this host cannot compare the two.
     hidden: str = ""
 
 
 def matches(container: Container, want: DesiredServer) -> bool:
-    """Say whether a container is the one that a definition asks for."""
+    """Say whether a container matches a definition."""
     rebuild = want.definition.rebuild
     made = is_made_for(container.definition, container.rebuild, want.hash, rebuild)
     return made and not container.stale and not container.unfinished
 
 
 def asked(want: DesiredServer) -> str:
-    """Name what is asked for, apart from who says so: failures and crashes belong to it."""
+    """Name the request without its commit: failures and crashes belong to the request."""
     definition = want.definition
     return f"{want.hash} {definition.restart or ''} {definition.rebuild or ''}"
 
 
 def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime) -> Memory:
-    """Take one look into memory."""
+    """Add one look to memory."""
     mine = [each for each in seen.containers if matches(each, want)]
     current = max(mine, key=lambda each: each.up, default=None)
     memory = _judged_anew(memory, want, now)
@@ -113,7 +113,7 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
         update["data_seen"] = tuple(sorted(held | set(memory.data_seen)))
     update |= _know_places(memory, seen, current)
     if current is not None and memory.counted[0] != current.id:
-        # a container made for this very definition has answered its restart by being made
+        # the creation of a container for this definition answers its restart, too
         update |= {"created": True, "restart": want.definition.restart}
     if memory.restarting is not None and current is not None:
         begun = memory.restarting
@@ -140,7 +140,7 @@ def _goes_on(stop: Stopping, seen: Observed) -> bool:
 def _images(
     memory: Memory, want: DesiredServer, current: Container, now: datetime
 ) -> dict[str, object]:
-    """Note which image runs; the one before it is known until this one has proven itself."""
+    """Keep the id of the running image; keep the former one until this one has proven itself."""
     if not current.running or not current.image:
         return {}
     ran = {want.definition.image: current.image}
@@ -152,10 +152,10 @@ def _images(
 
 
 def _judged_anew(memory: Memory, want: DesiredServer, now: datetime) -> Memory:
-    """Forget failures and crashes of what is not asked for any more.
+    """Forget failures and crashes of an earlier request.
 
-    Which commit says so does not count: a manager that was restarted names another one. A server
-    that was stopped meanwhile and is to run again is tried at once.
+    The commit does not count: after a restart, the manager may name another one. A server that was
+    stopped meanwhile and must run again gets a try at once.
     """
     failure, wish = memory.failure, asked(want)
     was = failure.asked if failure and failure.asked else memory.asked
@@ -176,14 +176,14 @@ def _judged_anew(memory: Memory, want: DesiredServer, now: datetime) -> Memory:
 
 
 def ran_s(memory: Memory, container: Container, now: datetime) -> float:
-    """Say for how long a container's process runs; 0.0 for one that does not."""
+    """Compute the length of the present run of a container; 0.0 if it does not run."""
     if not container.running or container.started_at is None:
         return 0.0
     return (now - began(memory, container.started_at, now)).total_seconds()
 
 
 def may_return(previous: Container | None, memory: Memory) -> bool:
-    """Say whether the previous container is worth going back to: it was never known to fail."""
+    """Say whether the previous container may come back: it has no known failure."""
     if previous is None:
         return False
     return previous.id == memory.proven or previous.definition != memory.bad
@@ -212,12 +212,12 @@ def _know_places(memory: Memory, seen: Observed, current: Container | None) -> d
 
 
 def process(current: Container) -> str:
-    """Name the process that a container has now."""
+    """Name the present process of a container."""
     return f"{current.id[:12]} {current.started_at}"
 
 
 def _is_hidden(current: Container, seen: Observed) -> bool:
-    """Say whether a running container has another directory than is there as a data volume."""
+    """Say whether a running container's data volume is another directory than its path now is."""
     return any(
         each.marker is Presence.PRESENT and each.identity is not None
         and current.seat(each.key) not in (None, each.identity)
@@ -226,10 +226,10 @@ def _is_hidden(current: Container, seen: Observed) -> bool:
 
 
 def began(memory: Memory, started_at: datetime, now: datetime) -> datetime:
-    """Say when a process began by the clock as it goes now.
+    """Compute the start time of a process by the present clock.
 
-    A start that lies in the future was written by a clock that was put back since, or by the one
-    of another machine: what counts then is when it was first seen. Later than `now`: not seen yet.
+    A start in the future comes from a clock that was set back since, or from another machine. Then
+    the time of the first look counts. A result later than `now` means: no look has seen it yet.
     """
     if started_at > now and memory.ahead is not None and memory.ahead[0] == started_at:
         return memory.ahead[1]
@@ -237,24 +237,24 @@ def began(memory: Memory, started_at: datetime, now: datetime) -> datetime:
 
 
 def left_s(again_at: datetime, now: datetime) -> float:
-    """Say how long to wait still: no longer than ever, though the clock was put back since."""
+    """Compute the remaining wait: never above the longest one, though the clock was set back."""
     return max(0.0, min((again_at - now).total_seconds(), RETRY_MAX_S))
 
 
 def _in_reach(failure: Failure, now: datetime) -> Failure:
-    """Wait no longer than was meant, though the clock was put back since."""
+    """Limit the remaining waits to their intended length, though the clock was set back."""
     latest = now + timedelta(seconds=_wait_s(failure.attempts))
     times = {"retry_at": failure.retry_at, "not_before": failure.not_before}
     return failure.model_copy(update={key: at and min(at, latest) for key, at in times.items()})
 
 
 def _wait_s(attempts: int) -> float:
-    doublings = min(attempts - 1, 16)  # no float holds those of a week of attempts
+    doublings = min(attempts - 1, 16)  # a float cannot hold the doublings of a week
     return min(RETRY_FIRST_S * 2.0**doublings, RETRY_MAX_S)
 
 
 def _holds(volume: DataVolume) -> bool:
-    """Say whether a volume holds this server's data: a place of the person's own once marked."""
+    """Say whether a volume holds this server's data: a person's own place counts once marked."""
     there = volume.content is Presence.PRESENT
     return there and (volume.own_place or volume.marker is Presence.PRESENT)
 
@@ -262,10 +262,10 @@ def _holds(volume: DataVolume) -> bool:
 def _count_crashes(
     memory: Memory, want: DesiredServer, current: Container, now: datetime
 ) -> dict[str, object]:
-    """Count by the Engine's restart counter, which misses nothing while nobody looks.
+    """Count crashes by the Engine's restart counter, which also counts without an agent.
 
-    What ran before it was first seen, or had proven itself, brings no old crashes. A container that
-    the Engine does not start again is counted by its own ends.
+    A container's first look, and a run that has proven itself, bring no old crashes. For containers
+    that the Engine does not start again, this counts the ends of their runs.
     """
     container_id, count = memory.counted
     is_old = current.adopted or current.id == memory.proven
@@ -280,7 +280,7 @@ def _count_crashes(
     if ran_s(memory, current, now) >= STABLE_S and not fresh:
         return {"crashes": (), "tries": 0, "counted": (current.id, current.restart_count)}
     horizon = now - timedelta(seconds=CRASH_WINDOW_S)
-    # one in the future is from before the clock was put back
+    # an end in the future is from before the clock was set back
     recent = tuple(min(at, now) for at in memory.crashes if at > horizon)
     counted = (current.id, current.restart_count)
     if not fresh and recent == memory.crashes and counted == memory.counted:
@@ -290,7 +290,7 @@ def _count_crashes(
 
 
 def died(container: Container) -> bool:
-    """Say whether a container ended that the Engine was told not to start again."""
+    """Say whether a container ended that the Engine must not start again."""
     policy = container.ceilings.restart_policy if container.ceilings else ""
     return container.phase is Phase.EXITED and policy == "no"
 
@@ -299,11 +299,11 @@ def failed(
     memory: Memory, want: DesiredServer, text: str, now: datetime, *, retry: bool,
     ran_s: float | None = None, served: bool = False,
 ) -> Memory:
-    """Note a failed attempt; not `retry` where a previous container comes back instead.
+    """Record a failed attempt; `retry` is False if a previous container comes back instead.
 
-    One that crashed ran for `ran_s`; others None. Waits double; one for a server that ran for a
-    while is no longer than that. What fails as it did before keeps its text, so that history is not
-    written at each attempt.
+    `ran_s` is the length of the run before a crash; None for other failures. Waits double, but a
+    wait after a long run is no longer than the run. The same failure as before keeps its text, so
+    that not each attempt becomes a commit.
     """
     before, crashed = memory.failure, ran_s is not None
     attempts = max(before.attempts if before else 0, memory.tries if crashed else 0) + 1
@@ -312,7 +312,7 @@ def failed(
         wait_s = min(wait_s, ran_s)
     wait_until = now + timedelta(seconds=wait_s)
     if before is not None and before.retry_at is None and not retry:
-        # nothing runs: what failed is tried again as well, until one of the two goes on
+        # no container runs: try both the new and the previous one again, until one of them runs
         retry, served = True, False
         text = f"{before.text.partition(_NO_RETURN)[0]}{_NO_RETURN} {text}"
     if before is not None and _gist(before.text) == _gist(text):
@@ -339,11 +339,11 @@ def _gist(text: str) -> str:
 
 
 def reached(memory: Memory, want: DesiredServer) -> Memory:
-    """Note that a server is where its definition wants it: what failed before is history."""
+    """Record that a server has reached its definition: earlier failures are history."""
     update: dict[str, object] = {
         "goal": want.goal, "applied": want.hash, "failure": None, "created": True,
         "name": want.name,
     }
     if memory.failure is not None and memory.failure.crashed:
-        update["crashes"] = ()  # the waits go on growing until it runs stably
+        update["crashes"] = ()  # the waits go on growing until the server is stable
     return memory.model_copy(update=update)

@@ -1,6 +1,6 @@
-"""What the agent counts for Prometheus: the steps it took, and how it stands with both its sides.
+"""The agent's metrics for Prometheus: its steps, and its links to the Engine and the manager.
 
-Labels are kinds of steps and words of fixed sets.
+Labels are kinds of steps, and words from fixed sets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 @dataclass(frozen=True)
 class Standing:
-    """How an agent stands at a moment."""
+    """The state of an agent at a moment."""
 
     engine_answers: bool
     manager_answers: bool
@@ -30,7 +30,7 @@ class Standing:
 
 
 class AgentMetrics:
-    """One process' agent. `look` says how it stands; None while it does not run."""
+    """Metrics of one process' agent. `look` returns its state; None while no agent runs."""
 
     part = "agent"
 
@@ -49,7 +49,7 @@ class AgentMetrics:
 
     @contextlib.contextmanager
     def step(self, kind: str) -> Iterator[None]:
-        """Count what is done inside as one step; how it ends is its outcome."""
+        """Count the work inside as one step; its error or success is the outcome."""
         begun, outcome = time.monotonic(), "done"
         try:
             yield
@@ -70,7 +70,7 @@ class AgentMetrics:
             self._seconds.labels(kind).observe(time.monotonic() - begun)
 
     def trouble(self) -> str | None:
-        """Say what keeps the agent from working, if anything does."""
+        """Name the obstacle to the agent's work; None if there is none."""
         if self.look is None:
             return "no agent runs"
         return None if self.look().engine_answers else "the Docker Engine does not answer"

@@ -1,8 +1,8 @@
-"""The options of a definition that only its container knows → the Engine's words. Pure.
+"""Translates a definition's container options into the Engine's arguments. Pure.
 
 Sources: Docker Engine API v1.41, `ContainerCreate` (HostConfig, EndpointSettings); docker-py's
-arguments of the same. Each field is left out where a definition does not say it, so that containers
-from before stay as they are.
+arguments of the same. This leaves out each field that a definition does not set, so that earlier
+containers stay unchanged.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 from zedops.container_options import Attachment, ContainerOptions
 from zedops.model import Definition, Profile
 
-#: What no definition asks for and every container gets: a server that talks a lot fills no disk.
+#: The default log of every container: a server with much output must not fill the disk.
 _LOGGING = {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}}
 _NO_NEW_PRIVILEGES = "no-new-privileges"
-#: Networks of the Engine's own know no names.
+#: The Engine's own networks have no name resolution.
 _NAMELESS = {"bridge", "default", "host", "none"}
 
 
 def config_arguments(options: ContainerOptions) -> dict[str, Any]:
-    """Make docker-py's arguments for the process: what runs, where, with which terminal."""
+    """Make docker-py's arguments for the process: command, working directory, terminal."""
     found: dict[str, Any] = {
         "entrypoint": list(options.entrypoint) if options.entrypoint else None,
         "working_dir": options.working_dir,
@@ -85,17 +85,17 @@ def _gpus(options: ContainerOptions) -> list[dict[str, Any]]:
 
 
 def network_mode(definition: Definition) -> str | None:
-    """Say in whose network a container begins; None: the Engine's own default."""
+    """Give the mode of a container's first network; None: the Engine's own default."""
     if definition.network_mode is not None:
         return definition.network_mode.value
     return next(iter(definition.network_names), None)
 
 
 def attachments(definition: Definition, name: str) -> dict[str, dict[str, Any]]:
-    """Say what a server is in each of its networks, by docker-py's names.
+    """Make a server's endpoint in each of its networks, by docker-py's names.
 
-    Its own name leads to it, so that servers of one network find each other. The Engine's own
-    networks know no names.
+    Each network resolves the server's name, so that servers of one network find each other. The
+    Engine's own networks have no name resolution.
     """
     networks = definition.networks
     places: Mapping[str, Attachment] = (

@@ -7,7 +7,7 @@ import re
 from zedops.errors import EngineFailed
 
 _NUMBERS = re.compile(r"([0-9]+)(?::([0-9]+))?(?::.*)?", re.ASCII)
-#: The kernel's largest; the one above it means: leave it as it is (chown(2)).
+#: The kernel's largest number; the one above it means: keep the present owner (chown(2)).
 _MOST = 2**32 - 2
 
 

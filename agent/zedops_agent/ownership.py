@@ -1,8 +1,8 @@
-"""Which containers with the fleet's label are this fleet's: another one may have the same name.
+"""Tells this fleet's containers from those of another fleet with the same name.
 
-Server ids are never the same in two fleets, so what this agent worked on is its own. The label
-with the hub's identity tells the rest, where an agent lost its memory. Containers of another fleet
-are never renamed, removed or offered as orphans.
+No two fleets share a server id, so each server that this agent worked on belongs to its fleet. For
+the others, and after a loss of memory, the label with the hub's identity decides. zedops never
+renames or removes containers of another fleet, and never lists them as orphans.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zedops_agent.store import Store
 
 
 class Ownership:
-    """What is one fleet's on this host. `held` gives the document that the agent has."""
+    """Knows one fleet's containers on this host. `held` returns the agent's document."""
 
     def __init__(
         self, fleet: str, root: Path, store: Store, held: Callable[[], DesiredDocument | None]
@@ -26,7 +26,7 @@ class Ownership:
 
     @property
     def hub(self) -> str:
-        """Say which fleet of its name this is; empty while no manager has told."""
+        """Give the identity of this fleet's hub; empty until a manager has sent it."""
         document = self._held()
         return (document.hub if document else None) or ""
 

@@ -1,17 +1,17 @@
-"""How much is asked of the Engine at once: as many starts as it takes without delay; looks first.
+"""Limits concurrent calls to the Engine: as many starts as it does without delay; looks go first.
 
-With more at once all are up a little sooner, but each one takes longer: on two cores 178 ms each
-and the slowest 0.9 s with four at once, 159 ms and 3.6 s with sixteen. So the number grows while
-starts are quick, and shrinks when one was slow. What a person waits for is bounded that way,
-whatever the machine. Pulls, stops and touches of directories do not count.
+With more at once all servers are up a little sooner, but each start takes longer. On two cores:
+178 ms each and the slowest 0.9 s with four at once, 159 ms and 3.6 s with sixteen. So the limit
+grows while starts are quick, and shrinks after a slow one. That bounds a person's wait for one
+server on every machine. Pulls, stops and touches of directories do not count.
 
-A server that is stopped to be started again is down meanwhile. So where hundreds are changed at
-once, no more are down than can be started: one stop begins for each start that the Engine has room
-for, as many at first as may start at once, more while none of them has to wait. What was stopped
-starts before anything new is made. So each is down for little more than its own stop and start.
+A restarted server is down between its stop and its start. So where hundreds change at once, no more
+are down than the Engine can start. One stop begins for each start that the Engine has room for: as
+many at first as may start at once, more while none of them has to wait. Stopped servers start
+before the agent makes new containers. So each is down for little more than its own stop and start.
 
-Where many servers changed at once, what became of them is to be known, and told, before the first
-of them is put right: while looks wait, starts let them go first, for a second at most.
+Where many servers changed at once, the agent reports all of them before it repairs the first one:
+while looks wait, starts let them go first, for a second at most.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from contextlib import contextmanager
 
 from zedops.errors import LookOutdated
 
-#: Four at once delay each other by little on the smallest machine; with fewer, a host that is busy
-#: with something else would only be later.
+#: Four at once delay each other by little on the smallest machine; fewer would only slow down a
+#: host that is busy with other work.
 FEWEST, MOST = 4, 16
 FIRST = max(FEWEST, min(2 * (os.cpu_count() or 1), 8))
-#: One that took longer than `SLOW_S` was one too many at once; below `QUICK_S` there is room.
+#: A start that took longer than `SLOW_S` was one too many at once; below `QUICK_S` there is room.
 QUICK_S, SLOW_S = 0.75, 2.0
-#: So many look at once: the Engine lets nobody inspect a container that it starts or ends, and
-#: those must not hold up the others. Starts wait so long for looks.
+#: The limit of looks at once: the Engine delays the inspection of a container that it starts or
+#: ends, and those looks must not hold up the others. Starts wait so long for looks.
 LOOKS, PULLS = 32, 4
-#: How long a start takes, before one was seen, and how much each one says about the next.
+#: The assumed duration of the first start, and the weight of each start for the next estimate.
 START_S, _WEIGHT = 0.3, 0.2
-#: Far more than save their worlds at once for as long as it takes; see `schedule.WORKERS`.
+#: Far more than the servers that save their worlds at once; see `schedule.WORKERS`.
 MOST_DOWN = 256
 PATIENCE_S = 1.0
 
 
 def adapted(limit: int, quick: int, took_s: float, *, full: bool) -> tuple[int, int]:
-    """Say how many may be at work after one took so long, and how many were quick since a change.
+    """Compute the limit after one start of `took_s`, and the count of quick ones since a change.
 
-    `full`: as many were at work as may be. Else nothing is learned of what more would cost.
+    `full`: the limit was in use. Else the start says nothing about the cost of a higher limit.
     """
     if took_s > SLOW_S:
         return max(FEWEST, limit - 1), 0
@@ -55,19 +55,19 @@ def adapted(limit: int, quick: int, took_s: float, *, full: bool) -> tuple[int, 
 
 
 def gap_s(start_s: float, limit: int) -> float:
-    """Say how long after a stop the next may begin: as long as the Engine takes for a start."""
+    """Compute the time between the beginnings of two stops: the Engine's time for one start."""
     return start_s / limit
 
 
 def learned(start_s: float, took_s: float) -> float:
-    """Say how long a start takes, after one more was seen."""
+    """Estimate the duration of a start, after one more of `took_s`."""
     return start_s + _WEIGHT * (took_s - start_s)
 
 
 def room(most_down: int, limit: int, waited_s: float, took_s: float) -> int:
-    """Say how many may be down at once, after one waited so long for a start that took so long.
+    """Compute how many may be down at once, after one waited `waited_s` for a start of `took_s`.
 
-    One more after each that had not to wait, a quarter less after one that waited for another.
+    One more after a start without a wait, a quarter less after one that waited for another.
     """
     if waited_s > took_s:
         return max(limit, most_down - most_down // 4)
@@ -75,15 +75,15 @@ def room(most_down: int, limit: int, waited_s: float, took_s: float) -> int:
 
 
 class Pace:
-    """Lets so many in at once. Safe to use from several threads.
+    """Lets a limited number of threads in at once. Safe to use from several threads.
 
-    A hundred may wait: whoever leaves wakes one of them, never all.
+    A hundred may wait: a thread that leaves wakes one of them, never all.
     """
 
     def __init__(self, limit: int = FIRST) -> None:
         lock = threading.Lock()
         self._place, self._calm = threading.Condition(lock), threading.Condition(lock)
-        #: Those that are down, and who waits to stop one more; only the first in line wakes.
+        #: Servers that are down, and threads that wait to stop one more; only the first one wakes.
         self._first, self._stops = threading.Condition(lock), threading.Condition(lock)
         self._down, self._line = 0, threading.Lock()
         self._away, self._most_down = 0, limit
@@ -94,7 +94,7 @@ class Pace:
         self._ended = False
 
     def end(self) -> None:
-        """Let nobody begin any more: whoever waits is told LookOutdated."""
+        """Admit no thread any more; a thread that waits gets LookOutdated."""
         with self._place:
             self._ended = True
             for each in (self._place, self._calm, self._first, self._stops):
@@ -107,7 +107,7 @@ class Pace:
 
     @property
     def down(self) -> int:
-        """Count the servers that were stopped and wait for their start."""
+        """Count the stopped servers that wait for their start."""
         return self._down
 
     @property
@@ -141,7 +141,7 @@ class Pace:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Wait until a server that is stopped within can be started as soon as it has ended."""
+        """Wait until the Engine can start a server as soon as the stop inside has ended."""
         with self._line, self._stops:
             while not self._ended:
                 left_s = self._next_stop - time.monotonic()
@@ -161,9 +161,9 @@ class Pace:
 
     @contextmanager
     def turn(self, *, is_down: bool = False) -> Iterator[None]:
-        """Wait for a place, and for looks, and learn from how long it was needed.
+        """Wait for a place, and for looks; learn from the time that the work inside takes.
 
-        A server that `is_down` because it was stopped for this goes before all others.
+        A server that `is_down`, because zedops stopped it for this start, goes before all others.
         """
         asked = time.monotonic()
         with self._place:
@@ -208,7 +208,7 @@ class Pace:
             self._wake()
 
     def _wake(self) -> None:
-        """Wake as many as there are places for, those that are down first."""
+        """Wake a thread for each free place, those of servers that are down first."""
         free = max(1, self._limit - self._inside)
         self._first.notify(min(free, self._down))
         if free > self._down:

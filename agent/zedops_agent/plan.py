@@ -1,14 +1,13 @@
-"""What to do next for one server: a pure function of (desired, observed, memory, now).
+"""Plans the next steps of one server: a pure function of (desired, observed, memory, now).
 
-A plan is a short list of small steps, each one Engine call or one touch of a directory, each with
-the cause that a person will read. Kill the agent between any two steps: the next look finds where
-things stand and plans the rest. Two rules outrank all others. A server whose world was there and
-is not any more is never started or made anew. And the container that works is not removed before
-the one that replaces it has proven itself.
+A plan is a short list of small steps. Each step is one Engine call or one change of a directory,
+and carries its cause, for people. Kill the agent between any two steps: the next look sees the
+state, and the next plan has the remaining steps. Two rules outrank all others. zedops never starts
+or makes again a server that had a world and has lost it. And it never removes the container that
+works before its replacement has proven itself.
 
-This is where every plan begins: to end a server, to adopt a container, to make one, to go back
-after a failure. What keeps a server from being started at all is `guard`; what is done about the
-right container, once it is there, is `upkeep`.
+Every plan begins here: to end a server, to adopt a container, to make one, to go back after a
+failure. `guard` forbids starts; `upkeep` plans for a server that already has the right container.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ from zedops_agent.steps import (
 )
 from zedops_agent.upkeep import keep, left_to_agent
 
-#: A container that could not be adopted is looked at again this often.
+#: The time between looks at a container that zedops cannot adopt.
 STRANGER_LOOK_S = 60.0
-#: Steps that take nothing from what runs.
+#: Steps that leave a running server alone.
 _BEFORE = (Pull, MakeData, CheckPorts)
 
 
@@ -89,9 +88,9 @@ def _sort(
 ) -> tuple[Container | None, Container | None, list[Container]]:
     """Tell the container that matches the definition from the one it replaces, and from the rest.
 
-    There is a rest where a definition changed again before the last change had proven itself, or
-    where one was not finished. The one that proved itself last is kept until another one has; where
-    none did, the one that was put aside.
+    A rest exists if a definition changed again before the last change had proven itself, or if a
+    creation did not finish. The container that proved itself last stays until another one has; if
+    none did, the container that was put aside stays.
     """
 
     def rank(each: Container) -> tuple[bool, bool, bool]:
@@ -111,7 +110,7 @@ def _sort(
 
 
 def _cleared(plan: Plan, surplus: list[Container], want: DesiredServer) -> Plan:
-    """End what is neither current nor previous, before a step needs its name or its ports."""
+    """End the surplus containers, before a step needs their names or their ports."""
     ends = [step for each in surplus for step in _end(each, want, "superseded")]
     at = next((i for i, each in enumerate(plan.steps) if not isinstance(each, _BEFORE)), 0)
     return replace(plan, steps=(*plan.steps[:at], *ends, *plan.steps[at:]))
@@ -151,7 +150,7 @@ def _end(container: Container, want: DesiredServer, cause: str) -> list[Step]:
 def _guarded(
     banned: Ban, want: DesiredServer, seen: Observed, current: Container | None, memory: Memory
 ) -> Plan:
-    """Start nothing. What runs goes on, unless it began over nothing and is not the world."""
+    """Start nothing. A running container goes on, unless it began over a lost world."""
     if want.goal is Goal.STOPPED:
         plan = _stopped(want, seen)
     else:
@@ -179,10 +178,10 @@ def _stopped(want: DesiredServer, seen: Observed) -> Plan:
 
 
 def _adopt(want: DesiredServer, seen: Observed, memory: Memory, now: datetime) -> Plan | None:
-    """Take over somebody else's container, if it is exactly what the definition asks for.
+    """Adopt a container that zedops did not make, if it matches the definition exactly.
 
-    One that differs is left alone, and nothing is made beside it: both would use the same data.
-    No event tells that it was put right, because it is not the fleet's: it is looked at again.
+    zedops leaves one that differs alone, and makes none beside it: both would use the same data.
+    No event tells of its correction, because it is not the fleet's: the agent looks again.
     """
     name, candidate = want.definition.adopt, seen.candidate
     if name is None or candidate is None or seen.containers or memory.adopted is not None:
@@ -194,13 +193,13 @@ def _adopt(want: DesiredServer, seen: Observed, memory: Memory, now: datetime) -
         return Plan(again_at=now + timedelta(seconds=STRANGER_LOOK_S), refused=refused)
     failure = memory.failure if memory.failure and memory.failure.hash == want.hash else None
     if failure is not None and (failure.retry_at is None or now < failure.retry_at):
-        return Plan(again_at=failure.retry_at)  # the host's owner forbids it, say
+        return Plan(again_at=failure.retry_at)  # for example, the host's policy forbids it
     note = f"adopted: the container {name!r} goes on as it was"
     return Plan((Adopt(candidate.container, "adopt was asked for"),), note=note)
 
 
 def _refusal(name: str, candidate: Candidate) -> str | None:
-    """Say why a container is not taken over, and what to do; None if it is what is asked for."""
+    """Say why zedops does not adopt a container, and the remedy; None if it matches."""
     if candidate.container is None:
         remedy = "correct `adopt:`, or remove it to have a new one made"
         return f"there is no container {name!r} on this host; {remedy}"
@@ -208,12 +207,12 @@ def _refusal(name: str, candidate: Candidate) -> str | None:
         return f"container {name!r} is of fleet {candidate.owner!r}; see `zedops orphans`"
     if candidate.unsaid:
         what = ", ".join(candidate.unsaid)
-        fact = f"container {name!r} has what no definition can say, and is not taken over: {what}"
+        fact = f"container {name!r} has options that no definition can express: {what}; not adopted"
         return f"{fact}; stop and remove that one, then remove `adopt:` to have a new one made"
     if candidate.differences:
         what = ", ".join(candidate.differences)
         remedy = f"correct the definition (`zedops import {name} --print`), or remove that one"
-        return f"container {name!r} is not what is asked for: {what}; {remedy}"
+        return f"container {name!r} differs from the definition: {what}; {remedy}"
     return None
 
 
@@ -249,10 +248,10 @@ def _after_failure(
     memory: Memory,
     now: datetime,
 ) -> Plan:
-    """Bring the previous container back if it is worth that; else try again when it is time.
+    """Bring the previous container back if it may return; else try again when it is time.
 
-    A failure that may be retried came before anything was stopped. There is nothing to bring back
-    then, unless the previous container was stopped and is asked for again since.
+    A failure with a retry came before any stop. So no container has to come back then, unless a
+    stopped server with a previous container must run again.
     """
     failure = memory.failure
     if failure is None:
@@ -273,7 +272,7 @@ def _after_failure(
         if steps:
             return Plan(tuple(steps))
     if want.goal is Goal.STOPPED and any(each.up for each in seen.containers):
-        return _stopped(want, seen)  # nothing has to be made for that
+        return _stopped(want, seen)  # that needs no creation
     if failure.retry_at is None:
         return Plan()
     if now < failure.retry_at:
@@ -284,7 +283,7 @@ def _after_failure(
 
 
 def _renamed(name: str, standing: Container | None) -> Plan:
-    """Give the container that stands its name, which may be changed while a server is failed."""
+    """Give the present container its name: a server may get another name while it is failed."""
     if standing is None or standing.name == name or standing.adopted:
         return Plan()
     return Plan((Rename(standing.id, name, "renamed"),))
@@ -307,16 +306,16 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
         if want.drift is Drift.REPORT and memory.goal is want.goal:
             return Plan(note=f"removed outside zedops; {LEFT_SO}")
         cause = "the container was gone"
-        note = "recovered: the container was gone and was made anew from the definition"
+        note = "recovered: the container was gone and was made again from the definition"
     steps: list[Step] = [MakeData(cause)]
     newest = newest or want.definition.pull is PullPolicy.ALWAYS
     ran = None if newest else memory.ran.get(want.definition.image)
     steps.insert(0, Pull(want.definition.image, newest, cause, ran))
-    # what a container has while it runs nobody else can take
+    # a running container holds its ports, so only new ports need the check
     if bindings(want.definition) - (previous.bound if previous else frozenset()):
         steps.append(CheckPorts(stopped_too=note is None, cause=cause))
-    # whole before it has the name, and beside the one that runs: what cannot be made costs nothing.
-    # The Engine starts none by itself that never ran, whatever its restart policy
+    # make it whole under another name, beside the one that runs: a failed creation stops nothing.
+    # The Engine never starts a container by itself that never ran, under any restart policy
     beside = previous is not None or len(want.definition.network_names) > 1
     made = f"{name}{NEXT}" if beside else name
     steps.append(Create(made, cause))
@@ -333,5 +332,5 @@ def _make(name: str, want: DesiredServer, previous: Container | None, memory: Me
 
 
 def _vanished(want: DesiredServer, previous: Container, memory: Memory) -> bool:
-    """Tell a container that was removed by hand from one that is to replace `previous`."""
+    """Say whether a person removed the right container, and `previous` is only its predecessor."""
     return memory.applied == want.hash != previous.definition and not previous.up

@@ -1,4 +1,4 @@
-"""What the host's owner allows, whatever a fleet or its manager asks for: `/etc/zedops/agent.yaml`.
+"""The host's policy, which binds every fleet and its manager: `/etc/zedops/agent.yaml`.
 
     bind_roots: [/srv/games]        # directories that `source:` may name, or be below of; none
     images: ["ghcr.io/**", "docker.io/itzg/*"]   # `*` is one part of a name, `**` any; all
@@ -16,10 +16,10 @@
     logging: [syslog]               # drivers besides json-file, local, journald and none
     host_network: true              # the host's own network, or another container's; false
     docker_socket: true             # the Engine's socket as a `source:`: root on this host; false
-    purge: false                    # data is never removed here, whoever asks; true
+    purge: false                    # never remove data here, against every request; true
 
-The end of each line is what holds where it is left out. Read each time it is needed, so that an
-edit counts at once; a file that cannot be read allows nothing. `refusals` is pure.
+The end of each line is the default. zedops reads the file at each use, so that an edit counts at
+once; a file that it cannot read allows nothing. `refusals` is pure.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from zedops_agent.observed import Network
 
 DEFAULT_PATH = Path("/etc/zedops/agent.yaml")
 
-#: What the Engine gives every container anyway (moby/moby, oci/caps/defaults.go).
+#: Capabilities that the Engine gives every container (moby/moby, oci/caps/defaults.go).
 _USUAL_CAPS = frozenset({
     "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP",
     "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
@@ -55,7 +55,7 @@ _SOCKETS = ("/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/pod
 _OBEYED = re.compile(
     r"[^.]*\..*|(?:autoheal|caddy|swag|wud|dozzle|watchtower|traefik).*", re.DOTALL
 )
-#: Those only describe.
+#: Labels that only describe.
 _DESCRIBES = ("org.opencontainers.", "org.label-schema.")
 #: Security options that take rights, and give none.
 _TIGHTENS = re.compile(r"no-new-privileges(=true)?")
@@ -80,7 +80,7 @@ def _root(value: str) -> str:
 
 
 class Policy(Model):
-    """What a host allows."""
+    """The rights that a host gives to fleets."""
 
     bind_roots: tuple[Annotated[str, AfterValidator(_root)], ...] = Field(
         default=(), strict=False
@@ -105,7 +105,7 @@ class Policy(Model):
     purge: bool = True
 
     def gives(self, label: str) -> bool:
-        """Say whether a container may have a label: most other programs obey some."""
+        """Say whether a container may have a label: many other programs obey labels."""
         plain = not _OBEYED.fullmatch(label) or label.startswith(_DESCRIBES)
         return plain or any(_fits(each, label) for each in self.labels)
 
@@ -113,21 +113,21 @@ class Policy(Model):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a server asks of this host, with the host's things looked up."""
+    """A server's requests to this host, with the host's facts about them."""
 
     fleet: str
     definition: Definition
-    #: Where each volume with a `source:` really is, links resolved.
+    #: The real path of each volume with a `source:`, links resolved.
     sources: Mapping[str, Path] = field(default_factory=dict)
-    #: What the Engine finds by the names under `networks:`.
+    #: The Engine's networks for the names under `networks:`.
     networks: Mapping[str, Network] = field(default_factory=dict)
-    adopted: Collection[str] = ()  #: ids of the fleet's containers that carry no label of it
-    adopting: str | None = None  #: the name of the container that is to be taken over
+    adopted: Collection[str] = ()  #: ids of the fleet's containers without its label
+    adopting: str | None = None  #: the name of the container to adopt
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What is not allowed, and the line of the policy that would allow it."""
+    """A forbidden request, and the line of the policy that would allow it."""
 
     fact: str
     line: str
@@ -162,7 +162,7 @@ def refusals(policy: Policy, asked: Asked) -> Iterator[Refusal]:
 
 
 def _options(policy: Policy, definition: Definition) -> Iterator[Refusal]:
-    """Judge what reaches beyond the container: its network, devices, GPUs, security, log."""
+    """Judge options that reach beyond the container: network, devices, GPUs, security, log."""
     if definition.network_mode is NetworkMode.HOST and not policy.host_network:
         yield Refusal("network_mode: host is the host's own network", "host_network: true")
     for device in definition.devices:
@@ -177,7 +177,7 @@ def _options(policy: Policy, definition: Definition) -> Iterator[Refusal]:
         if not _TIGHTENS.fullmatch(said) and not allowed:
             yield Refusal(f"security_opt {option} may not be set", f'security_opt: ["{said}"]')
     if (log := definition.logging) and log.driver not in (*_LOGS_HERE, *policy.logging):
-        fact = f"logging driver {log.driver} sends what servers say elsewhere"
+        fact = f"logging driver {log.driver} sends servers' output elsewhere"
         yield Refusal(fact, f"logging: [{log.driver}]")
 
 
@@ -202,17 +202,17 @@ def _network(policy: Policy, asked: Asked, wanted: str) -> Iterator[Refusal]:
         if not policy.host_network:
             yield Refusal(f"network {wanted!r} is not the container's own", "host_network: true")
     elif wanted not in asked.networks:
-        return  # there is none; the Engine says so before anything is stopped
+        return  # no such network; the Engine says so before any stop
     elif not _is_own(asked, found) and not any(_fits(each, found.name) for each in policy.networks):
         fact = f"network {found.name!r} is not this fleet's alone"
         yield Refusal(fact, f'networks: ["{found.name}"]')
 
 
 def _is_own(asked: Asked, network: Network) -> bool:
-    """Say whether to join a network leads to nobody else: it has the fleet's label, or no other.
+    """Say whether a network connects to this fleet alone: it has the fleet's label, or no other.
 
-    One without a label counts if it leads nowhere by itself (a bridge), and no container of
-    somebody else is in it, be it stopped.
+    A network without a label counts if its driver leads nowhere (a bridge), and if it contains no
+    other container, not even a stopped one.
     """
     if network.owner or network.driver != "bridge":
         return network.owner == asked.fleet
@@ -269,12 +269,12 @@ def _bare(cap: str) -> str:
 
 
 def _fits(pattern: str, name: str) -> bool:
-    """Compare names that have no parts: `*` is any text."""
+    """Compare names without parts: `*` is any text."""
     wanted = ".*".join(re.escape(each) for each in pattern.split("*"))
     return re.fullmatch(wanted, name, re.DOTALL) is not None
 
 
-@functools.lru_cache(maxsize=4)  # it is read before each step, and hardly ever another one
+@functools.lru_cache(maxsize=4)  # each step reads it, and it hardly ever changes
 def _understood(content: bytes) -> Policy:
     return Policy.model_validate(yaml.safe_load(content.decode()) or {})
 
@@ -288,24 +288,24 @@ def _resolved(key: str, path: Path) -> Path:
 
 
 class Forbidden(EngineFailed):
-    """The host's owner does not allow it, or wrote a policy that cannot be read."""
+    """The host's policy does not allow it, or zedops cannot read the policy."""
 
 
 @dataclass(frozen=True)
 class PolicyFile:
-    """The policy as its owner has it now."""
+    """The present policy of the host's owner."""
 
     path: Path = DEFAULT_PATH
 
     def stamp(self) -> bytes | None:
-        """Tell one text of it from another; None: it is not there, or cannot be read."""
+        """Return a value that changes with the text; None for a missing or unreadable file."""
         try:
             return disk.read(self.path)
         except OSError:
             return None
 
     def read(self) -> Policy:
-        """Read it. Forbidden where it is there and makes no sense."""
+        """Read the policy. Raises Forbidden if the file exists and is not valid."""
         try:
             return _understood(disk.read(self.path))
         except FileNotFoundError:
@@ -319,7 +319,7 @@ class PolicyFile:
         find: Callable[[str], Network | None], adopted: Collection[str] = (),
         adopting: str | None = None,
     ) -> None:
-        """Refuse what the host does not allow; Forbidden names all of it, and the ways out.
+        """Check a server against the policy; Forbidden names all refusals, and the remedies.
 
         `find` looks for a network; `adopted` are ids of containers, `adopting` is the name of one.
         """
@@ -336,7 +336,7 @@ class PolicyFile:
             raise Forbidden(f"{facts}; its owner can add {lines} to {self.path}")
 
     def check_purge(self) -> None:
-        """Refuse to remove data where the host's owner keeps it."""
+        """Refuse to remove data if the host's policy keeps it."""
         if not self.read().purge:
             fact = "this host never removes data"
             raise EngineFailed(f"{fact}; its owner can remove `purge: false` from {self.path}")

@@ -1,4 +1,4 @@
-"""Which of a host's ports are taken, by whom, and what that means for a definition. Pure."""
+"""Finds conflicts between a definition's ports and their holders on a host. Pure."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from zedops.model import Definition, Port, Publish
 from zedops.wire import DesiredServer
 from zedops_agent.observed import Binding
 
-#: Finds what is asked for of a server by now.
+#: Finds the newest definition of a server.
 Newest = Callable[[str], DesiredServer | None]
 
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
-#: `Bind for 0.0.0.0:25000 failed: port is already allocated`, of the Engine that has given it;
-#: `listen tcp4 0.0.0.0:25000: bind: address already in use`, of the kernel.
+#: The Engine's text if a container has the port: `Bind for 0.0.0.0:25000 failed: port is already
+#: allocated`; the kernel's if a process has it: `listen tcp4 …: bind: address already in use`.
 _TAKEN = re.compile(r":(\d+)(?: failed)?: (port is already allocated|bind: address already in use)")
 _FIRST, _LAST = 1024, 65535
 
 
 def address(port: Port) -> str:
-    """Say at which of the host's addresses a port is published; "": at every one."""
+    """Give the host's address of a published port; "": every address."""
     return "127.0.0.1" if port.publish is Publish.LOOPBACK else port.address or ""
 
 
 def bindings(definition: Definition) -> frozenset[Binding]:
-    """Say which host ports a definition asks for."""
+    """List the host ports of a definition."""
     return frozenset(
         (address(port), port.host, port.container, port.protocol)
         for port in definition.ports.values()
@@ -37,7 +37,7 @@ def bindings(definition: Definition) -> frozenset[Binding]:
 def conflict(
     definition: Definition, uses: Iterable[PortUse], server_id: str, *, stopped_too: bool
 ) -> str | None:
-    """Say which port of a definition somebody else holds, who, and which one is free.
+    """Name a port of a definition with another holder, that holder, and a free port.
 
     `stopped_too` counts containers that do not run now but will want their port back.
     """
@@ -59,7 +59,7 @@ def conflict(
 
 
 def is_leaving(use: PortUse, newest: Newest) -> bool:
-    """Say whether a server of this fleet has a port that it is not to have any more."""
+    """Say whether a server of this fleet has a port that its newest definition lacks."""
     holder = newest(use.server_id) if use.server_id else None
     if holder is None:
         return False
@@ -68,7 +68,7 @@ def is_leaving(use: PortUse, newest: Newest) -> bool:
 
 
 def waits_for(want: DesiredServer, uses: Iterable[PortUse], newest: Newest) -> set[str]:
-    """Name the servers that have ports of this one still, and are about to leave them."""
+    """Name the servers that still have ports of this one, and will leave them."""
     ports = {(protocol, host): at for at, host, _, protocol in bindings(want.definition)}
     return {
         use.server_id for use in uses
@@ -79,7 +79,7 @@ def waits_for(want: DesiredServer, uses: Iterable[PortUse], newest: Newest) -> s
 
 
 def gives_way(want: DesiredServer, uses: Iterable[PortUse], newest: Newest) -> bool:
-    """Say whether a server is the one that stops first, of a ring that waits for each other."""
+    """Say whether a server stops first, in a ring of servers that wait for each other."""
     every = tuple(uses)
 
     def reach(start: str) -> set[str]:
@@ -97,9 +97,9 @@ def gives_way(want: DesiredServer, uses: Iterable[PortUse], newest: Newest) -> b
 
 
 def who_has(said: str, uses: Iterable[PortUse], server_id: str) -> str:
-    """Say who has the port that an Engine did not give, from its words; empty if it is no port.
+    """Name the holder of the port in an Engine's refusal; empty if the text names no port.
 
-    An Engine that was killed may hold a port for a container that is gone, until its next start.
+    A killed Engine may hold a port for a container that is gone, until the Engine's next start.
     """
     found = _TAKEN.search(said)
     if found is None:

@@ -53,23 +53,23 @@ from zedops_agent.work import GaveUp, Waits, Workshop
 
 log = logging.getLogger(__name__)
 
-#: A plan that does not come to an end is a bug; it is taken up again later, not in a tight loop.
+#: A plan without an end is a bug; the agent goes on with it later, not in a tight loop.
 _ROUNDS = 12
 _ROUNDS_PAUSE_S = 5.0
-#: What another server is about to leave is looked for this often.
+#: The time between looks while a server waits for another one to leave a port.
 _WAITS_LOOK_S = 0.5
-#: A disk that takes nothing is tried again after this.
+#: The time until the next try after a failed write to the disk.
 _NOT_KEPT_PAUSE_S = 10.0
-#: Of a failure's text so much is told, for what follows it to be seen.
+#: The length of a failure's text in messages, so that the words after it stay visible.
 _TEXT_MAX = 750
-#: In these steps people are told when something is tried again.
+#: Messages give the time until the next try in these steps.
 _SOON = (timedelta(minutes=1), timedelta(seconds=RETRY_MAX_S), timedelta.max)
 #: Steps after which a failed attempt has cost the previous container its run.
 _DISRUPTIVE = (StopContainer, Start)
 
 
 class _Done(NamedTuple):
-    """How far a plan came: what to say of it, and whether every step was done and is known."""
+    """The result of a plan: a note for people, and whether every step was done and is known."""
 
     note: str | None = None
     whole: bool = False
@@ -77,7 +77,7 @@ class _Done(NamedTuple):
 
 
 class Reconciler:
-    """Works on one server at a time; several threads may each have one in hand."""
+    """Works on one server at a time; several threads may each work on another server."""
 
     def __init__(
         self,
@@ -99,28 +99,28 @@ class Reconciler:
         self._store = store
         self._tell, self._tell_progress = report, progress
         self._reported: dict[str, ServerReport] = {}
-        #: Stamp of the document under which each server was last worked on.
+        #: The stamp of the document of the last work on each server.
         self._under: dict[str, tuple[int, int]] = {}
-        #: Since when a server waits for others (monotonic), and whether it has stopped for them.
+        #: The beginning of a server's wait for others (monotonic), and whether it stopped for them.
         self._waiting: dict[str, tuple[float, bool]] = {}
         self.stopping = False
 
     def forget(self, server_id: str) -> None:
-        """Let go of a server that is no longer this host's."""
+        """Forget a server that left this host."""
         self._reported.pop(server_id, None)
         self._under.pop(server_id, None)
 
     def forget_reports(self) -> None:
-        """Report everything anew, to a manager that may have missed something."""
+        """Report everything again, to a manager that may have missed something."""
         self._reported.clear()
 
     def settle(
         self, want: DesiredServer, since: float, under: tuple[int, int]
     ) -> datetime | None:
-        """Work on a server until its plan is empty. Returns when to look again, if ever.
+        """Work on a server until its plan is empty. Returns the time of the next look, if any.
 
-        What it finds is of `since` (monotonic) or later; `under` is the stamp of the document that
-        wants it.
+        Its first look shows the state at `since` (monotonic) or later; `under` is the stamp of the
+        document with the definition.
         """
         self._under[want.id] = under
         with faults.work_on(want.name):
@@ -134,13 +134,13 @@ class Reconciler:
         done, seen = _Done(), None
         for _ in range(_ROUNDS):
             if self.stopping or self._workshop.is_superseded(want):
-                return None  # whoever asked for something else has marked it for another look
+                return None  # the newer document has marked the server for another look
             now = datetime.now(UTC)
             before = self._store.load_memory(want.id)
-            if not done.whole or want.goal.ends:  # what ends for good is listed each time
+            if not done.whole or want.goal.ends:  # an end for good needs a list each time
                 seen = None
             seen = self._lookout.look(want, before.adopted, self._cover, since, seen)
-            is_kept = seen.root_gone is None  # else its memory is away as well
+            is_kept = seen.root_gone is None  # else the memory of the server is away as well
             memory = remember(before, want, seen, now) if is_kept else before
             done = done._replace(note=done.note or self._ended_meanwhile(before, want, seen))
             if self._workshop.draining:
@@ -173,15 +173,15 @@ class Reconciler:
     def _ended_meanwhile(
         self, memory: Memory, want: DesiredServer, seen: Observed
     ) -> str | None:
-        """Tell how a process ended that no step of this plan has stopped."""
+        """Describe the end of a process that no step of this plan has stopped."""
         own = memory.stopping.container if memory.stopping else None
         killed = self._kills.told(want.id, seen, by_zedops=own)
         return _how_it_went(memory, want, seen) or killed
 
     def _do(self, plan: Plan, want: DesiredServer, seen: Observed, *, was_down: bool) -> _Done:
-        """Do a plan's steps; a failure ends it and is remembered.
+        """Do a plan's steps; a failure ends the plan, and memory keeps it.
 
-        `was_down`: an earlier plan has stopped the server for a change, and came no further.
+        `was_down`: an earlier plan has stopped the server for a change, and got no further.
         """
         with contextlib.ExitStack() as away:
             return self._do_steps(plan, want, seen, away, was_down=was_down)
@@ -240,7 +240,7 @@ class Reconciler:
         return _Done(note, whole=True)
 
     def _waits_on(self, want: DesiredServer, error: Waits) -> bool:
-        """Say whether to look again for what another server is about to leave."""
+        """Say whether to look again for a port that another server will leave."""
         since_s, gave_way = self._waiting.get(want.id, (time.monotonic(), False))
         self._waiting[want.id] = since_s, gave_way or error.gave_way
         return time.monotonic() < since_s + error.within_s
@@ -276,7 +276,7 @@ class Reconciler:
         report = make_report(want, seen, memory, plan, note, activity, now)
         report = report.model_copy(update={"under": under})
         last = self._reported.get(want.id)
-        # that something is to end is answered each time it is asked for
+        # answer each request to end a server, also a repeated one
         known = {"at": now} if want.goal.ends else {"at": now, "under": under}
         if last is not None and report == last.model_copy(update=known):
             return
@@ -320,18 +320,18 @@ def make_report(
 
 
 def _leaves_at(steps: Sequence[Step]) -> int | None:
-    """Say which step stops a server first that a later one starts again, if any does."""
+    """Find the first step that stops a server which a later step starts again, if any."""
     kinds = [type(each) for each in steps]
     return kinds.index(StopContainer) if {StopContainer, Start} <= set(kinds) else None
 
 
 def _is_worth_telling(how: Stopped, want: DesiredServer) -> bool:
-    """Say whether how a container ended is news: where it was asked for, or it was killed."""
+    """Say whether a container's end is news: a person asked for it, or it was killed."""
     return how.exit_code == SIGKILLED or want.goal is not Goal.RUNNING
 
 
 def _how_it_went(memory: Memory, want: DesiredServer, seen: Observed) -> str | None:
-    """Tell how a stop went that nobody waited for to the end."""
+    """Describe a stop that ended while no process of zedops waited for it."""
     for each in seen.containers:
         if memory.stopping is not None and memory.stopping.is_of(each) and not each.up:
             how = stopped(memory.stopping, each)
@@ -346,9 +346,9 @@ def _health(shown: Container | None) -> str | None:
 
 
 def _failure(memory: Memory, shown: Container | None, *, is_current: bool) -> str | None:
-    """Say what failed, whether players notice, and when it is tried next.
+    """Describe the failure, its effect on players, and the wait until the next try.
 
-    In steps: a time of day would be a commit for each attempt.
+    The wait has coarse steps: a time of day would be a commit for each attempt.
     """
     failure = memory.failure
     if failure is None:
@@ -364,9 +364,9 @@ def _failure(memory: Memory, shown: Container | None, *, is_current: bool) -> st
 
 
 def _stands(each: Container, want: DesiredServer, memory: Memory) -> bool:
-    """Say whether a container at rest is the server: the right one, or the one to be replaced.
+    """Say whether a container at rest is the server: the right one, or the one to replace.
 
-    Beside a right one that somebody removed, the one before it does not count: that is missing.
+    If a person removed the right container, the former one does not count: the server is missing.
     """
     if each.unfinished:
         return False

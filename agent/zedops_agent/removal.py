@@ -1,4 +1,4 @@
-"""Removes a server's data from this host: for a purge that asked for it, and nothing else."""
+"""Removes a server's data from this host, only for a purge that asked for it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from zedops_agent.observed import Presence
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _MOUNTS = Path("/proc/self/mountinfo")
-#: A directory in a server's home into which the directories of a volume are moved, one by one.
+#: A directory in a server's home; a removal moves a volume's directories into it, one by one.
 _REST = ".zedops.rest"
 
 
 def remove(root: Path, places: Places, owner: Owner, definition: Definition) -> None:
-    """Remove a server's data, and its marker from the places that are the person's own."""
+    """Remove a server's data, and its marker from a person's own places."""
     _release(root, places, owner, definition)
     remove_home(root, owner)
 
 
 def _release(root: Path, places: Places, owner: Owner, definition: Definition) -> None:
-    """Take this server's marker off the places that are the person's own; their content stays."""
+    """Remove this server's marker from a person's own places; their content stays."""
     for key, volume in definition.volumes.items():
         path = places[key]
         if volume.source is None or path is None:
@@ -45,24 +45,24 @@ def _release(root: Path, places: Places, owner: Owner, definition: Definition) -
 
 
 def remove_home(root: Path, owner: Owner) -> None:
-    """Remove all that is kept of a server.
+    """Remove all data of a server.
 
-    DataAtRisk, and nothing touched, unless the directory is marked as this server's, nothing in it
-    as another's, and no link or mount point leads out of it.
+    Raises DataAtRisk before any change, unless the directory's marker names this server, no marker
+    in it names another one, and no link or mount point leads out of it.
     """
     home = home_path(root, owner.id)
     try:
         if not home.is_symlink() and not any(home.iterdir()):
-            home.rmdir()  # a purge was cut off just before its end, or it never held anything
+            home.rmdir()  # an interrupted purge left it empty, or it always was
             return
         _check(home, owner)
         for each in sorted(home.iterdir()):
             if not beside.is_note(each.name):
                 _remove_tree(home, each.name)
                 faults.point("purge.begun")
-        _remove_tree(home, _REST)  # a purge that was cut off may have left it
+        _remove_tree(home, _REST)  # an interrupted purge may have left it
         faults.point("purge.emptied")
-        # the marker last: a purge that was cut off can still show whose this is
+        # the marker last: after an interrupted purge it still names the owner
         for each in sorted(home.iterdir(), key=lambda each: each.name in OURS):
             each.unlink(missing_ok=True)
         faults.point("purge.unmarked")
@@ -103,7 +103,7 @@ def _is_foreign(place: Path, owner: Owner, *, must: bool) -> bool:
 
 
 def _mount_points(home: Path) -> list[str]:
-    """List what is mounted in a directory (proc_pid_mountinfo(5): the fifth field, escaped)."""
+    """List the mount points in a directory (proc_pid_mountinfo(5): the fifth field, escaped)."""
     lines = _MOUNTS.read_bytes().decode("utf-8", "surrogateescape").splitlines()
     points = (_unescaped(line.split(" ")[4]) for line in lines)
     return sorted(each for each in points if Path(each).is_relative_to(home))
@@ -118,8 +118,8 @@ def _unescaped(text: str) -> str:
 def _remove_tree(home: Path, name: str) -> None:
     """Remove a directory of any depth, or a file, without following a link.
 
-    Directories inside are moved up into one of their own until none is left, so that neither a path
-    nor the stack grows with the depth.
+    It moves inner directories up into one directory until none is left, so that neither a path nor
+    the stack grows with the depth.
     """
     with contextlib.ExitStack() as stack:
         above = os.open(home, _FOLDER)
@@ -152,7 +152,7 @@ def _free(rest: int, number: int) -> str:
 
 
 def _empty(name: str, rest: int, moved: int) -> int:
-    """Remove one directory; those in it are moved beside it. Returns how many were moved so far."""
+    """Remove one directory after moving those in it beside it. Returns the number moved so far."""
     folder = os.open(name, _FOLDER, dir_fd=rest)
     try:
         for each in _names(folder):

@@ -1,9 +1,9 @@
 """The data root's own identity: a disk that is not mounted leaves an empty directory in its place.
 
-`servers/.zedops-root.json` carries a number that is drawn once. A root that loses it, or shows
-another one, is gone: nothing is made and nothing is started until it is back. A root without it is
-new only if nothing speaks against that: neither a server of the document that has data, nor a
-container that has mounted a directory of it.
+`servers/.zedops-root.json` carries a number that zedops draws once. A root that loses it, or shows
+another one, is gone: zedops makes and starts nothing until it is back. A root without a number is
+new only without evidence of use: no server of the document has data there, and no container has
+mounted a directory of it.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from zedops.ids import new_id
 
 MARKER = ".zedops-root.json"
 PRIVATE = 0o700
-#: Other users may pass, and neither list nor write: a hub may lie below the same directory.
+#: Other users may pass through, but not list or write: a hub may lie below the same directory.
 _PASSED = 0o711
 _OWN = {"servers", "agent", "secrets"}
 _MOST = 1 << 12
 
 
 class Root:
-    """One data root. `was_used` says why an unmarked root cannot be new; None if it can."""
+    """One data root. `was_used` says why an unmarked root cannot be new; None: it can be."""
 
     def __init__(self, path: Path, was_used: Callable[[], str | None] = lambda: None) -> None:
         self.path = path
         self.was_used = was_used
         self._servers = path / "servers"
-        self._known: str | None = None  #: what the marker said when it was seen first
+        self._known: str | None = None  #: the marker's number at the first look
         self._inode: tuple[int, int] | None = None  #: of `servers` at the last good look
         self._marking = threading.Lock()
 
     def require(self) -> None:
-        """See that the root is the one that was there before. RootGone says what is wrong.
+        """Check that the root is the former one. Raises RootGone with the difference.
 
-        A new root is marked; so is one of an earlier release, which has servers and no marker.
+        Marks a new root, and a root of an earlier release, which has servers and no marker.
         """
         marker, inode = self._look()
         if marker:
@@ -72,7 +72,7 @@ class Root:
             raise ZedopsError(f"cannot mark {self._servers}: {error.strerror}") from error
 
     def _look(self) -> tuple[str | None, tuple[int, int] | None]:
-        """Read the marker, and which directory it is in. RootGone where that cannot be seen."""
+        """Read the marker and the inode of its directory. Raises RootGone if it cannot look."""
         try:
             status = self._servers.stat()
             content = disk.read_regular(self._servers / MARKER, _MOST)
@@ -96,12 +96,13 @@ class Root:
         return False
 
     def _gone(self, fact: str) -> RootGone:
-        return RootGone(f"data root: {fact}; is its disk mounted? Nothing is started before")
+        remedy = "is its disk mounted? zedops starts nothing until it is back"
+        return RootGone(f"data root: {fact}; {remedy}")
 
     def close_to_others(self) -> None:
-        """Keep other users of the host out of worlds; mends what an earlier release left open.
+        """Keep other users of the host out of worlds; close directories of an earlier release.
 
-        What cannot be changed stays: `zedops doctor` tells of it.
+        A mode that this user cannot change stays: `zedops doctor` names it.
         """
         with contextlib.suppress(OSError):
             alone = all(

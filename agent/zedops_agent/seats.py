@@ -1,8 +1,8 @@
-"""Which directories a running container really has, as its own process sees them.
+"""Finds the real directories of a running container's volumes, through its own process.
 
-A mount stays what it was when the process began: if a disk is mounted over it afterwards, or goes,
-the path on the host leads elsewhere. Only looks; what cannot be seen (another user's process, a
-container's own links on the way) is left out.
+A process keeps the mounts of its start: after a later mount or unmount of a disk, the path on the
+host leads elsewhere. This module changes nothing. It leaves out directories that it cannot see,
+because of another user's process or a container's own links on the way.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY
 def look(
     container: Container, targets: Mapping[str, str], volumes: tuple[DataVolume, ...]
 ) -> tuple[tuple[str, Inode], ...]:
-    """Say which directory a running container has as each data volume.
+    """Return the directory (device, inode) of each data volume in a running container.
 
-    `targets` says where in the container each one is.
+    `targets` gives each volume's path in the container.
     """
     if not container.running or not container.pid:
         return ()
@@ -38,7 +38,7 @@ def look(
 
 
 def _inode(pid: int, target: str) -> Inode:
-    """Follow a path in a container, and none of its links: they would lead about on the host."""
+    """Follow a path in a container, without links: a link would lead to a path of the host."""
     folder = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY)
     try:
         for part in PurePosixPath(target).parts[1:]:
@@ -52,7 +52,7 @@ def _inode(pid: int, target: str) -> Inode:
 
 
 def _is_its_process(container: Container) -> bool:
-    """See that the number is a process of this container: an agent in a container has others."""
+    """Check that `pid` is a process of this container: an agent in a container sees others."""
     with suppress(OSError):
         return container.id in Path(f"/proc/{container.pid}/cgroup").read_text()
     return False

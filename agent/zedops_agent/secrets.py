@@ -1,11 +1,11 @@
-"""The values of secrets on this host: files of its owner's, and the key that opens sealed ones.
+"""The values of secrets on this host: files of the host's owner, and the key for sealed values.
 
-`<root>/secrets/<fleet>/<id>/<NAME>` holds one value each, for this user only: a value belongs to
-a server, whatever it is called, and ends with the purge of its data. What is put into
-`<root>/secrets/<fleet>/<server>/` is for the server that has this name on this host, and is moved
-to its id at the next look; earlier releases kept values there. The private key (`age.key`) is made
-once and never leaves the host; `recipient` beside it is its public half. No value gets into a
-message, a log line or any other file but those in memory (`files`).
+`<root>/secrets/<fleet>/<id>/<NAME>` holds one value each, readable for this user only. A value
+belongs to a server by its id, also after a change of its name, and ends with the purge of its data.
+A value in `<root>/secrets/<fleet>/<server>/` is for the server that has this name on this host. The
+next look moves it to the server's id; earlier releases kept values there. zedops makes the private
+key (`age.key`) once, and the key never leaves the host; `recipient` beside it is the public half.
+zedops writes no value into a message, a log line or a file, except the files in memory (`files`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from zedops import disk, sealing
 from zedops.errors import EngineFailed, ZedopsError
 from zedops.wire import DesiredServer
 
-#: Comes into the folder of values with every change.
+#: Every change writes this entry into the folder of values.
 _CHANGED = ".changed"
 _TRIES = 20
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Secrets:
-    """One fleet's secrets under a data root. Needs no agent that runs."""
+    """One fleet's secrets under a data root. Works without a running agent."""
 
     def __init__(self, root: Path, fleet: str) -> None:
         self._fleet = fleet
@@ -43,9 +43,9 @@ class Secrets:
     # --- the host's key
 
     def prepare(self) -> None:
-        """Have the key, made at the first start; only for the agent, which holds the lock.
+        """Make the key at the first start; only for the agent, which holds the lock.
 
-        A damaged one is set aside: what was encrypted for it must be encrypted again.
+        It sets a damaged key aside. People must then encrypt again each value for that key.
         """
         path = self._home / "age.key"
         try:
@@ -56,11 +56,11 @@ class Secrets:
                 disk.write(path, f"{self._key}\n".encode())
             self._show(self._home / "recipient", sealing.recipient_of(self._key))
         except OSError as error:
-            remedy = "put it back from a backup, or move it away and encrypt anew"
+            remedy = "put it back from a backup, or move it away and encrypt again"
             raise ZedopsError(f"{path} cannot be used: {error.strerror}; {remedy}") from error
 
     def _sound_key(self, path: Path) -> str:
-        """Read the key; empty where there is none, or where it was damaged and is set aside."""
+        """Read the key; empty without one. Set a damaged key aside; empty then, too."""
         try:
             key = disk.read(path).decode().strip()
             sealing.recipient_of(key)
@@ -92,15 +92,15 @@ class Secrets:
 
     @property
     def folder(self) -> Path:
-        """Say where values are; what changes there is told by an entry of its own (`_CHANGED`)."""
+        """Give the folder of values; each change there also writes the entry `_CHANGED`."""
         return self._values
 
     def path(self, holder: str, name: str) -> Path:
-        """Say where a value is kept: `holder` is a server's id, or a name that none has yet."""
+        """Give a value's path. `holder` is a server's id, or a name that no server has yet."""
         return self._values / holder / name
 
     def bind(self, names: Mapping[str, str]) -> None:
-        """Move what was put down for servers by name to their ids; `names` gives id by name."""
+        """Move values that are kept by server name to the servers' ids; `names`: id by name."""
         try:
             there = [each.name for each in self._values.iterdir() if each.name in names]
         except OSError:
@@ -118,7 +118,7 @@ class Secrets:
             source.rmdir()
 
     def read(self, want: DesiredServer) -> dict[str, str]:
-        """Read all secrets of a server; EngineFailed names what is missing, and never a value."""
+        """Read all secrets of a server; EngineFailed names a missing secret, and never a value."""
         sealed = want.definition.sealed_secrets
         return {
             name: self._open(want, name, sealed[name]) if name in sealed
@@ -138,16 +138,16 @@ class Secrets:
             raise EngineFailed(f"{fact}; {remedy}") from error
         except OSError as error:
             raise EngineFailed(f"secret {name}: {path}: {error.strerror}") from error
-        except UnicodeDecodeError:  # its own text would show what it could not read
+        except UnicodeDecodeError:  # the error's own text would show the value
             raise EngineFailed(f"secret {name}: {path} is not UTF-8 text") from None
         if "\0" in text:
             raise EngineFailed(f"secret {name}: {path} holds a NUL character, which nothing takes")
         return text.removesuffix("\n").removesuffix("\r")
 
     def _open(self, want: DesiredServer, name: str, sealed: str) -> str:
-        """Open a sealed value that is for this server, by its id; earlier releases wrote its name.
+        """Open a value that is sealed for this server's id; earlier releases sealed for its name.
 
-        Who opened one of these first keeps it: another server of the same name does not get it.
+        The first server that opens such a value keeps it. A later server of that name cannot.
         """
         try:
             purpose, value = sealing.opened(sealed, self._key)
@@ -159,12 +159,12 @@ class Secrets:
             if held != want.id or not _is_alike(purpose, by_name):
                 raise sealing.Unopenable(f"it was encrypted for {purpose!r}, not for {by_name!r}")
         except (ValueError, OSError) as error:
-            remedy = f"run `zedops secret encrypt {want.name} {name}` anew"
+            remedy = f"run `zedops secret encrypt {want.name} {name}` again"
             raise EngineFailed(f"secret {name} cannot be opened: {error}; {remedy}") from None
         return value
 
     def _claimed(self, sealed: str, server_id: str | None) -> str | None:
-        """Say which server a value that is sealed for a name belongs to; the first one gets it."""
+        """Find the owner of a value that is sealed for a name; the first server claims it."""
         folder = self._home / "sealed"
         path = folder / hashlib.sha256(sealed.encode()).hexdigest()[:32]
         if server_id is not None and not path.exists():
@@ -181,8 +181,8 @@ class Secrets:
     def fingerprint(self, want: DesiredServer) -> str | None:
         """Fingerprint the values on this host, with a key; empty without any, None: cannot look.
 
-        It is kept in a label, to recreate a container once for a new value. Sealed ones need none:
-        they are part of the definition's hash.
+        A label keeps it, to recreate a container once for a new value. Sealed values need none:
+        the definition's hash covers them.
         """
         names = want.definition.host_secrets
         if not names:
@@ -199,19 +199,19 @@ class Secrets:
     def _key_id(self) -> str:
         return hashlib.sha256(self.recipient().encode()).hexdigest()[:8]
 
-    # --- what commands do
+    # --- for commands
 
     def set(self, holder: str, name: str, value: str) -> Path:
         """Write a value, whole or not at all, for this user only."""
         path = self.path(holder, name)
-        for _ in range(_TRIES):  # an agent may take a name's folder away, which it found empty
+        for _ in range(_TRIES):  # an agent may remove a name's folder when it finds it empty
             self._make_folders(self._values, path.parent)
             with contextlib.suppress(FileNotFoundError):
                 disk.write(path, f"{value}\n".encode())
                 break
         else:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        disk.write(self._values / _CHANGED, b"")  # its coming wakes the agent
+        disk.write(self._values / _CHANGED, b"")  # this new entry wakes the agent
         return path
 
     def _make_folders(self, *folders: Path) -> None:
@@ -221,7 +221,7 @@ class Secrets:
             each.chmod(0o700)
 
     def keep(self, want: DesiredServer, values: Mapping[str, str]) -> None:
-        """Keep what an adopted container was given, but for what is set already."""
+        """Keep the secrets of an adopted container; values that are set already stay."""
         self._bind(want.id, want.name)
         for name, value in values.items():
             if not self.path(want.id, name).exists():
@@ -232,7 +232,7 @@ class Secrets:
                     raise EngineFailed(f"cannot keep {place}: {error.strerror}") from error
 
     def forget(self, server_id: str) -> None:
-        """Remove all values of a server: with its data, and nothing else."""
+        """Remove all values of a server, and nothing else; a purge of its data calls this."""
         try:
             shutil.rmtree(self._values / server_id)
         except FileNotFoundError:
@@ -252,21 +252,21 @@ class Secrets:
         return True
 
     def names(self) -> list[tuple[str, str]]:
-        """List what is set: (a server's id, or a name that none has yet; name)."""
+        """List the set values: (a server's id, or a name that no server has yet; name)."""
         found = [each for each in self._values.glob("*/*") if each.suffix != disk.PARTIAL]
         return sorted((each.parent.name, each.name) for each in found)
 
 
 def _is_alike(one: str, other: str) -> bool:
-    """Say whether two purposes differ in the server at most, which was renamed."""
+    """Say whether two purposes differ at most in the server's name; a rename changes that."""
     return one.split("/")[::2] == other.split("/")[::2]
 
 
 def is_stale(made_with: str, now: str | None) -> bool:
-    """Say whether values are other ones than when a container was made; unknown is no.
+    """Say whether the values changed since zedops made the container; unknown means no.
 
-    Both are fingerprints. One made before there was such a label, or with a key that is lost, tells
-    nothing.
+    Both arguments are fingerprints. A container without the label, or with a label from a lost
+    key, tells nothing.
     """
     if not now or now == made_with:
         return False

@@ -1,7 +1,7 @@
-"""Keeps two servers of this host from one directory, by whatever path each of them names it.
+"""Keeps two servers of this host from one directory, also by different paths to it.
 
-A push is checked by the paths that it names; links and bind mounts are known to the host alone. Of
-two servers that meet, the older one has the directory. Sources: zedops.sources for the rule.
+The hub checks the paths in a push; only the host knows its links and bind mounts. Of two servers
+with one directory, the older one has it. The rule is in zedops.sources.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check(
     root: Path, want: DesiredServer, servers: Iterable[DesiredServer],
     where: Callable[[DesiredServer], Places],
 ) -> None:
-    """Refuse a `source:` that meets another server's, or zedops' own. EngineFailed says which."""
+    """Refuse a `source:` that overlaps another server's, or zedops' own. Raises EngineFailed."""
     mine = list(_on_host(want, where))
     if not mine:
         return
@@ -40,7 +40,7 @@ def check(
         same = replace(place, path=_by_inode(place.path, known))
         for other in others:
             if other.path == same.path and other.is_data and same.is_data:
-                continue  # its marker says whose it is
+                continue  # its marker names the owner
             if fact := conflict(same, other):
                 raise EngineFailed(f"volume {place.key!r}: {fact}; {REMEDY}")
 
@@ -56,7 +56,7 @@ def _on_host(
 
 
 def _on_own(root: Path, place: Place) -> str | None:
-    """Say how a source meets the data root. Others' worlds may be read as a whole, for a backup."""
+    """Say how a source meets the data root. A backup may read all worlds of others at once."""
     path, top = Path(place.path), root.resolve()
     for own in (top / each for each in ("servers", "agent", "secrets")):
         meets = path.is_relative_to(own) or own.is_relative_to(path)
@@ -76,7 +76,7 @@ def _inode(path: str) -> Inode | None:
 
 
 def _by_inode(path: str, known: dict[Inode, str]) -> str:
-    """Name a directory by the path of another server's that it lies in, if it lies in one."""
+    """Rewrite a path below another server's directory to begin with that directory's path."""
     for above in (Path(path), *Path(path).parents):
         same = known.get(_inode(str(above)) or (0, 0))
         if same is not None:

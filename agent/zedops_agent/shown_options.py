@@ -1,7 +1,7 @@
-"""What an inspected container has of the options that a definition can ask for. Pure.
+"""Reads those options of an inspected container that a definition can ask for. Pure.
 
-Source: Docker Engine API v1.41, `ContainerInspect`. The values are a definition's fields as JSON;
-what has the Engine's or the image's own value is left out.
+Source: Docker Engine API v1.41, `ContainerInspect`. The values are a definition's fields as JSON,
+without those that have the Engine's or the image's own value.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _PLAIN_LOG: dict[str, dict[str, str]] = {"json-file": {}, "": {}}
 
 
 def read_options(facts: Mapping[str, Any], image_facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the fields of `ContainerOptions`, but for networks and added capabilities."""
+    """Read the fields of `ContainerOptions`, except networks and added capabilities."""
     found = _options(facts, image_facts)
     return {key: value for key, value in found.items() if _can_be_said(key, value)}
 
 
 def odd_options(facts: Mapping[str, Any], image_facts: Mapping[str, Any]) -> list[str]:
-    """Name the fields whose values no definition can say, such as a device outside of /dev."""
+    """Name the fields with values that no definition allows, such as a device outside of /dev."""
     found = _options(facts, image_facts)
     return [key for key, value in found.items() if not _can_be_said(key, value)]
 
@@ -103,7 +103,7 @@ def _gpus(requests: list[Mapping[str, Any]]) -> Any:
 
 
 def understood_requests(requests: list[Mapping[str, Any]]) -> bool:
-    """Say whether what a container asked for is one request for GPUs and no more."""
+    """Say whether a container has one request for GPUs, and no other request."""
     if len(requests) > 1:
         return False
     return all(
@@ -120,7 +120,7 @@ def _logging(said: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def read_places(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Read what a container is in each of its networks: aliases and fixed addresses."""
+    """Read a container's aliases and fixed addresses in each of its networks."""
     name = facts["Name"].removeprefix("/")
     found = {}
     for network, endpoint in sorted((facts["NetworkSettings"].get("Networks") or {}).items()):

@@ -1,8 +1,8 @@
-"""Whether a machine that shuts down gives servers the time to save. Looks at systemd's settings.
+"""Checks by systemd's settings that a shutdown of the machine gives servers the time to save.
 
-An Engine that is stopped gives each container its `StopTimeout`, which is `stop.grace`, and ends
-when the last one has ended. systemd waits for the Engine no longer than `TimeoutStopSec`
-(systemd.service(5)), and nothing in the Engine runs `stop.commands`.
+A stopping Engine gives each container its `StopTimeout`, which is `stop.grace`, and ends after the
+last container. systemd waits for the Engine no longer than `TimeoutStopSec` (systemd.service(5)),
+and the Engine runs no `stop.commands`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from zedops.quantities import format_duration
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _SPAN = re.compile(r"(\d+)(us|ms|min|s|h|d|w)\b")
-#: What the Engine adds to the longest grace, and needs for itself.
+#: The time that the Engine adds to the longest grace, for itself.
 _MARGIN_S = 10.0
 _REMEDY = "enable zedops-drain.service (packaging/systemd), which stops servers before that"
 
 
 def check(definitions: Iterable[Definition]) -> list[Finding]:
-    """Say whether servers with these definitions are stopped properly; nothing without systemd."""
+    """Check that a shutdown stops these servers properly; no findings without systemd."""
     try:
         asked = ["systemctl", "show", "docker.service", "--property=LoadState,TimeoutStopUSec"]
         shown = _said(*asked)
@@ -43,7 +43,7 @@ def check(definitions: Iterable[Definition]) -> list[Finding]:
 def judge(
     definitions: tuple[Definition, ...], engine_s: float | None, *, is_drained: bool
 ) -> Finding | None:
-    """Compare how long servers may save with how long systemd waits for their Engine. Pure."""
+    """Compare the servers' time to save with systemd's wait for their Engine. Pure."""
     if not definitions:
         return None
     if is_drained:
@@ -64,7 +64,7 @@ def judge(
 
 
 def seconds(span: str) -> float | None:
-    """Read a time span as systemd shows it: `1min 30s`; None for `infinity`."""
+    """Read a time span in systemd's form, `1min 30s`; None for `infinity`."""
     parts = _SPAN.findall(span)
     return sum(int(number) * _UNITS[unit] for number, unit in parts) if parts else None
 

@@ -1,7 +1,7 @@
-"""Whether anybody on this host has a socket at a port, whoever it is: the kernel is asked to bind.
+"""Says whether a socket on this host holds a port: it asks the kernel to bind there.
 
-That takes microseconds; to list every socket 9 ms, and to find whose each is, a walk over every
-process, 30 ms and more. What was bound is let go at once; nothing ever listens here.
+That takes microseconds. A list of every socket takes 9 ms, and a walk over all processes, to find
+the owners, 30 ms and more. zedops closes each bound socket at once, and never listens on it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 def any_at(ports: Iterable[tuple[str, int]]) -> bool:
-    """Say whether any of some (protocol, port) may be taken; yes where that cannot be seen."""
+    """Say whether any of some (protocol, port) may be taken; yes where the kernel cannot tell."""
     return any(not _is_free(protocol, port) for protocol, port in ports)
 
 
@@ -24,7 +24,7 @@ def _is_free(protocol: str, port: int) -> bool:
     try:
         with _probe(kind) as probe:
             if kind == socket.SOCK_STREAM:
-                # so that connections that ended a minute ago do not count; listeners do (socket(7))
+                # connections that ended a minute ago must not count; listeners do (socket(7))
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("", port))
     except OSError:
@@ -33,7 +33,7 @@ def _is_free(protocol: str, port: int) -> bool:
 
 
 def _probe(kind: socket.SocketKind) -> socket.socket:
-    """Make a socket that is for IPv4 and IPv6 at once (ipv6(7)), where a host has that."""
+    """Make a socket for IPv4 and IPv6 at once (ipv6(7)), if the host has IPv6."""
     try:
         probe = socket.socket(socket.AF_INET6, kind)
     except OSError:

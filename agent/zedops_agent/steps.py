@@ -1,6 +1,6 @@
-"""A plan, and the steps that it is made of: each one Engine call or one touch of a directory.
+"""A plan and its steps: each is one Engine call or one change of a directory.
 
-Each step carries its cause, which a person will read.
+Each step carries its cause, for people.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from zedops_agent.observed import Ceilings
 
 @dataclass(frozen=True)
 class Pull:
-    """Have the image on the host; `newest` asks the registry even if one is there."""
+    """Bring the image to the host; `newest` asks the registry even if the host has one."""
 
     image: str
     newest: bool
     cause: str
-    ran: str | None = None  #: id of the image that ran, which is taken if it is here still
+    ran: str | None = None  #: id of the image that ran; preferred if the host still has it
 
 
 @dataclass(frozen=True)
 class CheckPorts:
-    """See that nobody else on the host has the ports, before anything is taken down for them."""
+    """Check that no other container or process has the ports, before a stop for them."""
 
     stopped_too: bool  #: containers that do not run count as well
     cause: str
@@ -32,7 +32,7 @@ class CheckPorts:
 
 @dataclass(frozen=True)
 class Adopt:
-    """Take over a container that somebody else made, as it is: mark its data, remember its id."""
+    """Adopt a container that zedops did not make, unchanged: mark its data, remember its id."""
 
     container: str
     cause: str
@@ -55,7 +55,7 @@ class Create:
 
 @dataclass(frozen=True)
 class Start:
-    """Start a container, by id or name, and see that its ports are published."""
+    """Start a container, by id or name, and check that the Engine has published its ports."""
 
     container: str
     cause: str
@@ -63,7 +63,7 @@ class Start:
 
 @dataclass(frozen=True)
 class StopContainer:
-    """Stop a container the one way there is: commands, signal, grace, kill."""
+    """Stop a container: commands, signal, grace, kill."""
 
     container: str
     stop: Stop
@@ -82,7 +82,7 @@ class Restart:
 
 @dataclass(frozen=True)
 class Unpause:
-    """Let a paused container go on."""
+    """Unpause a container."""
 
     container: str
     cause: str
@@ -99,7 +99,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Join:
-    """Have a container in a network that it is to be in and is not."""
+    """Connect a container to a missing network of its definition."""
 
     container: str
     network: str
@@ -130,12 +130,12 @@ class GiveUp:
     container: str
     stop: Stop
     cause: str
-    ran_s: float = 0.0  #: how long it ran the last time
+    ran_s: float = 0.0  #: the length of its last run
 
 
 @dataclass(frozen=True)
 class RemoveData:
-    """Remove everything that this host keeps of a server. Only for a purge that asked for it."""
+    """Remove all data of a server on this host. Only for a purge that asked for it."""
 
     cause: str
 
@@ -148,11 +148,11 @@ Step = (
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in order; when to look again without being woken; what is worth saying."""
+    """Steps in order, the time of the next look without an event, and notes for people."""
 
     steps: tuple[Step, ...] = ()
     again_at: datetime | None = None
     note: str | None = None
-    lost: str | None = None  #: what data is gone and what to do; nothing is started
-    comes_back: bool = False  #: where this fails, the previous container takes over again
-    refused: str | None = None  #: why what is asked for is not done, until one of the two changes
+    lost: str | None = None  #: the lost data and the remedy; the agent starts nothing
+    comes_back: bool = False  #: after a failure of this plan, the previous container takes over
+    refused: str | None = None  #: the reason against the definition, until one of the two changes

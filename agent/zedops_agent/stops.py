@@ -1,9 +1,9 @@
-"""How far the stop of a container has come, and what is next: commands, signal, grace, kill. Pure.
+"""The progress of a container's stop, and its next move: commands, signal, grace, kill. Pure.
 
-A stop that was begun is remembered on disk, so that the next process of zedops goes on with it: a
-server that saves its world must not get the signal twice, and its grace runs from the first one.
-Times are `time.monotonic()`, which all processes of a machine share and no clock change moves;
-after a reboot it begins at 0, which can only lengthen a grace.
+zedops keeps the progress on disk, so that its next process goes on with the stop. A server that
+saves its world must not get the signal twice, and its grace runs from the first one. Times are
+`time.monotonic()`: all processes of a machine share it, and no change of the clock moves it. After
+a reboot it begins at 0, so a grace can only get longer.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ from zedops.quantities import format_duration
 from zedops.wire import Message
 from zedops_agent.observed import Container, Phase
 
-#: A stop command may take this long; what it then still does ends with the container.
+#: The time for one stop command; a slower one goes on, and ends with the container.
 COMMAND_S = 30.0
-#: A container that was killed is gone within this time, unless its host is in trouble.
+#: A killed container ends within this time, unless its host is in trouble.
 KILLED_S = 120.0
-#: Even a signal with no grace at all may be heard.
+#: The time to react to a signal, even without any grace.
 _LEAST_S = 0.1
 #: The exit code of a process that SIGKILL ended (128 + 9).
 SIGKILLED = 137
 
 
 class Stopping(Message):
-    """A stop that was begun, of one process of one container."""
+    """A stop of one process of one container that has begun."""
 
     container: str
     started_at: datetime | None  #: of the process
-    begun_at: datetime  #: by the clock, to tell how long the stop took
-    since_s: float  #: when the newest command, the signal or the kill began
-    commands: int = 0  #: so many were begun
+    begun_at: datetime  #: by the clock, for the length of the stop
+    since_s: float  #: the beginning of the newest command, the signal or the kill
+    commands: int = 0  #: the number of commands that have begun
     command: str | None = None  #: the Engine's id of the one that runs
-    signal: str | None = None  #: about to be sent
+    signal: str | None = None  #: chosen, and perhaps not sent yet
     sent: bool = False  #: the Engine took the signal
     killed_at: datetime | None = None
 
     def is_of(self, process: Container) -> bool:
-        """Say whether this is the stop of that very process."""
+        """Say whether this is the stop of that process."""
         return (self.container, self.started_at) == (process.id, process.started_at)
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """How a container ended. Killed means that its grace ran out: progress may be lost."""
+    """The end of a container. Killed means that its grace ran out: progress may be lost."""
 
     exit_code: int
     took_s: float
     killed: bool
 
     def __str__(self) -> str:
-        """Say it to a person."""
+        """Describe the end for people."""
         took = format_duration(self.took_s)
         if self.killed:
             return f"killed after {took}, its grace ran out; it may have lost progress"
@@ -65,7 +65,7 @@ class Stopped:
 
 
 class Move(Enum):
-    """What a stop does next."""
+    """The next move of a stop."""
 
     ENDED = "ended"  #: it is over
     RESTARTED = "restarted"  #: another process of the container is up: look again, decide again
@@ -75,11 +75,11 @@ class Move(Enum):
     SIGNAL = "signal"
     WAIT = "wait"  #: the grace has not run out
     KILL = "kill"
-    GIVE_UP = "give up"  #: it was killed and is up all the same
+    GIVE_UP = "give up"  #: the container is up despite the kill
 
 
 def next_move(begun: Stopping, process: Container, asked: Stop, now_s: float) -> Move:
-    """Decide what a stop does next, by how the container is asked to be stopped by now."""
+    """Decide the next move of a stop, by the newest stop settings of the definition."""
     if not process.up:
         return Move.ENDED
     if not begun.is_of(process):
@@ -98,14 +98,14 @@ def next_move(begun: Stopping, process: Container, asked: Stop, now_s: float) ->
 
 
 def left_s(begun: Stopping, asked: Stop, now_s: float) -> float:
-    """Say how much time the container has left; a grace that was corrected counts at once."""
+    """Compute the time that the container has left; a corrected grace counts at once."""
     most = KILLED_S if begun.killed_at else max(asked.grace, _LEAST_S)
-    # the clock begins again with the machine: a time to come is of the run before
+    # the clock begins again at a reboot: a time in the future is from before it
     return min(most, most - (now_s - begun.since_s))
 
 
 def stopped(begun: Stopping, process: Container) -> Stopped:
-    """Tell how a container ended, by its own times: a busy Engine tells of ends late."""
+    """Describe a container's end by its own times: a busy Engine sends events late."""
     code, at = process.exit_code or 0, process.finished_at or begun.begun_at
     killed_at = begun.killed_at
     killed = killed_at is not None and code == SIGKILLED and at >= killed_at

@@ -1,9 +1,9 @@
-"""What an agent keeps on disk: its desired document, its memory of each server.
+"""The agent's files on disk: its desired document, and its memory of each server.
 
-With the manager and the network gone, this is all that an agent works from. A file that cannot be
-understood is set aside under a name that says so, and the agent goes on: the manager has the
-document, and what runs shows the rest. A file that cannot be read at all says nothing: no work
-begins on its server until it can.
+Without a manager and a network, the agent works from these files alone. It sets a damaged file
+aside under a name that says so, and goes on: the manager has the document, and the running
+containers show the rest. An unreadable file says nothing: the agent begins no work on its server
+until it can read the file.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-#: There while an agent that works is to keep its servers stopped.
+#: This file exists while the agent must keep its servers stopped.
 _DRAIN = "drain"
 
 
 def ask_to_drain(root: Path, fleet: str) -> None:
-    """Ask the agent that works for a fleet to stop its servers until it is started again."""
+    """Ask a fleet's working agent to stop its servers until the agent's next start."""
     (root / "agent" / fleet / _DRAIN).touch()
 
 
 def peek(root: Path, fleet: str) -> tuple[DesiredDocument, dict[str, str]]:
-    """Read which servers an agent has, and its adopted containers, while it may be at work."""
+    """Read an agent's servers and its adopted containers, also while it works."""
     home = root / "agent" / fleet
     try:
         document = DesiredDocument.model_validate_json(disk.read(home / "desired.json"))
@@ -47,7 +47,7 @@ def peek(root: Path, fleet: str) -> tuple[DesiredDocument, dict[str, str]]:
                 adopted |= {memory.adopted: key} if memory.adopted else {}
     except (OSError, ValidationError) as error:
         why = error.strerror if isinstance(error, OSError) else _first_line(error)
-        fact = f"cannot read what fleet {fleet!r} has on this host: {why}"
+        fact = f"cannot read the document of fleet {fleet!r} on this host: {why}"
         raise ZedopsError(f"{fact}; stop its servers with `docker stop`") from error
     return document, adopted
 
@@ -59,7 +59,7 @@ class Store:
         self._fleet = fleet
         self._home = root / "agent" / fleet
         self._memories = self._home / "memory"
-        #: Whose the containers are that carry no label of zedops: container id → server id.
+        #: The servers of containers without a label of zedops: container id → server id.
         self.adopted: dict[str, str] = {}
         try:
             for each in (self._home.parent, self._home):
@@ -76,21 +76,21 @@ class Store:
             raise ZedopsError(f"cannot use {self._home}: {error.strerror}; {remedy}") from error
 
     def close(self) -> None:
-        """Let another agent work here."""
+        """Release the lock, so that another agent can work here."""
         self._lock.release()
 
     def holds(self) -> bool:
-        """Say whether this agent is still the only one here."""
+        """Say whether this agent still holds the lock of this place."""
         return self._lock.holds()
 
     @property
     def taken(self) -> str:
-        """Say in one line that another agent took over."""
+        """Describe in one line that another agent took over."""
         who = holder(self._home / "lock")
         return f"another agent for fleet {self._fleet!r}{who} took {self._home} over; this one ends"
 
     def is_asked_to_drain(self) -> bool:
-        """Say whether this host's servers are to be stopped until the agent is started again."""
+        """Say whether the agent must keep this host's servers stopped until its next start."""
         return (self._home / _DRAIN).exists()
 
     def end_drain(self) -> None:
@@ -98,7 +98,7 @@ class Store:
         (self._home / _DRAIN).unlink(missing_ok=True)
 
     def load_desired(self) -> DesiredDocument | None:
-        """Read the last document; None before the first one, or where it is damaged."""
+        """Read the last document; None before the first one, or if it is damaged."""
         path = self._home / "desired.json"
         try:
             found = _understood(path, DesiredDocument.model_validate_json)
@@ -117,7 +117,7 @@ class Store:
             faults.point("store.desired")
 
     def load_unsent(self) -> list[ServerReport]:
-        """Read what could not be reported before this agent was started."""
+        """Read the reports that an earlier agent here could not send."""
         path = self._home / "unsent.jsonl"
         reports, damage = [], ""
         try:
@@ -136,7 +136,7 @@ class Store:
         return reports
 
     def save_unsent(self, reports: list[ServerReport]) -> None:
-        """Keep what could not be reported; nothing, once it was."""
+        """Keep the unsent reports; with none, remove the file."""
         path = self._home / "unsent.jsonl"
         with _keeping(self._home):
             if reports:
@@ -147,19 +147,19 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def knows(self, server_id: str) -> bool:
-        """Say whether this agent ever worked on a server."""
+        """Say whether this agent has ever worked on a server."""
         return (self._memories / f"{server_id}.json").exists()
 
     def load_memory(self, server_id: str) -> Memory:
-        """Read what is known of a server; a fresh memory where nothing is, or it is damaged.
+        """Read the memory of a server; a fresh one if there is none, or if it is damaged.
 
-        NotKept where it cannot be read: it may say that a world was there.
+        Raises NotKept for an unreadable file: it may say that a world was there.
         """
         path = self._memories / f"{server_id}.json"
         try:
             found = _understood(path, Memory.model_validate_json)
         except OSError as error:
-            remedy = "see to that; nothing is begun for this server, zedops tries again"
+            remedy = "see to its disk and mode; zedops begins nothing for this server, tries again"
             raise NotKept(f"cannot read {path}: {error.strerror}; {remedy}") from error
         if found is None:
             mine = (key for key, each in self.adopted.items() if each == server_id)
@@ -169,7 +169,7 @@ class Store:
         return found
 
     def save_memory(self, server_id: str, memory: Memory) -> None:
-        """Keep what is known of a server."""
+        """Write the memory of a server."""
         with _keeping(self._home):
             path = self._memories / f"{server_id}.json"
             disk.write(path, memory.model_dump_json().encode())
@@ -180,18 +180,18 @@ class Store:
 
 @contextlib.contextmanager
 def _keeping(home: Path) -> Iterator[None]:
-    """Say where nothing can be written, and that it matters."""
+    """Raise NotKept with the place and the remedy for a failed write."""
     try:
         yield
     except OSError as error:
-        remedy = "see to that; servers go on, nothing new is begun, zedops tries again"
+        remedy = "see to its disk; servers go on, zedops begins nothing new, and tries again"
         raise NotKept(f"cannot write in {home}: {error.strerror}; {remedy}") from error
 
 
 def _understood(path: Path, read: Callable[[bytes], T]) -> T | None:
-    """Read a file; None where there is none, or where it was damaged and is set aside now.
+    """Read a file; None if it is missing, or damaged: then set it aside.
 
-    OSError where it cannot be looked into, which says nothing.
+    Raises OSError for an unreadable file, which says nothing.
     """
     try:
         return read(disk.read(path))
@@ -219,7 +219,7 @@ def _first_line(error: ValidationError) -> str:
 
 
 def _have_directory(path: Path) -> None:
-    """Make a directory for this user only; a file in its place is set aside."""
+    """Make a directory for this user only; set a file in its place aside."""
     try:
         path.mkdir(exist_ok=True, mode=0o700)
     except FileExistsError:

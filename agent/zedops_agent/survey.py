@@ -1,4 +1,4 @@
-"""Answers what the manager asks about this host: ports, belongings, containers. Only looks."""
+"""Answers the manager's questions about this host: ports, belongings, containers. Only looks."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ from zedops_agent.markers import Owner
 from zedops_agent.policy import PolicyFile
 
 _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
-#: Before a start a list of claims that is this old may do, where many containers make it dear: the
-#: start itself meets what is newer.
+#: The greatest age of a list of claims before a start, because a list of many containers is slow.
+#: The start itself fails on a newer claim.
 _CLAIMS_S = 10.0
 
 
 class Survey:
-    """What is on this host, whether a definition speaks of it or not."""
+    """Surveys this host, also for containers and data without a definition."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Survey:
     ) -> None:
         self._is_ours = is_ours
         self._policy = policy
-        #: One reading for all who want figures at once: a busy Engine is asked once.
+        #: One reading for all callers at once: it asks a busy Engine only once.
         self._samples = Joint(lambda: engine.samples(fleet, self._adopted))
         self._adopted: Mapping[str, str] = {}
         self._fleet, self._engine, self._root, self._places = fleet, engine, root, places
@@ -73,7 +73,7 @@ class Survey:
     def answer(
         self, request: Request, held: DesiredDocument | None, adopted: Mapping[str, str]
     ) -> Reply:
-        """Answer one question, by the document held and whose the containers without labels are."""
+        """Answer one question, by the agent's document and its adopted containers."""
         match request:
             case PingRequest():
                 epoch, rev = held.stamp if held else (0, 0)
@@ -114,7 +114,7 @@ class Survey:
     def _unseen(self, servers: Iterable[DesiredServer]) -> Iterator[tuple[str, str, str]]:
         for want in servers:
             owner = Owner(want.id, self._fleet, want.name)
-            with suppress(EngineFailed):  # where a named volume is, only the Engine knows
+            with suppress(EngineFailed):  # only the Engine knows a named volume's place
                 for each in data.look(self._root, self._places(want), owner, want.definition):
                     if each.trouble:
                         yield want.name, each.key, each.trouble
@@ -136,7 +136,7 @@ class Survey:
                     yield holdings.measure(key, volume, path)
 
     def ports(self, adopted: Mapping[str, str]) -> tuple[PortUse, ...]:
-        """List every port that is taken: by containers, stopped ones too, and by processes."""
+        """List every taken port: of containers, stopped ones too, and of processes."""
         uses = list(self._claimed(adopted))
         known = {(each.protocol, each.port) for each in uses if each.active}
         uses += [each for each in _listening() if (each.protocol, each.port) not in known]
@@ -145,10 +145,10 @@ class Survey:
     def are_free(
         self, wanted: Collection[tuple[str, int]], server_id: str, adopted: Mapping[str, str]
     ) -> bool:
-        """Say whether nobody but a server itself can have any of some ports. No: look closer.
+        """Say whether all of some ports are surely free for a server. False: look closer.
 
-        Processes are not asked about: to find out whose a socket is takes a walk over all of them,
-        35 ms with 200 processes.
+        This does not search for the process of a socket: that takes a walk over all processes, 35
+        ms with 200 of them.
         """
         bound = set(wanted)
         claims = self._engine.claims(self._fleet, _CLAIMS_S)
@@ -173,7 +173,7 @@ class Survey:
 
 
 def _listening() -> Iterator[PortUse]:
-    """List the ports that processes listen on; who they are only if this user may know."""
+    """List the ports that processes listen on; names a process only if this user may see it."""
     for each in psutil.net_connections(kind="inet"):
         protocol = _PROTOCOLS.get(each.type)
         listens = each.status == psutil.CONN_LISTEN if protocol == "tcp" else not each.raddr

@@ -1,7 +1,7 @@
-"""The right container is there: see that it does what is asked for, and end what it replaces. Pure.
+"""Plans for a server with the right container: keeps it right, and ends the former one. Pure.
 
-What people did to it by hand is healed, or only told where `drift: report` says so. The container
-before it goes only after this one has proven itself.
+zedops undoes people's changes by hand; under `drift: report` it only reports them. The former
+container goes only after this one has proven itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from zedops_agent.steps import (
     Update,
 )
 
-#: A started server is watched this long, this often, for the first data that it writes.
+#: The agent watches a started server this long, this often, for its first data.
 FIRST_DATA_S = 60.0
 FIRST_DATA_LOOK_S = 2.0
 
@@ -44,7 +44,7 @@ def keep(
     memory: Memory,
     now: datetime,
 ) -> Plan:
-    """The right container is there: see that it does what is asked for."""
+    """Plan for a server with the right container: make it match its definition."""
     if current.phase in (Phase.REMOVING, Phase.DEAD):
         return Plan(again_at=now + timedelta(seconds=1))
     steps: list[Step] = []
@@ -53,7 +53,7 @@ def keep(
         steps.append(StopContainer(previous.id, want.definition.stop, "superseded"))
     notes: list[str] = []
     if current.name != name and not current.adopted:
-        if previous is not None and previous.name == name:  # the change was taken back at once
+        if previous is not None and previous.name == name:  # a push reverted the change at once
             steps.append(Rename(previous.id, f"{name}-superseded", "superseded"))
         steps.append(Rename(current.id, name, "renamed"))
         if memory.name == want.name and not current.name.startswith(f"{name}-"):
@@ -82,7 +82,7 @@ def keep(
         again_at = now + timedelta(seconds=FIRST_DATA_LOOK_S) if now < soon else None
     proves = previous is not None or memory.failure is not None or memory.tries > 0
     if current.running and proves:
-        # what crashed before is looked at when it has proven itself, and when it is stable
+        # look at a server that crashed when it has proven itself, and when it is stable
         times = [started_at + timedelta(seconds=each) for each in (PROVEN_S, STABLE_S)]
         ahead = [each for each in times[: 2 if memory.tries else 1] if each > now]
         again_at = min([*ahead, *([again_at] if again_at else [])], default=None)
@@ -96,7 +96,7 @@ def keep(
 def _limits(
     want: DesiredServer, wanted: Ceilings, current: Container
 ) -> tuple[list[Step], str | None]:
-    """Set back what `docker update` changed."""
+    """Undo changes of `docker update`."""
     if not _is_changed(wanted, current):
         return [], None
     if want.drift is Drift.REPORT:
@@ -113,7 +113,7 @@ def _limits(
 
 
 def _is_handed_back(wanted: Ceilings, current: Container) -> bool:
-    """Say whether all that changes is that the Engine restarts it, which was taken away before."""
+    """Say whether only the restart policy changes: the Engine, not the agent, starts it again."""
     shown = current.ceilings
     if shown is None or shown.restart_policy != RESTARTED_BY_AGENT:
         return False
@@ -124,7 +124,7 @@ def _is_handed_back(wanted: Ceilings, current: Container) -> bool:
 def _networks(
     want: DesiredServer, seen: Observed, current: Container, memory: Memory
 ) -> tuple[list[Step], str | None]:
-    """Have it in its networks again: it was taken out of one, or one was made again."""
+    """Connect it to its networks again: a person disconnected it, or made a network again."""
     inside = dict(current.networks)
     out, lost = [], []
     for name in own_networks(want.definition):
@@ -149,7 +149,7 @@ def _restarts(want: DesiredServer, seen: Observed) -> str:
 
 
 def left_to_agent(want: DesiredServer, seen: Observed, current: Container | None) -> list[Step]:
-    """Take a container from the Engine, which would start it over a bare mount point."""
+    """Let only the agent start a container: the Engine would start it over a bare mount point."""
     shown = current.ceilings if current is not None else None
     if current is None or shown is None or shown.restart_policy == RESTARTED_BY_AGENT:
         return []
@@ -161,10 +161,10 @@ def left_to_agent(want: DesiredServer, seen: Observed, current: Container | None
 
 
 def _is_changed(wanted: Ceilings, current: Container) -> bool:
-    """See whether `docker update` went behind the definition.
+    """Say whether `docker update` changed limits against the definition.
 
-    A number of CPUs that was set can be raised, but not taken away: any will do where none is asked
-    for. An adopted container has the limits that it came with.
+    The Engine can raise a number of CPUs, but not remove it. So without CPUs in the definition, any
+    number is right. An adopted container keeps its own limits.
     """
     shown = current.ceilings
     if shown is None:
@@ -179,7 +179,7 @@ def _is_changed(wanted: Ceilings, current: Container) -> bool:
 def _run(
     want: DesiredServer, seen: Observed, current: Container, memory: Memory
 ) -> tuple[list[Step], str | None]:
-    """See that the right container runs."""
+    """Plan the steps that make the right container run."""
     token = want.definition.restart
     asked = asks_restart(want.definition, memory.restart)
     if token is not None and asked and current.phase is not Phase.CREATED:
@@ -196,7 +196,7 @@ def _run(
             return [], f"paused outside zedops; {LEFT_SO}"
         note = "recovered: it was paused outside zedops and goes on"
         return [Unpause(current.id, "paused outside zedops")], note
-    # only the agent starts such a server again, after a crash and a reboot as well
+    # only the agent starts such a server again, also after a crash or a reboot
     by_agent = _restarts(want, seen) == RESTARTED_BY_AGENT
     by_agent = by_agent or (memory.failure is not None and memory.failure.crashed)
     if current.phase is Phase.EXITED and left_alone and not by_agent:

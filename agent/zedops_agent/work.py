@@ -1,4 +1,4 @@
-"""Carries out a plan's steps for one server. Holds no decisions: one step, one outside call."""
+"""Carries out a plan's steps for one server. It decides nothing: one step, one outside call."""
 
 from __future__ import annotations
 
@@ -56,31 +56,31 @@ from zedops_agent.stops import Stopped, Stopping
 from zedops_agent.store import Store
 from zedops_agent.survey import Survey
 
-#: So many of a crashed server's last log lines go into its message.
+#: The number of a crashed server's last log lines in its message.
 _LAST_LINES = 3
-#: What the Engine says where somebody else has a name, or a port.
+#: The Engine's words where another container or process has a name, or a port.
 _NAME_TAKEN = "is already in use by container"
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 
 
 class GaveUp(EngineFailed):
-    """A server that keeps crashing was stopped."""
+    """zedops stopped a server that keeps crashing."""
 
 
 class Waits(EngineFailed):
-    """Another server is about to leave what this one needs: look again soon, for so long."""
+    """Another server will leave a port that this one needs: look again soon, for `within_s`."""
 
     def __init__(self, said: str, within_s: float, *, gave_way: bool) -> None:
         super().__init__(said)
         self.within_s, self.gave_way = within_s, gave_way
 
 
-#: So long, and its grace, another server may take to leave a port.
+#: Another server may take its grace and this time to leave a port.
 _LEAVES_S = 60.0
-#: Steps that end with a container that runs, and those that fetch what it runs: never past the
-#: host's policy, whoever asked for them. A registry that it does not allow is not even asked.
+#: Steps that end with a container that runs, and those that fetch its image. The host's policy
+#: must allow each of them. The agent does not even ask a registry that the policy forbids.
 _BRINGS_UP = (Pull, MakeData, Adopt, Create, Start, Restart, Update, Join)
-#: Steps for which the data must be where the look saw it, not a moment earlier.
+#: Steps that need another check, just before them, that the data is still in its place.
 _NEEDS_DATA = (MakeData, Create, Start, Restart)
 
 
@@ -101,18 +101,18 @@ class Workshop:
         self._policy = policy
         self._secrets = secrets
         self._lookout, self._survey, self._pace = lookout, survey, pace
-        #: What is asked for by now of a server, while a plan for it is carried out.
+        #: Finds the newest wish for a server, during a plan for it.
         self._newest, self._servers = newest, servers
-        #: The host's servers are to be stopped, whatever is asked for.
+        #: True: stop the host's servers, against every definition.
         self.draining = False
         self._images = Images(engine, pace)
 
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
     ) -> Stopped | str | None:
-        """Do one step, if the host's owner allows it.
+        """Do one step, if the host's policy allows it.
 
-        A stop tells how it went, a creation what is worth saying.
+        A stop returns its result, a creation a note for people.
         """
         engine = self._engine
         self._require(step, want, seen)
@@ -120,7 +120,7 @@ class Workshop:
             case Pull():
                 return self._images.have(step, want, progress)
             case MakeData():
-                # nothing is taken down for a container that could not be made without its secrets
+                # read the secrets before the plan stops a server: without them a creation fails
                 self._secrets.read(want)
                 self._make_data(want)
             case CheckPorts():
@@ -146,7 +146,7 @@ class Workshop:
                 self._forget_files(step.container, want, seen)
             case RemoveData():
                 self._policy.check_purge()
-                self._secrets.forget(want.id)  # first: what is cut off begins once more
+                self._secrets.forget(want.id)  # first: after a crash the whole step runs again
                 places, owner = self._lookout.places(want), self._lookout.owner(want)
                 removal.remove(self._root, places, owner, want.definition)
             case GiveUp():
@@ -156,7 +156,7 @@ class Workshop:
         return None
 
     def _require(self, step: Step, want: DesiredServer, seen: Observed) -> None:
-        """See that the host's owner allows a step, and that the data is where the look saw it."""
+        """Check that the host's policy allows a step, and that the data is still in its place."""
         if isinstance(step, _BRINGS_UP) and not _only_hands_over(step, seen):
             taken = seen.candidate.name if isinstance(step, Adopt) and seen.candidate else None
             places, adopted = self._lookout.places(want), self._store.adopted
@@ -167,7 +167,7 @@ class Workshop:
             sharing.check(self._root, want, self._servers(), self._lookout.places)
 
     def _set_right(self, step: Update | Join | Unpause, want: DesiredServer) -> None:
-        """Undo what was done to a container by hand, while it runs."""
+        """Undo a person's change of a container, while the container runs."""
         match step:
             case Update():
                 self._engine.update(step.container, step.ceilings)
@@ -207,7 +207,7 @@ class Workshop:
         raise Waits(found, grace_s + _LEAVES_S, gave_way=ends)
 
     def _adopt(self, step: Adopt, want: DesiredServer) -> None:
-        """Take a container over: nothing about it changes but whose it is."""
+        """Adopt a container: only its owner changes."""
         self._make_data(want)
         faults.point("adopt.marked")
         given = self._engine.environment(step.container)
@@ -218,7 +218,7 @@ class Workshop:
         self._store.save_memory(want.id, memory.model_copy(update={"adopted": step.container}))
 
     def is_superseded(self, want: DesiredServer) -> bool:
-        """Say whether by now a container is asked for that a plan for `want` does not lead to."""
+        """Say whether the newest document asks for another container than a plan for `want`."""
         now = self._newest(want.id)
         return now is not want and (now is None or _asked_for(now) != _asked_for(want))
 
@@ -228,30 +228,30 @@ class Workshop:
 
     @contextlib.contextmanager
     def away(self, want: DesiredServer) -> Iterator[None]:
-        """Let a server run until it can be stopped and started within, without a wait between."""
+        """Let a server run until the Engine can start it directly after the stop inside."""
         with self._pace.away():
             self._see_wanted(want)
             yield
 
     def _stop(self, container: str, want: DesiredServer) -> Stopped:
-        """Stop a container, as is asked for by now; go on with a stop that was begun."""
+        """Stop a container by the newest definition; go on with a stop that has begun."""
         def asked() -> Stop:
             self._pace.check()
             return (self._newest(want.id) or want).definition.stop
 
         def keep(begun: Stopping) -> None:
             memory = self._store.load_memory(want.id).model_copy(update={"stopping": begun})
-            with contextlib.suppress(NotKept):  # a disk that is full keeps no server from stopping
+            with contextlib.suppress(NotKept):  # a full disk must not prevent a stop
                 self._store.save_memory(want.id, memory)
 
         begun = self._store.load_memory(want.id).stopping
         return self._engine.stop(container, asked, begun, keep)
 
     def _start(self, step: Start, want: DesiredServer, seen: Observed) -> None:
-        """Start a container; a port that it cannot have is said with who has it."""
+        """Start a container; the error about a taken port names its holder."""
         self._see_alone(step.container, seen)
         before = next((each for each in seen.containers if each.id == step.container), None)
-        if before is None or matches(before, want):  # not one that was made with other secrets
+        if before is None or matches(before, want):  # not a container with other secrets
             self._hand_files(step.container, want)
             faults.point("start.handed")
         try:
@@ -269,9 +269,9 @@ class Workshop:
             raise EngineFailed(f"{said}{f'; {holder}' if holder else ''}") from error
 
     def _see_alone(self, container: str, seen: Observed) -> None:
-        """See that no other container of a server is up: two of them would write one world.
+        """Check that no other container of a server is up: two of them would write one world.
 
-        Any of them may have been started by hand, or by the Engine, since it was looked at.
+        A person or the Engine may have started one since the look.
         """
         others = [each.id for each in seen.containers if each.id != container]
         for each in self._engine.inspect(others):
@@ -279,10 +279,10 @@ class Workshop:
                 raise LookOutdated(f"{each.name} was started again meanwhile")
 
     def _give_up(self, step: GiveUp, want: DesiredServer) -> None:
-        """Stop a server that keeps crashing. Its log goes into git, but no secret that is in it."""
+        """Stop a server that keeps crashing. Its log goes into git, without its secrets."""
         given = self._engine.environment(step.container)
         secrets = [given.get(name, "") for name in want.definition.secrets]
-        with contextlib.suppress(EngineFailed):  # those that are files are in no variable
+        with contextlib.suppress(EngineFailed):  # secrets that are files are in no variable
             secrets += self._secrets.read(want).values()
         lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
         self._stop(step.container, want)
@@ -302,7 +302,7 @@ class Workshop:
         blank = [each for each in image.labels if is_ours(each) or not policy.gives(each)]
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets, blank,
-            restart_policy(want.definition, seen.volumes),  # forbidden, none is made
+            restart_policy(want.definition, seen.volumes),  # a forbidden server gets no container
             self._owns.hub,
         )
         made = partial(self._lookout.made, want.id)
@@ -311,7 +311,7 @@ class Workshop:
         return uncovered(want.definition, image)
 
     def _name(self, name: str, container: str | None, act: Callable[[], object]) -> None:
-        """Do what gives a container its name; another one of the fleet that has it makes way."""
+        """Call `act`, which needs `name`; make way if another container of the fleet has it."""
         try:
             act()
         except EngineFailed as error:
@@ -326,16 +326,16 @@ class Workshop:
         fingerprint = self._secrets.fingerprint(want) or ""
         place = ""
         if values and want.definition.secrets_as is SecretsAs.FILES:
-            # a place for each set of values: the previous container keeps those it was made with
+            # each set of values has its own place: the previous container keeps its old values
             version = hashlib.sha256(f"{want.hash} {fingerprint}".encode()).hexdigest()[:16]
             place = str(files.place(self._fleet, want.id, version))
         return Handed(values, fingerprint, place)
 
     def _hand_files(self, container: str, want: DesiredServer) -> None:
-        """Have the secrets in memory that a container is to find as files."""
+        """Write the secrets in memory that a container reads as files."""
         if want.definition.secrets_as is SecretsAs.FILES and want.definition.secrets:
             handed = self._handed(want)
-            # one made before a reboot, or by an earlier release, mounts the place it was made with
+            # a container from before a reboot, or of an earlier release, mounts its former place
             found = self._engine.inspect([container])
             mounted = Path(found[0].secrets_at) if found else Path()
             is_ours = files.is_place(mounted, self._fleet, want.id)
@@ -343,14 +343,14 @@ class Workshop:
             files.fill(place, handed.values, self._engine.user(container))
 
     def _forget_files(self, container: str, want: DesiredServer, seen: Observed) -> None:
-        """Let the secrets of a container that is gone go with it."""
+        """Remove the secret files of a container that is gone."""
         used = {each.secrets_at for each in seen.containers if each.id != container}
         for each in seen.containers:
             if each.id == container and each.secrets_at and each.secrets_at not in used:
                 files.remove(self._fleet, want.id, each.secrets_at)
 
     def _restart(self, step: Restart, want: DesiredServer, seen: Observed) -> Stopped:
-        """Restart exactly once: what is begun is written down first, with what will change."""
+        """Restart exactly once: first write down the token and the present process."""
         before = next((each for each in seen.containers if each.id == step.container), None)
         begun = Restarting(token=step.token, started_at=before.started_at if before else None)
         memory: Memory = self._store.load_memory(want.id)

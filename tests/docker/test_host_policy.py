@@ -235,7 +235,7 @@ def test_what_no_definition_can_say_is_not_taken_over_either(
     try:
         server = host.want("mine", f"adopt: {name}")
         failed = host.wait(server, lambda each: each.failure)
-        assert "has what no definition can say" in str(failed.failure)
+        assert "has options that no definition can express" in str(failed.failure)
         assert said in str(failed.failure)
     finally:
         host.api.remove_container(made, force=True)

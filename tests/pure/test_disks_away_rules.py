@@ -26,7 +26,7 @@ from zedops_agent.observed import Ceilings, Container, DataVolume, Phase, Presen
 
 BEFORE, BARE = (8, 100), (8, 2)
 WAYS = "put it back, or let it go with `zedops purge rosewood --data`"
-GONE = "data root: /var/lib/zedops is empty; is its disk mounted? Nothing is started before"
+GONE = "data root: /d is empty; is its disk mounted? zedops starts nothing until it is back"
 MOVED = "it writes to a directory that is no longer the one of its volume"
 
 

@@ -70,7 +70,7 @@ pull img (the container was gone)
 make data (the container was gone)
 create f-rosewood (the container was gone)
 start f-rosewood (the container was gone)
-note: recovered: the container was gone and was made anew from the definition"""
+note: recovered: the container was gone and was made again from the definition"""
 
 
 def test_an_adoption_that_was_cut_off_after_its_mark_is_done_again() -> None:
@@ -161,7 +161,7 @@ def test_a_container_that_differs_is_left_alone_and_what_differs_is_said(
     assert differences(shape, definition, places) == ()
     found = differences(shape.model_copy(update=facts), definition, places)
     assert planned(WANT, meet(Candidate("theirs", found))) == (
-        f"refused: container 'by-hand' is not what is asked for: {said}; correct the definition"
+        f"refused: container 'by-hand' differs from the definition: {said}; correct the definition"
         " (`zedops import by-hand --print`), or remove that one\nagain in 60 s"
     )
 

@@ -95,7 +95,7 @@ pull img (the container was gone)
 make data (the container was gone)
 create f-rosewood (the container was gone)
 start f-rosewood (the container was gone)
-note: recovered: the container was gone and was made anew from the definition"""
+note: recovered: the container was gone and was made again from the definition"""
 
 
 def test_a_container_that_was_removed_stays_so_where_drift_is_only_reported() -> None:

@@ -105,7 +105,7 @@ def test_a_container_that_differs_or_whose_place_is_not_allowed_is_left_alone(
     path = machine.clone / "servers.d/rosewood.yaml"
     path.write_text(path.read_text().replace('GREET: "ada"', "GREET: eve"))
     said = machine.push("rosewood: not what it is")
-    assert f"container {name!r} is not what is asked for: env.GREET" in said
+    assert f"container {name!r} differs from the definition: env.GREET" in said
     assert started(machine, name) == before
     assert machine.containers() == []
 

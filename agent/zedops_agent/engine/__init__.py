@@ -1,10 +1,10 @@
 """The Docker Engine, and nothing else: the only package that imports docker.
 
-docker-py's low-level client, because the high-level one inspects every container it lists (500
-containers: 1,113 ms against 73 ms). One method, one thing seen or done; holds no decisions. How it
-is reached and what its errors mean is `connection`, which containers there are `lists`, who has
-which ports `claims`, what it tells by itself `events`, the one way to stop a container `stopping`,
-what a container says `streams`, how busy it is `stats`.
+It uses docker-py's low-level client, because the high-level one inspects every container it lists
+(500 containers: 1,113 ms against 73 ms). A method makes one call or one observation, and decides
+nothing. `connection` reaches the Engine and translates its errors, `lists` lists containers,
+`claims` knows the owners of ports, and `events` subscribes to events. `stopping` is the one way to
+stop a container, `streams` reads its output, and `stats` measures its load.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ from zedops_agent.joint import Joint
 from zedops_agent.observed import FLEET, Ceilings, Container, Image, Network, Phase
 from zedops_agent.stops import Stopped, Stopping
 
-#: What an Engine says that is to remove a container that runs, old ones and new ones.
+#: Refusals of an Engine to remove a container that runs, of old and new Engines.
 _RUNS = ("remove a running container", "container is running")
-#: Judges by a container's labels.
+#: Says by its labels whether a container is this fleet's.
 IsOurs = Callable[[Mapping[str, str]], bool]
 
 log = logging.getLogger(__name__)
 
-#: How long after a start the Engine may take to show the ports.
+#: The time that the Engine may take after a start to show the ports.
 _PORTS_S = 2.0
-#: To list who is in a network makes the Engine go through all containers there are.
+#: The Engine goes through all containers to list those in a network.
 _NETWORK_S = 1.0
 
 
 class PortsMissing(EngineFailed):
-    """A container runs, and cannot be reached: it is to be stopped again."""
+    """A container runs without its ports: the agent must stop it again."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What an Engine says of itself."""
+    """An Engine's facts about itself."""
 
     version: str
     api: str
@@ -78,9 +78,9 @@ class Engine:
         return self.connection.api
 
     def greeting(self) -> str:
-        """Name the Engine for people; one that does not answer yet is tried again elsewhere.
+        """Name the Engine for people, also one that does not answer yet: other code tries again.
 
-        EngineUnreachable where this user may not use it.
+        Raises EngineUnreachable if this user may not use it.
         """
         try:
             return f"Docker Engine {self.version()}"
@@ -114,7 +114,7 @@ class Engine:
 
     @translated
     def ups(self, fleet: str, adopted: Mapping[str, str]) -> set[str]:
-        """List the servers of a fleet that have a container that is up."""
+        """List the servers of a fleet with a container that is up."""
         return lists.ups(self.connection, fleet, adopted)
 
     @translated
@@ -124,7 +124,7 @@ class Engine:
 
     @translated
     def listed(self, fleet: str, server_id: str) -> list[str]:
-        """List the containers with a server's label: the Engine goes through all there are."""
+        """List the containers with a server's label: the Engine goes through all containers."""
         return lists.of_server(self.connection, fleet, server_id)
 
     @translated
@@ -134,9 +134,10 @@ class Engine:
 
     @translated
     def inspect(self, containers: Iterable[str]) -> tuple[Container, ...]:
-        """Look at containers; those that are not there are left out.
+        """Look at containers; leave out missing ones.
 
-        One that ended counts only if the Engine is not about to go, which ends them all.
+        An Engine that shuts down ends all containers: do not trust "exited" then. So this pings
+        the Engine before it returns a container that ended.
         """
         found = []
         for each in dict.fromkeys(containers):
@@ -153,7 +154,7 @@ class Engine:
             said = self._api.inspect_container(reference)
             image = self._api.inspect_image(said["Image"])  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
-            image = {}  # it was removed under the container, which runs on
+            image = {}  # a person removed the image under the container, which runs on
         except docker.errors.NotFound:
             return None
         sources = [each.get("Source", "") for each in said.get("Mounts") or []]
@@ -166,13 +167,13 @@ class Engine:
 
     @translated
     def environment(self, container: str) -> dict[str, str]:
-        """Read a container's variables, secrets included: never to leave this host."""
+        """Read a container's variables, secrets included: they must never leave this host."""
         entries = self._api.inspect_container(container)["Config"].get("Env") or []
         return {key: value for key, _, value in (each.partition("=") for each in entries)}
 
     @translated
     def user(self, container: str) -> int:
-        """Find the number of the user as whom a container runs."""
+        """Find the number of a container's user."""
         return users.uid_of(self._api, container)
 
     @translated
@@ -200,12 +201,12 @@ class Engine:
 
     @translated
     def belongings(self, fleet: str, is_ours: IsOurs) -> list[Belonging]:
-        """List every container of the fleet, whoever knows of it."""
+        """List every container of the fleet, also those without a server in the document."""
         return lists.belongings(self.connection, fleet, is_ours)
 
     @translated
     def mounting(self, place: Path) -> list[str]:
-        """Name the containers that have mounted what is below a directory of the host."""
+        """Name the containers with a mount of a directory of the host, or of one below it."""
         return lists.mounting(self.connection, place)
 
     @translated
@@ -218,26 +219,26 @@ class Engine:
 
     @translated
     def join(self, container: str, network: str, place: Mapping[str, Any]) -> None:
-        """Have a container in a network, also where it was in one of the same name that is gone."""
-        with suppress(docker.errors.APIError):  # it is in none of that name
+        """Connect a container to a network; first leave a deleted network of the same name."""
+        with suppress(docker.errors.APIError):  # the container is in none of that name
             self._api.disconnect_container_from_network(container, network, force=True)
         faults.point("join.left")
         self._api.connect_container_to_network(container, network, **place)
 
     @translated
     def claims(self, fleet: str, within_s: float = 0.0) -> Claimed:
-        """List who is to have which host ports; `within_s` old may do, see `claims`."""
+        """List the claims to host ports; a list may be `within_s` old, see `claims`."""
         return self._claims.listed(fleet, within_s)
 
     def forget(self, container: str) -> None:
-        """Let go of what is known of a container that is gone for good."""
+        """Forget a container that is gone for good."""
         self._claims.forget(container)
 
     @translated
     def image(self, reference: str, within_s: float = 0.0) -> Image | None:
-        """Look at an image on this host; None if it is not here. `within_s` old may do.
+        """Look at an image on this host; None if it is not here. It may be `within_s` old.
 
-        Where no image has the name, the Engine takes it for the beginning of an id: not meant here.
+        The Engine takes an unknown name for the beginning of an id; this method does not.
         """
         return self._images(reference)(time.monotonic() - within_s)
 
@@ -250,7 +251,7 @@ class Engine:
 
     @translated
     def pull(self, reference: str, progress: Callable[[str], None]) -> None:
-        """Pull an image, telling how far it is. The stream's own errors are raised."""
+        """Pull an image and tell the progress. Raises the errors in the stream, too."""
         name, tag = docker.utils.parse_repository_tag(reference)
         layers: dict[str, tuple[int, int]] = {}
         for line in self._begin_pull(name, tag or "latest"):
@@ -263,10 +264,10 @@ class Engine:
                 progress(f"pulling {reference} {100 * done // total} % of {total >> 20} MiB")
 
     def _begin_pull(self, name: str, tag: str) -> Iterator[dict[str, Any]]:
-        """Begin to pull, with a login where there is one.
+        """Begin to pull, with the user's login if there is one.
 
-        docker-py raises where a helper for logins is not installed or ends with an error. Most
-        images need no login; for one that does, the registry says so.
+        docker-py raises if a credential helper is missing or fails. Most images need no login; the
+        registry refuses the others by itself.
         """
         asked: dict[str, Any] = {"tag": tag, "stream": True, "decode": True}
         try:
@@ -282,10 +283,11 @@ class Engine:
         self, config: dict[str, Any], host: dict[str, Any],
         networks: Mapping[str, Mapping[str, Any]], tell: Callable[[str], None],
     ) -> None:
-        """Create a container. `config` and `host` are docker-py's arguments; its id is told.
+        """Create a container and return its id. `config` and `host` are docker-py's arguments.
 
-        `networks` says what it is in each, the first one being its own. A network that is not there
-        would only be met at its start, with the one before it stopped.
+        `networks` gives its endpoint in each network, the first one is its own. This checks each
+        network, because the Engine misses one only at the start, after the stop of the former
+        container.
         """
         for each in networks:
             self._api.inspect_network(each)
@@ -304,9 +306,10 @@ class Engine:
 
     @translated
     def start(self, container: str) -> None:
-        """Start a container and see that every port it publishes is really bound.
+        """Start a container and check that the Engine has bound every port it publishes.
 
-        None is started in an Engine that is about to go: it still answers where it did before.
+        An Engine that shuts down still answers on old connections. So this pings it first, on a
+        new one.
         """
         self.connection.knock()
         self._api.start(container)
@@ -329,7 +332,7 @@ class Engine:
         self, container: str, asked: Callable[[], Stop], begun: Stopping | None = None,
         keep: Callable[[Stopping], None] = lambda _: None,
     ) -> Stopped:
-        """Stop a container the one way there is, see `stopping`; one that was begun goes on."""
+        """Stop a container, see `stopping`; go on with a stop that has begun."""
         return stopping.Halt(self.connection, container, asked, begun, keep).run()
 
     @translated
@@ -341,7 +344,7 @@ class Engine:
             return
         except docker.errors.APIError as error:
             said = str(error.explanation)
-            if any(words in said for words in _RUNS):  # started by hand since it was stopped
+            if any(words in said for words in _RUNS):  # a person started it after the stop
                 raise LookOutdated(said) from error
             if "already in progress" not in said:
                 raise
@@ -353,17 +356,17 @@ class Engine:
 
     @translated
     def make_way(self, name: str, container: str | None, is_ours: IsOurs) -> None:
-        """Give another container of the fleet that holds a name a passing one.
+        """Give another container of the fleet that holds `name` a temporary name.
 
-        Two servers that swap names would wait for each other for ever; whoever loses its name
-        this way is given its right one by its own plan. EngineFailed where a fleet of the same
-        name has it.
+        Two servers that swap names would wait for each other for ever. The own plan of the other
+        server gives its container the right name later. Raises EngineFailed if a container of
+        another fleet with the same name holds it.
         """
         try:
             said = self._api.inspect_container(name)
         except docker.errors.NotFound:
             return
-        # the Engine takes the beginning of an id for a name, too
+        # the Engine accepts the beginning of an id as a name, too
         if said["Name"] != f"/{name}" or said["Id"] == container:
             return
         labels = said["Config"].get("Labels") or {}
@@ -376,9 +379,9 @@ class Engine:
 
     @translated
     def update(self, container: str, ceilings: Ceilings) -> None:
-        """Set a container's ceilings while it runs; those that are 0 stay as they are.
+        """Set a container's ceilings while it runs; a ceiling of 0 changes nothing.
 
-        docker-py's own call knows neither CPUs nor pids (API: ContainerUpdate).
+        docker-py's own call lacks CPUs and pids (API: ContainerUpdate).
         """
         data: dict[str, Any] = {
             "PidsLimit": ceilings.pids, "RestartPolicy": {"Name": ceilings.restart_policy},
@@ -387,7 +390,7 @@ class Engine:
             data |= {"Memory": ceilings.memory_bytes, "MemorySwap": 2 * ceilings.memory_bytes}
         if ceilings.nano_cpus:
             data["NanoCpus"] = ceilings.nano_cpus
-        api: Any = self._api  # its own building blocks, which the stubs leave out
+        api: Any = self._api  # the stubs leave out its building blocks
         try:
             done = api._post_json(api._url("/containers/{0}/update", container), data)
             api._raise_for_status(done)
@@ -410,7 +413,7 @@ class Engine:
 
     @translated
     def samples(self, fleet: str, adopted: Mapping[str, str]) -> list[Sample]:
-        """Say how busy a fleet's running containers are."""
+        """Measure the load of a fleet's running containers."""
         return stats.samples(self.connection, fleet, adopted, lambda: self._closed)
 
     @translated
@@ -422,21 +425,21 @@ class Engine:
 
     @translated
     def run(self, container: str, command: tuple[str, ...]) -> streams.Stream:
-        """Run a command in a container and stream what it says."""
+        """Run a command in a container and stream its output."""
         return streams.run(self.connection, container, command)
 
     @translated
     def events(
         self, fleet: str, since_ns: int | None, adopted: Callable[[], Mapping[str, str]]
     ) -> Subscription:
-        """Subscribe to what happens to a fleet's containers, and to those adopted."""
+        """Subscribe to the events of a fleet's containers, and of adopted ones."""
         self._subscription = made = Subscription(self.connection, fleet, since_ns, adopted)
-        if self._closed:  # while this one was asked for: nobody else would ever end it
+        if self._closed:  # `close` came before this stream was known: no other code would end it
             made.close()
         return made
 
     def close(self) -> None:
-        """Let go of the Engine's connections; whoever listens to events is woken by that."""
+        """Close the Engine's connections; that wakes each thread that listens to events."""
         self._closed = True
         if self._subscription is not None:
             self._subscription.close()

@@ -1,4 +1,4 @@
-"""Who is to have which of a host's ports: containers, those that do not run, too."""
+"""Knows which container claims which of a host's ports, also of containers that do not run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zedops_agent.observed import FLEET, SERVER_ID, Binding
 
 @dataclass(frozen=True)
 class Bound:
-    """A container's claim to host ports; one that does not run has it, too."""
+    """A container's claim to host ports; a stopped container keeps its claim."""
 
     container: str
     name: str
@@ -29,27 +29,27 @@ class Bound:
 
 @dataclass(frozen=True)
 class Claimed:
-    """Every container's claims, and by protocol and port: one is looked for a thousand times."""
+    """Every container's claims, and an index by protocol and port for a thousand lookups."""
 
     all: tuple[Bound, ...] = ()
     by_port: Mapping[tuple[str, int], list[Bound]] = field(default_factory=dict)
 
 
 class Claims:
-    """Knows what each container was given, which never changes. Safe from several threads."""
+    """Knows each container's ports, which never change. Safe to use from several threads."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._bindings: dict[str, tuple[Binding, ...]] = {}
-        #: Of containers that are being made, by name.
+        #: The ports of containers during their creation, by name.
         self._making: dict[str, tuple[Binding, ...]] = {}
         self._listing = threading.Lock()
-        #: How long the newest list took, when it began, and what it was.
+        #: The newest list: the time that it took, its beginning, and its result.
         self._listed: tuple[float, float, Claimed] = (0.0, 0.0, Claimed())
 
     @contextmanager
     def making(self, name: str, host_config: Mapping[str, Any]) -> Iterator[Callable[[str], None]]:
-        """Take note of what a container is made with: lists show it before its id is told here."""
+        """Record a new container's ports: a list may show it before the caller knows its id."""
         bindings = self._making[name] = facts.bindings({"HostConfig": host_config})
         try:
             yield lambda container: self._bindings.update({container: bindings})
@@ -57,15 +57,15 @@ class Claims:
             self._making.pop(name, None)
 
     def forget(self, container: str) -> None:
-        """Let go of one that is gone: where no server has ports, no list ever tells."""
+        """Forget a container that is gone: in a fleet without ports, no list ever runs."""
         self._bindings.pop(container, None)
 
     def listed(self, fleet: str, within_s: float) -> Claimed:
         """List every container's claims.
 
-        Within so many seconds the same list may do again, for fifty times as long as it took: a
-        thousand servers that are made at once would otherwise list each other a thousand times, and
-        all wait for each list.
+        A list may be `within_s` old, but at most fifty times as old as the time that it took.
+        Otherwise a thousand new servers would list each other a thousand times, and all would wait
+        for each list.
         """
         with self._listing:
             took_s, at, found = self._listed
@@ -76,7 +76,7 @@ class Claims:
         return found
 
     def _list(self, fleet: str) -> list[Bound]:
-        """List them. The Engine lets nobody inspect a container that starts: ours are known."""
+        """List all claims. The Engine delays inspections during a start: ours need none."""
         before = list(self._bindings)
         listed = {each["Id"]: each for each in self._connection.api.containers(all=True)}
         for gone in [key for key in before if key not in listed]:
@@ -86,7 +86,7 @@ class Claims:
             name = (each["Names"] or [""])[0].removeprefix("/")
             mine = each["Labels"].get(FLEET) == fleet
             made_with = self._making.get(name) if mine else None
-            # in this order: what is made meanwhile is known by its id before its name is forgotten
+            # the order matters: `making` records a new container's id before it drops the name
             bindings = self._bindings.get(key, made_with)
             if bindings is None:
                 try:

@@ -1,7 +1,7 @@
-"""The way to one Docker Engine, and what it means when it fails.
+"""The connection to one Docker Engine, and the translation of its errors.
 
-Foreign errors become EngineFailed, the Engine's own words kept, LookOutdated where somebody else
-was faster, or EngineUnreachable where nothing could be seen.
+Foreign errors become EngineFailed with the Engine's own words, LookOutdated if another client was
+faster, or EngineUnreachable if the Engine gave no answer.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
 from zedops_agent.joint import Joint
 
 _TIMEOUT_S = 120
-#: As many connections as may be in use at once are kept: most wait for a stop or a start.
+#: The pool keeps as many connections as may be in use at once: most wait for a stop or a start.
 _POOL = 320
-#: An Engine that is there answers a new connection within this time, a busy one too.
+#: An Engine that runs answers a new connection within this time, even a busy one.
 _KNOCK_S = 10
-#: What the Engine says of a container that somebody else is removing.
+#: The Engine's words for a container that another client removes.
 _GONE_WORDS = ("No such container", "marked for removal", "removal of container")
-#: What a new connection fails with, by docker-py's client and without it.
+#: Errors of a new connection, with docker-py's client and without it.
 _NO_ANSWER = (
     OSError, HTTPException, urllib3.exceptions.HTTPError, requests.exceptions.RequestException,
     docker.errors.DockerException,
@@ -42,24 +42,24 @@ _NO_ANSWER = (
 
 _NOT_ALLOWED = os.strerror(errno.EACCES)
 
-#: A connection that was not made, or broke. Every other error says something of what was asked.
+#: The connection failed or broke. Every other error is an answer to the request.
 AWAY = (
     requests.exceptions.ConnectionError, requests.exceptions.Timeout,
     requests.exceptions.ChunkedEncodingError, HTTPException, urllib3.exceptions.HTTPError,
 )
-#: What docker-py and requests refuse by themselves, before they ask an Engine or after it answered.
+#: Errors of docker-py and requests themselves, before they ask an Engine or after its answer.
 _ITS_OWN = (docker.errors.DockerException, requests.exceptions.RequestException)
-#: An id of the Engine's, which it makes up for each try and nobody can look up.
+#: An id that the Engine makes up for each try: people cannot look it up.
 _AN_ID = re.compile(r" \([0-9a-f]{64}\)")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _OnePool(UnixHTTPAdapter):
-    """Keeps connections for whatever is asked next; docker-py's own for each address alone."""
+    """Keeps one pool of connections for all requests; docker-py keeps a pool for each address."""
 
     def get_connection(self, url: Any, proxies: Any = None) -> Any:  # noqa: ARG002 - it is theirs
-        """Take a connection from the one pool there is."""
+        """Take a connection from the one pool."""
         return super().get_connection("http+docker://localhost", proxies)
 
 
@@ -77,7 +77,7 @@ class Connection:
 
     @property
     def api(self) -> docker.APIClient:
-        """Give the client, made when it is first needed. EngineUnreachable where none answers."""
+        """Return the client, made at its first use. Raises EngineUnreachable without an answer."""
         made = self._made
         if made is not None:
             return made
@@ -89,31 +89,31 @@ class Connection:
     def _make(self) -> docker.APIClient:
         try:
             if self._socket is not None:
-                self._ping(self._socket)  # one that hangs would be waited for much longer below
+                self._ping(self._socket)  # the calls below wait much longer if the Engine hangs
             made = self._connect(version="auto", timeout=_TIMEOUT_S, max_pool_size=_POOL)
         except docker.errors.InvalidConfigFile as error:
             raise EngineFailed(f"{error}; correct `config.json` of this user's docker") from error
         except _NO_ANSWER as error:
             raise EngineUnreachable(f"{self.gone(error)}; {_remedy(error)}") from error
         if self._socket is not None:
-            # a third of a request's time was looking for proxies and passwords in the environment
+            # a search for proxies and passwords in the environment took a third of a request's time
             made.trust_env = False
             pool = _OnePool(f"http+unix://{self._socket}", _TIMEOUT_S, max_pool_size=_POOL)
             made.mount(made.base_url, pool)
         return made
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         if self._made is not None:
             self._made.close()
 
     @staticmethod
     def may_answer(error: EngineUnreachable) -> bool:
-        """Say whether trying again can help: not where this user may not use the Engine."""
+        """Say whether another try can help: not if this user may not use the Engine."""
         return error.__cause__ is None or _why(error.__cause__) != _NOT_ALLOWED
 
     def gone(self, error: Exception) -> EngineUnreachable:
-        """Say that the Engine cannot be reached, in the system's own words."""
+        """Make the error of an Engine without an answer, in the system's own words."""
         why = _why(error)
         if why == _NOT_ALLOWED:
             who = f"user {_user()}"
@@ -121,16 +121,16 @@ class Connection:
         return EngineUnreachable(f"the Docker Engine at {self._url} does not answer: {why}")
 
     def knock(self) -> None:
-        """See that the Engine takes new connections; EngineUnreachable if it does not.
+        """Check that the Engine accepts new connections; EngineUnreachable if it does not.
 
-        One that shuts down closes its door first and then ends every container, while it still
-        answers on the connections that it has: what is seen there is nobody's doing.
+        A stopping dockerd refuses new connections before it stops containers, and still answers on
+        old ones. Its own stop of a container must not count as a person's act.
         """
         self._knock_for_all()
 
     def _knock(self) -> None:
         try:
-            if self._socket is not None:  # a client of docker-py's takes four times as long
+            if self._socket is not None:  # docker-py's client takes four times as long
                 self._ping(self._socket)
                 return
             with closing(self._connect(version=self.api.api_version, timeout=_KNOCK_S)) as fresh:
@@ -152,7 +152,7 @@ def _socket_in(url: str) -> str | None:
 
 
 def translated(call: F) -> F:
-    """Turn docker-py's errors into ours in a method of something with a `connection`."""
+    """Turn docker-py's errors into ours, in a method of an object with a `connection`."""
 
     @functools.wraps(call)
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -162,7 +162,7 @@ def translated(call: F) -> F:
         except docker.errors.APIError as error:
             said = _AN_ID.sub("", " ".join(str(error.explanation or error).split()))
             if error.is_server_error():
-                # what a step meets in an Engine that shuts down is no failure of it
+                # an error of an Engine that shuts down is no failure of the step
                 connection.knock()
             kind = LookOutdated if any(word in said for word in _GONE_WORDS) else EngineFailed
             raise kind(said) from error
@@ -183,12 +183,12 @@ def _remedy(error: BaseException) -> str:
 def _user() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:  # a number without a name, as containers have them
+    except KeyError:  # a number without a name, as in containers
         return str(os.geteuid())
 
 
 def _why(error: BaseException) -> str:
-    """Find the system's own words below those of three libraries."""
+    """Find the system's own words below the errors of three libraries."""
     below: BaseException | None = error
     while below is not None:
         if isinstance(below, OSError) and below.strerror:

@@ -1,8 +1,8 @@
-"""Listens to what happens to a fleet's containers. Says whose they are, and judges nothing.
+"""Listens to the events of a fleet's containers. Names the server of each, and judges nothing.
 
-Sources: Docker Engine API v1.41, `SystemEvents`; the Engine keeps 256 events, and none after it
-was started again, and the stream ends silently when it goes. Whoever listens looks at everything
-after each subscription.
+Source: Docker Engine API v1.41, `SystemEvents`. The Engine keeps 256 events, and loses them at its
+restart. The stream ends silently when the Engine stops. So the agent looks at everything after
+each subscription.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import requests
 from zedops_agent.engine.connection import AWAY, Connection
 from zedops_agent.observed import FLEET, SERVER_ID
 
-#: Events after which a container is worth another look; exec and health noise is left out.
+#: Events that call for another look at a container, without the noise of exec and health checks.
 _TELLING = ["create", "start", "die", "destroy", "pause", "unpause", "rename", "update", "oom",
     "health_status",
 ]
@@ -27,7 +27,7 @@ _TELLING = ["create", "start", "die", "destroy", "pause", "unpause", "rename", "
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened to a server's container at a time (ns since 1970)."""
+    """One event of a server's container, with its time (ns since 1970)."""
 
     server_id: str
     container: str
@@ -37,26 +37,26 @@ class Event:
 
     @property
     def is_new(self) -> bool:
-        """Say whether the container was made."""
+        """Say whether the Engine has made the container."""
         return self.action == "create"
 
     @property
     def is_end(self) -> bool:
-        """Say whether a process ended."""
+        """Say whether the container's process ended."""
         return self.action == "die"
 
     @property
     def is_gone(self) -> bool:
-        """Say whether the container is there no more."""
+        """Say whether the Engine has removed the container."""
         return self.action == "destroy"
 
 
 class Subscription:
-    """One stream of events; nothing after it was made is missed.
+    """One stream of events; it misses no event after its creation.
 
-    `since_ns` asks for what happened after that moment as well; without it this one's beginning
-    counts, because the Engine answers before it listens itself. `adopted` says which containers
-    without the fleet's label are whose: the Engine's filters cannot.
+    `since_ns` asks for the events after an earlier moment, too. The default is the creation of the
+    subscription, because the Engine answers before it listens itself. `adopted` gives the servers
+    of containers without the fleet's label: the Engine's filters cannot know them.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Subscription:
         seconds, ns = divmod(time.time_ns() if since_ns is None else since_ns + 1, 10**9)
         since = f"{seconds}.{ns:09d}"
         filters: dict[str, Any] = {"type": "container", "event": _TELLING}
-        api: Any = connection.api  # takes `since` as text, too, which the stubs do not know
+        api: Any = connection.api  # it takes `since` as text, too; the stubs do not know that
         self._stream = api.events(since=since, filters=filters, decode=True)
 
     def __iter__(self) -> Iterator[Event]:
@@ -90,6 +90,6 @@ class Subscription:
             response.close()
 
     def close(self) -> None:
-        """Wake whoever listens: nothing more comes."""
+        """End the stream, and wake the thread that listens."""
         with suppress(OSError, AttributeError, docker.errors.DockerException):
             self._stream.close()

@@ -1,4 +1,4 @@
-"""Which containers there are, without looking into any; the Engine goes through all of them."""
+"""Lists containers without an inspection; for each list the Engine goes through all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME
 
 
 def labelled(connection: Connection, fleet: str, *labels: str) -> list[Mapping[str, Any]]:
-    """List the containers with the fleet's label, and more labels."""
+    """List the containers with the fleet's label and these labels."""
     filters = {"label": [f"{FLEET}={fleet}", *labels]}
     found: list[Mapping[str, Any]] = connection.api.containers(all=True, filters=filters)
     return found
@@ -36,7 +36,7 @@ def summary(
 ) -> dict[str, frozenset[tuple[str, str, str]]]:
     """List a fleet's containers, adopted ones too: server id → {(container, state, name)}.
 
-    The names of its networks are part of a state.
+    A state includes the names of the container's networks.
     """
     found: dict[str, set[tuple[str, str, str]]] = {}
     for each in connection.api.containers(all=True):
@@ -45,13 +45,13 @@ def summary(
         key = adopted.get(each["Id"], mine)
         if key is not None:
             inside = sorted((each.get("NetworkSettings") or {}).get("Networks") or {})
-            state = " ".join([each["State"], *inside])  # no event of a container tells of networks
+            state = " ".join([each["State"], *inside])  # no event of a container names networks
             found.setdefault(key, set()).add((each["Id"], state, each["Names"][0]))
     return {key: frozenset(each) for key, each in found.items()}
 
 
 def ups(connection: Connection, fleet: str, adopted: Mapping[str, str]) -> set[str]:
-    """List the servers of a fleet that have a container whose process is, or may be, running."""
+    """List the servers of a fleet with a container that runs or may run."""
     found = connection.api.containers(filters={"status": ["running", "paused", "restarting"]})
     owners = {
         adopted.get(each["Id"], each["Labels"].get(SERVER_ID)) for each in found
@@ -61,7 +61,7 @@ def ups(connection: Connection, fleet: str, adopted: Mapping[str, str]) -> set[s
 
 
 def mounting(connection: Connection, place: Path) -> list[str]:
-    """Name the containers that have mounted what is below a directory of the host."""
+    """Name the containers with a mount of a directory of the host, or of one below it."""
     return sorted(
         each["Names"][0].removeprefix("/") for each in connection.api.containers(all=True)
         if any(
@@ -74,7 +74,7 @@ def mounting(connection: Connection, place: Path) -> list[str]:
 def belongings(
     connection: Connection, fleet: str, is_ours: Callable[[Mapping[str, str]], bool]
 ) -> list[Belonging]:
-    """List every container of the fleet, whoever knows of it; `is_ours` judges by its labels."""
+    """List every container of the fleet; `is_ours` says by its labels whether it is one."""
     return [
         Belonging(
             server_id=each["Labels"].get(SERVER_ID, ""),

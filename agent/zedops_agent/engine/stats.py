@@ -1,4 +1,4 @@
-"""How busy containers are, read once and not as a stream that waits a second for its difference.
+"""Measures the load of containers with single reads: a stream waits a second for its difference.
 
 Source: Docker Engine API v1.41, `ContainerStats` with `one-shot`; memory without inactive file
 pages, as `docker stats` counts it (docker/cli, calculateMemUsageUnixNoCache).
@@ -22,7 +22,7 @@ from zedops_agent.observed import FLEET, SERVER_ID
 
 _STATUS = re.compile(r"Up (?P<uptime>[^(]+?)(?: \((?:health: )?(?P<health>\w+)\))?")
 _AT_ONCE = 8
-#: A busy Engine is asked no longer than this: whoever wants figures has stopped waiting then.
+#: The longest wait for a busy Engine: the person who asked for figures has given up by then.
 WITHIN_S = 8.0
 
 
@@ -31,7 +31,7 @@ def samples(
 ) -> list[Sample]:
     """Sample every running container of a fleet, and those adopted, while time lasts.
 
-    Those that the Engine gave no figures of within `WITHIN_S`, or before this `ends`, are left out.
+    Leaves out containers without figures from the Engine within `WITHIN_S`, or before this `ends`.
     """
     deadline = time.monotonic() + WITHIN_S
     listed = [

@@ -1,9 +1,9 @@
-"""The one way a container is stopped: commands, signal, grace, kill.
+"""The one way to stop a container: commands, signal, grace, kill.
 
-A world is lost most often because a stop did not save it, so every stop goes this way, and how it
-went is told. What is next is decided in `stops`, by a look at the container before each call. An
-Engine that does not answer ends the stop with EngineUnreachable and never with a kill: a request
-may wait in a socket's backlog until the next Engine carries it out.
+Servers lose worlds most often by a stop without a save. So every stop goes this way, and returns
+its result. `stops` chooses each next call, after a look at the container. An Engine that does not
+answer ends the stop with EngineUnreachable and never with a kill: a request may wait in a socket's
+backlog until the next Engine carries it out.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import Container
 from zedops_agent.stops import Move, Stopped, Stopping, left_s, next_move, stopped
 
-#: So long one call waits; then the stop asks what is wanted by now, and how the container is.
+#: The longest wait of one call; then the stop reads the newest definition, and looks again.
 _SLICE_S = 1.0
 _COMMAND_SLICE_S = 0.05
 
 
 class Halt:
-    """The stop of one container, from wherever an earlier one came to.
+    """The stop of one container; it goes on where an earlier one ended.
 
-    `asked` gives how it is to be stopped by now, and raises LookOutdated where zedops ends; `keep`
-    puts on disk how far the stop has come, before each call that must not be made twice.
+    `asked` returns the newest wish for the stop, and raises LookOutdated when zedops ends. `keep`
+    writes the progress of the stop to disk, before each call that must not happen twice.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Halt:
         self._begun = begun
 
     def run(self) -> Stopped:
-        """Stop it; one that does not run is left as it is."""
+        """Stop the container; leave it alone if it does not run."""
         while True:
             asked = self._asked()
             match next_move(self._begun, self._process, asked, time.monotonic()):
@@ -75,7 +75,7 @@ class Halt:
                 case Move.KILL:
                     self._kill()
                 case Move.GIVE_UP:
-                    self._note(killed_at=None)  # the next try kills it again
+                    self._note(killed_at=None)  # so the next try kills it again
                     raise EngineFailed("it was killed and does not end; see to its host")
                 case other:
                     assert_never(other)
@@ -89,12 +89,12 @@ class Halt:
         self._keep(self._begun)
 
     def _unpause(self) -> None:
-        with _unless(HTTPStatus.CONFLICT):  # it goes on already
+        with _unless(HTTPStatus.CONFLICT):  # the container runs already
             self._api.unpause(self._container)
-        self._note(since_s=time.monotonic())  # what was paused had no time to save
+        self._note(since_s=time.monotonic())  # a paused server had no time to save
 
     def _run_command(self, asked: Stop) -> None:
-        """Begin one announced command; one that fails must not keep the server from stopping."""
+        """Begin one announced command; its failure must not keep the server from a stop."""
         command = asked.commands[self._begun.commands]
         self._note(commands=self._begun.commands + 1, command=None, since_s=time.monotonic())
         with suppress(docker.errors.APIError):
@@ -106,7 +106,7 @@ class Halt:
         try:
             runs = self._api.exec_inspect(str(self._begun.command))["Running"]
         except docker.errors.APIError:
-            runs = False  # the Engine was started again and has forgotten it
+            runs = False  # a new Engine has forgotten it
         if runs:
             time.sleep(_COMMAND_SLICE_S)
         else:
@@ -117,14 +117,14 @@ class Halt:
         if name is None:
             name = stop_signals.usable(asked.signal)
             self._note(command=None, signal=name, since_s=time.monotonic())
-        elif self._was_sent(name):  # the answer to it was lost, or whoever was to take it
+        elif self._was_sent(name):  # an earlier process sent it, or missed the Engine's answer
             self._note(sent=True)
             return
-        with _unless(HTTPStatus.CONFLICT):  # it does not run any more
+        with _unless(HTTPStatus.CONFLICT):  # the container has ended
             try:
                 self._api.kill(self._container, name)
             except docker.errors.APIError as error:
-                if _status(error) != HTTPStatus.BAD_REQUEST:  # a name that this Engine lacks
+                if _status(error) != HTTPStatus.BAD_REQUEST:  # this Engine lacks a signal's name
                     raise
                 self._api.kill(self._container, stop_signals.DEFAULT)
         faults.point("stop.signalled")
@@ -134,7 +134,7 @@ class Halt:
         """Ask the Engine's events whether the container got a signal in this stop."""
         filters = {"container": self._process.id, "event": "kill"}
         since, until = (f"{at.timestamp():.6f}" for at in (self._begun.begun_at, datetime.now(UTC)))
-        api: Any = self._api  # takes times as text, too, which the stubs do not know
+        api: Any = self._api  # it takes times as text, too; the stubs do not know that
         told = api.events(since=since, until=until, filters=filters, decode=True)
         number = str(stop_signals.number(name))
         return any(each["Actor"]["Attributes"].get("signal") == number for each in told)
@@ -144,15 +144,15 @@ class Halt:
             slice_s: Any = min(left, _SLICE_S)  # the stubs know whole seconds alone
             self._api.wait(self._container, timeout=slice_s, condition="not-running")
         except (requests.exceptions.ReadTimeout, requests.exceptions.InvalidJSONError):
-            pass  # the look that follows says what is so, not this answer
+            pass  # the next look decides, not this answer
         except requests.exceptions.ConnectionError as error:
-            # over TCP, requests calls a slow answer that, too; what breaks is never a grace's end
+            # over TCP, requests raises this for a slow answer, too; a break never ends the grace
             if not any(isinstance(each, urllib3.exceptions.ReadTimeoutError)
                        for each in error.args):
                 raise
 
     def _kill(self) -> None:
-        """Kill it, if the Engine that answers is the one that will carry it out."""
+        """Kill the container, if the Engine that answers now will also carry out the kill."""
         self._connection.knock()
         if not self._look().up or left_s(self._begun, self._asked(), time.monotonic()) > 0:
             return
@@ -164,7 +164,7 @@ class Halt:
 
 @contextmanager
 def _unless(status: HTTPStatus) -> Iterator[None]:
-    """Pass by one answer of the Engine; every other error is raised."""
+    """Ignore one status of the Engine's answer; raise every other error."""
     try:
         yield
     except docker.errors.APIError as error:

@@ -1,4 +1,4 @@
-"""What a container says, as it says it: its log, or the output of a command run in it."""
+"""Streams a container's log, or the output of a command in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zedops_agent.engine.connection import Connection
 
 
 class Stream(Iterator[bytes]):
-    """An iterator of chunks that another thread may abort while it waits for the next one."""
+    """An iterator of chunks. Another thread may abort it while it waits for the next chunk."""
 
     def __init__(
         self, chunks: Iterator[bytes], abort: Callable[[], None], end: Callable[[], None]
@@ -36,7 +36,7 @@ class Stream(Iterator[bytes]):
             raise EngineUnreachable(f"the stream broke off: {error}") from error
 
     def abort(self) -> None:
-        """End it, from any thread; the command itself may go on."""
+        """End the stream, from any thread; the command itself may go on."""
         self._aborted = True
         with suppress(OSError, AttributeError, docker.errors.DockerException):
             self._abort()
@@ -45,9 +45,9 @@ class Stream(Iterator[bytes]):
 def logs(
     connection: Connection, container: str, tail: int, *, follow: bool, since: int | None = None
 ) -> Stream:
-    """Stream a container's log: its last `tail` lines, then on and on if `follow`.
+    """Stream a container's log: its last `tail` lines, then new lines if `follow`.
 
-    `since`, in seconds since 1970, leaves out what is older.
+    `since`, in seconds since 1970, leaves out older lines.
     """
     stream = connection.api.logs(
         container, stream=True, follow=follow, tail=tail, since=since
@@ -56,7 +56,7 @@ def logs(
 
 
 def run(connection: Connection, container: str, command: tuple[str, ...]) -> Stream:
-    """Run a command in a container and stream both its outputs; CommandFailed unless it ends 0."""
+    """Run a command in a container and stream both its outputs. Raises CommandFailed unless 0."""
     api = connection.api
     made = api.exec_create(container, list(command))["Id"]
     stream = api.exec_start(made, stream=True)

@@ -1,4 +1,4 @@
-"""Which number a container's user has; by name only its image knows it."""
+"""Finds the number of a container's user: only the image knows it by name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from zedops.errors import EngineFailed
 from zedops_agent import owners
 
 _PASSWD = "/etc/passwd"  # noqa: S105 - the file's name
-#: More than this is no list of users.
+#: A file above this size is no list of users.
 _MAX_BYTES = 1 << 20
 
 
 def uid_of(api: docker.APIClient, container: str) -> int:
-    """Find the number of the user as whom a container that was made runs (passwd(5))."""
+    """Find the number of the user of a container that exists (passwd(5))."""
     named = str(api.inspect_container(container)["Config"].get("User") or "0")
     user = named.partition(":")[0]
     if (found := owners.numbers(user)) is not None:
