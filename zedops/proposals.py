@@ -39,7 +39,7 @@ def plan(
     known = {each.name for fleet in (hub, proposed)
              for each in (*fleet.servers(), *fleet.tombstones())}
     if server is not None and server not in known:
-        raise UsageError(f"no server {server!r}; `zedops list --all` shows what there is")
+        raise UsageError(f"no server {server!r}; `zedops list --all` lists all")
     problems = judge(hub, proposed, paths)
     rows = [each for each in foresee(hub, proposed, paths, problems)
             if server in (None, each.server)]

@@ -45,7 +45,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("logs rosewood --since soon", 2, "--since soon: neither a duration nor a time; "),
         ("up rosewood", 2, "'rosewood' is a server of this fleet; did you mean `zedops start"),
         ("start rosewood", 0, ""),
-        ("plan nobody", 2, "no server 'nobody'; `zedops list --all` shows what there is"),
+        ("plan nobody", 2, "no server 'nobody'; `zedops list --all` lists all"),
         ("show rosewod", 2, "no server 'rosewod'; did you mean 'rosewood'?"),
         ("show", 2, "Missing argument 'SERVER'"),
         ("logs rosewood", 1, "no manager is running on"),

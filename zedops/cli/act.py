@@ -95,7 +95,8 @@ def wait_for(clone: Clone, name: str, commit: str | None, *, ends: bool = False)
             seen = state.status
             click.echo(f"{name} {seen} …", err=True)
         time.sleep(pause_s)
-    raise ZedopsError(f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on")
+    fact = f"{name} is still not at rest after {_WAIT_MAX_S / 60:.0f} min; it goes on"
+    raise ZedopsError(f"{fact}; `zedops list` shows how far it is")
 
 
 def _elsewhere(

@@ -20,7 +20,7 @@ from zedops import hook
 from zedops.errors import CommandFailed, DoorClosed, HostUnavailable, UsageError, ZedopsError
 from zedops.locks import holder
 
-_GONE = "the manager went away; servers go on"
+_GONE = "the manager went away; servers go on; run this command again once a manager runs"
 _WAITS = "the manager does not answer yet; waiting"
 #: Time that a command waits for the manager if it can work without one.
 _PATIENCE_S = 10.0

@@ -26,7 +26,7 @@ def host_command() -> None:
     """Add, list and remove the hosts of a fleet.
 
     \b
-    zedops host add attic       prints what to run on the new host
+    zedops host add attic       prints the command to run on the new host
     zedops host list
     zedops host remove attic
     """

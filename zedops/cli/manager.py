@@ -39,7 +39,7 @@ def manager_command(fleet: Path, network: Network, remote: Remote, running: Runn
 
     \b
     zedops manager fleet.git --advertise tls://fleet.example:4222
-    zedops host add attic       prints what to run on that host
+    zedops host add attic       prints the command to run on that host
 
     With --nats several managers may run on one hub: one leads, the others stand by.
     """

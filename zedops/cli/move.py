@@ -26,7 +26,7 @@ from zedops.fleet import Fleet
 @WAIT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def move_command(server: str, host: str, wait: bool, yes: bool) -> None:
-    """Move a server to another host. The old host lets go of it first, and keeps its data.
+    """Move a server to another host. The old host removes its container first, and keeps its data.
 
     You copy the data. Until all of it is on the new host, the server is missing and does not
     start; then it starts by itself.

@@ -58,7 +58,7 @@ def new_command(
         rule = "lower-case letters, digits and '-', at most 63, no '-' first"
         raise UsageError(f"{server!r} cannot be a server's name; use {rule}")
     if game is None and image is None:
-        raise UsageError("say what to run; --game minecraft, or --image registry/name:tag")
+        raise UsageError("a server needs --game minecraft, say, or --image registry/name:tag")
     if game is not None and (ports or volumes):
         raise UsageError("a preset has ports and volumes of its own; change them in the file")
     clone = None if only_print and game is None else here()

@@ -44,7 +44,7 @@ def find_server(fleet: Fleet, name: str) -> Document:
 
     names = sorted(each.name for each in fleet.servers())
     close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "`zedops list --all` shows what there is"
+    hint = f"did you mean {close[0]!r}?" if close else "`zedops list --all` lists all"
     if any(each.name == name for each in fleet.tombstones()):
         hint = f"it is deleted; bring it back with `zedops restore {name}`"
     raise UsageError(f"no server {name!r}; {hint}")

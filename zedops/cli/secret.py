@@ -81,7 +81,7 @@ def remove_command(
     place = find_place(fleet, data_root)
     confirm(f"Remove {name} of {server} from this host? It is kept nowhere else.", yes=yes)
     if not place.secrets.remove(place.holder(server), name):
-        raise UsageError(f"{name} of {server} is not set here; `zedops secret list` shows what is")
+        raise UsageError(f"{name} of {server} is not set here; `zedops secret list` lists all")
     click.echo(f"{name} of {server} is removed")
 
 

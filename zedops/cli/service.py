@@ -92,7 +92,7 @@ def serve(fleet: str, hub: Path, arguments: Sequence[str], *, only_print: bool) 
     if not is_root:
         _run(["loginctl", "enable-linger"])  # else it would run only while the person is logged in
     log = "journalctl" if is_root else "journalctl --user"
-    return f"{name} runs, now and after each boot; `{log} -u {name} -f` shows what it says"
+    return f"{name} runs, now and after each boot; `{log} -u {name} -f` shows its log"
 
 
 def _require(*, is_root: bool) -> None:
@@ -101,8 +101,8 @@ def _require(*, is_root: bool) -> None:
     )
     if shutil.which("systemctl") is None or not place.is_dir():
         remedy = "`--systemd --print` shows the unit, to install it elsewhere or start it otherwise"
-        whose = "systemd" if is_root else "your own systemd"
-        raise UsageError(f"{whose} does not run here; {remedy}")
+        fact = f"{'systemd' if is_root else 'your own systemd'} does not run here"
+        raise UsageError(f"{fact}; {remedy}")
 
 
 def _owner(hub: Path) -> str:

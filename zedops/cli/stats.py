@@ -56,7 +56,7 @@ def stats_command(as_json: bool) -> None:
     ]
     if late:
         shown = ", ".join(sorted(late)[:_NAMED]) + (", …" if len(late) > _NAMED else "")
-        click.echo(f"no figures in time of {len(late)}: {shown}; their Engine is busy", err=True)
+        click.echo(f"no figures in time for {len(late)}: {shown}; their Engine is busy", err=True)
     for host, why in meter.silent.items():
         click.echo(f"could not look: {host}: {why}", err=True)
 

@@ -32,6 +32,6 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
         if hub is not None:
             with door.opened(hub):  # raises HostUnavailable without a manager
                 pass
-        raise ZedopsError(f"{server} has not been taken up yet; try again in a moment")
+        raise ZedopsError(f"zedops has not taken {server} up yet; try again in a moment")
     request = {"do": "stream", "request": {**wanted, "server_id": server_id}}
     door.ask_hub(hub, request, echo_raw)

@@ -111,7 +111,7 @@ def render_drain(fleet: str, root: Path, policy: Path) -> str:
 
 
 def packaged() -> dict[str, str]:
-    """Write the units for packages, by file name: templates whose instance is the fleet's name."""
+    """Write the units for packages, by file name: templates that take the fleet's name."""
     return {
         drain_unit.NAME: _drain(f"{_PROGRAM} agent drain"),
         "zedops-agent@.service": _agent("%i", f"{_PROGRAM} agent run %i"),
@@ -145,7 +145,7 @@ def install(fleet: str, root: Path, policy: Path) -> str:
         )
         if done.returncode:
             raise ZedopsError(f"systemctl {arguments[0]}: {done.stderr.strip()}")
-    return f"{name} runs; `journalctl -u {name} -f` shows what it says"
+    return f"{name} runs; `journalctl -u {name} -f` shows its log"
 
 
 def quoted(text: str, *, is_command: bool = True) -> str:
