@@ -1,8 +1,8 @@
-"""Writes the reference pages, the grammar for completion, and the schemas, out of the program.
+"""Writes the reference pages, the grammar for completion and the schemas from the program.
 
     python docs/generate.py
 
-`tests/pure/test_docs.py` fails where a page differs from what this would write.
+`tests/pure/test_docs.py` fails if a committed page differs from the output of this script.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def pages() -> dict[str, str]:
 
 
 def schemas() -> dict[str, str]:
-    """Make what `zedops schema` prints, by file name."""
+    """Make the schemas that `zedops schema` prints, by file name."""
     made = {"definition.json": definition_schema(), "settings.json": settings_schema()}
     return {name: json.dumps(each, indent=2, ensure_ascii=False) + "\n"
             for name, each in made.items()}
@@ -43,7 +43,7 @@ def schemas() -> dict[str, str]:
 
 def command_line() -> str:
     """Describe every command as `--help` does."""
-    parts = ["# The command line", "", "What `zedops COMMAND --help` says, all of it.", ""]
+    parts = ["# The command line", "", "The `--help` of every command.", ""]
     for path, command in _commands(cli, ("zedops",)):
         context = click.Context(
             command, info_name=" ".join(path), terminal_width=_WIDTH, max_content_width=_WIDTH,
@@ -54,11 +54,11 @@ def command_line() -> str:
 
 
 def outputs() -> str:
-    """Describe what every `--json` prints."""
+    """Describe the fields of every `--json`."""
     parts = [
-        "# What --json prints", "",
-        "Times are UTC, as in `2026-11-23T08:12:20Z`. `null` means: there is none, or it could not",
-        "be seen. Fields may be added; those that are here stay and keep their meaning.", "",
+        "# The fields of --json", "",
+        "Times are UTC, as in `2026-11-23T08:12:20Z`. `null` means that there is no value, or that",
+        "zedops could not see it. New fields may come; present ones keep their meaning.", "",
     ]
     told: list[str] = []
     for command, shape in SHAPES.items():
@@ -71,7 +71,7 @@ def outputs() -> str:
 
 
 def _shape(shape: Any) -> Iterator[str]:
-    """Describe one shape; those within it below it."""
+    """Describe one shape, and the shapes within it below."""
     inner = get_args(shape)[0] if get_origin(shape) is list else shape
     if not is_dataclass(inner):
         yield {list[int]: "A list of numbers.", dict[str, int]: "Numbers by key."}[shape]
@@ -79,7 +79,7 @@ def _shape(shape: Any) -> Iterator[str]:
     what = (inner.__doc__ or "").removesuffix(".")
     yield f"A list; of each: {what[0].lower()}{what[1:]}." if inner is not shape else f"{what}."
     yield ""
-    yield "| field | type | what |"
+    yield "| field | type | meaning |"
     yield "| --- | --- | --- |"
     below = []
     for name, hint in get_type_hints(inner, include_extras=True).items():
@@ -107,8 +107,8 @@ def _type(kind: Any) -> str:
 
 
 def fields(title: str, path: str, schema: dict[str, Any]) -> str:
-    """Describe every field of a schema, those of its parts below."""
-    about = f"What may stand in `{path}`. `zedops schema` prints it for editors."
+    """Describe every field of a schema, and of its parts below."""
+    about = f"The fields of `{path}`. `zedops schema` prints them for editors."
     parts = [f"# {title}", "", about, ""]
     parts += _table(schema)
     for name, part in schema.get("$defs", {}).items():
@@ -120,7 +120,7 @@ def fields(title: str, path: str, schema: dict[str, Any]) -> str:
 
 def _table(schema: dict[str, Any]) -> list[str]:
     needed = set(schema.get("required", []))
-    rows = ["| field | what | e.g. | default |", "| --- | --- | --- | --- |"]
+    rows = ["| field | meaning | e.g. | default |", "| --- | --- | --- | --- |"]
     for name, field in schema["properties"].items():
         examples = field.get("examples") or []
         shown = f"`{_plain(examples[0])}`" if examples else ""

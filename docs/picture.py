@@ -3,7 +3,7 @@
     python -m docs.picture
 
 Needs a Docker Engine and a static busybox, which becomes an image of its own for as long as this
-takes. What is typed and what is answered is what happened; nothing is written by hand.
+takes. The picture shows real input and real output; nothing in it is written by hand.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ font-family: monospace; }}
 
 
 class Session:
-    """What was typed into a terminal, and what it showed."""
+    """Records commands typed into a terminal, with their output."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -71,7 +71,7 @@ class Session:
         )
 
     def type(self, command: str, until: str = "") -> None:
-        """Run a command and show it with its answer."""
+        """Run a command and show it with its output."""
         self._console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
         shown = _run(command, self._folder)
         if until not in shown:
@@ -90,7 +90,7 @@ class Session:
 
 
 def _run(command: str, folder: Path) -> str:
-    """Run a command at a terminal of a known size; returns what that would show."""
+    """Run a command at a terminal of a known size; returns the text on the screen."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _COLUMNS, 0, 0))
     with subprocess.Popen(
@@ -99,7 +99,7 @@ def _run(command: str, folder: Path) -> str:
     ):
         os.close(follower)
         said = b""
-        with contextlib.suppress(OSError):  # the other side is closed: all is read
+        with contextlib.suppress(OSError):  # the other side has closed, so all output is read
             while chunk := os.read(leader, 65536):
                 said += chunk
     os.close(leader)
@@ -109,7 +109,7 @@ def _run(command: str, folder: Path) -> str:
 
 @contextlib.contextmanager
 def _fleet() -> Iterator[Machine]:
-    """Run a fleet of a name that people may have."""
+    """Run a fleet with a plausible name."""
     api = docker.APIClient(version="auto", timeout=60, **docker.utils.kwargs_from_env())
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
@@ -139,7 +139,7 @@ def _fleet() -> Iterator[Machine]:
 
 
 def _healed(host: Machine, seen: str) -> bool:
-    """Say whether git has a server that was missing, and runs."""
+    """Say whether git records a server as missing and then as running."""
     host.git("fetch", "--quiet")
     subjects = host.git("log", "--format=%s", f"{seen.strip()}..origin/main")
     return "missing" in subjects and subjects.split("\n")[0].endswith("running")
@@ -152,11 +152,11 @@ def main() -> None:
         host.write("servers.d/rosewood.yaml", _DEFINITION)
         session.type("cat servers.d/rosewood.yaml")
         session.type('git add . && git commit -qm "rosewood: begin" && git push -q', "running")
-        session.say("A change. What it will do is said before it happens.")
+        session.say("A change. The push shows its effect before the work begins.")
         session.type("git pull -q && sed -i 's/120s}/120s}\\nlimits: {memory: 6GiB}/' "
                      "servers.d/rosewood.yaml")
         session.type('git commit -qam "rosewood: 6 GiB" && git push -q', "running")
-        session.say("Somebody removes the container. It is made anew, and git says so.")
+        session.say("A person removes the container. zedops makes it again, and git records it.")
         seen = host.git("rev-parse", "HEAD")
         session.type("docker rm -f friends-rosewood")
         host.wait_for(lambda: _healed(host, seen))

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 def _rows() -> list[list[str]]:
     page = (ROOT / "docs/security.md").read_text()
-    table = page.partition("## Attacks, what holds them, and the test")[2]
+    table = page.partition("## Attacks, defences and tests")[2]
     lines = [line for line in table.splitlines() if line.startswith("| ") and "---" not in line]
     return [line.strip("| ").split(" | ") for line in lines if not line.startswith("| attack")]
 
