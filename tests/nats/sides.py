@@ -70,7 +70,7 @@ class ManagerEnd:
         """Hand out the document."""
         self.hellos.append(hello)
         if self.away:
-            raise HostUnavailable("the manager has not committed what it took in yet")
+            raise HostUnavailable("the manager has not committed its newest changes yet")
         return self.document
 
     def report(self, report: Report) -> None:

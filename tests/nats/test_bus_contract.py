@@ -102,7 +102,7 @@ def test_a_document_of_a_large_host_arrives_whole(ends: Ends) -> None:
 
 def test_what_the_manager_raises_reaches_the_agent(ends: Ends) -> None:
     ends.manager.away = True
-    with pytest.raises(HostUnavailable, match="has not committed what it took in yet"):
+    with pytest.raises(HostUnavailable, match="has not committed its newest changes yet"):
         ends.link.sync(Hello(host="attic"))
 
 

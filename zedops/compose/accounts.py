@@ -59,7 +59,7 @@ REFUSED = {
 #: Keys of `deploy` that concern Swarm alone, and those that zedops names with their loss.
 DEPLOY_HARMLESS = {"endpoint_mode", "labels", "mode", "placement", "rollback_config",
                    "update_config"}
-DEPLOY_DIFFERS = {"restart_policy": "zedops starts what ended again, and waits longer each time"}
+DEPLOY_DIFFERS = {"restart_policy": "zedops restarts an ended server, and waits longer each time"}
 
 #: Places and endings of files that people mount, for sources that cannot be examined.
 FILE_PLACES = ("/etc/localtime", "/etc/timezone", "/etc/passwd", "/etc/group", "/etc/hosts",

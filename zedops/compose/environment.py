@@ -25,7 +25,7 @@ def _environment(given: Translation, said: Mapping[str, Any]) -> None:
     values = _env_files(given)
     for name, each in said.items():
         if isinstance(each, dict | list):
-            raise ValueError(f"{name} is {kind(each)}, and a text is asked for")
+            raise ValueError(f"{name} is {kind(each)}; write a text")
         if merge.is_null(each):
             values.pop(name, None)
             if name in given.project.variables:

@@ -34,7 +34,7 @@ def network_mode(given: Translation, value: Any) -> None:
         if given.fields.pop("ports", None):
             given.note(f"ports: the network {mode!r} publishes none, and Compose ignores them")
     elif mode not in ("bridge", "default"):
-        raise ValueError(f"{mode}: another container's network cannot be said in a definition")
+        raise ValueError(f"{mode}: another container's network, which a definition cannot express")
 
 
 def networks(given: Translation, value: Any) -> None:

@@ -56,7 +56,7 @@ def restart(given: Translation, value: Any) -> None:
     if said == "no" or said.startswith("on-failure"):
         given.note(
             f"restart: {said}: zedops starts a server again whenever it ends; write"
-            " `desired: stopped` for what is to run once, by hand"
+            " `desired: stopped` for a program that you run once, by hand"
         )
 
 

@@ -172,7 +172,7 @@ class Reader:
         made, lookup = Source(name), Lookup(variables)
         try:
             if not isinstance(raw, dict):
-                raise ValueError(f"is {kind(raw)}, and a mapping is asked for")
+                raise ValueError(f"is {kind(raw)}; write a mapping")
             tree = _absolute(_filled(raw, lookup, made.problems), directory, variables)
             base = tree.pop("extends", None)
             made.tree = tree
@@ -215,7 +215,7 @@ def _mapping(tree: Mapping[str, Any], key: str) -> dict[str, Any]:
     if value is None or merge.is_null(value):
         return {}
     if not isinstance(value, dict):
-        raise ValueError(f"{key}: is {kind(value)}, and a mapping is asked for")
+        raise ValueError(f"{key}: is {kind(value)}; write a mapping")
     return value
 
 

@@ -50,7 +50,7 @@ Method = Callable[[Translation, Any], None]
 def only(place: str, value: Any, known: set[str]) -> None:
     """Check that a mapping has known keys only. ValueError names an unknown one."""
     if not isinstance(value, dict):
-        raise ValueError(f"{place}: is {kind(value)}, and a mapping is asked for")
+        raise ValueError(f"{place}: is {kind(value)}; write a mapping")
     if unknown := [each for each in value if each not in known and not each.startswith("x-")]:
         raise ValueError(f"{place}.{unknown[0]} is not understood")
 
@@ -60,7 +60,7 @@ def items(value: Any) -> list[Any]:
     if value is None or merge.is_null(value):
         return []
     if not isinstance(value, list):
-        raise ValueError(f"is {kind(value)}, and a list is asked for")
+        raise ValueError(f"is {kind(value)}; write a list")
     return value
 
 

@@ -116,7 +116,7 @@ def deploy(given: Translation, value: Any) -> None:
         given.note("deploy.resources.reservations is not taken over: nothing is reserved")
     for each in items(reserved.get("devices")):
         if "gpu" not in [as_text(one) for one in items(each.get("capabilities"))]:
-            raise ValueError("deploy.resources.reservations.devices: only GPUs can be said")
+            raise ValueError("deploy.resources.reservations.devices: a definition takes GPUs only")
         _gpu(given, each)
 
 

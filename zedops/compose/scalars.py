@@ -162,7 +162,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if not isinstance(value, Plain):
-        raise ValueError(f"is {kind(value)}, and a text is asked for")
+        raise ValueError(f"is {kind(value)}; write a text")
     match value.value:
         case None:
             return ""

@@ -90,9 +90,9 @@ def _read_key(given: Translation, key: str, value: Any) -> None:
         elif key in accounts.DIFFERS:
             given.note(f"{key} is not taken over: {accounts.DIFFERS[key]}")
         elif key in accounts.REFUSED:
-            given.refuse(f"{key}: {accounts.REFUSED[key]} cannot be said in a definition")
+            given.refuse(f"{key}: {accounts.REFUSED[key]}, which a definition cannot express")
         elif key not in accounts.HARMLESS and not key.startswith("x-"):
-            given.refuse(f"{key} is not known to Compose, nor to zedops")
+            given.refuse(f"{key} is not known to Compose or zedops")
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
         said = str(error)
         given.refuse(said if said.startswith(key) else f"{key}: {said}")

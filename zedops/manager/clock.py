@@ -45,7 +45,7 @@ class Clock:
 
 
 def end_retentions(clock: Clock, ledger: Ledger, now: datetime, awake_s: float) -> None:
-    """End retentions whose time has come, if the clock is steady.
+    """End the retentions that are over, if the clock is steady.
 
     `awake_s` comes from a clock that is never set.
     """

@@ -198,7 +198,7 @@ class Door:
         with self._manager.changed:
             host = self._manager.ledger.assigned.host(wanted.server_id)
         if host is None:
-            raise ZedopsError("no host has this server; `zedops list` shows what is known")
+            raise ZedopsError("no host has this server; `zedops list` shows where servers are")
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         with contextlib.closing(self._bus.stream(host, wanted)) as chunks:
             for chunk in chunks:
@@ -212,7 +212,7 @@ def _read(read: Callable[[object], T], said: object) -> T:
         return read(said)
     except ValueError as error:
         words = " ".join(str(error).split())[:200]
-        raise ZedopsError(f"that is no question to a host: {words}") from error
+        raise ZedopsError(f"the request to the host is malformed: {words}") from error
 
 
 def _in_json(message: dict[str, Any]) -> bytes:

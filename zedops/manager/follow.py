@@ -71,7 +71,7 @@ def _servers(manager: Manager, paths: Iterable[str]) -> list[Followed]:
 
 
 def _look(manager: Manager, each: Followed, begun: float) -> str | None:
-    """Look at one server; a line if it came to rest just now."""
+    """Check one server; returns a line if it just came to rest, or if its host is silent."""
     document = manager.ledger.server(each.id)
     if each.done:
         return None

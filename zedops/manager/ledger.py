@@ -241,14 +241,14 @@ class Ledger:
             self._settle(held, state, urgent=True)
 
     def deleted(self) -> set[str]:
-        """Name the servers whose deletion is over."""
+        """Name the deleted servers."""
         return {
             each.state.id for each in self.fleet.tombstones()
             if each.state is not None and each.state.status is Status.DELETED
         }
 
     def find(self, host: str, server_id: str, now: datetime) -> bool:
-        """Take note of a container on a host; False where no file of the fleet has its server.
+        """Note a container on a host; False where no file of the fleet has its server.
 
         That of a deleted server is removed, as the deletion asked. Data is not touched.
         """
@@ -301,7 +301,7 @@ class Ledger:
         self.journal.add_purge(grave, state)
 
     def lose(self, host: str, at: datetime) -> None:
-        """Take note that a host does not answer."""
+        """Note that a host does not answer."""
         for server_id in self.assigned.servers(host):
             held = self.server(server_id)
             if held is None or held.state is None:

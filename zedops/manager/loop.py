@@ -159,7 +159,7 @@ class Manager:
         with self.changed:
             return self.ledger.fleet if self.ledger.fleet.commit else None
 
-    # --- what agents ask
+    # --- calls of agents
 
     @property
     def speaks(self) -> bool:
@@ -239,7 +239,7 @@ class Manager:
             self._handed[host] = self.ledger.document(host)
             self.metrics.hand(self.ledger, self._handed[host], time.monotonic())
         elif host not in self._handed:
-            raise HostUnavailable("the manager has not committed what it took in yet")
+            raise HostUnavailable("the manager has not committed its newest changes yet")
         return self._handed[host]
 
     # --- the loop
@@ -263,7 +263,7 @@ class Manager:
                 return
             except RaceLost as error:
                 self.metrics.races.inc()
-                races += 1  # a lock that stays for ever looks the same: do not spin on it
+                races += 1  # a stale lock also raises RaceLost: do not spin on it
                 log.log(logging.WARNING if races % 20 == 10 else logging.DEBUG, "%s", error)
                 self._stopping.wait(min(0.01 * 2**races, RETRY_S))
             except GitFailed as error:

@@ -38,7 +38,7 @@ class Subject(Protocol):
         ...
 
     def is_silent(self, host: str) -> bool:
-        """Tell whether a host counts as not answering."""
+        """Say whether a host counts as lost."""
         ...
 
 

@@ -47,7 +47,7 @@ class Mirror:
         self._statuses = statuses
         self._intake = Intake(self._hub)
         self._wakes = threading.Condition()
-        self._asked = True  # the first turn looks
+        self._asked = True  # the first turn fetches
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._looked = self._pushed = float("-inf")

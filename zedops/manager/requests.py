@@ -106,7 +106,7 @@ def read(line: bytes) -> dict[str, Any]:
     try:
         said = json.loads(line)
     except (ValueError, RecursionError):
-        raise ZedopsError("that is no request: not one line of JSON") from None
+        raise ZedopsError("this is no request; send one line of JSON") from None
     return check(said)
 
 

@@ -70,7 +70,7 @@ class Authority:
 
     @classmethod
     def open(cls, folder: Path) -> Authority:
-        """Open the authority in a directory; make what is missing."""
+        """Open the authority in a directory; make missing files. ZedopsError if one is damaged."""
         vault = Vault(folder)
         now = datetime.now(UTC)
         with vault.locked():
