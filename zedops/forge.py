@@ -101,7 +101,7 @@ def find(url: str, token: str | None, api: str | None) -> Forge | None:
 def describe(problems: tuple[Problem, ...]) -> str:
     """Describe the verdict on a commit in one short line."""
     if not problems:
-        return "taken in"
+        return "accepted"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     text = str(problems[0])
     most = _MOST - len(more)

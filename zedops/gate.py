@@ -262,7 +262,7 @@ class Gate:
 
 def _void(ids: Mapping[str, str]) -> list[Problem]:
     """Warn of ids that main does not know."""
-    remedy = "`zedops orphans` shows what is left of it, and what to do"
+    remedy = "`zedops orphans` shows its container and data, and the next step"
     return [Problem(path, 0, 0, "", f"main has no server {each}, so that id is void", remedy)
             for path, each in sorted(ids.items())]
 

@@ -32,23 +32,23 @@ DESCRIPTORS = (3, 4, 5)
 _LOST = {
     "pre-receive": "the manager went away while checking; push again",
     "proc-receive": "the manager went away; push again",
-    "post-receive": "taken in; the manager went away, and goes on with it when it is back",
+    "post-receive": "accepted; the manager went away, and applies this push when it is back",
 }
 _WAITS = "the manager does not answer yet; waiting"
 _RESTART = "it hangs, or its machine is overloaded: end it and start it again, then push again"
 _HUNG = {
-    "pre-receive": "the manager does not answer, so nothing was taken in; " + _RESTART,
-    "proc-receive": "the manager does not answer; `git fetch` shows whether it took this in; "
+    "pre-receive": "the manager does not answer, so nothing was accepted; " + _RESTART,
+    "proc-receive": "the manager does not answer; `git fetch` shows whether it accepted this; "
                     + _RESTART,
-    "post-receive": "taken in; the manager does not answer, and goes on with it when it does",
+    "post-receive": "accepted; the manager does not answer yet, and applies this push when it does",
 }
 #: After LOOK_S seconds of silence a hook asks the manager for a sign of life and waits 1 s for it.
 #: After TRIES attempts in a row without one the hook gives up.
 LOOK_S, TRIES = 2, 7
 #: Git's client writes nothing before the end, so another client asks for the sign of life.
 #: A process that outlives the hook must not hold git's descriptors: git waits until they close.
-_NO_MANAGER = "taken in; no manager is running, `zedops up` makes it happen"
-_NOT_MINE = "taken in; the hub's manager, which belongs to another user, makes it happen"
+_NO_MANAGER = "accepted; no manager is running, so no host gets it: run `zedops up`"
+_NOT_MINE = "accepted; the hub's manager, which belongs to another user, applies it"
 _UNUSABLE = (
     '"the hub checks pushes with "%s", which this user cannot run;'
     ' install zedops where all can run it, such as /opt/zedops, and start the manager with it"'
@@ -93,7 +93,7 @@ exit "$code"
 
 
 class Malformed(Exception):
-    """The input is not what git sends to a hook. The push is refused."""
+    """The input of a hook is malformed. The push is refused."""
 
 
 class Call:

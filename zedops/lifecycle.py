@@ -1,4 +1,4 @@
-"""The life of a server: facts in, state out. Every status is decided here and nowhere else.
+"""The life of a server: facts in, state out. Only this module decides a status.
 
 A new definition is *pending* until its host starts on it, then *creating*, then *running* (or
 *stopped*, if the definition asks for that). From there the host's facts decide. A container that
@@ -151,7 +151,7 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
 
 
 def _holds_on(message: str | None) -> bool:
-    """Say whether a message tells of what is so as long as it is said; others tell what was."""
+    """Say whether a message holds only while reports repeat it; others tell of the past."""
     said = message or ""
     begins = (NOT_APPLIED, NOT_AGAIN, UNHEALTHY, PURGE_WAITS)
     return said.startswith(begins) or said.endswith(LEFT_SO) or UNSEEN in said

@@ -50,7 +50,7 @@ def the_host(fleet: Fleet, named: str | None) -> str:
     hosts = fleet.settings.hosts
     named = named or fleet.default_host
     if named not in hosts:
-        problem = "say which host with --host" if named is None else f"no host {named!r}"
+        problem = "name a host with --host" if named is None else f"no host {named!r}"
         raise UsageError(f"{problem}; the fleet has {', '.join(hosts)}")
     return named
 

@@ -70,7 +70,7 @@ def test_gitea_and_forgejo_are_told_as_github_is(listener: Listener) -> None:
     assert good["path"] == f"/api/v1/repos/ada/fleet/statuses/{COMMIT}"
     assert good["headers"]["Authorization"] == "token s3cret"
     assert (good["state"], good["context"], good["description"]) == (
-        "success", "zedops", "taken in"
+        "success", "zedops", "accepted"
     )
     assert (bad["state"], bad["description"]) == ("failure", str(PROBLEM))
 

@@ -188,7 +188,7 @@ def test_a_first_push_fills_an_empty_hub(hub: Hub, tmp_path: Path) -> None:
     made = person.commit({"zedops.yaml": "name: fleet\n", A: "image: a\n"})
     said = person.push()
     assert hub.head() == made
-    assert "no manager is running, `zedops up` makes it happen" in said
+    assert "no manager is running, so no host gets it: run `zedops up`" in said
 
 
 def test_a_first_push_to_main_itself_fills_an_empty_hub_too(hub: Hub, tmp_path: Path) -> None:

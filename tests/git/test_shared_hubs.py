@@ -101,7 +101,7 @@ def test_another_user_pushes_and_may_not_ask_the_manager(shared: tuple[Hub, Path
         clone = cloned(hub, home)
         done = as_ben(home, "git", "push", cwd=clone)
         assert done.returncode == 0, done.stderr
-        assert "which belongs to another user, makes it happen" in done.stderr
+        assert "which belongs to another user, applies it" in done.stderr
         assert "servers.d/a.yaml" in hub.repository.tree("refs/heads/main")
         script = (f"from pathlib import Path; from zedops.cli import door\n"
                   f"with door.opened(Path({str(hub.path)!r})): pass")

@@ -179,7 +179,7 @@ def test_a_forge_is_found_by_its_url(
 
 def test_a_status_is_one_short_line() -> None:
     problem = Problem(A, 3, 1, "image", "is required " * 30)
-    assert forge.describe(()) == "taken in"
+    assert forge.describe(()) == "accepted"
     assert len(forge.describe((problem, problem))) == 140
     assert forge.describe((problem, problem)).endswith("… (and 1 more)")
 

@@ -59,7 +59,7 @@ def test_a_frozen_manager_holds_nobody_for_ever_and_takes_in_nothing_that_was_re
     assert codes == {"push": 1, "logs": 1, "doctor": 1, "list": 0}, said
     for name in ("push", "logs"):
         assert "the manager does not answer yet; waiting" in said[name]
-    assert "so nothing was taken in" in said["push"]
+    assert "so nothing was accepted" in said["push"]
     assert f"(process {fleet.pid}) does not answer; servers go on" in said["logs"]
     assert f"runs (process {fleet.pid}) and does not answer" in said["doctor"]
     assert "rosewood" in said["list"]
