@@ -309,11 +309,12 @@ class Walker:
         assert self.ids.get(name, server_id) == server_id
         if verb not in ("create", "crash"):
             assert self._kept(name).read_text() in (server_id, name)
-        wanted = {"delete": [], "adopt": [], "stop": [False], "crash": [False]}.get(verb, [True])
-        # the one before an update goes once this one has proven itself
+        wanted = {"delete": [], "adopt": [], "stop": [], "crash": [False]}.get(verb, [True])
+        # the one before an update goes once this one has proven itself, which no stopped one does
         machine.wait_for(lambda: (
-            [up for up in self.ups(server_id) if up or verb != "update"] == wanted
+            [up for up in self.ups(server_id) if up or verb not in ("update", "stop")] == wanted
         ))
+        assert verb != "stop" or self.ups(server_id)
         self._check_container(verb, name, f"{machine.fleet}-{now}")
 
     def _check_container(self, verb: str, name: str, container: str) -> None:
