@@ -87,7 +87,7 @@ def _data_root(root: Path) -> Iterator[Finding]:
         return
     usage = shutil.disk_usage(place)
     said = f"{root}: {format_size(usage.free)} of {format_size(usage.total)} free"
-    remedy = "remove what is not needed: `docker system df`, `zedops data`, old backups"
+    remedy = "free space: see `docker system df`, `zedops data` and old backups"
     if usage.free < _FULL_BYTES:
         yield Finding.wrong("data root", f"{said}: worlds cannot be saved soon", remedy)
     elif usage.free < min(_LOW_BYTES, _LOW_SHARE * usage.total):
@@ -134,7 +134,7 @@ def _secrets(root: Path) -> Iterator[Finding]:
                  if each.is_file() and not each.name.startswith(".")]
         open_to_all = [each for each in files if each.stat().st_mode & 0o077]
     except OSError as error:
-        yield Finding.unknown("secrets", f"{folder} cannot be looked at: {error.strerror}")
+        yield Finding.unknown("secrets", f"cannot look at {folder}: {error.strerror}")
         return
     if open_to_all:
         more = f" and {len(open_to_all) - 1} more" if len(open_to_all) > 1 else ""

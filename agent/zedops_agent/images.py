@@ -1,7 +1,7 @@
 """Brings the image of a server's next container to the host, and remembers it until its creation.
 
-A tag may mean another image by now. So a replacement uses the image of the former container, unless
-the definition names another one or a person asks for a rebuild.
+A tag may have moved to another image. So a replacement uses the image of the former container,
+unless the definition names another one or a person asks for a rebuild.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Joint(Generic[T]):
                 begun, found = time.monotonic(), Future[T]()
                 try:
                     found.set_result(self._ask())
-                except Exception as error:  # noqa: BLE001 - raised where it was asked, below
+                except Exception as error:  # noqa: BLE001 - raised below, for each caller
                     found.set_exception(error)
                 self._begun, self._answer = begun, found
             answer = self._answer

@@ -173,7 +173,7 @@ class Agent:
         return self._survey.answer(request, document, self._store.adopted)
 
     def stream(self, request: StreamRequest) -> Stream:
-        """Stream a server's log, or what a command in its container says."""
+        """Stream a server's log, or the output of a command in its container."""
         adopted = self._store.load_memory(request.server_id).adopted
         containers = self._engine.look(self.fleet, request.server_id, adopted)
         if not containers:

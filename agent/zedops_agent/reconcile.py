@@ -158,7 +158,7 @@ class Reconciler:
                     self._report(want, seen, unkept, Plan(), None, None)
                     raise
             at_work = Activity.OTHER if plan.steps else None
-            # first the facts as they were found, then what is being done about them
+            # first report the facts, then the work of the plan
             for activity in dict.fromkeys((at_work, _activity(plan, want))):
                 self._report(want, seen, memory, plan, plan.note or done.note, activity)
             if not plan.steps:

@@ -118,6 +118,7 @@ def network(host: Host) -> Iterator[str]:
     config = host.api.create_host_config(network_mode=name)
     theirs = host.api.create_container(host.image, host_config=config)["Id"]
     yield name
+    host.stop()  # an agent at work would make a removed container again
     for each in [*host.containers(), theirs]:
         host.api.remove_container(each, force=True)
     host.api.remove_network(made)

@@ -58,7 +58,7 @@ def test_a_container_that_runs_is_taken_over_as_it_is_and_then_lives_like_any_ot
     before = started(machine, name)
     said = machine.zedops("import", name, "--name", "rosewood", "--yes", "--wait")
     assert "looks like a secret" in said.stderr
-    assert f'`adopt: ["{name}"]`; `bind_roots: ["{world}"]`' in said.stderr
+    assert f"`adopt: [{name}]`; `bind_roots: [{world}]`" in said.stderr
     facts = machine.state("rosewood")
     assert facts["status"] == "running"
     assert facts["message"] == f"adopted: the container {name!r} goes on as it was"

@@ -22,7 +22,7 @@ from zedops_agent.observed import FLEET, SERVER_ID
 
 _STATUS = re.compile(r"Up (?P<uptime>[^(]+?)(?: \((?:health: )?(?P<health>\w+)\))?")
 _AT_ONCE = 8
-#: The longest wait for a busy Engine: the person who asked for figures has given up by then.
+#: The longest wait for a busy Engine: a caller does not wait longer for figures.
 WITHIN_S = 8.0
 
 
