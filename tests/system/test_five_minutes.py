@@ -125,9 +125,9 @@ def test_every_command_of_the_page_works(
 
 
 def remove_containers(machine: Machine, hub: Path) -> None:
-    """Remove what a failed run left; by ids, because somebody's own fleet may have that name."""
+    """Remove what a failed run left; by ids, because a fleet of the user may have that name."""
     said = machine.git("log", "-p", "main", cwd=hub, code=None) if hub.exists() else ""
-    for server_id in set(re.findall(r"\bid: ([0-9A-Z]{26})", said)):
+    for server_id in set(re.findall(r'\bid: "?([0-9A-Z]{26})', said)):
         label = {"label": f"zedops.server.id={server_id}"}
         for each in machine.api.containers(all=True, filters=label):
             machine.api.remove_container(each["Id"], force=True)
@@ -144,5 +144,5 @@ _STAND_INS = {
     "curl -s ": "import sys, urllib.request as u; "
     "print(u.urlopen(sys.argv[1], timeout=5).read().decode())",
     "docker rm -f ": "import docker, sys; "
-    "docker.APIClient().remove_container(sys.argv[1], force=True)",
+    "docker.APIClient(**docker.utils.kwargs_from_env()).remove_container(sys.argv[1], force=True)",
 }
