@@ -48,7 +48,7 @@ def posing(repository: Repository, main: str, base: str, new: str) -> list[str]:
         if len(before) != 1:
             break
         if authorship.poses(raw):
-            return [at]
+            break  # the hub's own may be met here, where the pushed branch was rewritten
         at, seen = before[0], seen + 1
     if at == base:
         return []

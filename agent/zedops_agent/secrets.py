@@ -112,10 +112,13 @@ class Secrets:
         source, target = self._values / name, self._values / server_id
         with contextlib.suppress(FileNotFoundError):  # another thread was faster, or there is none
             found = [each for each in source.iterdir() if each.suffix != disk.PARTIAL]
+            if not found:
+                return  # a person has just made it, and writes the first value next
             target.mkdir(mode=0o700, exist_ok=True)
             for each in found:
                 each.replace(target / each.name)
-            source.rmdir()
+            with contextlib.suppress(OSError):  # a value is being written there
+                source.rmdir()
 
     def read(self, want: DesiredServer) -> dict[str, str]:
         """Read all secrets of a server; EngineFailed names a missing secret, and never a value."""

@@ -280,6 +280,7 @@ def test_a_secret_comes_from_the_host_and_its_lack_is_said(host: Host) -> None:
     report = host.wait(server, lambda each: each.failure)
     assert "secret ADMIN_PASSWORD is not set; write it to" in str(report.failure)
     path = host.root / "secrets" / host.fleet / "rosewood" / "ADMIN_PASSWORD"
+    assert str(path) in str(report.failure)
     path.parent.mkdir(parents=True)
     path.write_text("correct horse\n")
     seen = len(host.reports)

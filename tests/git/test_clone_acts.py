@@ -287,7 +287,7 @@ def test_an_act_on_what_somebody_else_changed_is_refused_with_its_place(
     mine.fetch()
     (other / A).write_text("image: theirs\nuser: x\n")
     push_all(other)
-    with pytest.raises(InvalidInput, match=r"servers.d/a.yaml: the same lines were changed"):
+    with pytest.raises(InvalidInput, match=r"servers.d/a.yaml: another push changed"):
         mine.act({A: b"image: mine\nuser: x\n"}, "a: mine")
     assert remote.show(A) == "image: theirs\nuser: x\n"
 

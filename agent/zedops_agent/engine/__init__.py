@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 #: The time that the Engine may take after a start to show the ports.
 _PORTS_S = 2.0
+#: What the Engine says of an update of a container that has just ended, and what runc says.
+_ENDED = ("not running", "stopped container")
 #: The Engine goes through all containers to list those in a network.
 _NETWORK_S = 1.0
 
@@ -395,7 +397,7 @@ class Engine:
             done = api._post_json(api._url("/containers/{0}/update", container), data)
             api._raise_for_status(done)
         except docker.errors.APIError as error:
-            if "not running" not in str(error.explanation):
+            if not any(words in str(error.explanation) for words in _ENDED):
                 raise
             raise LookOutdated("the container ended meanwhile") from error
 
