@@ -18,9 +18,9 @@ from zedops.errors import GitFailed, Problem
 from zedops.fleet import SETTINGS_PATH, Fleet
 from zedops.hub import Hub
 from zedops.identity import succeed
-from zedops.ids import new_id
 from zedops.repository import Repository
 from zedops.signatures import signers
+from zedops.system.ids import new_id
 
 #: Checking one signature takes about 30 ms, and the hub takes no other push meanwhile.
 MOST_COMMITS = 500

@@ -25,10 +25,10 @@ from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.layout import NAME
 from zedops.objects import Signature
 from zedops.overlay import with_states
-from zedops.places import default_hub
 from zedops.proposals import propose
 from zedops.repository import Repository
 from zedops.settings import Settings
+from zedops.system.places import default_hub
 from zedops.trouble import failure
 
 #: Where a clone notes the hub that follows the same upstream.

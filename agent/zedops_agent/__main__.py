@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zedops import logbook
-from zedops.ending import Ending
 from zedops.errors import UsageError, ZedopsError
+from zedops.system import logbook
+from zedops.system.ending import Ending
 from zedops_agent.engine import Engine
 from zedops_agent.loop import Agent
 from zedops_agent.membership import Membership, load

@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from zedops import disk
+from zedops.system import disk
 from zedops_agent.markers import Owner
 from zedops_agent.observed import Presence
 

@@ -16,8 +16,6 @@ from typing import assert_never
 
 from zedops.bus import Link, Stream
 from zedops.calls import ExecRequest, LogsRequest, Reply, Request, StreamRequest
-from zedops.directories import Directories
-from zedops.ending import Ending
 from zedops.errors import (
     EngineFailed,
     EngineUnreachable,
@@ -25,7 +23,9 @@ from zedops.errors import (
     NotKept,
     ZedopsError,
 )
-from zedops.locks import LOOK_S
+from zedops.system.directories import Directories
+from zedops.system.ending import Ending
+from zedops.system.locks import LOOK_S
 from zedops.wire import DesiredDocument, DesiredServer, Goal, supersedes
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine

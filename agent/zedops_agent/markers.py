@@ -13,8 +13,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zedops import disk
 from zedops.errors import LookOutdated
+from zedops.system import disk
 from zedops_agent.observed import Presence
 
 MARKER = ".zedops.json"

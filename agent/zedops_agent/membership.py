@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from zedops import disk
 from zedops.errors import UsageError, ZedopsError
 from zedops.fields import Model, Name
+from zedops.system import disk
 
 
 class Membership(Model):

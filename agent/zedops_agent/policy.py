@@ -35,11 +35,12 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
-from zedops import disk, references
+from zedops import references
 from zedops.container_options import NetworkMode
 from zedops.errors import EngineFailed
 from zedops.fields import Bytes, Model
 from zedops.model import Definition, Publish
+from zedops.system import disk
 from zedops_agent.observed import Network
 
 DEFAULT_PATH = Path("/etc/zedops/agent.yaml")

@@ -16,9 +16,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from zedops import disk
 from zedops.errors import RootGone, ZedopsError
-from zedops.ids import new_id
+from zedops.system import disk
+from zedops.system.ids import new_id
 
 MARKER = ".zedops-root.json"
 PRIVATE = 0o700

@@ -20,8 +20,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from zedops import disk, sealing
 from zedops.errors import EngineFailed, ZedopsError
+from zedops.system import disk, sealing
 from zedops.wire import DesiredServer
 
 #: Every change writes this entry into the folder of values.

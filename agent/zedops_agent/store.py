@@ -16,9 +16,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from zedops import disk, faults
+from zedops import faults
 from zedops.errors import AgentAtWork, NotKept, ZedopsError
-from zedops.locks import Lock, holder
+from zedops.system import disk
+from zedops.system.locks import Lock, holder
 from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
 

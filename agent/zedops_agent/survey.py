@@ -35,7 +35,7 @@ from zedops.calls import (
 )
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.model import VolumeKind
-from zedops.places import boot_id
+from zedops.system.places import boot_id
 from zedops.wire import DesiredDocument, DesiredServer
 from zedops_agent import checkup, data, holdings, sockets
 from zedops_agent.engine import Engine

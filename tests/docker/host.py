@@ -14,8 +14,8 @@ import docker.errors
 
 from zedops import document
 from zedops.bus.local import LocalBus
-from zedops.ids import new_id
 from zedops.model import Drift, definition_hash
+from zedops.system.ids import new_id
 from zedops.wire import (
     DesiredDocument,
     DesiredServer,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.docker.host import Host
-from zedops import sealing
+from zedops.system import sealing
 from zedops.wire import Goal
 from zedops_agent.secrets import Secrets
 

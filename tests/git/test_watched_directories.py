@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zedops.directories import Directories
+from zedops.system.directories import Directories
 
 
 @pytest.fixture

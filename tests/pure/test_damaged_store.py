@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.pure.fleets import NOW, server_id
-from zedops import sealing
 from zedops.errors import NotKept
+from zedops.system import sealing
 from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
 from zedops_agent.secrets import Secrets

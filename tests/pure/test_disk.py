@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zedops import disk
+from zedops.system import disk
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 16, (1 << 16) + 1, 300_000])

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from zedops.errors import ZedopsError
-from zedops.locks import Lock, holder
+from zedops.system.locks import Lock, holder
 from zedops_agent.store import Store
 
 _HOLD = """\
 import sys
 from pathlib import Path
-from zedops.locks import Lock
+from zedops.system.locks import Lock
 lock = Lock(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zedops import edit, sealing
+from zedops import edit
 from zedops.document import parse
 from zedops.model import definition_hash
 from zedops.source import load
+from zedops.system import sealing
 
 PATH = "servers.d/rosewood.yaml"
 KEY = sealing.new_identity()

@@ -15,7 +15,7 @@ from zedops.cli.network import SERVER_OPTIONS, warn_of_plain_text
 from zedops.cli.running import Running, running_options
 from zedops.cli.up import ending
 from zedops.errors import UsageError
-from zedops.places import default_data_root
+from zedops.system.places import default_data_root
 
 _REPLACE = click.option(
     "--replace", is_flag=True,
@@ -191,7 +191,7 @@ def drain_command(
 
 
 def _run(fleet: str, root: Path, policy: Path, running: Running) -> None:
-    from zedops.vitals import new_registry
+    from zedops.system.vitals import new_registry
     from zedops_agent.__main__ import run
     from zedops_agent.metrics import AgentMetrics
 

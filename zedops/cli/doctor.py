@@ -16,7 +16,7 @@ from zedops.cli.output import coloured, show_json
 from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub import Hub
-from zedops.places import default_data_root
+from zedops.system.places import default_data_root
 
 _COLOURS = {
     Verdict.GOOD: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "red",

@@ -18,7 +18,7 @@ from typing import Any
 
 from zedops import hook
 from zedops.errors import CommandFailed, DoorClosed, HostUnavailable, UsageError, ZedopsError
-from zedops.locks import holder
+from zedops.system.locks import holder
 
 _GONE = "the manager went away; servers go on; run this command again once a manager runs"
 _WAITS = "the manager does not answer yet; waiting"

@@ -18,7 +18,7 @@ from zedops.calls import PingRequest, Pong
 from zedops.cli.ask import call
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
-from zedops.places import boot_id, default_data_root
+from zedops.system.places import boot_id, default_data_root
 
 if TYPE_CHECKING:
     from zedops_agent.secrets import Secrets

@@ -18,11 +18,11 @@ from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, Hub
-from zedops.locks import holder
 from zedops.model import Status
 from zedops.ports import published
 from zedops.quantities import format_duration
 from zedops.settings import Settings
+from zedops.system.locks import holder
 from zedops.trouble import MEND
 
 #: git 2.29 brought proc-receive hooks, and 2.36 brought `core.fsync`.

@@ -12,15 +12,15 @@ from zedops.cli.network import Network, Reach, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
 from zedops.cli.up import TAKEN_OVER, ending, serving, tell
-from zedops.ending import Ending
 from zedops.errors import ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
-from zedops.logbook import announce
 from zedops.manager.loop import Manager
 from zedops.manager.metrics import Metrics
 from zedops.manager.term import Deposed
-from zedops.vitals import new_registry
+from zedops.system.ending import Ending
+from zedops.system.logbook import announce
+from zedops.system.vitals import new_registry
 
 if TYPE_CHECKING:
     from zedops.bus.nats.lease import NatsLease

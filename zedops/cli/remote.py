@@ -24,8 +24,8 @@ from zedops.manager.loop import Manager
 from zedops.manager.mirror import MAIN, Mirror
 from zedops.manager.webhook import Webhook
 from zedops.pace import Pace
-from zedops.places import default_hub
 from zedops.quantities import parse_duration
+from zedops.system.places import default_hub
 from zedops.upstream import TAKEN, Upstream, checked_url
 
 F = TypeVar("F", bound=Callable[..., Any])

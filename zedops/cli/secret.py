@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from zedops import document, edit, sealing, source
+from zedops import document, edit, source
 from zedops.calls import RecipientReply, RecipientRequest
 from zedops.cli.act import act
 from zedops.cli.act import ask as confirm
@@ -33,6 +33,7 @@ from zedops.layout import NAME
 from zedops.model import Definition
 from zedops.resolve import layers
 from zedops.state_block import render
+from zedops.system import sealing
 
 #: Longer values fit in no environment (execve(2): 128 KiB a string), and in no definition.
 _MAX_BYTES = 64 * 1024

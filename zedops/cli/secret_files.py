@@ -14,7 +14,7 @@ from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet
 from zedops.layout import NAME
-from zedops.places import default_data_root
+from zedops.system.places import default_data_root
 
 if TYPE_CHECKING:
     from zedops_agent.secrets import Secrets

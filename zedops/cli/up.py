@@ -20,18 +20,18 @@ from zedops.cli.names import HOST
 from zedops.cli.network import Network, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
-from zedops.ending import Ending
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet
-from zedops.logbook import announce
 from zedops.manager.door import Door
 from zedops.manager.loop import Manager
 from zedops.manager.messenger import Messenger
 from zedops.manager.metrics import Metrics
 from zedops.manager.mirror import Mirror
-from zedops.places import default_data_root
 from zedops.settings import Settings
-from zedops.vitals import new_registry
+from zedops.system.ending import Ending
+from zedops.system.logbook import announce
+from zedops.system.places import default_data_root
+from zedops.system.vitals import new_registry
 
 if TYPE_CHECKING:
     from zedops_agent.loop import Agent

@@ -17,18 +17,19 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zedops import disk, faults, hook
+from zedops import faults, hook
 from zedops.bus import Bus, Enrolment
 from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
 from zedops.hub import FOR_MAIN, MAIN
-from zedops.locks import LOOK_S
 from zedops.manager import answers, caller, requests
 from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
 from zedops.objects import NO_OBJECT
+from zedops.system import disk
+from zedops.system.locks import LOOK_S
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
 from zedops.identity import decide
-from zedops.ids import new_id
 from zedops.lifecycle import (
     SETTLED,
     due,
@@ -32,6 +31,7 @@ from zedops.manager.assignments import Assignments
 from zedops.manager.journal import Journal
 from zedops.model import State, Status
 from zedops.settings import Settings
+from zedops.system.ids import new_id
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
 #: A wrong clock dated a deletion that lies further ahead than this: its retention starts again.

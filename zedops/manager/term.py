@@ -15,7 +15,7 @@ from typing import Protocol
 
 from zedops.errors import ZedopsError
 from zedops.hub import Hub
-from zedops.locks import Lock, holder
+from zedops.system.locks import Lock, holder
 
 
 class Lease(Protocol):

@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from zedops import disk
 from zedops.errors import ZedopsError
+from zedops.system import disk
 
 
 class Vault:

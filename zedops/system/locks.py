@@ -16,7 +16,7 @@ import os
 import threading
 from pathlib import Path
 
-from zedops import disk
+from zedops.system import disk
 
 #: Seconds between two checks of a holder's lock.
 LOOK_S = 1.0
