@@ -24,13 +24,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks import figures, git
-from zedops import audit, document, state_block
+from zedops import audit
 from zedops.hub import MAIN, Hub
 from zedops.lifecycle import fold
-from zedops.model import State, Status
 from zedops.objects import Signature
 from zedops.packing import Packer, look
 from zedops.repository import Repository
+from zedops.spec import document, state_block
+from zedops.spec.model import State, Status
 from zedops.system.ids import new_id
 from zedops.trailers import EMAIL
 from zedops.wire import ContainerFacts, Goal, ServerReport

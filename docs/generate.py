@@ -17,8 +17,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import click
 
 from zedops.cli import cli, grammar, schema
-from zedops.schema import definition_schema, settings_schema
 from zedops.shapes import SHAPES
+from zedops.spec.schema import definition_schema, settings_schema
 
 REFERENCE = Path(__file__).parent / "reference"
 _WIDTH = 92

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from zedops import document as documents
-from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of, tombstone_path
-from zedops.settings import Person, Right, Settings
+from zedops.spec import document as documents
+from zedops.spec.document import Document
+from zedops.spec.settings import Person, Right, Settings
 
 #: Keys, in the formats of ssh-keygen(1), "ALLOWED SIGNERS", and of `gpg --armor --export`.
 SSH_KEYS = "allowed_signers"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import Fleet, Kind, kind_of
-from zedops.model import Definition
-from zedops.preset import Preset
-from zedops.quantities import format_duration, format_size, parse_size
-from zedops.secret_values import is_secret
+from zedops.spec.document import Document
+from zedops.spec.model import Definition
+from zedops.spec.preset import Preset
+from zedops.spec.quantities import format_duration, format_size, parse_size
+from zedops.spec.secret_values import is_secret
 
 #: Values of Compose's `restart:`; YAML 1.1 reads `no` as a boolean, zedops reads it as text.
 _POLICIES = ("always", "unless-stopped", "on-failure", "no")

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from zedops.model import State, Status
-from zedops.state_block import format_time, one_line
+from zedops.spec.model import State, Status
+from zedops.spec.state_block import format_time, one_line
 
 _NAMED_IN_SUBJECT = 3
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, TypeAdapter
 
 from zedops.errors import ZedopsError
-from zedops.fields import Recipient, ServerId
-from zedops.model import Health
+from zedops.spec.fields import Recipient, ServerId
+from zedops.spec.model import Health
 from zedops.wire import Message
 
 

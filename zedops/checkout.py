@@ -11,8 +11,8 @@ from pathlib import Path
 
 from zedops import trouble
 from zedops.errors import GitFailed, UsageError
-from zedops.layout import SERVERS, SETTINGS_PATH
 from zedops.repository import Repository
+from zedops.spec.layout import SERVERS, SETTINGS_PATH
 
 REMOTE = "refs/remotes/origin/"
 REMOTE_MAIN = f"{REMOTE}main"
@@ -118,7 +118,7 @@ def state_branch(repository: Repository) -> str | None:
     content = repository.blobs([blob], _MAX_BYTES)[blob] if blob else b""
     if b"state_branch" not in content:
         return None  # loading the YAML reader takes longer than all the rest
-    from zedops import source
+    from zedops.spec import source
 
     read = source.read(SETTINGS_PATH, content).data
     named = read.get("state_branch") if isinstance(read, dict) else None

@@ -9,8 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from zedops import shared_sources, stop_signals
-from zedops.document import Document, stem
+from zedops import shared_sources
 from zedops.errors import Problem
 from zedops.fleet import (
     SETTINGS_PATH,
@@ -23,9 +22,11 @@ from zedops.fleet import (
     tombstone_path,
 )
 from zedops.ports import free_ports, ports_in_use, published, taken_on
-from zedops.quantities import format_duration
-from zedops.references import is_id
-from zedops.validation import MAX_PROBLEMS
+from zedops.spec import stop_signals
+from zedops.spec.document import Document, stem
+from zedops.spec.quantities import format_duration
+from zedops.spec.references import is_id
+from zedops.spec.validation import MAX_PROBLEMS
 
 #: A server that takes longer to save hangs, and an update, deletion or shutdown waits for it.
 LONGEST_GRACE_S = 3600.0

@@ -15,19 +15,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import checkout, contended, snapshot, strays, working
+from zedops import checkout, contended, snapshot, working
 from zedops.checkout import REMOTE, REMOTE_MAIN
 from zedops.deletions import TRAILER
-from zedops.document import stem
 from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
 from zedops.fleet import SERVERS, Fleet, tombstone_path
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
-from zedops.layout import NAME
 from zedops.objects import Signature
 from zedops.overlay import with_states
 from zedops.proposals import propose
 from zedops.repository import Repository
-from zedops.settings import Settings
+from zedops.spec import strays
+from zedops.spec.document import stem
+from zedops.spec.layout import NAME
+from zedops.spec.settings import Settings
 from zedops.system.places import default_hub
 from zedops.trouble import failure
 

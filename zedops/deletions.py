@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.model import VolumeKind
+from zedops.spec.document import Document
+from zedops.spec.model import VolumeKind
 
 _OPTION = "allow-delete="
 #: The confirmation of a push.

@@ -14,8 +14,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from zedops.calls import Mounted, Shape
-from zedops.definition_text import render
-from zedops.references import is_id
+from zedops.spec.definition_text import render
+from zedops.spec.references import is_id
 
 _LOOPBACK = "127.0.0.1"
 _TAKEN_OVER = "taken over as it is; changes below recreate it"

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from zedops import source as yaml_source
-from zedops import validation
-from zedops.document import Document
 from zedops.errors import Problem
-from zedops.layout import (
+from zedops.shelf import Shelf
+from zedops.spec import source as yaml_source
+from zedops.spec import validation
+from zedops.spec.document import Document
+from zedops.spec.layout import (
     PRESETS,
     SERVERS,
     SETTINGS_PATH,
@@ -23,12 +24,11 @@ from zedops.layout import (
     preset_path,
     tombstone_path,
 )
-from zedops.model import Definition, Desired, Status, definition_hash
-from zedops.preset import Preset
-from zedops.resolve import game_of, resolve
-from zedops.settings import Settings
-from zedops.shelf import Shelf
-from zedops.source import Source
+from zedops.spec.model import Definition, Desired, Status, definition_hash
+from zedops.spec.preset import Preset
+from zedops.spec.resolve import game_of, resolve
+from zedops.spec.settings import Settings
+from zedops.spec.source import Source
 from zedops.wire import DesiredServer, Goal
 
 #: Also exports the paths and kinds of `layout`.

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from zedops.change import change
 from zedops.checks import check
 from zedops.deletions import check_deletions, check_name, check_volumes, purges_at_once
-from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_path
-from zedops.model import Definition, Desired, VolumeKind
-from zedops.quantities import format_duration, readable
+from zedops.spec.change import change
+from zedops.spec.document import Document
+from zedops.spec.model import Definition, Desired, VolumeKind
+from zedops.spec.quantities import format_duration, readable
 
 #: Most servers that a push lists one by one, and most fields of each.
 _LINES, _FIELDS = 10, 2

@@ -16,18 +16,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import authorship, faults, forecast, hook, pushed_refs, snapshot, strays
+from zedops import authorship, faults, forecast, hook, pushed_refs, snapshot
 from zedops.admission import Admission, as_known, posing
 from zedops.advice import advise
-from zedops.document import not_a_file
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.identity import succeed, void_ids
-from zedops.layout import MAX_BYTES
 from zedops.merge import folders, in_the_way, merge
 from zedops.objects import NO_OBJECT, Change, Entry, Signature
 from zedops.repository import Repository, clean_environment
+from zedops.spec import strays
+from zedops.spec.document import not_a_file
+from zedops.spec.layout import MAX_BYTES
 
 _ATTEMPTS = 50
 #: Limit of a file that both sides changed: the merge holds all of it in memory.

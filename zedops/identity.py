@@ -14,10 +14,10 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from zedops import lifecycle
-from zedops.document import Document
 from zedops.fleet import Fleet, Kind, is_same_server, kind_of, tombstone_path
-from zedops.model import State, Status
-from zedops.settings import Settings
+from zedops.spec.document import Document
+from zedops.spec.model import State, Status
+from zedops.spec.settings import Settings
 
 
 def succeed(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
-from zedops import authorship, document, faults, snapshot, state_block
+from zedops import authorship, faults, snapshot
 from zedops.access import NOT_ALLOWED
 from zedops.admission import Admission, as_known, posing
 from zedops.deletions import PASSED_OVER, hold_back
@@ -20,10 +20,11 @@ from zedops.errors import GitFailed, Problem
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.hub import MAIN, Hub
 from zedops.identity import succeed, tied
-from zedops.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
 from zedops.merge import head_of, in_the_way, merge, take_theirs
 from zedops.objects import NO_OBJECT, Change, Entry
-from zedops.state_block import GOES_ON
+from zedops.spec import document, state_block
+from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
+from zedops.spec.state_block import GOES_ON
 
 _PLACEHOLDER_ID = "0" * 26
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from zedops import state_block
 from zedops.errors import Problem
 from zedops.fleet import Kind, kind_of
+from zedops.spec import state_block
 
 #: (base, ours, theirs) → merged, or None on a conflict.
 TextMerge = Callable[[bytes, bytes, bytes], bytes | None]

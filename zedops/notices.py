@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 from zedops.fleet import Fleet
 from zedops.lifecycle import due, purges_data
-from zedops.model import Status
-from zedops.quantities import format_duration
 from zedops.remarks import UNHEALTHY
-from zedops.settings import Event
+from zedops.spec.model import Status
+from zedops.spec.quantities import format_duration
+from zedops.spec.settings import Event
 from zedops.trailers import read_reasons, read_trailers
 
 _EVENTS = {

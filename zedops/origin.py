@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from zedops.document import Document
 from zedops.errors import InvalidInput
 from zedops.fleet import SETTINGS_PATH, Fleet, preset_path
-from zedops.model import Definition
-from zedops.quoting import flow, scalar
-from zedops.resolve import layers
-from zedops.source import Path, dotted
+from zedops.spec.document import Document
+from zedops.spec.model import Definition
+from zedops.spec.quoting import flow, scalar
+from zedops.spec.resolve import layers
+from zedops.spec.source import Path, dotted
 
 _WIDTH = 44
 #: Ports, durations and sizes need no quotes, though they begin with a digit.

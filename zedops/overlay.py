@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from zedops import state_block
-from zedops.document import Document
 from zedops.fleet import Fleet, Kind, kind_of
+from zedops.spec import state_block
+from zedops.spec.document import Document
 
 
 def with_states(definitions: Fleet, states: Fleet) -> Fleet:

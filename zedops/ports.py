@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from zedops.document import Document
 from zedops.fleet import Fleet
-from zedops.model import Port, Publish, Status
+from zedops.spec.document import Document
+from zedops.spec.model import Port, Publish, Status
 
 #: The range for suggested ports; lower ports belong to the system and its services.
 _FIRST_FREE, _LAST = 1024, 65535

@@ -11,13 +11,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from zedops import checks, strays
+from zedops import checks
 from zedops.advice import advise
-from zedops.document import Document
 from zedops.errors import UsageError
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.forecast import foresee, judge, leaves, rebase
 from zedops.identity import succeed
+from zedops.spec import strays
+from zedops.spec.document import Document
 
 _NONE: Mapping[str, object] = MappingProxyType({})
 

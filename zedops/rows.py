@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from zedops import state_block
-from zedops.document import Document
 from zedops.fleet import Fleet
-from zedops.model import Status
 from zedops.ports import published
+from zedops.spec import state_block
+from zedops.spec.document import Document
+from zedops.spec.model import Status
 
 #: Statuses in which a host may report progress.
 _AT_WORK = (Status.PENDING.value, Status.CREATING.value)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import Fleet
-from zedops.sources import REMEDY, Place, Places, conflict, places
+from zedops.spec.document import Document
+from zedops.spec.sources import REMEDY, Place, Places, conflict, places
 
 
 def problems(fleet: Fleet, touched: Iterable[Document]) -> list[Problem]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from zedops.document import Document
-from zedops.layout import TOMBSTONES
+from zedops.spec.document import Document
+from zedops.spec.layout import TOMBSTONES
 
 V = TypeVar("V")
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from zedops import preset
-from zedops.document import Document, not_a_file, parse
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
-from zedops.layout import MAX_FILE_BYTES
 from zedops.objects import FILE_MODE, Change, Entry
-from zedops.preset import Preset
 from zedops.repository import Repository
+from zedops.spec import preset
+from zedops.spec.document import Document, not_a_file, parse
+from zedops.spec.layout import MAX_FILE_BYTES
+from zedops.spec.preset import Preset
 
 _NONE: Mapping[str, Document] = MappingProxyType({})
 
@@ -34,7 +35,7 @@ def empty(default_name: str) -> Fleet:
 @functools.cache
 def shipped_presets() -> Mapping[str, Preset]:
     """Read the presets that come with zedops."""
-    folder = Path(__file__).with_name("presets")
+    folder = Path(str(resources.files("zedops.spec"))) / "presets"
     files = sorted(folder.glob("*.yaml"))
     return {path.stem: preset.parse(f"zedops/presets/{path.name}", path.read_bytes())
             for path in files}

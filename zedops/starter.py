@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zedops.model import Port, Publish
-from zedops.preset import Preset
-from zedops.quoting import quoted, scalar
-from zedops.resolve import refers_to
+from zedops.spec.model import Port, Publish
+from zedops.spec.preset import Preset
+from zedops.spec.quoting import quoted, scalar
+from zedops.spec.resolve import refers_to
 
 _WIDTH = 30
 

@@ -14,11 +14,11 @@ from datetime import datetime
 from zedops import checks
 from zedops.access import NOT_ALLOWED
 from zedops.deletions import COMMIT, NOT_DELETED, PASSED_OVER, check_name, check_volumes
-from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.identity import succeed
-from zedops.state_block import GOES_ON
+from zedops.spec.document import Document
+from zedops.spec.state_block import GOES_ON
 
 _PLACEHOLDER_ID = "0" * 26
 

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from zedops.fields import Lean, Name, ServerId
-from zedops.model import Definition, Drift
+from zedops.spec.fields import Lean, Name, ServerId
+from zedops.spec.model import Definition, Drift
 
 #: Increased when an older peer could misread a message; a transport refuses any other version.
 VERSION = 1

@@ -11,10 +11,10 @@ from typing import Any
 
 from zedops.checkout import REMOTE_MAIN
 from zedops.errors import GitFailed, UsageError
-from zedops.layout import MAX_FILE_BYTES, Kind, kind_of
 from zedops.objects import LINK_MODE, NO_OBJECT, Entry
 from zedops.repository import Repository
-from zedops.strays import is_suspect
+from zedops.spec.layout import MAX_FILE_BYTES, Kind, kind_of
+from zedops.spec.strays import is_suspect
 
 #: A file's content now; None: no file. zedops never follows a link: it may lead anywhere.
 Content = bytes | Entry | None

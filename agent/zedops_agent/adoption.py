@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zedops.calls import Shape
-from zedops.container_options import Attachment, ContainerOptions
-from zedops.model import Definition, Profile, SecretsAs
+from zedops.spec.container_options import Attachment, ContainerOptions
+from zedops.spec.model import Definition, Profile, SecretsAs
 from zedops_agent.ports import bindings
 
 #: Fields that other code compares, or that no container shows: the time of a pull, and the chosen

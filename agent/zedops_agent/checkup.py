@@ -16,8 +16,8 @@ from pathlib import Path
 from zedops.calls import Finding
 from zedops.errors import EngineFailed, HostUnavailable, ZedopsError
 from zedops.handshake import certificate_end
-from zedops.model import Definition
-from zedops.quantities import format_size
+from zedops.spec.model import Definition
+from zedops.spec.quantities import format_size
 from zedops_agent import membership, shutdown
 from zedops_agent.engine import About
 from zedops_agent.policy import PolicyFile

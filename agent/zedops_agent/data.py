@@ -16,8 +16,8 @@ from pathlib import Path
 
 from zedops import faults
 from zedops.errors import DataAtRisk, EngineFailed
-from zedops.model import Definition, Volume, VolumeKind
 from zedops.remarks import UNSEEN
+from zedops.spec.model import Definition, Volume, VolumeKind
 from zedops_agent import beside, markers, owners
 from zedops_agent.markers import OURS, Owner
 from zedops_agent.observed import DataVolume, Presence

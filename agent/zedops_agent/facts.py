@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import references
 from zedops.calls import Mounted, Shape
-from zedops.model import SECRETS_PATH, Health
-from zedops.secret_values import is_secret
+from zedops.spec import references
+from zedops.spec.model import SECRETS_PATH, Health
+from zedops.spec.secret_values import is_secret
 from zedops_agent.beyond import Usual, unsaid
 from zedops_agent.observed import (
     DEFINITION,

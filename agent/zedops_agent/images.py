@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from zedops.container_options import PullPolicy
 from zedops.errors import EngineFailed, EngineUnreachable
+from zedops.spec.container_options import PullPolicy
 from zedops.wire import DesiredServer
 from zedops_agent.engine import Engine
 from zedops_agent.observed import Image

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from zedops.errors import UsageError, ZedopsError
-from zedops.fields import Model, Name
+from zedops.spec.fields import Model, Name
 from zedops.system import disk
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zedops.container_options import Attachment, ContainerOptions
-from zedops.model import Definition, Profile
+from zedops.spec.container_options import Attachment, ContainerOptions
+from zedops.spec.model import Definition, Profile
 
 #: The default log of every container: a server with much output must not fill the disk.
 _LOGGING = {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}}

@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from zedops.container_options import PullPolicy
-from zedops.model import Drift
 from zedops.remarks import LEFT_SO
+from zedops.spec.container_options import PullPolicy
+from zedops.spec.model import Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.guard import Ban, ban, began_over_nothing
 from zedops_agent.memory import (

@@ -35,11 +35,11 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
-from zedops import references
-from zedops.container_options import NetworkMode
 from zedops.errors import EngineFailed
-from zedops.fields import Bytes, Model
-from zedops.model import Definition, Publish
+from zedops.spec import references
+from zedops.spec.container_options import NetworkMode
+from zedops.spec.fields import Bytes, Model
+from zedops.spec.model import Definition, Publish
 from zedops.system import disk
 from zedops_agent.observed import Network
 

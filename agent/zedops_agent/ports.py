@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from zedops.calls import PortUse
-from zedops.model import Definition, Port, Publish
+from zedops.spec.model import Definition, Port, Publish
 from zedops.wire import DesiredServer
 from zedops_agent.observed import Binding
 

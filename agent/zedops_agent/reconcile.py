@@ -20,7 +20,7 @@ from zedops.errors import (
     ZedopsError,
 )
 from zedops.remarks import UNHEALTHY
-from zedops.state_block import brief
+from zedops.spec.state_block import brief
 from zedops.wire import (
     Activity,
     ContainerFacts,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zedops import faults
 from zedops.errors import DataAtRisk, EngineFailed
-from zedops.model import Definition
+from zedops.spec.model import Definition
 from zedops_agent import beside, markers
 from zedops_agent.data import Places, home_path
 from zedops_agent.markers import MARKER, OURS, Owner

@@ -1,7 +1,7 @@
 """Keeps two servers of this host from one directory, also by different paths to it.
 
 The hub checks the paths in a push; only the host knows its links and bind mounts. Of two servers
-with one directory, the older one has it. The rule is in zedops.sources.
+with one directory, the older one has it. The rule is in zedops.spec.sources.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from zedops.errors import EngineFailed
-from zedops.sources import REMEDY, Place, conflict, places
+from zedops.spec.sources import REMEDY, Place, conflict, places
 from zedops.wire import DesiredServer
 from zedops_agent.data import Places
 from zedops_agent.observed import Inode

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zedops.container_options import ContainerOptions
+from zedops.spec.container_options import ContainerOptions
 
 _SHM_BYTES = 64 << 20
 _NO_NEW_PRIVILEGES = "no-new-privileges"

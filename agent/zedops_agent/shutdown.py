@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Iterable
 
 from zedops.calls import Finding
-from zedops.model import Definition
-from zedops.quantities import format_duration
+from zedops.spec.model import Definition
+from zedops.spec.quantities import format_duration
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _SPAN = re.compile(r"(\d+)(us|ms|min|s|h|d|w)\b")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from zedops.model import Stop
+from zedops.spec.model import Stop
 from zedops_agent.observed import Ceilings
 
 

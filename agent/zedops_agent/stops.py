@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from zedops.model import Stop
-from zedops.quantities import format_duration
+from zedops.spec.model import Stop
+from zedops.spec.quantities import format_duration
 from zedops.wire import Message
 from zedops_agent.observed import Container, Phase
 

@@ -34,7 +34,7 @@ from zedops.calls import (
     VolumeSize,
 )
 from zedops.errors import EngineFailed, EngineUnreachable
-from zedops.model import VolumeKind
+from zedops.spec.model import VolumeKind
 from zedops.system.places import boot_id
 from zedops.wire import DesiredDocument, DesiredServer
 from zedops_agent import checkup, data, holdings, sockets

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from zedops.change import asks_restart
-from zedops.model import Drift
 from zedops.remarks import LEFT_SO, NOT_AGAIN
+from zedops.spec.change import asks_restart
+from zedops.spec.model import Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.container import RESTARTED_BY_AGENT, ceilings, own_networks, restart_policy
 from zedops_agent.memory import PROVEN_S, STABLE_S, Memory, began, process, ran_s

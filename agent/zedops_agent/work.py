@@ -13,7 +13,7 @@ from typing import assert_never
 from zedops import faults
 from zedops.calls import PortUse
 from zedops.errors import EngineFailed, LookOutdated, NotKept
-from zedops.model import SecretsAs, Stop
+from zedops.spec.model import SecretsAs, Stop
 from zedops.wire import DesiredServer
 from zedops_agent import data, files, options, removal, sharing
 from zedops_agent.container import (

@@ -12,9 +12,9 @@ from typing import Any
 import docker
 import docker.errors
 
-from zedops import document
 from zedops.bus.local import LocalBus
-from zedops.model import Drift, definition_hash
+from zedops.spec import document
+from zedops.spec.model import Drift, definition_hash
 from zedops.system.ids import new_id
 from zedops.wire import (
     DesiredDocument,

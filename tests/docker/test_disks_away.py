@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import without
 from tests.docker.host import Host
-from zedops.model import Drift
+from zedops.spec.model import Drift
 from zedops.wire import Goal
 
 pytestmark = pytest.mark.docker

@@ -10,7 +10,7 @@ import pytest
 
 from tests.docker.host import Host
 from tests.machine import free_port
-from zedops.model import Drift
+from zedops.spec.model import Drift
 from zedops.wire import Goal
 
 pytestmark = pytest.mark.docker

@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "agent")]
 
 atheris = importlib.import_module("atheris")
 with atheris.instrument_imports(include=["zedops"]):
-    from zedops import hook, preset
+    from zedops import hook
     from zedops.bus.nats.messages import VERSION_HEADER, unpack
     from zedops.bus.nats.tokens import Token
     from zedops.calls import read_reply, read_request, read_stream_request
@@ -25,12 +25,13 @@ with atheris.instrument_imports(include=["zedops"]):
     from zedops.compose.project import Reader, chosen
     from zedops.compose.run_line import read_run
     from zedops.compose.services import translate
-    from zedops.document import parse
     from zedops.errors import ZedopsError
     from zedops.fleet import Fleet, read_settings
     from zedops.manager import requests
     from zedops.merge import merge
-    from zedops.state_block import render
+    from zedops.spec import preset
+    from zedops.spec.document import parse
+    from zedops.spec.state_block import render
     from zedops.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
 
 PATH = "servers.d/a.yaml"

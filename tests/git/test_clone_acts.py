@@ -10,12 +10,13 @@ import pytest
 from tests.git.people import Person
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
-from zedops import snapshot, state_block, working
+from zedops import snapshot, working
 from zedops.clone import Clone
 from zedops.errors import GitFailed, InvalidInput, UsageError
 from zedops.hub import FOR_MAIN, MAIN, Hub
 from zedops.manager import requests
-from zedops.model import Status
+from zedops.spec import state_block
+from zedops.spec.model import Status
 from zedops.working import Edits
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"

@@ -11,10 +11,11 @@ import pytest
 
 from tests.git.people import Person
 from tests.pure.fleets import running
-from zedops import hook, state_block
+from zedops import hook
 from zedops.errors import RaceLost, UsageError
 from zedops.hub import MAIN, SEEN, Hub
-from zedops.model import State, Status
+from zedops.spec import state_block
+from zedops.spec.model import State, Status
 
 A, B = "servers.d/a.yaml", "servers.d/b.yaml"
 

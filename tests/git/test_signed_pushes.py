@@ -15,13 +15,13 @@ from tests.git.test_hub_pushes import at
 from tests.git.test_intake import Pair
 from tests.pure.fleets import running, server_id
 from tests.remotes import git as plain_git
-from zedops import state_block
 from zedops.access import OPENPGP_KEYS, SSH_KEYS
 from zedops.errors import GitFailed
 from zedops.hub import Hub
 from zedops.intake import Source
-from zedops.model import Status
-from zedops.state_block import GOES_ON
+from zedops.spec import state_block
+from zedops.spec.model import Status
+from zedops.spec.state_block import GOES_ON
 
 MINE, YOURS, NEW = "servers.d/mc-one.yaml", "servers.d/pz.yaml", "servers.d/mc-new.yaml"
 RULES = """name: fleet

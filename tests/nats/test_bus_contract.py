@@ -27,7 +27,7 @@ from zedops.calls import (
     PortsRequest,
 )
 from zedops.errors import CommandFailed, EngineFailed, HostUnavailable, ZedopsError
-from zedops.model import Definition, Drift
+from zedops.spec.model import Definition, Drift
 from zedops.wire import (
     DesiredDocument,
     DesiredServer,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from zedops import document, state_block
-from zedops.document import Document
 from zedops.fleet import Fleet
-from zedops.model import State, Status
-from zedops.settings import Settings
+from zedops.spec import document, state_block
+from zedops.spec.document import Document
+from zedops.spec.model import State, Status
+from zedops.spec.settings import Settings
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 

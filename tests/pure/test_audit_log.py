@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, later, running, server_id
 from zedops.audit import Transition, transition, write_message
-from zedops.model import Status
+from zedops.spec.model import Status
 from zedops.trailers import read_trailers
 
 MOVED = Transition(

@@ -7,8 +7,8 @@ from dataclasses import replace
 from tests.pure.fleets import NOW, doc, fleet_of, running, server_id
 from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
-from zedops.model import Status
-from zedops.settings import Settings
+from zedops.spec.model import Status
+from zedops.spec.settings import Settings
 from zedops.wire import ServerReport
 
 SETTINGS = Settings(name="fleet", hosts=("local",))

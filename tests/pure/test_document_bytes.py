@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import server_id
-from zedops.document import parse
-from zedops.model import State, Status
-from zedops.state_block import MARKER, format_time, render, split
+from zedops.spec.document import parse
+from zedops.spec.model import State, Status
+from zedops.spec.state_block import MARKER, format_time, render, split
 
 PATH = "servers.d/rosewood.yaml"
 STATE = State(id=server_id(7), status=Status.RUNNING, data_exists=True, container="123456789012")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zedops.document import parse
-from zedops.model import Definition
-from zedops.state_block import MARKER
+from zedops.spec.document import parse
+from zedops.spec.model import Definition
+from zedops.spec.state_block import MARKER
 
 PATH = "servers.d/rosewood.yaml"
 _KNOWN = ", ".join(sorted(Definition.model_fields))

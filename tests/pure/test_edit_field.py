@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zedops.document import parse
-from zedops.edit import set_field
-from zedops.source import load
+from zedops.spec.document import parse
+from zedops.spec.edit import set_field
+from zedops.spec.source import load
 
 PATH = "servers.d/rosewood.yaml"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zedops import source
-from zedops.edit import add_item, add_key, remove_item
+from zedops.spec import source
+from zedops.spec.edit import add_item, add_key, remove_item
 
 
 def _source(text: str) -> source.Source:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from zedops import checks
-from zedops.document import parse
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
-from zedops.state_block import render
+from zedops.spec.document import parse
+from zedops.spec.state_block import render
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,11 +8,11 @@ import pytest
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
 from zedops.checks import check
-from zedops.document import Document
 from zedops.fleet import Fleet, Kind, desired_server, kind_of, read_settings
 from zedops.lifecycle import bury
-from zedops.model import Desired, Drift, Status
-from zedops.settings import Settings
+from zedops.spec.document import Document
+from zedops.spec.model import Desired, Drift, Status
+from zedops.spec.settings import Settings
 from zedops.wire import Goal
 
 TWO_HOSTS = Settings(name="fleet", hosts=("attic", "cellar"))

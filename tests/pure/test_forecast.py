@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, running
-from zedops import preset
-from zedops.change import Change, change
 from zedops.fleet import SETTINGS_PATH, Fleet, preset_path
 from zedops.forecast import Effect, foresee, judge, lines, rebase
 from zedops.identity import succeed
 from zedops.lifecycle import bury
-from zedops.model import Definition, Status
-from zedops.settings import Settings
+from zedops.spec import preset
+from zedops.spec.change import Change, change
+from zedops.spec.model import Definition, Status
+from zedops.spec.settings import Settings
 
 A = "servers.d/a.yaml"
 HEAD = "image: x\nvolumes: {world: /data}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.pure.fleets import doc, server_id
-from zedops.model import Definition
+from zedops.spec.model import Definition
 from zedops_agent import data, removal
 from zedops_agent.markers import MARKER, Owner
 from zedops_agent.observed import Presence

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zedops import document, references
 from zedops.errors import EngineFailed
-from zedops.model import Definition
+from zedops.spec import document, references
+from zedops.spec.model import Definition
 from zedops_agent.container import ceilings
 from zedops_agent.facts import is_called
 from zedops_agent.observed import Network

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zedops.checks import check
-from zedops.document import parse
 from zedops.fleet import Fleet, read_settings
-from zedops.layout import MAX_BYTES
+from zedops.spec.document import parse
+from zedops.spec.layout import MAX_BYTES
 
 PATH = "servers.d/a.yaml"
 #: A second on a calm machine; where cores are shared the same work counts as up to twice that.

@@ -10,7 +10,7 @@ import pytest
 
 from tests.pure.fleets import doc, server_id
 from zedops.errors import DataAtRisk, LookOutdated, RootGone
-from zedops.model import Definition
+from zedops.spec.model import Definition
 from zedops_agent import data, holdings, markers, removal
 from zedops_agent.markers import MARKER, Owner
 from zedops_agent.observed import Presence

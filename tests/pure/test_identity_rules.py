@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running, server_id
 from zedops.checks import check
-from zedops.document import Document
 from zedops.fleet import Fleet
 from zedops.identity import succeed, void_ids
 from zedops.lifecycle import bury
-from zedops.model import State, Status
-from zedops.state_block import render
+from zedops.spec.document import Document
+from zedops.spec.model import State, Status
+from zedops.spec.state_block import render
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 GRAVE = "tombstones.d/a.yaml"

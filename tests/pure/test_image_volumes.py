@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zedops.model import Definition
+from zedops.spec.model import Definition
 from zedops_agent.container import uncovered
 from zedops_agent.facts import image
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.pure.fleets import NOW, as_pushed, doc, fleet_of, later, running, server_id
-from zedops import state_block
 from zedops.fleet import Fleet
 from zedops.manager.ledger import Ledger
-from zedops.model import Status
-from zedops.settings import Settings
+from zedops.spec import state_block
+from zedops.spec.model import Status
+from zedops.spec.settings import Settings
 from zedops.wire import ContainerFacts, Goal, ServerReport
 
 ID = server_id(1)

@@ -8,8 +8,8 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from zedops.document import parse
-from zedops.model import Definition, Port
+from zedops.spec.document import parse
+from zedops.spec.model import Definition, Port
 from zedops.wire import Hello
 
 DEFINITION = {"image": "games/server", "ports": {"game": "16261/udp"}, "limits": {"cpus": 2}}

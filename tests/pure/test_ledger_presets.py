@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
-from zedops import preset
 from zedops.fleet import Fleet, preset_path
 from zedops.manager.ledger import Ledger
-from zedops.settings import Settings
+from zedops.spec import preset
+from zedops.spec.settings import Settings
 
 MINE = preset_path("mine")
 SETTINGS = Settings(name="fleet", hosts=("local", "cellar"))

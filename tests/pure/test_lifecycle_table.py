@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, later, running, server_id
 from zedops.lifecycle import MOVES, IllegalMove, born, bury, fold, revive
-from zedops.model import State, Status
+from zedops.spec.model import State, Status
 from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
 
 UP = ContainerFacts(id="c" * 64, running=True, image="sha256:bb")

@@ -7,10 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import running
-from zedops.document import parse
 from zedops.merge import merge
-from zedops.model import Status
-from zedops.state_block import render
+from zedops.spec.document import parse
+from zedops.spec.model import Status
+from zedops.spec.state_block import render
 
 A = "servers.d/a.yaml"
 RUNS, STOPS = running(1), running(1, status=Status.STOPPED, message="by hand")

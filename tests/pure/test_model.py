@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import server_id
-from zedops.document import parse
-from zedops.model import LABEL_PREFIX, Definition, Drift, State, definition_hash
-from zedops.settings import Settings
+from zedops.spec.document import parse
+from zedops.spec.model import LABEL_PREFIX, Definition, Drift, State, definition_hash
+from zedops.spec.settings import Settings
 from zedops.wire import DesiredDocument, DesiredServer, Goal
 
 FULL = """\

@@ -9,12 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 from tests.pure.fleets import NOW, server_id
-from zedops import audit, document, notices
-from zedops.document import Document
+from zedops import audit, notices
 from zedops.fleet import Fleet
-from zedops.model import State, Status
 from zedops.notices import Notice, may_go
-from zedops.settings import Event, Notify, Settings
+from zedops.spec import document
+from zedops.spec.document import Document
+from zedops.spec.model import State, Status
+from zedops.spec.settings import Event, Notify, Settings
 
 
 def _commit(*paths: tuple[str, Sequence[Status | None], str | None]) -> str:

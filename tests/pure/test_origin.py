@@ -6,10 +6,11 @@ import pytest
 
 from tests.pure.fleets import doc
 from tests.pure.test_presets import fleet_with
-from zedops import document, origin
+from zedops import origin
 from zedops.errors import InvalidInput
 from zedops.fleet import Fleet
-from zedops.source import load
+from zedops.spec import document
+from zedops.spec.source import load
 
 MINE = """\
 image: x

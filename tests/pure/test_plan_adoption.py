@@ -22,7 +22,7 @@ from tests.pure.plans import (
     wanted,
 )
 from zedops.calls import Mounted, Shape
-from zedops.model import Definition, Drift
+from zedops.spec.model import Definition, Drift
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.adoption import differences
 from zedops_agent.memory import Memory, failed

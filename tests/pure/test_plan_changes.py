@@ -22,7 +22,7 @@ from tests.pure.plans import (
     settled,
     wanted,
 )
-from zedops.model import Drift
+from zedops.spec.model import Drift
 from zedops.wire import Goal
 from zedops_agent.memory import Failure, Memory, Restarting, failed
 from zedops_agent.observed import Container, Phase

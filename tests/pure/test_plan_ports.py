@@ -10,7 +10,7 @@ import pytest
 from tests.pure.fleets import NOW, server_id
 from tests.pure.plans import HASH, container, old, plan_for, planned, see, settled, wanted
 from zedops.calls import PortUse
-from zedops.model import Definition
+from zedops.spec.model import Definition
 from zedops.wire import DesiredServer, Goal
 from zedops_agent.memory import Memory, failed
 from zedops_agent.observed import Phase

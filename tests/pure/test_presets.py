@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from tests.pure.fleets import doc, fleet_of, running
-from zedops import preset
 from zedops.checks import check
 from zedops.deletions import check_volumes
-from zedops.document import Document
 from zedops.fleet import Fleet, desired_server, preset_path
-from zedops.model import Definition, definition_hash
-from zedops.preset import Preset
-from zedops.settings import Settings
 from zedops.snapshot import shipped_presets
+from zedops.spec import preset
+from zedops.spec.document import Document
+from zedops.spec.model import Definition, definition_hash
+from zedops.spec.preset import Preset
+from zedops.spec.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 

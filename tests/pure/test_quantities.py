@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zedops.quantities import format_duration, parse_duration, parse_size, readable
+from zedops.spec.quantities import format_duration, parse_duration, parse_size, readable
 
 
 @pytest.mark.parametrize(

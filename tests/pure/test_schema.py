@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zedops import document
 from zedops.fleet import read_settings
-from zedops.model import Definition
-from zedops.schema import DIALECT, WORDS, definition_schema, settings_schema
+from zedops.spec import document
+from zedops.spec.model import Definition
+from zedops.spec.schema import DIALECT, WORDS, definition_schema, settings_schema
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zedops import edit
-from zedops.document import parse
-from zedops.model import definition_hash
-from zedops.source import load
+from zedops.spec import edit
+from zedops.spec.document import parse
+from zedops.spec.model import definition_hash
+from zedops.spec.source import load
 from zedops.system import sealing
 
 PATH = "servers.d/rosewood.yaml"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.pure.fleets import doc, fleet_of
 from zedops.checks import check
-from zedops.settings import Settings
+from zedops.spec.settings import Settings
 
 OTHER = "servers.d/b.yaml"
 

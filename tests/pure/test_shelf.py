@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pure.fleets import doc, running, server_id
-from zedops.document import Document
 from zedops.shelf import Shelf, is_tombstone
+from zedops.spec.document import Document
 
 PATHS = ["servers.d/a.yaml", "servers.d/b.yaml", "servers.d/f/c.yaml", "tombstones.d/a.yaml"]
 CHANGE = st.tuples(st.sampled_from(PATHS), st.one_of(st.none(), st.integers(0, 3)))

@@ -6,13 +6,13 @@ import pytest
 
 from tests.pure.fleets import doc
 from tests.pure.test_presets import fleet_with, resolved
-from zedops import preset, state_block
 from zedops.checks import check
 from zedops.fleet import preset_path
-from zedops.model import Publish
 from zedops.ports import free_set
-from zedops.preset import Preset
 from zedops.snapshot import shipped_presets
+from zedops.spec import preset, state_block
+from zedops.spec.model import Publish
+from zedops.spec.preset import Preset
 from zedops.starter import ports_of, write_start
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import running
-from zedops.document import parse
-from zedops.model import State, Status
-from zedops.state_block import MARKER, render
+from zedops.spec.document import parse
+from zedops.spec.model import State, Status
+from zedops.spec.state_block import MARKER, render
 
 PATH = "servers.d/a.yaml"
 HEAD = "image: a\n"

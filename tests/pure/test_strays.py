@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zedops import strays
+from zedops.spec import strays
 
 DEFINITION = b"# a game\nimage: nginx\nports: {web: 8080:80}\n"
 COMPOSE = b"services:\n  web:\n    image: nginx\n"

@@ -8,17 +8,17 @@ from datetime import timedelta
 import pytest
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running
-from zedops import state_block
 from zedops.deletions import check_deletions
-from zedops.document import parse
 from zedops.fleet import Fleet
 from zedops.forecast import foresee
 from zedops.identity import succeed
-from zedops.layout import MAX_BYTES, MAX_FILE_BYTES
 from zedops.lifecycle import bury, due, keep, purges_data, put_off, revive
 from zedops.manager.ledger import Ledger
-from zedops.model import State, Status
-from zedops.settings import Settings
+from zedops.spec import state_block
+from zedops.spec.document import parse
+from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES
+from zedops.spec.model import State, Status
+from zedops.spec.settings import Settings
 
 USUAL = Settings(name="fleet", hosts=("local",))
 LOOSE = USUAL.model_copy(

@@ -19,8 +19,8 @@ from zedops.manager.webhook import is_genuine
 from zedops.merge import take_theirs
 from zedops.overlay import with_states, without_state
 from zedops.pace import Pace
-from zedops.settings import Settings
-from zedops.state_block import MARKER
+from zedops.spec.settings import Settings
+from zedops.spec.state_block import MARKER
 from zedops.trailers import EMAIL
 from zedops.upstream import checked_url
 
@@ -216,7 +216,7 @@ def test_main_and_the_branch_of_states_are_seen_as_one_fleet() -> None:
 
 @given(st.sampled_from(["image: a\n", "# é\r\nimage: a\r\n", "image: a", ""]))
 def test_a_definition_without_its_state_is_what_the_person_wrote(head: str) -> None:
-    from zedops import state_block
+    from zedops.spec import state_block
 
     whole = state_block.render(head, running(1))
     assert without_state(whole).decode().rstrip("\r\n") == head.rstrip("\r\n")

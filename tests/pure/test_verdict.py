@@ -11,8 +11,8 @@ from zedops.access import NOT_ALLOWED
 from zedops.deletions import NOT_DELETED, PASSED_OVER, hold_back
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet
-from zedops.settings import Settings
-from zedops.state_block import GOES_ON
+from zedops.spec.settings import Settings
+from zedops.spec.state_block import GOES_ON
 from zedops.verdict import Verdict, judge, suspects
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"

@@ -12,7 +12,7 @@ from tests.pure.fleets import NOW, later, running, server_id
 from zedops.bus.nats.messages import HEADERS, REPORT_BYTES, SHORT_BYTES, unpack
 from zedops.errors import ZedopsError
 from zedops.lifecycle import fold
-from zedops.state_block import MESSAGE_BYTES, brief, one_line
+from zedops.spec.state_block import MESSAGE_BYTES, brief, one_line
 from zedops.wire import ContainerFacts, Goal, Hello, Report, ServerReport
 
 ID = server_id(1)

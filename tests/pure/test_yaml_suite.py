@@ -18,9 +18,9 @@ import pytest
 
 from tests.pure.fleets import running
 from tests.pure.test_hostile_files import MOST_BYTES, MOST_S, PATH, everything
-from zedops import document, state_block
 from zedops.fleet import read_settings
-from zedops.source import load
+from zedops.spec import document, state_block
+from zedops.spec.source import load
 
 CASES = json.loads(Path(__file__).with_name("yaml_suite.json").read_text())["cases"]
 

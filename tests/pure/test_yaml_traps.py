@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zedops.document import parse
-from zedops.model import Definition
+from zedops.spec.document import parse
+from zedops.spec.model import Definition
 
 _SURPRISES = [
     "on", "off", "yes", "No", "y", "TRUE", "true", "null_", "22:22", "0755", "0o17", "0x1F",

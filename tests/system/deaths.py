@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.machine import Machine
-from zedops import document
-from zedops.document import Document
-from zedops.model import State
 from zedops.repository import Repository
+from zedops.spec import document
+from zedops.spec.document import Document
+from zedops.spec.model import State
 
 
 @dataclass(frozen=True)

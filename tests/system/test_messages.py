@@ -13,14 +13,14 @@ from tests.listener import SECRET, Listener, listening
 from tests.machine import Machine
 from tests.nats.sides import wait_for
 from tests.system.servers import begin, write
-from zedops import document
-from zedops.document import Document
 from zedops.fleet import Fleet
 from zedops.manager.messenger import Messenger, Tempo
 from zedops.manager.metrics import Metrics
-from zedops.model import State, Status
 from zedops.notices import Notice
-from zedops.settings import Event, Settings
+from zedops.spec import document
+from zedops.spec.document import Document
+from zedops.spec.model import State, Status
+from zedops.spec.settings import Event, Settings
 
 QUICK = Tempo(gather_s=0.1, apart_s=1.0, retry_s=0.1, longest_s=0.2, look_s=0.05)
 

@@ -9,14 +9,14 @@ import click
 
 from zedops.cli.ask import is_managed
 from zedops.clone import Clone
-from zedops.document import Document
 from zedops.errors import HostUnavailable, Interrupted, ZedopsError
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.lifecycle import SETTLED
-from zedops.model import Desired, Drift, State, Status
 from zedops.remarks import NOT_APPLIED
-from zedops.settings import Settings
-from zedops.state_block import GOES_ON
+from zedops.spec.document import Document
+from zedops.spec.model import Desired, Drift, State, Status
+from zedops.spec.settings import Settings
+from zedops.spec.state_block import GOES_ON
 
 _POLL_S = 0.5
 #: A remote on the network also serves others: ask it less often.

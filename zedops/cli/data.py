@@ -12,7 +12,7 @@ from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import find_server, here
 from zedops.errors import HostUnavailable
-from zedops.quantities import format_size
+from zedops.spec.quantities import format_size
 
 
 @click.command("data")

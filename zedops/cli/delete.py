@@ -8,7 +8,7 @@ from zedops.cli.act import act, ask
 from zedops.cli.names import SERVER
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
-from zedops.quantities import format_duration
+from zedops.spec.quantities import format_duration
 
 
 @click.command("delete")

@@ -10,7 +10,7 @@ import click
 from zedops.cli import door
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json
-from zedops.quantities import readable
+from zedops.spec.quantities import readable
 
 
 @click.command("diff")

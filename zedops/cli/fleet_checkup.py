@@ -18,10 +18,10 @@ from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, Hub
-from zedops.model import Status
 from zedops.ports import published
-from zedops.quantities import format_duration
-from zedops.settings import Settings
+from zedops.spec.model import Status
+from zedops.spec.quantities import format_duration
+from zedops.spec.settings import Settings
 from zedops.system.locks import holder
 from zedops.trouble import MEND
 

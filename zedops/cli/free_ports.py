@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
-from zedops import document
 from zedops.calls import PortsReply, PortsRequest, PortUse
 from zedops.cli.ask import call
 from zedops.cli.output import show_json
 from zedops.cli.screen import find_server, here
 from zedops.clone import Clone
-from zedops.document import Document
 from zedops.errors import HostUnavailable, InvalidInput, ZedopsError
 from zedops.fleet import Fleet
 from zedops.looks import the_host
 from zedops.ports import free_ports, free_set, ports_in_use, published, taken_on
+from zedops.spec import document
+from zedops.spec.document import Document
 
 
 def suggest(count: int, protocol: str, host: str | None, start: int, *, as_json: bool) -> None:

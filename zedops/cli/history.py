@@ -14,8 +14,8 @@ from zedops import checkout
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT, local, show_json, table
 from zedops.errors import UsageError
-from zedops.layout import SERVERS, Kind, kind_of, tombstone_path
 from zedops.repository import Repository
+from zedops.spec.layout import SERVERS, Kind, kind_of, tombstone_path
 from zedops.trailers import EMAIL, read_reasons, read_trailers
 
 _LATE_S = 60

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from zedops import edit, source
 from zedops.calls import PingRequest, Pong
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import ask, call
@@ -17,8 +16,9 @@ from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fleet import SETTINGS_PATH, Fleet
-from zedops.layout import NAME
-from zedops.quantities import format_duration, parse_duration
+from zedops.spec import edit, source
+from zedops.spec.layout import NAME
+from zedops.spec.quantities import format_duration, parse_duration
 
 
 @click.group("host")

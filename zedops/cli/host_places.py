@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zedops.layout import NAME, SERVERS
+from zedops.spec.layout import NAME, SERVERS
 
 
 class FleetPath(click.Path):

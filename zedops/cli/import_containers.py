@@ -7,20 +7,21 @@ from pathlib import Path
 
 import click
 
-from zedops import checks, document, state_block
+from zedops import checks
 from zedops.cli.act import act, ask
 from zedops.cli.import_sources import Found, from_compose, from_container, from_line
 from zedops.cli.names import HOST
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here
 from zedops.clone import Clone
-from zedops.definition_text import render
 from zedops.draft import server_name
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import Fleet
-from zedops.layout import NAME
 from zedops.looks import the_host
-from zedops.quoting import scalar
+from zedops.spec import document, state_block
+from zedops.spec.definition_text import render
+from zedops.spec.layout import NAME
+from zedops.spec.quoting import scalar
 
 #: The Engine's own networks: no policy has to allow them.
 _ENGINES_OWN = {"bridge", "default", "none"}

@@ -11,7 +11,7 @@ from zedops.cli.remote import CREDENTIALS, use
 from zedops.clone import Clone
 from zedops.errors import UsageError
 from zedops.hub import Hub
-from zedops.layout import NAME
+from zedops.spec.layout import NAME
 from zedops.upstream import checked_url
 
 _SETTINGS = """\

@@ -10,7 +10,7 @@ import click
 from zedops.cli.names import SERVER
 from zedops.cli.stream import stream
 from zedops.errors import UsageError
-from zedops.quantities import parse_duration
+from zedops.spec.quantities import parse_duration
 
 _TAIL = 100
 #: As many lines as an Engine keeps, so that `--since` alone limits the output.

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import click
 
-from zedops import document, state_block
 from zedops.calls import DataReply, DataRequest, InventoryReply, InventoryRequest
 from zedops.cli.act import act, ask
 from zedops.cli.ask import call
@@ -14,10 +13,11 @@ from zedops.cli.names import HOST, SERVER
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
 from zedops.clone import Clone
-from zedops.document import Document
-from zedops.edit import set_field
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet
+from zedops.spec import document, state_block
+from zedops.spec.document import Document
+from zedops.spec.edit import set_field
 
 
 @click.command("move")

@@ -14,7 +14,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from zedops.layout import NAME, PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
+from zedops.spec.layout import NAME, PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
 
 _MAX_BYTES = 1 << 18
 
@@ -62,7 +62,9 @@ def _any_servers(top: Path) -> Iterator[str]:
 
 
 def _games(top: Path) -> Iterator[str]:
-    yield from _stems(Path(__file__).parents[1] / "presets")
+    from importlib import resources
+
+    yield from _stems(Path(str(resources.files("zedops.spec"))) / "presets")
     yield from _stems(top / PRESETS)
 
 

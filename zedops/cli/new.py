@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zedops import checks, document, state_block
+from zedops import checks
 from zedops.cli.act import act
 from zedops.cli.first_secrets import provide
 from zedops.cli.free_ports import taken_by_others
@@ -15,10 +15,11 @@ from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import Fleet
-from zedops.layout import NAME
 from zedops.looks import the_host
 from zedops.ports import free_set
-from zedops.preset import Preset
+from zedops.spec import document, state_block
+from zedops.spec.layout import NAME
+from zedops.spec.preset import Preset
 from zedops.starter import ports_of, write_start
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import click
 
-from zedops import document, looks, state_block
+from zedops import looks
 from zedops.calls import InspectRequest, Shape
 from zedops.cli.act import act, ask
 from zedops.cli.ask import asking, call
 from zedops.cli.output import tell_silent
 from zedops.cli.screen import here
 from zedops.clone import Clone
-from zedops.document import Document
 from zedops.draft import server_name, write_draft
-from zedops.edit import set_field
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet, tombstone_path
-from zedops.layout import NAME
 from zedops.looks import Orphan
+from zedops.spec import document, state_block
+from zedops.spec.document import Document
+from zedops.spec.edit import set_field
+from zedops.spec.layout import NAME
 
 
 def _find(host: str | None, named: str) -> tuple[Clone, Fleet, Orphan]:

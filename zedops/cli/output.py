@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 import click
 
-from zedops.quantities import format_duration
+from zedops.spec.quantities import format_duration
 
 #: Show the fleet of a commit, or of a time.
 AT = click.option(

@@ -6,17 +6,17 @@ import sys
 
 import click
 
-from zedops import state_block
 from zedops.cli.act import act, ask
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here
 from zedops.clone import Clone
-from zedops.document import Document
-from zedops.edit import set_field
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet, Kind, kind_of, tombstone_path
-from zedops.model import Status
+from zedops.spec import state_block
+from zedops.spec.document import Document
+from zedops.spec.edit import set_field
+from zedops.spec.model import Status
 
 
 @click.command("purge")

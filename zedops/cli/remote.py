@@ -24,7 +24,7 @@ from zedops.manager.loop import Manager
 from zedops.manager.mirror import MAIN, Mirror
 from zedops.manager.webhook import Webhook
 from zedops.pace import Pace
-from zedops.quantities import parse_duration
+from zedops.spec.quantities import parse_duration
 from zedops.system.places import default_hub
 from zedops.upstream import TAKEN, Upstream, checked_url
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from zedops import state_block
 from zedops.cli.act import act
 from zedops.cli.names import DELETED
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here
 from zedops.errors import UsageError
+from zedops.spec import state_block
 
 
 @click.command("restore")

@@ -6,15 +6,16 @@ Prints the file that `docs/generate.py` wrote: to make it from the models takes 
 from __future__ import annotations
 
 import os
+from importlib import resources
 from pathlib import Path
 
 import click
 
 from zedops import checkout
-from zedops.layout import SERVERS, SETTINGS_PATH
+from zedops.spec.layout import SERVERS, SETTINGS_PATH
 
 #: Folder of the generated schemas.
-MADE = Path(__file__).with_name("schemas")
+MADE = Path(str(resources.files("zedops.spec"))) / "schemas"
 _DEFINITION, _SETTINGS = "definition.json", "settings.json"
 #: Folder for `--write`; it is no part of the fleet itself.
 _FOLDER = "schemas"

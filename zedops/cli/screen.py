@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from zedops.clone import Clone
-from zedops.document import Document
 from zedops.errors import UsageError
 from zedops.fleet import Fleet
+from zedops.spec.document import Document
 
 
 def here() -> Clone:

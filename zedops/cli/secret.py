@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 
-from zedops import document, edit, source
 from zedops.calls import RecipientReply, RecipientRequest
 from zedops.cli.act import act
 from zedops.cli.act import ask as confirm
@@ -25,14 +24,15 @@ from zedops.cli.output import WAIT, show_json, table
 from zedops.cli.screen import here, one_server
 from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.clone import Clone
-from zedops.document import Document
 from zedops.errors import UsageError, ZedopsError
-from zedops.fields import ENV_KEY
 from zedops.fleet import SETTINGS_PATH, Fleet
-from zedops.layout import NAME
-from zedops.model import Definition
-from zedops.resolve import layers
-from zedops.state_block import render
+from zedops.spec import document, edit, source
+from zedops.spec.document import Document
+from zedops.spec.fields import ENV_KEY
+from zedops.spec.layout import NAME
+from zedops.spec.model import Definition
+from zedops.spec.resolve import layers
+from zedops.spec.state_block import render
 from zedops.system import sealing
 
 #: Longer values fit in no environment (execve(2): 128 KiB a string), and in no definition.

@@ -13,7 +13,7 @@ import click
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet
-from zedops.layout import NAME
+from zedops.spec.layout import NAME
 from zedops.system.places import default_data_root
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 import click
 
-from zedops import state_block
 from zedops.cli.act import act, wait_for
 from zedops.cli.names import SERVER
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
 from zedops.clone import Clone
-from zedops.document import Document
-from zedops.edit import set_field
 from zedops.errors import ZedopsError
-from zedops.model import State, Status
+from zedops.spec import state_block
+from zedops.spec.document import Document
+from zedops.spec.edit import set_field
+from zedops.spec.model import State, Status
 
 
 @click.command("start")

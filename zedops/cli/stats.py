@@ -10,8 +10,8 @@ from zedops.cli.busy import Busy, Meter
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import here
 from zedops.errors import HostUnavailable
-from zedops.model import Status
-from zedops.quantities import format_size
+from zedops.spec.model import Status
+from zedops.spec.quantities import format_size
 
 _BETWEEN_S = 1.0
 #: The most servers to name whose figures came too late.

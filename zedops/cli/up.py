@@ -27,7 +27,7 @@ from zedops.manager.loop import Manager
 from zedops.manager.messenger import Messenger
 from zedops.manager.metrics import Metrics
 from zedops.manager.mirror import Mirror
-from zedops.settings import Settings
+from zedops.spec.settings import Settings
 from zedops.system.ending import Ending
 from zedops.system.logbook import announce
 from zedops.system.places import default_data_root

@@ -18,9 +18,9 @@ from zedops.cli.screen import here
 from zedops.cli.stats import cpu
 from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
-from zedops.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
-from zedops.quantities import format_size
 from zedops.rows import rows as made_of
+from zedops.spec.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
+from zedops.spec.quantities import format_size
 
 #: The files of the fleet itself.
 _OURS = (SETTINGS_PATH, SERVERS, TOMBSTONES, PRESETS)

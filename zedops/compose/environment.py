@@ -9,7 +9,7 @@ from zedops.compose import merge
 from zedops.compose.reading import Translation, is_true, items, only
 from zedops.compose.scalars import Plain, as_text, kind
 from zedops.compose.variables import decoded, read_env_file
-from zedops.secret_values import in_command, is_secret
+from zedops.spec.secret_values import in_command, is_secret
 
 
 def environment(given: Translation, value: Any) -> None:

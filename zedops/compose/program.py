@@ -8,7 +8,7 @@ from typing import Any
 from zedops.compose import accounts, merge
 from zedops.compose.reading import Translation, is_true, only, texts_or_none, words
 from zedops.compose.scalars import as_text
-from zedops.quantities import parse_duration
+from zedops.spec.quantities import parse_duration
 
 #: The Engine's own timeout, for files without one (API: HealthConfig).
 HEALTH_TIMEOUT = "30s"

@@ -11,7 +11,7 @@ from zedops.compose import merge
 from zedops.compose.project import Project
 from zedops.compose.scalars import Plain, as_text, kind
 from zedops.compose.variables import Read
-from zedops.quantities import parse_size
+from zedops.spec.quantities import parse_size
 
 #: Says whether a path of the host is no directory; None: the path is not visible from here.
 IsFile = Callable[[str], bool | None]

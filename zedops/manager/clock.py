@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from zedops.manager.ledger import Ledger
-from zedops.quantities import format_duration
+from zedops.spec.quantities import format_duration
 
 log = logging.getLogger(__name__)
 

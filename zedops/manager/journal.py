@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
-from zedops import audit, state_block
-from zedops.document import Document
+from zedops import audit
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.lifecycle import SETTLED
-from zedops.model import State, Status
+from zedops.spec import state_block
+from zedops.spec.document import Document
+from zedops.spec.model import State, Status
 
 #: Delay of a commit: in a quiet fleet; soon after another commit; while servers are not at rest
 #: (creating). The last one lets a whole start become one commit.

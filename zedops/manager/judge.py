@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from zedops.document import Document, parse
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.hub import Hub
 from zedops.manager.ledger import Ledger
 from zedops.objects import NO_OBJECT, Change
-from zedops.settings import Settings
+from zedops.spec.document import Document, parse
+from zedops.spec.settings import Settings
 from zedops.verdict import Held, judge, suspects
 
 _NAME = "zedops.fleet"

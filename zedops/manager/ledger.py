@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from zedops import document, edit, state_block
-from zedops.document import Document
 from zedops.errors import Problem
 from zedops.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
 from zedops.identity import decide
@@ -29,8 +27,10 @@ from zedops.lifecycle import (
 )
 from zedops.manager.assignments import Assignments
 from zedops.manager.journal import Journal
-from zedops.model import State, Status
-from zedops.settings import Settings
+from zedops.spec import document, edit, state_block
+from zedops.spec.document import Document
+from zedops.spec.model import State, Status
+from zedops.spec.settings import Settings
 from zedops.system.ids import new_id
 from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 

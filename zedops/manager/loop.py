@@ -31,7 +31,7 @@ from zedops.manager.presence import Presence
 from zedops.manager.strays import Strays
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
-from zedops.state_block import brief
+from zedops.spec.state_block import brief
 from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)

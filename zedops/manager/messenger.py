@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from zedops.fleet import Fleet
 from zedops.manager.metrics import Metrics
 from zedops.notices import Notice, compose, may_go, of_commit, purges_ahead
-from zedops.settings import Notify
+from zedops.spec.settings import Notify
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ import docker.utils
 from zedops import faults
 from zedops.calls import Belonging, Sample, Shape
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
-from zedops.model import Stop
+from zedops.spec.model import Stop
 from zedops_agent import facts
 from zedops_agent.beyond import Usual
 from zedops_agent.engine import lists, stats, stopping, streams, users

@@ -19,9 +19,10 @@ import docker.errors
 import requests.exceptions
 import urllib3.exceptions
 
-from zedops import faults, stop_signals
+from zedops import faults
 from zedops.errors import EngineFailed, LookOutdated
-from zedops.model import Stop
+from zedops.spec import stop_signals
+from zedops.spec.model import Stop
 from zedops_agent import facts
 from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import Container

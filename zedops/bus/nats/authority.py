@@ -27,7 +27,7 @@ from zedops.bus.nats.roll import Member, Roll
 from zedops.bus.nats.tokens import Token, host_of
 from zedops.bus.nats.vault import Vault
 from zedops.errors import ZedopsError
-from zedops.fields import Model, Utc
+from zedops.spec.fields import Model, Utc
 from zedops.system.ids import new_id
 
 _KEYS, _CA, _ROLL = "keys.json", "ca-private.pem", "roll.json"

@@ -25,7 +25,7 @@ from typing import Any
 import nkeys
 
 from zedops.errors import ZedopsError
-from zedops.layout import NAME
+from zedops.spec.layout import NAME
 
 _ALGORITHM = {"typ": "JWT", "alg": "ed25519-nkey"}
 _UNLIMITED = {"subs": -1, "data": -1, "payload": -1}

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from zedops.bus.nats.jwt import check_user_key
 from zedops.errors import Refused, ZedopsError
-from zedops.fields import Model, Name, Utc
+from zedops.spec.fields import Model, Name, Utc
 
 #: A token stays on the roll this long after its end: the answer is "expired", not "unknown".
 REMEMBERED = timedelta(days=7)

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from zedops.bus.nats import jwt
 from zedops.errors import InvalidToken, UsageError, ZedopsError
-from zedops.fields import Model, Name, Utc
+from zedops.spec.fields import Model, Name, Utc
 
 _VERSION = 1
 _FORM = re.compile(r"zed([1-9][0-9]*)\.([A-Za-z0-9_-]*)=*")

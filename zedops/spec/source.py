@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from zedops.errors import Problem
-from zedops.layout import MAX_BYTES
+from zedops.spec.layout import MAX_BYTES
 
 #: Most nodes with aliases expanded: a definition has about 50, "billion laughs" has 10^9.
 MAX_NODES = 20_000

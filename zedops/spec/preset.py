@@ -14,12 +14,12 @@ from typing import Any
 
 from pydantic import Field
 
-from zedops import source as yaml_source
-from zedops import validation
 from zedops.errors import Problem
-from zedops.fields import Bytes, EnvKey, Key, Model, Seconds, Text
-from zedops.model import Definition
-from zedops.source import Source
+from zedops.spec import source as yaml_source
+from zedops.spec import validation
+from zedops.spec.fields import Bytes, EnvKey, Key, Model, Seconds, Text
+from zedops.spec.model import Definition
+from zedops.spec.source import Source
 
 #: The key for facts about the preset itself.
 ABOUT = "preset"

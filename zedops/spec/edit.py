@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zedops.document import Document
-from zedops.source import Mark, Source
+from zedops.spec.document import Document
+from zedops.spec.source import Mark, Source
 
 
 def set_field(document: Document, key: str, value: str) -> str:

@@ -14,13 +14,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zedops.document import Document
 from zedops.errors import Problem
-from zedops.model import Definition
-from zedops.preset import Preset
-from zedops.settings import Settings
-from zedops.source import Path
-from zedops.validation import MAX_PROBLEMS
+from zedops.spec.document import Document
+from zedops.spec.model import Definition
+from zedops.spec.preset import Preset
+from zedops.spec.settings import Settings
+from zedops.spec.source import Path
+from zedops.spec.validation import MAX_PROBLEMS
 
 #: The search for a close name stops after this many ports: all of 5,000 would take minutes.
 _LIKELY = 50

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from zedops.fields import Bytes, Model, Text, no_nul, one_of, words
+from zedops.spec.fields import Bytes, Model, Text, no_nul, one_of, words
 
 #: Linux's capabilities, without `CAP_` (capabilities(7)); ALL stands for every one.
 CAPABILITIES = frozenset({

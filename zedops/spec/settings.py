@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from zedops.fields import Model, Name, Recipient, Seconds, one_of
-from zedops.model import Drift
+from zedops.spec.fields import Model, Name, Recipient, Seconds, one_of
+from zedops.spec.model import Drift
 
 #: A simple branch name: a subset of git-check-ref-format(1).
 _BRANCH = r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:[./][A-Za-z0-9][A-Za-z0-9_-]*)*$"

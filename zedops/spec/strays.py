@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from zedops.errors import Problem
-from zedops.layout import PRESETS, SERVERS, TOMBSTONES, Kind, kind_of
+from zedops.spec.layout import PRESETS, SERVERS, TOMBSTONES, Kind, kind_of
 
 _OURS = (SERVERS, TOMBSTONES, PRESETS)
 _YAML = re.compile(r"\.ya?ml\b", re.IGNORECASE)

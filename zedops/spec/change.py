@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from zedops.model import Definition, definition_hash
+from zedops.spec.model import Definition, definition_hash
 
 
 class Change(StrEnum):

@@ -12,13 +12,13 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zedops import source as yaml_source
-from zedops import state_block
 from zedops.errors import Problem
-from zedops.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES, NAME, Kind, kind_of
-from zedops.model import Definition, State
-from zedops.source import Path, Source
-from zedops.validation import MAX_PROBLEMS, validate
+from zedops.spec import source as yaml_source
+from zedops.spec import state_block
+from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES, NAME, Kind, kind_of
+from zedops.spec.model import Definition, State
+from zedops.spec.source import Path, Source
+from zedops.spec.validation import MAX_PROBLEMS, validate
 
 #: Git's file mode of a symbolic link.
 _SYMLINK = 0o120000

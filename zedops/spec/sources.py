@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from zedops.model import Definition, VolumeKind
+from zedops.spec.model import Definition, VolumeKind
 
 REMEDY = "give each its own directory, or let one only read it (`kind: cache`, `read_only: true`)"
 

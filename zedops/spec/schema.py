@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from zedops.container_options import Attachment, Logging, Ulimit
-from zedops.fields import Model
-from zedops.model import Definition, Health, Limits, Port, Stop, Volume
-from zedops.settings import Notify, Person, Settings
+from zedops.spec.container_options import Attachment, Logging, Ulimit
+from zedops.spec.fields import Model
+from zedops.spec.model import Definition, Health, Limits, Port, Stop, Volume
+from zedops.spec.settings import Notify, Person, Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

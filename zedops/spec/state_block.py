@@ -13,9 +13,9 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from zedops import source
 from zedops.errors import Problem
-from zedops.model import State
+from zedops.spec import source
+from zedops.spec.model import State
 
 MARKER = "# --- state: written by zedops; edits below this line are overwritten"
 _MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILINE)

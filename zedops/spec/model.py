@@ -22,8 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from zedops.container_options import Address, ContainerOptions
-from zedops.fields import (
+from zedops.spec.container_options import Address, ContainerOptions
+from zedops.spec.fields import (
     SERVER_ID,
     Bytes,
     CommitId,

@@ -20,8 +20,8 @@ from pydantic import (
     WrapValidator,
 )
 
-from zedops.layout import NAME
-from zedops.quantities import DURATION, SIZE_HINT, parse_duration, parse_size
+from zedops.spec.layout import NAME
+from zedops.spec.quantities import DURATION, SIZE_HINT, parse_duration, parse_size
 
 SERVER_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from zedops.errors import Problem
-from zedops.fields import looks_secret
-from zedops.source import Path, Source, dotted
+from zedops.spec.fields import looks_secret
+from zedops.spec.source import Path, Source, dotted
 
 #: Most reported problems of one file: the search for each remedy takes time.
 MAX_PROBLEMS = 100
