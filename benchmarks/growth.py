@@ -29,12 +29,12 @@ from zedops.hub import MAIN, Hub
 from zedops.lifecycle import fold
 from zedops.objects import Signature
 from zedops.packing import Packer, look
+from zedops.protocol.wire import ContainerFacts, Goal, ServerReport
 from zedops.repository import Repository
 from zedops.spec import document, state_block
 from zedops.spec.model import State, Status
 from zedops.system.ids import new_id
 from zedops.trailers import EMAIL
-from zedops.wire import ContainerFacts, Goal, ServerReport
 
 _BATCH = 100
 _DEFINITION = """\

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from zedops.errors import Problem
+from zedops.protocol.wire import DesiredServer, Goal
 from zedops.shelf import Shelf
 from zedops.spec import source as yaml_source
 from zedops.spec import validation
@@ -29,7 +30,6 @@ from zedops.spec.preset import Preset
 from zedops.spec.resolve import game_of, resolve
 from zedops.spec.settings import Settings
 from zedops.spec.source import Source
-from zedops.wire import DesiredServer, Goal
 
 #: Also exports the paths and kinds of `layout`.
 __all__ = [

@@ -17,12 +17,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from zedops.errors import ZedopsError
-from zedops.remarks import LEFT_SO, NOT_AGAIN, NOT_APPLIED, PURGE_WAITS, UNHEALTHY, UNSEEN
+from zedops.protocol.remarks import LEFT_SO, NOT_AGAIN, NOT_APPLIED, PURGE_WAITS, UNHEALTHY, UNSEEN
+from zedops.protocol.wire import Activity, ContainerFacts, Goal, ServerReport
 from zedops.spec.fields import COMMIT, CONTAINER, IMAGE_SEEN
 from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import brief, format_time
-from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
 
 _S = Status
 #: The exit code of a process that SIGKILL ended (128 + 9).

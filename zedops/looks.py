@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from zedops.calls import (
+from zedops.errors import HostUnavailable, UsageError
+from zedops.fleet import Fleet
+from zedops.ports import ports_in_use
+from zedops.protocol.calls import (
     Belonging,
     InventoryReply,
     InventoryRequest,
@@ -21,9 +24,6 @@ from zedops.calls import (
     Request,
     expect,
 )
-from zedops.errors import HostUnavailable, UsageError
-from zedops.fleet import Fleet
-from zedops.ports import ports_in_use
 
 #: Sends a request to a host; HostUnavailable if it does not answer.
 Ask = Callable[[str, Request], Reply]

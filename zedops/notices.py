@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from zedops.fleet import Fleet
 from zedops.lifecycle import due, purges_data
-from zedops.remarks import UNHEALTHY
+from zedops.protocol.remarks import UNHEALTHY
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Event

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from zedops.calls import Finding
 from zedops.errors import EngineFailed, HostUnavailable, ZedopsError
 from zedops.handshake import certificate_end
+from zedops.protocol.calls import Finding
 from zedops.spec.model import Definition
 from zedops.spec.quantities import format_size
 from zedops_agent import membership, shutdown

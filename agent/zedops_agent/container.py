@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from zedops.protocol.wire import DesiredServer
 from zedops.spec import stop_signals
 from zedops.spec.model import LABEL_PREFIX, SECRETS_PATH, Definition, Health, SecretsAs, Volume
-from zedops.wire import DesiredServer
 from zedops_agent import observed, options, ports
 from zedops_agent.observed import Ceilings, DataVolume
 

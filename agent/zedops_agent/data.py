@@ -16,7 +16,7 @@ from pathlib import Path
 
 from zedops import faults
 from zedops.errors import DataAtRisk, EngineFailed
-from zedops.remarks import UNSEEN
+from zedops.protocol.remarks import UNSEEN
 from zedops.spec.model import Definition, Volume, VolumeKind
 from zedops_agent import beside, markers, owners
 from zedops_agent.markers import OURS, Owner

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from zedops.errors import EngineFailed, EngineUnreachable
+from zedops.protocol.wire import DesiredServer
 from zedops.spec.container_options import PullPolicy
-from zedops.wire import DesiredServer
 from zedops_agent.engine import Engine
 from zedops_agent.observed import Image
 from zedops_agent.pace import Pace

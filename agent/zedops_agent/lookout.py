@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from zedops.errors import LookOutdated, RootGone
+from zedops.protocol.wire import DesiredServer, Goal
 from zedops.spec.model import Volume
-from zedops.wire import DesiredServer, Goal
 from zedops_agent import data, files, seats
 from zedops_agent.adoption import differences
 from zedops_agent.container import own_networks

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import assert_never
 
 from zedops.bus import Link, Stream
-from zedops.calls import ExecRequest, LogsRequest, Reply, Request, StreamRequest
 from zedops.errors import (
     EngineFailed,
     EngineUnreachable,
@@ -23,10 +22,11 @@ from zedops.errors import (
     NotKept,
     ZedopsError,
 )
+from zedops.protocol.calls import ExecRequest, LogsRequest, Reply, Request, StreamRequest
+from zedops.protocol.wire import DesiredDocument, DesiredServer, Goal, supersedes
 from zedops.system.directories import Directories
 from zedops.system.ending import Ending
 from zedops.system.locks import LOOK_S
-from zedops.wire import DesiredDocument, DesiredServer, Goal, supersedes
 from zedops_agent.contact import Contact
 from zedops_agent.engine import Engine
 from zedops_agent.kills import Kills

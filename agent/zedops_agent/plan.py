@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from zedops.remarks import LEFT_SO
+from zedops.protocol.remarks import LEFT_SO
+from zedops.protocol.wire import DesiredServer, Goal
 from zedops.spec.container_options import PullPolicy
 from zedops.spec.model import Drift
-from zedops.wire import DesiredServer, Goal
 from zedops_agent.guard import Ban, ban, began_over_nothing
 from zedops_agent.memory import (
     CRASH_BUDGET,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from zedops.calls import PortUse
+from zedops.protocol.calls import PortUse
+from zedops.protocol.wire import DesiredServer
 from zedops.spec.model import Definition, Port, Publish
-from zedops.wire import DesiredServer
 from zedops_agent.observed import Binding
 
 #: Finds the newest definition of a server.

@@ -19,9 +19,8 @@ from zedops.errors import (
     RootGone,
     ZedopsError,
 )
-from zedops.remarks import UNHEALTHY
-from zedops.spec.state_block import brief
-from zedops.wire import (
+from zedops.protocol.remarks import UNHEALTHY
+from zedops.protocol.wire import (
     Activity,
     ContainerFacts,
     DesiredServer,
@@ -29,6 +28,7 @@ from zedops.wire import (
     Progress,
     ServerReport,
 )
+from zedops.spec.state_block import brief
 from zedops_agent.draining import drained
 from zedops_agent.kills import Kills
 from zedops_agent.lookout import Lookout

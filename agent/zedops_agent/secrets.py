@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zedops.errors import EngineFailed, ZedopsError
+from zedops.protocol.wire import DesiredServer
 from zedops.system import disk, sealing
-from zedops.wire import DesiredServer
 
 #: Every change writes this entry into the folder of values.
 _CHANGED = ".changed"

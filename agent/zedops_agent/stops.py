@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from zedops.protocol.wire import Message
 from zedops.spec.model import Stop
 from zedops.spec.quantities import format_duration
-from zedops.wire import Message
 from zedops_agent.observed import Container, Phase
 
 #: The time for one stop command; a slower one goes on, and ends with the container.

@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from zedops import faults
 from zedops.errors import AgentAtWork, NotKept, ZedopsError
+from zedops.protocol.wire import DesiredDocument, ServerReport
 from zedops.system import disk
 from zedops.system.locks import Lock, holder
-from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
 
 T = TypeVar("T")

@@ -12,7 +12,8 @@ from typing import assert_never
 import psutil
 
 from zedops import __version__
-from zedops.calls import (
+from zedops.errors import EngineFailed, EngineUnreachable
+from zedops.protocol.calls import (
     CheckupReply,
     CheckupRequest,
     DataReply,
@@ -33,10 +34,9 @@ from zedops.calls import (
     StatsRequest,
     VolumeSize,
 )
-from zedops.errors import EngineFailed, EngineUnreachable
+from zedops.protocol.wire import DesiredDocument, DesiredServer
 from zedops.spec.model import VolumeKind
 from zedops.system.places import boot_id
-from zedops.wire import DesiredDocument, DesiredServer
 from zedops_agent import checkup, data, holdings, sockets
 from zedops_agent.engine import Engine
 from zedops_agent.joint import Joint

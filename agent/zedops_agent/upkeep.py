@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from zedops.remarks import LEFT_SO, NOT_AGAIN
+from zedops.protocol.remarks import LEFT_SO, NOT_AGAIN
+from zedops.protocol.wire import DesiredServer, Goal
 from zedops.spec.change import asks_restart
 from zedops.spec.model import Drift
-from zedops.wire import DesiredServer, Goal
 from zedops_agent.container import RESTARTED_BY_AGENT, ceilings, own_networks, restart_policy
 from zedops_agent.memory import PROVEN_S, STABLE_S, Memory, began, process, ran_s
 from zedops_agent.observed import LIFTED, Ceilings, Container, Observed, Phase, Presence

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import assert_never
 
 from zedops import faults
-from zedops.calls import PortUse
 from zedops.errors import EngineFailed, LookOutdated, NotKept
+from zedops.protocol.calls import PortUse
+from zedops.protocol.wire import DesiredServer
 from zedops.spec.model import SecretsAs, Stop
-from zedops.wire import DesiredServer
 from zedops_agent import data, files, options, removal, sharing
 from zedops_agent.container import (
     RESTARTED_BY_AGENT,

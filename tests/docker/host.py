@@ -13,10 +13,7 @@ import docker
 import docker.errors
 
 from zedops.bus.local import LocalBus
-from zedops.spec import document
-from zedops.spec.model import Drift, definition_hash
-from zedops.system.ids import new_id
-from zedops.wire import (
+from zedops.protocol.wire import (
     DesiredDocument,
     DesiredServer,
     Goal,
@@ -27,6 +24,9 @@ from zedops.wire import (
     Report,
     ServerReport,
 )
+from zedops.spec import document
+from zedops.spec.model import Drift, definition_hash
+from zedops.system.ids import new_id
 from zedops_agent.engine import Engine
 from zedops_agent.loop import Agent
 from zedops_agent.policy import PolicyFile

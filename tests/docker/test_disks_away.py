@@ -15,8 +15,8 @@ import pytest
 
 from tests.conftest import without
 from tests.docker.host import Host
+from zedops.protocol.wire import Goal
 from zedops.spec.model import Drift
-from zedops.wire import Goal
 
 pytestmark = pytest.mark.docker
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.docker.host import Host
 from tests.machine import free_port
+from zedops.protocol.wire import Goal
 from zedops.spec.model import Drift
-from zedops.wire import Goal
 
 pytestmark = pytest.mark.docker
 

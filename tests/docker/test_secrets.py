@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.docker.host import Host
+from zedops.protocol.wire import Goal
 from zedops.system import sealing
-from zedops.wire import Goal
 from zedops_agent.secrets import Secrets
 
 pytestmark = pytest.mark.docker

@@ -20,7 +20,6 @@ with atheris.instrument_imports(include=["zedops"]):
     from zedops import hook
     from zedops.bus.nats.messages import VERSION_HEADER, unpack
     from zedops.bus.nats.tokens import Token
-    from zedops.calls import read_reply, read_request, read_stream_request
     from zedops.checks import check
     from zedops.compose.project import Reader, chosen
     from zedops.compose.run_line import read_run
@@ -29,10 +28,11 @@ with atheris.instrument_imports(include=["zedops"]):
     from zedops.fleet import Fleet, read_settings
     from zedops.manager import requests
     from zedops.merge import merge
+    from zedops.protocol.calls import read_reply, read_request, read_stream_request
+    from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
     from zedops.spec import preset
     from zedops.spec.document import parse
     from zedops.spec.state_block import render
-    from zedops.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
 
 PATH = "servers.d/a.yaml"
 

@@ -8,8 +8,8 @@ from tests.pure.fleets import server_id
 from zedops.bus.local import LocalBus
 from zedops.hub import Hub
 from zedops.manager.loop import Manager
+from zedops.protocol.wire import Progress
 from zedops.spec.state_block import MESSAGE_BYTES
-from zedops.wire import Progress
 
 
 def test_a_host_speaks_of_its_own_servers_only(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from zedops.calls import ExecRequest, Pong, Reply, Request, StreamRequest
 from zedops.errors import CommandFailed, EngineFailed, HostUnavailable
-from zedops.wire import (
+from zedops.protocol.calls import ExecRequest, Pong, Reply, Request, StreamRequest
+from zedops.protocol.wire import (
     DesiredDocument,
     Heartbeat,
     HeartbeatReply,

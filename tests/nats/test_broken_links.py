@@ -23,9 +23,9 @@ from zedops.bus.nats import messages, streams, subjects
 from zedops.bus.nats.agent import NatsLink
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.server import NatsServer
-from zedops.calls import LogsRequest, PingRequest
 from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
-from zedops.wire import Heartbeat, Hello, Progress, Report
+from zedops.protocol.calls import LogsRequest, PingRequest
+from zedops.protocol.wire import Heartbeat, Hello, Progress, Report
 
 pytestmark = pytest.mark.nats
 

@@ -17,7 +17,8 @@ from tests.pure.fleets import NOW, server_id
 from zedops.bus import Bus, Link
 from zedops.bus.local import LocalBus
 from zedops.bus.nats.streams import CHUNK_BYTES, WINDOW
-from zedops.calls import (
+from zedops.errors import CommandFailed, EngineFailed, HostUnavailable, ZedopsError
+from zedops.protocol.calls import (
     DataRequest,
     ExecRequest,
     InventoryRequest,
@@ -26,9 +27,7 @@ from zedops.calls import (
     Pong,
     PortsRequest,
 )
-from zedops.errors import CommandFailed, EngineFailed, HostUnavailable, ZedopsError
-from zedops.spec.model import Definition, Drift
-from zedops.wire import (
+from zedops.protocol.wire import (
     DesiredDocument,
     DesiredServer,
     Goal,
@@ -38,6 +37,7 @@ from zedops.wire import (
     Report,
     ServerReport,
 )
+from zedops.spec.model import Definition, Drift
 
 pytestmark = pytest.mark.nats
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from tests.pure.fleets import NOW, later, server_id
+from zedops.protocol.wire import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift
-from zedops.wire import DesiredServer, Goal
 from zedops_agent.memory import Memory, reached
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Phase, Presence
 from zedops_agent.plan import make_plan

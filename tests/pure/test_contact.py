@@ -11,7 +11,7 @@ import pytest
 
 from tests.pure.fleets import NOW, server_id
 from zedops.errors import HostUnavailable
-from zedops.wire import (
+from zedops.protocol.wire import (
     DesiredDocument,
     Heartbeat,
     HeartbeatReply,

@@ -10,8 +10,8 @@ import pytest
 
 from tests.pure.fleets import NOW, server_id
 from zedops.errors import NotKept
+from zedops.protocol.wire import DesiredDocument, ServerReport
 from zedops.system import sealing
-from zedops.wire import DesiredDocument, ServerReport
 from zedops_agent.memory import Memory
 from zedops_agent.secrets import Secrets
 from zedops_agent.store import Store

@@ -10,10 +10,10 @@ from tests.pure.fleets import NOW, doc, fleet_of, running
 from zedops.checks import check
 from zedops.fleet import Fleet, Kind, desired_server, kind_of, read_settings
 from zedops.lifecycle import bury
+from zedops.protocol.wire import Goal
 from zedops.spec.document import Document
 from zedops.spec.model import Desired, Drift, Status
 from zedops.spec.settings import Settings
-from zedops.wire import Goal
 
 TWO_HOSTS = Settings(name="fleet", hosts=("attic", "cellar"))
 

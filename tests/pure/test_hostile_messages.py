@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zedops import calls
 from zedops.bus.nats.messages import VERSION_HEADER, pack, unpack
 from zedops.errors import VersionMismatch, ZedopsError
 from zedops.manager import requests
-from zedops.wire import DesiredDocument, Heartbeat, Hello, Message, Report
+from zedops.protocol import calls
+from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Message, Report
 from zedops.working import Edits
 
 _JSON = st.recursive(

@@ -8,9 +8,9 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
+from zedops.protocol.wire import Hello
 from zedops.spec.document import parse
 from zedops.spec.model import Definition, Port
-from zedops.wire import Hello
 
 DEFINITION = {"image": "games/server", "ports": {"game": "16261/udp"}, "limits": {"cpus": 2}}
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, later, running, server_id
 from zedops.lifecycle import MOVES, IllegalMove, born, bury, fold, revive
+from zedops.protocol.wire import Activity, ContainerFacts, Goal, ServerReport
 from zedops.spec.model import State, Status
-from zedops.wire import Activity, ContainerFacts, Goal, ServerReport
 
 UP = ContainerFacts(id="c" * 64, running=True, image="sha256:bb")
 DOWN = ContainerFacts(id="c" * 64, running=False, image="sha256:bb", exit_code=1)

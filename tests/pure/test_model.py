@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import server_id
+from zedops.protocol.wire import DesiredDocument, DesiredServer, Goal
 from zedops.spec.document import parse
 from zedops.spec.model import LABEL_PREFIX, Definition, Drift, State, definition_hash
 from zedops.spec.settings import Settings
-from zedops.wire import DesiredDocument, DesiredServer, Goal
 
 FULL = """\
 host: attic

@@ -21,9 +21,9 @@ from tests.pure.plans import (
     text,
     wanted,
 )
-from zedops.calls import Mounted, Shape
+from zedops.protocol.calls import Mounted, Shape
+from zedops.protocol.wire import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift
-from zedops.wire import DesiredServer, Goal
 from zedops_agent.adoption import differences
 from zedops_agent.memory import Memory, failed
 from zedops_agent.observed import Candidate, DataVolume, Observed, Phase, Presence

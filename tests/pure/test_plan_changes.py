@@ -22,8 +22,8 @@ from tests.pure.plans import (
     settled,
     wanted,
 )
+from zedops.protocol.wire import Goal
 from zedops.spec.model import Drift
-from zedops.wire import Goal
 from zedops_agent.memory import Failure, Memory, Restarting, failed
 from zedops_agent.observed import Container, Phase
 from zedops_agent.steps import RemoveData

@@ -9,9 +9,9 @@ import pytest
 
 from tests.pure.fleets import NOW, server_id
 from tests.pure.plans import HASH, container, old, plan_for, planned, see, settled, wanted
-from zedops.calls import PortUse
+from zedops.protocol.calls import PortUse
+from zedops.protocol.wire import DesiredServer, Goal
 from zedops.spec.model import Definition
-from zedops.wire import DesiredServer, Goal
 from zedops_agent.memory import Memory, failed
 from zedops_agent.observed import Phase
 from zedops_agent.ports import conflict, gives_way, is_leaving, waits_for, who_has

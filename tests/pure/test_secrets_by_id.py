@@ -8,9 +8,9 @@ import pytest
 
 from tests.pure.fleets import server_id
 from zedops.errors import EngineFailed
+from zedops.protocol.wire import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift, definition_hash
 from zedops.system import sealing
-from zedops.wire import DesiredServer, Goal
 from zedops_agent.secrets import Secrets
 
 ONE, OTHER = server_id(1), server_id(2)

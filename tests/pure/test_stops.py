@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, doc, fleet_of, later
 from tests.pure.plans import container, see, settled, wanted
-from zedops.calls import Verdict
 from zedops.checks import LONGEST_GRACE_S, check
+from zedops.protocol.calls import Verdict
+from zedops.protocol.wire import Goal
 from zedops.spec import stop_signals
 from zedops.spec.model import Drift, Stop
-from zedops.wire import Goal
 from zedops_agent import shutdown
 from zedops_agent.container import Handed, create_arguments
 from zedops_agent.draining import drained

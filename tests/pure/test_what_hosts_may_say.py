@@ -12,8 +12,8 @@ from tests.pure.fleets import NOW, later, running, server_id
 from zedops.bus.nats.messages import HEADERS, REPORT_BYTES, SHORT_BYTES, unpack
 from zedops.errors import ZedopsError
 from zedops.lifecycle import fold
+from zedops.protocol.wire import ContainerFacts, Goal, Hello, Report, ServerReport
 from zedops.spec.state_block import MESSAGE_BYTES, brief, one_line
-from zedops.wire import ContainerFacts, Goal, Hello, Report, ServerReport
 
 ID = server_id(1)
 BOMB = zlib.compress(b'{"host":"attic","servers":[' + b"[]," * 22_000_000 + b"[]]}", 9)

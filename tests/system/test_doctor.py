@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.machine import Machine, free_port
-from zedops.calls import Verdict
 from zedops.cli.fleet_checkup import check_clock
+from zedops.protocol.calls import Verdict
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 

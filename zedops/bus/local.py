@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from zedops.bus import AgentSide, ManagerSide
-from zedops.calls import Reply, Request, StreamRequest
 from zedops.errors import HostUnavailable
-from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
+from zedops.protocol.calls import Reply, Request, StreamRequest
+from zedops.protocol.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 
 class LocalBus:

@@ -6,8 +6,8 @@ from collections.abc import Generator
 
 from zedops.bus import Bus, ManagerSide
 from zedops.bus.local import LocalBus
-from zedops.calls import Reply, Request, StreamRequest
-from zedops.wire import DesiredDocument
+from zedops.protocol.calls import Reply, Request, StreamRequest
+from zedops.protocol.wire import DesiredDocument
 
 
 class Switch:

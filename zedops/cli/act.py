@@ -12,7 +12,7 @@ from zedops.clone import Clone
 from zedops.errors import HostUnavailable, Interrupted, ZedopsError
 from zedops.fleet import Fleet, Kind, kind_of
 from zedops.lifecycle import SETTLED
-from zedops.remarks import NOT_APPLIED
+from zedops.protocol.remarks import NOT_APPLIED
 from zedops.spec.document import Document
 from zedops.spec.model import Desired, Drift, State, Status
 from zedops.spec.settings import Settings

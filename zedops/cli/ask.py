@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zedops.calls import R, Reply, Request, expect, read_reply
 from zedops.cli import door
 from zedops.clone import Clone
 from zedops.errors import DoorClosed, HostUnavailable
 from zedops.looks import Ask
+from zedops.protocol.calls import R, Reply, Request, expect, read_reply
 
 
 def call(asker: Clone | Path, host: str, request: Request, expected: type[R]) -> R:

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from zedops.calls import Sample, StatsReply, StatsRequest
 from zedops.cli.ask import call
 from zedops.clone import Clone
 from zedops.errors import ZedopsError
+from zedops.protocol.calls import Sample, StatsReply, StatsRequest
 
 _AT_ONCE = 16
 #: Any thread may receive Ctrl-C: joins in short steps react to it while a host is slow.

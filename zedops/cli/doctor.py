@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from zedops import checkout
-from zedops.calls import CheckupReply, CheckupRequest, Finding, Verdict
 from zedops.cli.ask import call, is_managed
 from zedops.cli.door import is_awake
 from zedops.cli.host_places import DATA_ROOT, POLICY
@@ -16,6 +15,7 @@ from zedops.cli.output import coloured, show_json
 from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub import Hub
+from zedops.protocol.calls import CheckupReply, CheckupRequest, Finding, Verdict
 from zedops.system.places import default_data_root
 
 _COLOURS = {

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zedops import __version__, checkout, hook
-from zedops.calls import Finding, PortsReply, PortsRequest
 from zedops.cli.ask import call
 from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import FOR_MAIN, Hub
 from zedops.ports import published
+from zedops.protocol.calls import Finding, PortsReply, PortsRequest
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Settings

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from zedops.calls import PortsReply, PortsRequest, PortUse
 from zedops.cli.ask import call
 from zedops.cli.output import show_json
 from zedops.cli.screen import find_server, here
@@ -15,6 +14,7 @@ from zedops.errors import HostUnavailable, InvalidInput, ZedopsError
 from zedops.fleet import Fleet
 from zedops.looks import the_host
 from zedops.ports import free_ports, free_set, ports_in_use, published, taken_on
+from zedops.protocol.calls import PortsReply, PortsRequest, PortUse
 from zedops.spec import document
 from zedops.spec.document import Document
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from zedops.calls import PingRequest, Pong
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import ask, call
 from zedops.cli.names import HOST
@@ -16,6 +15,7 @@ from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.protocol.calls import PingRequest, Pong
 from zedops.spec import edit, source
 from zedops.spec.layout import NAME
 from zedops.spec.quantities import format_duration, parse_duration

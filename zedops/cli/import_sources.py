@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from zedops.calls import InspectRequest, Shape
 from zedops.cli.ask import call
 from zedops.clone import Clone
 from zedops.compose import collect, run_line, services
@@ -17,6 +16,7 @@ from zedops.compose.project import Project, Reader, Source, chosen
 from zedops.compose.reading import Translation
 from zedops.draft import read_fields
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
+from zedops.protocol.calls import InspectRequest, Shape
 
 #: A larger file is no compose file.
 _MOST_BYTES = 4 << 20

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import click
 
-from zedops.calls import DataReply, DataRequest, InventoryReply, InventoryRequest
 from zedops.cli.act import act, ask
 from zedops.cli.ask import call
 from zedops.cli.names import HOST, SERVER
@@ -15,6 +14,7 @@ from zedops.cli.screen import here, one_server
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet
+from zedops.protocol.calls import DataReply, DataRequest, InventoryReply, InventoryRequest
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field

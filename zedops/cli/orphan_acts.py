@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from zedops import looks
-from zedops.calls import InspectRequest, Shape
 from zedops.cli.act import act, ask
 from zedops.cli.ask import asking, call
 from zedops.cli.output import tell_silent
@@ -15,6 +14,7 @@ from zedops.draft import server_name, write_draft
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import Fleet, tombstone_path
 from zedops.looks import Orphan
+from zedops.protocol.calls import InspectRequest, Shape
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field

@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 
-from zedops.calls import RecipientReply, RecipientRequest
 from zedops.cli.act import act
 from zedops.cli.act import ask as confirm
 from zedops.cli.ask import call
@@ -26,6 +25,7 @@ from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.protocol.calls import RecipientReply, RecipientRequest
 from zedops.spec import document, edit, source
 from zedops.spec.document import Document
 from zedops.spec.fields import ENV_KEY

@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 from zedops import faults, hook
 from zedops.bus import Bus, Enrolment
-from zedops.calls import read_request, read_stream_request
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
 from zedops.hub import FOR_MAIN, MAIN
@@ -28,6 +27,7 @@ from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
 from zedops.objects import NO_OBJECT
+from zedops.protocol.calls import read_request, read_stream_request
 from zedops.system import disk
 from zedops.system.locks import LOOK_S
 

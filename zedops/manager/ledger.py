@@ -27,12 +27,12 @@ from zedops.lifecycle import (
 )
 from zedops.manager.assignments import Assignments
 from zedops.manager.journal import Journal
+from zedops.protocol.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 from zedops.spec import document, edit, state_block
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
 from zedops.system.ids import new_id
-from zedops.wire import DesiredDocument, DesiredServer, Goal, ServerReport
 
 #: A wrong clock dated a deletion that lies further ahead than this: its retention starts again.
 _AHEAD = timedelta(minutes=5)

@@ -17,7 +17,6 @@ from functools import partial
 
 from zedops import faults
 from zedops.bus import Bus
-from zedops.calls import Belonging
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet import Fleet
 from zedops.hub import Hub
@@ -31,8 +30,9 @@ from zedops.manager.presence import Presence
 from zedops.manager.strays import Strays
 from zedops.manager.term import Deposed, Lease, Term
 from zedops.notices import Notice, host_back, host_lost
+from zedops.protocol.calls import Belonging
+from zedops.protocol.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 from zedops.spec.state_block import brief
-from zedops.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 log = logging.getLogger(__name__)
 

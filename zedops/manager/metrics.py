@@ -18,8 +18,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from zedops import __version__
 from zedops.lifecycle import SETTLED
 from zedops.manager.ledger import Ledger
+from zedops.protocol.wire import DesiredDocument, DesiredServer
 from zedops.spec.model import Status
-from zedops.wire import DesiredDocument, DesiredServer
 
 #: A loop that ended no turn for this long is stuck: an idle loop turns once a second.
 STUCK_S = 30.0

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from zedops.bus import Bus
-from zedops.calls import Belonging, InventoryReply, InventoryRequest, expect
 from zedops.errors import ZedopsError
+from zedops.protocol.calls import Belonging, InventoryReply, InventoryRequest, expect
 
 log = logging.getLogger(__name__)
 

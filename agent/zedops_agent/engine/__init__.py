@@ -22,8 +22,8 @@ import docker.errors
 import docker.utils
 
 from zedops import faults
-from zedops.calls import Belonging, Sample, Shape
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
+from zedops.protocol.calls import Belonging, Sample, Shape
 from zedops.spec.model import Stop
 from zedops_agent import facts
 from zedops_agent.beyond import Usual

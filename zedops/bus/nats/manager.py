@@ -18,9 +18,9 @@ from zedops.bus import ManagerSide
 from zedops.bus.nats import messages, subjects
 from zedops.bus.nats.connection import Address, Connection
 from zedops.bus.nats.streams import Reader
-from zedops.calls import Reply, Request, StreamRequest, read_reply
 from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
-from zedops.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
+from zedops.protocol.calls import Reply, Request, StreamRequest, read_reply
+from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
 
 M = TypeVar("M", Hello, Heartbeat, Report, Progress)
 log = logging.getLogger(__name__)

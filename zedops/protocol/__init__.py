@@ -1,0 +1,1 @@
+"""The messages between manager and agent. Holds shapes, no rules."""
