@@ -24,9 +24,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks import figures, git
-from zedops import audit
+from zedops.fleet import audit
+from zedops.fleet.lifecycle import fold
+from zedops.fleet.trailers import EMAIL
 from zedops.hub import MAIN, Hub
-from zedops.lifecycle import fold
 from zedops.objects import Signature
 from zedops.packing import Packer, look
 from zedops.protocol.wire import ContainerFacts, Goal, ServerReport
@@ -34,7 +35,6 @@ from zedops.repository import Repository
 from zedops.spec import document, state_block
 from zedops.spec.model import State, Status
 from zedops.system.ids import new_id
-from zedops.trailers import EMAIL
 
 _BATCH = 100
 _DEFINITION = """\

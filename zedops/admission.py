@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from zedops import access, authorship, snapshot
-from zedops.access import Signer
+from zedops import snapshot
 from zedops.errors import GitFailed, Problem
-from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet import access, authorship
+from zedops.fleet.access import Signer
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet.identity import succeed
 from zedops.hub import Hub
-from zedops.identity import succeed
 from zedops.repository import Repository
 from zedops.signatures import signers
 from zedops.system.ids import new_id

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from zedops import checkout, contended, snapshot, working
 from zedops.checkout import REMOTE, REMOTE_MAIN
-from zedops.deletions import TRAILER
 from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
-from zedops.fleet import SERVERS, Fleet, tombstone_path
+from zedops.fleet.deletions import TRAILER
+from zedops.fleet.fleet import SERVERS, Fleet, tombstone_path
+from zedops.fleet.overlay import with_states
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.objects import Signature
-from zedops.overlay import with_states
 from zedops.proposals import propose
 from zedops.repository import Repository
 from zedops.spec import strays

@@ -13,10 +13,10 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 
 from zedops.errors import InvalidInput, RaceLost
-from zedops.fleet import Kind, kind_of
-from zedops.merge import merge
+from zedops.fleet.fleet import Kind, kind_of
+from zedops.fleet.merge import merge
+from zedops.fleet.overlay import without_state
 from zedops.objects import Entry
-from zedops.overlay import without_state
 from zedops.repository import Repository
 from zedops.trouble import failure
 

@@ -16,14 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import authorship, faults, forecast, hook, pushed_refs, snapshot
+from zedops import faults, hook, pushed_refs, snapshot
 from zedops.admission import Admission, as_known, posing
-from zedops.advice import advise
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
-from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
+from zedops.fleet import authorship, forecast
+from zedops.fleet.advice import advise
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
+from zedops.fleet.identity import succeed, void_ids
+from zedops.fleet.merge import folders, in_the_way, merge
 from zedops.hub import FOR_MAIN, MAIN, Hub
-from zedops.identity import succeed, void_ids
-from zedops.merge import folders, in_the_way, merge
 from zedops.objects import NO_OBJECT, Change, Entry, Signature
 from zedops.repository import Repository, clean_environment
 from zedops.spec import strays

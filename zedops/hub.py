@@ -16,15 +16,15 @@ from functools import cached_property
 from pathlib import Path
 
 from zedops import __version__, faults, hook, snapshot
-from zedops.deletions import TRAILER
 from zedops.errors import GitFailed, UsageError
-from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
+from zedops.fleet.deletions import TRAILER
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
+from zedops.fleet.trailers import EMAIL
 from zedops.objects import NO_OBJECT, Change, Signature
 from zedops.repository import IMPORTS, Repository
 from zedops.spec.document import Document, parse
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import split
-from zedops.trailers import EMAIL
 
 MAIN = "refs/heads/main"
 SEEN = "refs/zedops/seen"

@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
-from zedops import authorship, faults, snapshot
-from zedops.access import NOT_ALLOWED
+from zedops import faults, snapshot
 from zedops.admission import Admission, as_known, posing
-from zedops.deletions import PASSED_OVER, hold_back
 from zedops.errors import GitFailed, Problem
-from zedops.fleet import Fleet, Kind, kind_of
+from zedops.fleet import authorship
+from zedops.fleet.access import NOT_ALLOWED
+from zedops.fleet.deletions import PASSED_OVER, hold_back
+from zedops.fleet.fleet import Fleet, Kind, kind_of
+from zedops.fleet.identity import succeed, tied
+from zedops.fleet.merge import head_of, in_the_way, merge, take_theirs
 from zedops.hub import MAIN, Hub
-from zedops.identity import succeed, tied
-from zedops.merge import head_of, in_the_way, merge, take_theirs
 from zedops.objects import NO_OBJECT, Change, Entry
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES

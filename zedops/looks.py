@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zedops.errors import HostUnavailable, UsageError
-from zedops.fleet import Fleet
-from zedops.ports import ports_in_use
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.ports import ports_in_use
 from zedops.protocol.calls import (
     Belonging,
     InventoryReply,

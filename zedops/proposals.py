@@ -11,12 +11,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from zedops import checks
-from zedops.advice import advise
 from zedops.errors import UsageError
-from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.forecast import foresee, judge, leaves, rebase
-from zedops.identity import succeed
+from zedops.fleet import checks
+from zedops.fleet.advice import advise
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
+from zedops.fleet.forecast import foresee, judge, leaves, rebase
+from zedops.fleet.identity import succeed
 from zedops.spec import strays
 from zedops.spec.document import Document
 

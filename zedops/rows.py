@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from zedops.fleet import Fleet
-from zedops.ports import published
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.ports import published
 from zedops.spec import state_block
 from zedops.spec.document import Document
 from zedops.spec.model import Status

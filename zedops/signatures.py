@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops.access import OPENPGP_KEYS, SSH_KEYS, Signer
 from zedops.errors import GitFailed
+from zedops.fleet.access import OPENPGP_KEYS, SSH_KEYS, Signer
 from zedops.repository import Repository
 
 _FORMAT = "%H%x00%G?%x00%GS%x00%GP"

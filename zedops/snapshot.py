@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
 from zedops.objects import FILE_MODE, Change, Entry
 from zedops.repository import Repository
 from zedops.spec import preset

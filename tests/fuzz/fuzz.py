@@ -20,14 +20,14 @@ with atheris.instrument_imports(include=["zedops"]):
     from zedops import hook
     from zedops.bus.nats.messages import VERSION_HEADER, unpack
     from zedops.bus.nats.tokens import Token
-    from zedops.checks import check
     from zedops.compose.project import Reader, chosen
     from zedops.compose.run_line import read_run
     from zedops.compose.services import translate
     from zedops.errors import ZedopsError
-    from zedops.fleet import Fleet, read_settings
+    from zedops.fleet.checks import check
+    from zedops.fleet.fleet import Fleet, read_settings
+    from zedops.fleet.merge import merge
     from zedops.manager import requests
-    from zedops.merge import merge
     from zedops.protocol.calls import read_reply, read_request, read_stream_request
     from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
     from zedops.spec import preset

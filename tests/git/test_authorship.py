@@ -8,9 +8,9 @@ import pytest
 
 from tests.git.people import Person
 from tests.git.test_intake import Pair, pair
-from zedops.authorship import poses
+from zedops.fleet.authorship import poses
+from zedops.fleet.trailers import EMAIL
 from zedops.hub import Hub
-from zedops.trailers import EMAIL
 
 __all__ = ["pair"]
 A = "servers.d/a.yaml"

@@ -12,8 +12,8 @@ import pytest
 
 from tests.git.people import Person
 from zedops import snapshot
-from zedops.checks import check
 from zedops.clone import Clone
+from zedops.fleet.checks import check
 from zedops.hub import MAIN, Hub
 from zedops.objects import FILE_MODE, LINK_MODE, Entry, Signature
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from zedops.errors import GitFailed
+from zedops.fleet.trailers import EMAIL
 from zedops.hub import MAIN, Hub
 from zedops.manager.ref_watch import watch
 from zedops.objects import NO_OBJECT, Signature
 from zedops.repository import Repository
-from zedops.trailers import EMAIL
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 ZED = Signature("zedops", EMAIL, 1_700_000_001)

@@ -15,8 +15,8 @@ from tests.git.test_hub_pushes import at
 from tests.git.test_intake import Pair
 from tests.pure.fleets import running, server_id
 from tests.remotes import git as plain_git
-from zedops.access import OPENPGP_KEYS, SSH_KEYS
 from zedops.errors import GitFailed
+from zedops.fleet.access import OPENPGP_KEYS, SSH_KEYS
 from zedops.hub import Hub
 from zedops.intake import Source
 from zedops.spec import state_block

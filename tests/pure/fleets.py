@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status

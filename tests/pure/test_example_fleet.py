@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zedops import checks
-from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
+from zedops.fleet import checks
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.spec.document import parse
 from zedops.spec.state_block import render
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
-from zedops.checks import check
-from zedops.fleet import Fleet, Kind, desired_server, kind_of, read_settings
-from zedops.lifecycle import bury
+from zedops.fleet.checks import check
+from zedops.fleet.fleet import Fleet, Kind, desired_server, kind_of, read_settings
+from zedops.fleet.lifecycle import bury
 from zedops.protocol.wire import Goal
 from zedops.spec.document import Document
 from zedops.spec.model import Desired, Drift, Status

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zedops.checks import check
-from zedops.fleet import Fleet, read_settings
+from zedops.fleet.checks import check
+from zedops.fleet.fleet import Fleet, read_settings
 from zedops.spec.document import parse
 from zedops.spec.layout import MAX_BYTES
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running, server_id
-from zedops.checks import check
-from zedops.fleet import Fleet
-from zedops.identity import succeed, void_ids
-from zedops.lifecycle import bury
+from zedops.fleet.checks import check
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.identity import succeed, void_ids
+from zedops.fleet.lifecycle import bury
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status
 from zedops.spec.state_block import render

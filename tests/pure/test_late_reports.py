@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.pure.fleets import NOW, as_pushed, doc, fleet_of, later, running, server_id
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.manager.ledger import Ledger
 from zedops.protocol.wire import ContainerFacts, Goal, ServerReport
 from zedops.spec import state_block

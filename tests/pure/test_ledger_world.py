@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, as_pushed, fleet_of
-from zedops.fleet import Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet, Kind, kind_of
 from zedops.manager.ledger import Ledger
 from zedops.protocol.wire import Activity, ContainerFacts, DesiredServer, Goal, ServerReport
 from zedops.spec import document, state_block

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, later, running, server_id
-from zedops.lifecycle import MOVES, IllegalMove, born, bury, fold, revive
+from zedops.fleet.lifecycle import MOVES, IllegalMove, born, bury, fold, revive
 from zedops.protocol.wire import Activity, ContainerFacts, Goal, ServerReport
 from zedops.spec.model import State, Status
 

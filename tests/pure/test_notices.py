@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from tests.pure.fleets import NOW, server_id
-from zedops import audit, notices
-from zedops.fleet import Fleet
-from zedops.notices import Notice, may_go
+from zedops.fleet import audit, notices
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.notices import Notice, may_go
 from zedops.spec import document
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status

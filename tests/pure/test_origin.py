@@ -6,9 +6,9 @@ import pytest
 
 from tests.pure.fleets import doc
 from tests.pure.test_presets import fleet_with
-from zedops import origin
 from zedops.errors import InvalidInput
-from zedops.fleet import Fleet
+from zedops.fleet import origin
+from zedops.fleet.fleet import Fleet
 from zedops.spec import document
 from zedops.spec.source import load
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.pure.fleets import doc, fleet_of, running
-from zedops.checks import check
-from zedops.deletions import check_volumes
-from zedops.fleet import Fleet, desired_server, preset_path
+from zedops.fleet.checks import check
+from zedops.fleet.deletions import check_volumes
+from zedops.fleet.fleet import Fleet, desired_server, preset_path
 from zedops.snapshot import shipped_presets
 from zedops.spec import preset
 from zedops.spec.document import Document

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zedops.fleet import read_settings
+from zedops.fleet.fleet import read_settings
 from zedops.spec import document
 from zedops.spec.model import Definition
 from zedops.spec.schema import DIALECT, WORDS, definition_schema, settings_schema

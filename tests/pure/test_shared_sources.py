@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.pure.fleets import doc, fleet_of
-from zedops.checks import check
+from zedops.fleet.checks import check
 from zedops.spec.settings import Settings
 
 OTHER = "servers.d/b.yaml"

@@ -6,9 +6,9 @@ import pytest
 
 from tests.pure.fleets import doc
 from tests.pure.test_presets import fleet_with, resolved
-from zedops.checks import check
-from zedops.fleet import preset_path
-from zedops.ports import free_set
+from zedops.fleet.checks import check
+from zedops.fleet.fleet import preset_path
+from zedops.fleet.ports import free_set
 from zedops.snapshot import shipped_presets
 from zedops.spec import preset, state_block
 from zedops.spec.model import Publish

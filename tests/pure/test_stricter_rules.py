@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running
-from zedops.deletions import check_deletions
-from zedops.fleet import Fleet
-from zedops.forecast import foresee
-from zedops.identity import succeed
-from zedops.lifecycle import bury, due, keep, purges_data, put_off, revive
+from zedops.fleet.deletions import check_deletions
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.forecast import foresee
+from zedops.fleet.identity import succeed
+from zedops.fleet.lifecycle import bury, due, keep, purges_data, put_off, revive
 from zedops.manager.ledger import Ledger
 from zedops.spec import state_block
 from zedops.spec.document import parse

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
-from zedops.access import NOT_ALLOWED
-from zedops.deletions import NOT_DELETED, PASSED_OVER, hold_back
 from zedops.errors import Problem
-from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet.access import NOT_ALLOWED
+from zedops.fleet.deletions import NOT_DELETED, PASSED_OVER, hold_back
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet.verdict import Verdict, judge, suspects
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import GOES_ON
-from zedops.verdict import Verdict, judge, suspects
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 PORT = "image: a\nports: {{w: {}}}\n"

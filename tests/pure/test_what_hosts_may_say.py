@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tests.pure.fleets import NOW, later, running, server_id
 from zedops.bus.nats.messages import HEADERS, REPORT_BYTES, SHORT_BYTES, unpack
 from zedops.errors import ZedopsError
-from zedops.lifecycle import fold
+from zedops.fleet.lifecycle import fold
 from zedops.protocol.wire import ContainerFacts, Goal, Hello, Report, ServerReport
 from zedops.spec.state_block import MESSAGE_BYTES, brief, one_line
 

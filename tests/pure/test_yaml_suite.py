@@ -18,7 +18,7 @@ import pytest
 
 from tests.pure.fleets import running
 from tests.pure.test_hostile_files import MOST_BYTES, MOST_S, PATH, everything
-from zedops.fleet import read_settings
+from zedops.fleet.fleet import read_settings
 from zedops.spec import document, state_block
 from zedops.spec.source import load
 

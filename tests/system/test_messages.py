@@ -13,10 +13,10 @@ from tests.listener import SECRET, Listener, listening
 from tests.machine import Machine
 from tests.nats.sides import wait_for
 from tests.system.servers import begin, write
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.notices import Notice
 from zedops.manager.messenger import Messenger, Tempo
 from zedops.manager.metrics import Metrics
-from zedops.notices import Notice
 from zedops.spec import document
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status

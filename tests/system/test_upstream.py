@@ -23,8 +23,8 @@ from tests.machine import Machine, free_port
 from tests.relay import Relay
 from tests.remotes import TOKEN, HttpRemote, Remote, bare, git, over_http, over_ssh, sshd
 from zedops import faults
+from zedops.fleet.trailers import EMAIL
 from zedops.spec.state_block import MARKER
-from zedops.trailers import EMAIL
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 

@@ -10,8 +10,8 @@ import click
 from zedops.cli.ask import is_managed
 from zedops.clone import Clone
 from zedops.errors import HostUnavailable, Interrupted, ZedopsError
-from zedops.fleet import Fleet, Kind, kind_of
-from zedops.lifecycle import SETTLED
+from zedops.fleet.fleet import Fleet, Kind, kind_of
+from zedops.fleet.lifecycle import SETTLED
 from zedops.protocol.remarks import NOT_APPLIED
 from zedops.spec.document import Document
 from zedops.spec.model import Desired, Drift, State, Status

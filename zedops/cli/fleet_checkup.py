@@ -15,9 +15,9 @@ from zedops import __version__, checkout, hook
 from zedops.cli.ask import call
 from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.ports import published
 from zedops.hub import FOR_MAIN, Hub
-from zedops.ports import published
 from zedops.protocol.calls import Finding, PortsReply, PortsRequest
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration

@@ -11,9 +11,9 @@ from zedops.cli.output import show_json
 from zedops.cli.screen import find_server, here
 from zedops.clone import Clone
 from zedops.errors import HostUnavailable, InvalidInput, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.ports import free_ports, free_set, ports_in_use, published, taken_on
 from zedops.looks import the_host
-from zedops.ports import free_ports, free_set, ports_in_use, published, taken_on
 from zedops.protocol.calls import PortsReply, PortsRequest, PortUse
 from zedops.spec import document
 from zedops.spec.document import Document

@@ -14,9 +14,9 @@ from zedops import checkout
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT, local, show_json, table
 from zedops.errors import UsageError
+from zedops.fleet.trailers import EMAIL, read_reasons, read_trailers
 from zedops.repository import Repository
 from zedops.spec.layout import SERVERS, Kind, kind_of, tombstone_path
-from zedops.trailers import EMAIL, read_reasons, read_trailers
 
 _LATE_S = 60
 #: git stores no NUL in texts and no empty file name, so only a commit begins with three NUL in a

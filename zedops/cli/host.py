@@ -14,7 +14,7 @@ from zedops.cli.output import local, show_json, table
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
-from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.protocol.calls import PingRequest, Pong
 from zedops.spec import edit, source
 from zedops.spec.layout import NAME

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from zedops import checks
 from zedops.cli.act import act, ask
 from zedops.cli.import_sources import Found, from_compose, from_container, from_line
 from zedops.cli.names import HOST
@@ -16,7 +15,8 @@ from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.draft import server_name
 from zedops.errors import InvalidInput, UsageError, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet import checks
+from zedops.fleet.fleet import Fleet
 from zedops.looks import the_host
 from zedops.spec import document, state_block
 from zedops.spec.definition_text import render

@@ -13,7 +13,7 @@ from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
 from zedops.cli.up import TAKEN_OVER, ending, serving, tell
 from zedops.errors import ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.hub import Hub
 from zedops.manager.loop import Manager
 from zedops.manager.metrics import Metrics

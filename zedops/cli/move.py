@@ -13,7 +13,7 @@ from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.protocol.calls import DataReply, DataRequest, InventoryReply, InventoryRequest
 from zedops.spec import document, state_block
 from zedops.spec.document import Document

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from zedops import checks
 from zedops.cli.act import act
 from zedops.cli.first_secrets import provide
 from zedops.cli.free_ports import taken_by_others
@@ -14,9 +13,10 @@ from zedops.cli.schema import first_line
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet import checks
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.ports import free_set
 from zedops.looks import the_host
-from zedops.ports import free_set
 from zedops.spec import document, state_block
 from zedops.spec.layout import NAME
 from zedops.spec.preset import Preset

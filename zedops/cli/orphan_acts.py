@@ -12,7 +12,7 @@ from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.draft import server_name, write_draft
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet import Fleet, tombstone_path
+from zedops.fleet.fleet import Fleet, tombstone_path
 from zedops.looks import Orphan
 from zedops.protocol.calls import InspectRequest, Shape
 from zedops.spec import document, state_block

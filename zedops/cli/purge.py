@@ -12,7 +12,7 @@ from zedops.cli.output import WAIT
 from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet import Fleet, Kind, kind_of, tombstone_path
+from zedops.fleet.fleet import Fleet, Kind, kind_of, tombstone_path
 from zedops.spec import state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field

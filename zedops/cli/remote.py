@@ -16,7 +16,7 @@ from zedops import checkout, forge, snapshot
 from zedops.clone import Clone
 from zedops.credentials import for_this_process, helper
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet import SETTINGS_PATH, read_settings
+from zedops.fleet.fleet import SETTINGS_PATH, read_settings
 from zedops.hub import UPSTREAM, Hub
 from zedops.intake import Intake, Source
 from zedops.manager.judge import Judge

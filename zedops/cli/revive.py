@@ -7,7 +7,7 @@ from pathlib import Path
 from zedops import snapshot
 from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError
-from zedops.fleet import SETTINGS_PATH, read_settings
+from zedops.fleet.fleet import SETTINGS_PATH, read_settings
 from zedops.hub import MAIN, SEEN, Hub
 from zedops.objects import NO_OBJECT
 from zedops.repository import Repository

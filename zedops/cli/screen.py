@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zedops.clone import Clone
 from zedops.errors import UsageError
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document
 
 

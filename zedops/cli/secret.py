@@ -24,7 +24,7 @@ from zedops.cli.screen import here, one_server
 from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.protocol.calls import RecipientReply, RecipientRequest
 from zedops.spec import document, edit, source
 from zedops.spec.document import Document

@@ -12,7 +12,7 @@ import click
 
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.spec.layout import NAME
 from zedops.system.places import default_data_root
 

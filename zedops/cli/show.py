@@ -48,8 +48,8 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
 
 
 def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:
-    from zedops import origin
     from zedops.cli.screen import find_any, fleet_at, here
+    from zedops.fleet import origin
 
     fleet = fleet_at(here(), at)
     each = find_any(fleet, server)

@@ -21,7 +21,7 @@ from zedops.cli.network import Network, network_options, reach
 from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.manager.door import Door
 from zedops.manager.loop import Manager
 from zedops.manager.messenger import Messenger

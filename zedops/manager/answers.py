@@ -12,7 +12,7 @@ from typing import Any
 from zedops import looks, proposals, rows, snapshot
 from zedops.bus import Bus
 from zedops.errors import ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.manager.loop import Manager
 from zedops.working import Edits
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
-from zedops import audit
-from zedops.fleet import Fleet, Kind, kind_of
-from zedops.lifecycle import SETTLED
+from zedops.fleet import audit
+from zedops.fleet.fleet import Fleet, Kind, kind_of
+from zedops.fleet.lifecycle import SETTLED
 from zedops.spec import state_block
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status

@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from zedops.errors import GitFailed, Problem
-from zedops.fleet import SETTINGS_PATH, Fleet, read_settings
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
+from zedops.fleet.verdict import Held, judge, suspects
 from zedops.hub import Hub
 from zedops.manager.ledger import Ledger
 from zedops.objects import NO_OBJECT, Change
 from zedops.spec.document import Document, parse
 from zedops.spec.settings import Settings
-from zedops.verdict import Held, judge, suspects
 
 _NAME = "zedops.fleet"
 #: The judge searches this many versions of zedops.yaml for a readable one.

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from zedops.errors import Problem
-from zedops.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
-from zedops.identity import decide
-from zedops.lifecycle import (
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
+from zedops.fleet.identity import decide
+from zedops.fleet.lifecycle import (
     SETTLED,
     due,
     fold,

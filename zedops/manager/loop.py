@@ -18,7 +18,8 @@ from functools import partial
 from zedops import faults
 from zedops.bus import Bus
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.notices import Notice, host_back, host_lost
 from zedops.hub import Hub
 from zedops.manager import ref_watch
 from zedops.manager.clock import Clock, end_retentions
@@ -29,7 +30,6 @@ from zedops.manager.metrics import Metrics
 from zedops.manager.presence import Presence
 from zedops.manager.strays import Strays
 from zedops.manager.term import Deposed, Lease, Term
-from zedops.notices import Notice, host_back, host_lost
 from zedops.protocol.calls import Belonging
 from zedops.protocol.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 from zedops.spec.state_block import brief

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.notices import Notice, compose, may_go, of_commit, purges_ahead
 from zedops.manager.metrics import Metrics
-from zedops.notices import Notice, compose, may_go, of_commit, purges_ahead
 from zedops.spec.settings import Notify
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from zedops import __version__
-from zedops.lifecycle import SETTLED
+from zedops.fleet.lifecycle import SETTLED
 from zedops.manager.ledger import Ledger
 from zedops.protocol.wire import DesiredDocument, DesiredServer
 from zedops.spec.model import Status

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from zedops.errors import Problem
-from zedops.fleet import Kind, kind_of
+from zedops.fleet.fleet import Kind, kind_of
 from zedops.spec import state_block
 
 #: (base, ours, theirs) → merged, or None on a conflict.

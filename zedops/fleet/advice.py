@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from zedops.errors import Problem
-from zedops.fleet import Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet, Kind, kind_of
 from zedops.spec.document import Document
 from zedops.spec.model import Definition
 from zedops.spec.preset import Preset

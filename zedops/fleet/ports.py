@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document
 from zedops.spec.model import Port, Publish, Status
 

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from zedops import shared_sources
 from zedops.errors import Problem
-from zedops.fleet import (
+from zedops.fleet import shared_sources
+from zedops.fleet.fleet import (
     SETTINGS_PATH,
     Fleet,
     Kind,
@@ -21,7 +21,7 @@ from zedops.fleet import (
     preset_path,
     tombstone_path,
 )
-from zedops.ports import free_ports, ports_in_use, published, taken_on
+from zedops.fleet.ports import free_ports, ports_in_use, published, taken_on
 from zedops.spec import stop_signals
 from zedops.spec.document import Document, stem
 from zedops.spec.quantities import format_duration

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from zedops.errors import InvalidInput
-from zedops.fleet import SETTINGS_PATH, Fleet, preset_path
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, preset_path
 from zedops.spec.document import Document
 from zedops.spec.model import Definition
 from zedops.spec.quoting import flow, scalar

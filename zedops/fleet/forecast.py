@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from zedops.checks import check
-from zedops.deletions import check_deletions, check_name, check_volumes, purges_at_once
 from zedops.errors import Problem
-from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_path
+from zedops.fleet.checks import check
+from zedops.fleet.deletions import check_deletions, check_name, check_volumes, purges_at_once
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_path
 from zedops.spec.change import change
 from zedops.spec.document import Document
 from zedops.spec.model import Definition, Desired, VolumeKind

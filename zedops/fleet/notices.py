@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from zedops.fleet import Fleet
-from zedops.lifecycle import due, purges_data
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.lifecycle import due, purges_data
+from zedops.fleet.trailers import read_reasons, read_trailers
 from zedops.protocol.remarks import UNHEALTHY
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Event
-from zedops.trailers import read_reasons, read_trailers
 
 _EVENTS = {
     Status.FAILED: Event.FAILED, Status.MISSING: Event.MISSING, Status.RUNNING: Event.RUNNING,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from zedops.errors import Problem
-from zedops.fleet import Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document
 from zedops.spec.sources import REMEDY, Place, Places, conflict, places
 

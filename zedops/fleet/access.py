@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from zedops.errors import Problem
-from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of, tombstone_path
+from zedops.fleet.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of, tombstone_path
 from zedops.spec import document as documents
 from zedops.spec.document import Document
 from zedops.spec.settings import Person, Right, Settings

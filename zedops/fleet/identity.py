@@ -13,8 +13,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from zedops import lifecycle
-from zedops.fleet import Fleet, Kind, is_same_server, kind_of, tombstone_path
+from zedops.fleet import lifecycle
+from zedops.fleet.fleet import Fleet, Kind, is_same_server, kind_of, tombstone_path
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from zedops.errors import Problem
-from zedops.trailers import EMAIL
+from zedops.fleet.trailers import EMAIL
 
 _NAME = "zedops"
 _PERSON = re.compile(rb"^(?:author|committer) (.*?) ?<(.*?)> ", re.MULTILINE)

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from zedops import checks
-from zedops.access import NOT_ALLOWED
-from zedops.deletions import COMMIT, NOT_DELETED, PASSED_OVER, check_name, check_volumes
 from zedops.errors import Problem
-from zedops.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.identity import succeed
+from zedops.fleet import checks
+from zedops.fleet.access import NOT_ALLOWED
+from zedops.fleet.deletions import COMMIT, NOT_DELETED, PASSED_OVER, check_name, check_volumes
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
+from zedops.fleet.identity import succeed
 from zedops.spec.document import Document
 from zedops.spec.state_block import GOES_ON
 

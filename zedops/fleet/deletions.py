@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zedops.errors import Problem
-from zedops.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
+from zedops.fleet.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.spec.document import Document
 from zedops.spec.model import VolumeKind
 

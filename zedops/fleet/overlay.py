@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from zedops.fleet import Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet, Kind, kind_of
 from zedops.spec import state_block
 from zedops.spec.document import Document
 

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from zedops.errors import Problem
+from zedops.fleet.shelf import Shelf
 from zedops.protocol.wire import DesiredServer, Goal
-from zedops.shelf import Shelf
 from zedops.spec import source as yaml_source
 from zedops.spec import validation
 from zedops.spec.document import Document

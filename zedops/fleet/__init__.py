@@ -1,0 +1,1 @@
+"""The pure rules across servers of a fleet. Does no I/O and reads no clock."""
