@@ -20,9 +20,6 @@ with atheris.instrument_imports(include=["zedops"]):
     from zedops import hook
     from zedops.bus.nats.messages import VERSION_HEADER, unpack
     from zedops.bus.nats.tokens import Token
-    from zedops.compose.project import Reader, chosen
-    from zedops.compose.run_line import read_run
-    from zedops.compose.services import translate
     from zedops.errors import ZedopsError
     from zedops.fleet.checks import check
     from zedops.fleet.fleet import Fleet, read_settings
@@ -30,6 +27,9 @@ with atheris.instrument_imports(include=["zedops"]):
     from zedops.manager import requests
     from zedops.protocol.calls import read_reply, read_request, read_stream_request
     from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
+    from zedops.scaffold.compose.project import Reader, chosen
+    from zedops.scaffold.compose.run_line import read_run
+    from zedops.scaffold.compose.services import translate
     from zedops.spec import preset
     from zedops.spec.document import parse
     from zedops.spec.state_block import render

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zedops.compose import collect
-from zedops.compose.project import Reader, chosen
-from zedops.compose.reading import Translation
-from zedops.compose.run_line import read_run
-from zedops.compose.scalars import as_text, load, typed
-from zedops.compose.services import METHODS, translate
-from zedops.compose.variables import Lookup, fill_in, read_env_file
+from zedops.scaffold.compose import collect
+from zedops.scaffold.compose.project import Reader, chosen
+from zedops.scaffold.compose.reading import Translation
+from zedops.scaffold.compose.run_line import read_run
+from zedops.scaffold.compose.scalars import as_text, load, typed
+from zedops.scaffold.compose.services import METHODS, translate
+from zedops.scaffold.compose.variables import Lookup, fill_in, read_env_file
 
 PLACE = "/srv/mc"
 

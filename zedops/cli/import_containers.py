@@ -13,11 +13,11 @@ from zedops.cli.names import HOST
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here
 from zedops.clone import Clone
-from zedops.draft import server_name
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
 from zedops.looks import the_host
+from zedops.scaffold.draft import server_name
 from zedops.spec import document, state_block
 from zedops.spec.definition_text import render
 from zedops.spec.layout import NAME

@@ -11,12 +11,12 @@ import click
 
 from zedops.cli.ask import call
 from zedops.clone import Clone
-from zedops.compose import collect, run_line, services
-from zedops.compose.project import Project, Reader, Source, chosen
-from zedops.compose.reading import Translation
-from zedops.draft import read_fields
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.protocol.calls import InspectRequest, Shape
+from zedops.scaffold.compose import collect, run_line, services
+from zedops.scaffold.compose.project import Project, Reader, Source, chosen
+from zedops.scaffold.compose.reading import Translation
+from zedops.scaffold.draft import read_fields
 
 #: A larger file is no compose file.
 _MOST_BYTES = 4 << 20

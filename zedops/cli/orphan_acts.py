@@ -10,11 +10,11 @@ from zedops.cli.ask import asking, call
 from zedops.cli.output import tell_silent
 from zedops.cli.screen import here
 from zedops.clone import Clone
-from zedops.draft import server_name, write_draft
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet, tombstone_path
 from zedops.looks import Orphan
 from zedops.protocol.calls import InspectRequest, Shape
+from zedops.scaffold.draft import server_name, write_draft
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field

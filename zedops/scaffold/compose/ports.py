@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zedops.compose.scalars import as_text
+from zedops.scaffold.compose.scalars import as_text
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _SHORT = re.compile(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from zedops.compose import accounts, merge
-from zedops.compose.reading import Translation, is_true, only, texts_or_none, words
-from zedops.compose.scalars import as_text
+from zedops.scaffold.compose import accounts, merge
+from zedops.scaffold.compose.reading import Translation, is_true, only, texts_or_none, words
+from zedops.scaffold.compose.scalars import as_text
 from zedops.spec.quantities import parse_duration
 
 #: The Engine's own timeout, for files without one (API: HealthConfig).

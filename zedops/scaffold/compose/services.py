@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from zedops.compose import accounts, environment, merge, network, program, rights, storage
-from zedops.compose.project import Project, Source
-from zedops.compose.reading import IsFile, Method, Translation, is_true
-from zedops.compose.scalars import as_text
-from zedops.compose.variables import Read
+from zedops.scaffold.compose import accounts, environment, merge, network, program, rights, storage
+from zedops.scaffold.compose.project import Project, Source
+from zedops.scaffold.compose.reading import IsFile, Method, Translation, is_true
+from zedops.scaffold.compose.scalars import as_text
+from zedops.scaffold.compose.variables import Read
 
 
 def _text(name: str) -> Method:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from zedops.compose import merge
-from zedops.compose.ports import Port, read_ports
-from zedops.compose.reading import Translation, is_true, items, only
-from zedops.compose.scalars import as_text
+from zedops.scaffold.compose import merge
+from zedops.scaffold.compose.ports import Port, read_ports
+from zedops.scaffold.compose.reading import Translation, is_true, items, only
+from zedops.scaffold.compose.scalars import as_text
 
 LOOPBACK = "127.0.0.1"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zedops.compose import merge
-from zedops.compose.reading import Translation, is_true, items, only
-from zedops.compose.scalars import Plain, as_text, kind
-from zedops.compose.variables import decoded, read_env_file
+from zedops.scaffold.compose import merge
+from zedops.scaffold.compose.reading import Translation, is_true, items, only
+from zedops.scaffold.compose.scalars import Plain, as_text, kind
+from zedops.scaffold.compose.variables import decoded, read_env_file
 from zedops.spec.secret_values import in_command, is_secret
 
 

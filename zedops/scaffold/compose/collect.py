@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zedops.compose.reading import Translation
+from zedops.scaffold.compose.reading import Translation
 
 #: zedops sets these limits for every container; Compose does not.
 _OWN = (

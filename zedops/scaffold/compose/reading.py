@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zedops.compose import merge
-from zedops.compose.project import Project
-from zedops.compose.scalars import Plain, as_text, kind
-from zedops.compose.variables import Read
+from zedops.scaffold.compose import merge
+from zedops.scaffold.compose.project import Project
+from zedops.scaffold.compose.scalars import Plain, as_text, kind
+from zedops.scaffold.compose.variables import Read
 from zedops.spec.quantities import parse_size
 
 #: Says whether a path of the host is no directory; None: the path is not visible from here.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zedops.compose.scalars import Override, Plain, Reset, as_text
+from zedops.scaffold.compose.scalars import Override, Plain, Reset, as_text
 
 #: Keys that a later file replaces as a whole.
 _REPLACED = {"command", "entrypoint", "test"}

@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from zedops.compose.project import Project, Source
-from zedops.compose.scalars import Plain
+from zedops.scaffold.compose.project import Project, Source
+from zedops.scaffold.compose.scalars import Plain
 
 #: Options without a value → the key and its value; None: harmless.
 _SWITCHES: dict[str, tuple[str, Any] | None] = {

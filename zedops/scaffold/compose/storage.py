@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from zedops.compose import accounts, merge
-from zedops.compose.ports import Mount, read_mounts
-from zedops.compose.reading import Translation, is_true, items, only
-from zedops.compose.scalars import as_text
+from zedops.scaffold.compose import accounts, merge
+from zedops.scaffold.compose.ports import Mount, read_mounts
+from zedops.scaffold.compose.reading import Translation, is_true, items, only
+from zedops.scaffold.compose.scalars import as_text
 
 
 def volumes(given: Translation, value: Any) -> None:

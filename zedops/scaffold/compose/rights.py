@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zedops.compose import accounts, merge
-from zedops.compose.program import scale
-from zedops.compose.reading import Translation, items, only, size_bytes
-from zedops.compose.scalars import as_text
+from zedops.scaffold.compose import accounts, merge
+from zedops.scaffold.compose.program import scale
+from zedops.scaffold.compose.reading import Translation, items, only, size_bytes
+from zedops.scaffold.compose.scalars import as_text
 
 
 def mem_limit(given: Translation, value: Any) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zedops.compose import merge, scalars
-from zedops.compose.scalars import Override, Plain, as_text, kind
-from zedops.compose.variables import Lookup, Read, decoded, fill_in, read_env_file
+from zedops.scaffold.compose import merge, scalars
+from zedops.scaffold.compose.scalars import Override, Plain, as_text, kind
+from zedops.scaffold.compose.variables import Lookup, Read, decoded, fill_in, read_env_file
 
 #: Override files that Compose reads beside its usual files (Specification, "Compose file").
 _OVERRIDES = {

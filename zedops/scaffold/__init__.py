@@ -1,0 +1,1 @@
+"""First definitions, from a preset, a container or a Compose file. Does no I/O."""
