@@ -27,11 +27,11 @@ from benchmarks import figures, git
 from zedops.fleet import audit
 from zedops.fleet.lifecycle import fold
 from zedops.fleet.trailers import EMAIL
+from zedops.git.objects import Signature
+from zedops.git.packing import Packer, look
+from zedops.git.repository import Repository
 from zedops.hub import MAIN, Hub
-from zedops.objects import Signature
-from zedops.packing import Packer, look
 from zedops.protocol.wire import ContainerFacts, Goal, ServerReport
-from zedops.repository import Repository
 from zedops.spec import document, state_block
 from zedops.spec.model import State, Status
 from zedops.system.ids import new_id

@@ -19,8 +19,8 @@ from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.errors import GitFailed, RaceLost
+from zedops.git.objects import Signature
 from zedops.hub import MAIN, Hub
-from zedops.objects import Signature
 
 #: What was measured, by name; seconds unless the name says otherwise.
 Figures = dict[str, float]

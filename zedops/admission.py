@@ -18,8 +18,8 @@ from zedops.fleet import access, authorship
 from zedops.fleet.access import Signer
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.fleet.identity import succeed
+from zedops.git.repository import Repository
 from zedops.hub import Hub
-from zedops.repository import Repository
 from zedops.signatures import signers
 from zedops.system.ids import new_id
 

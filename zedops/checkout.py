@@ -9,9 +9,9 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from zedops import trouble
 from zedops.errors import GitFailed, UsageError
-from zedops.repository import Repository
+from zedops.git import trouble
+from zedops.git.repository import Repository
 from zedops.spec.layout import SERVERS, SETTINGS_PATH
 
 REMOTE = "refs/remotes/origin/"

@@ -21,16 +21,16 @@ from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
 from zedops.fleet.deletions import TRAILER
 from zedops.fleet.fleet import SERVERS, Fleet, tombstone_path
 from zedops.fleet.overlay import with_states
+from zedops.git.objects import Signature
+from zedops.git.repository import Repository
+from zedops.git.trouble import failure
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
-from zedops.objects import Signature
 from zedops.proposals import propose
-from zedops.repository import Repository
 from zedops.spec import strays
 from zedops.spec.document import stem
 from zedops.spec.layout import NAME
 from zedops.spec.settings import Settings
 from zedops.system.places import default_hub
-from zedops.trouble import failure
 
 #: Where a clone notes the hub that follows the same upstream.
 _HUB = "zedops.hubPath"

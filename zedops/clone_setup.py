@@ -12,8 +12,8 @@ from pathlib import Path
 
 import git
 
-from zedops import trouble
 from zedops.errors import UsageError
+from zedops.git import trouble
 from zedops.hub import FOR_MAIN
 
 

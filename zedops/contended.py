@@ -16,9 +16,9 @@ from zedops.errors import InvalidInput, RaceLost
 from zedops.fleet.fleet import Kind, kind_of
 from zedops.fleet.merge import merge
 from zedops.fleet.overlay import without_state
-from zedops.objects import Entry
-from zedops.repository import Repository
-from zedops.trouble import failure
+from zedops.git.objects import Entry
+from zedops.git.repository import Repository
+from zedops.git.trouble import failure
 
 Files = Mapping[str, bytes | None]
 

@@ -24,9 +24,9 @@ from zedops.fleet.advice import advise
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.fleet.identity import succeed, void_ids
 from zedops.fleet.merge import folders, in_the_way, merge
+from zedops.git.objects import NO_OBJECT, Change, Entry, Signature
+from zedops.git.repository import Repository, clean_environment
 from zedops.hub import FOR_MAIN, MAIN, Hub
-from zedops.objects import NO_OBJECT, Change, Entry, Signature
-from zedops.repository import Repository, clean_environment
 from zedops.spec import strays
 from zedops.spec.document import not_a_file
 from zedops.spec.layout import MAX_BYTES

@@ -20,8 +20,8 @@ from zedops.errors import GitFailed, UsageError
 from zedops.fleet.deletions import TRAILER
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.fleet.trailers import EMAIL
-from zedops.objects import NO_OBJECT, Change, Signature
-from zedops.repository import IMPORTS, Repository
+from zedops.git.objects import NO_OBJECT, Change, Signature
+from zedops.git.repository import IMPORTS, Repository
 from zedops.spec.document import Document, parse
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import split

@@ -21,8 +21,8 @@ from zedops.fleet.deletions import PASSED_OVER, hold_back
 from zedops.fleet.fleet import Fleet, Kind, kind_of
 from zedops.fleet.identity import succeed, tied
 from zedops.fleet.merge import head_of, in_the_way, merge, take_theirs
+from zedops.git.objects import NO_OBJECT, Change, Entry
 from zedops.hub import MAIN, Hub
-from zedops.objects import NO_OBJECT, Change, Entry
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
 from zedops.spec.state_block import GOES_ON

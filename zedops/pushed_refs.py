@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from zedops.credentials import redact
 from zedops.errors import Problem
+from zedops.git.credentials import redact
+from zedops.git.objects import NO_OBJECT
+from zedops.git.repository import Repository
 from zedops.hub import FOR_MAIN, MAIN, Hub
-from zedops.objects import NO_OBJECT
-from zedops.repository import Repository
 
 #: Prefixes of the refs that people may push.
 _PEOPLES = ("refs/heads/", "refs/tags/", "refs/notes/", "refs/for/")

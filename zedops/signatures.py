@@ -17,7 +17,7 @@ from pathlib import Path
 
 from zedops.errors import GitFailed
 from zedops.fleet.access import OPENPGP_KEYS, SSH_KEYS, Signer
-from zedops.repository import Repository
+from zedops.git.repository import Repository
 
 _FORMAT = "%H%x00%G?%x00%GS%x00%GP"
 #: gpg trusts every key of the fleet, fetches none and starts no agent.

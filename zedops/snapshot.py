@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
-from zedops.objects import FILE_MODE, Change, Entry
-from zedops.repository import Repository
+from zedops.git.objects import FILE_MODE, Change, Entry
+from zedops.git.repository import Repository
 from zedops.spec import preset
 from zedops.spec.document import Document, not_a_file, parse
 from zedops.spec.layout import MAX_FILE_BYTES

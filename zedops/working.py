@@ -11,8 +11,8 @@ from typing import Any
 
 from zedops.checkout import REMOTE_MAIN
 from zedops.errors import GitFailed, UsageError
-from zedops.objects import LINK_MODE, NO_OBJECT, Entry
-from zedops.repository import Repository
+from zedops.git.objects import LINK_MODE, NO_OBJECT, Entry
+from zedops.git.repository import Repository
 from zedops.spec.layout import MAX_FILE_BYTES, Kind, kind_of
 from zedops.spec.strays import is_suspect
 

@@ -13,12 +13,12 @@ import pytest
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
 from zedops.errors import GitFailed, RaceLost
+from zedops.git.upstream import TAKEN, Upstream
 from zedops.hub import MAIN, Hub
 from zedops.intake import Intake, Source
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES
 from zedops.spec.state_block import GOES_ON
-from zedops.upstream import TAKEN, Upstream
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 MARK = f"{TAKEN}main"

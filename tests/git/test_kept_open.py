@@ -12,10 +12,10 @@ import pytest
 
 from zedops.errors import GitFailed
 from zedops.fleet.trailers import EMAIL
+from zedops.git.objects import NO_OBJECT, Signature
+from zedops.git.repository import Repository
 from zedops.hub import MAIN, Hub
 from zedops.manager.ref_watch import watch
-from zedops.objects import NO_OBJECT, Signature
-from zedops.repository import Repository
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 ZED = Signature("zedops", EMAIL, 1_700_000_001)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from zedops import loose
+from zedops.git import loose
+from zedops.git.objects import NO_OBJECT, Signature
 from zedops.hub import Hub
-from zedops.objects import NO_OBJECT, Signature
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 MOST = 1000

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from zedops.errors import GitFailed, RaceLost
-from zedops.objects import NO_OBJECT, Change, Entry, Signature
-from zedops.repository import Repository, clean_environment
+from zedops.git.objects import NO_OBJECT, Change, Entry, Signature
+from zedops.git.repository import Repository, clean_environment
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 ZED = Signature("zedops", "zedops@localhost", 1_700_000_001)

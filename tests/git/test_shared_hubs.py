@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.git.gatekeeper import gatekeeper
-from zedops import trouble
 from zedops.cli.door import opened
 from zedops.clone import Clone
 from zedops.errors import DoorClosed
+from zedops.git import trouble
 from zedops.hub import Hub
 
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from zedops import credentials
 from zedops.errors import UsageError
+from zedops.git import credentials
 
 URL = "https://git.example:8443/me/fleet.git"
 

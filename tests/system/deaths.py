@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.machine import Machine
-from zedops.repository import Repository
+from zedops.git.repository import Repository
 from zedops.spec import document
 from zedops.spec.document import Document
 from zedops.spec.model import State

@@ -100,7 +100,7 @@ def main() -> NoReturn:
 
         completion.answer()
     from zedops.cli.output import speak_any_encoding
-    from zedops.repository import clean_environment
+    from zedops.git.repository import clean_environment
 
     speak_any_encoding()
     clean_environment()

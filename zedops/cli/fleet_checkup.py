@@ -17,13 +17,13 @@ from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
+from zedops.git.trouble import MEND
 from zedops.hub import FOR_MAIN, Hub
 from zedops.protocol.calls import Finding, PortsReply, PortsRequest
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Settings
 from zedops.system.locks import holder
-from zedops.trouble import MEND
 
 #: git 2.29 brought proc-receive hooks, and 2.36 brought `core.fsync`.
 _OLDEST_GIT, _SAFE_GIT = (2, 29), (2, 36)

@@ -15,7 +15,7 @@ from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT, local, show_json, table
 from zedops.errors import UsageError
 from zedops.fleet.trailers import EMAIL, read_reasons, read_trailers
-from zedops.repository import Repository
+from zedops.git.repository import Repository
 from zedops.spec.layout import SERVERS, Kind, kind_of, tombstone_path
 
 _LATE_S = 60

@@ -10,9 +10,9 @@ import click
 from zedops.cli.remote import CREDENTIALS, use
 from zedops.clone import Clone
 from zedops.errors import UsageError
+from zedops.git.upstream import checked_url
 from zedops.hub import Hub
 from zedops.spec.layout import NAME
-from zedops.upstream import checked_url
 
 _SETTINGS = """\
 # A zedops fleet. Servers go into servers.d/, one file each; `zedops new` writes one.

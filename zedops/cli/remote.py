@@ -14,9 +14,10 @@ import click
 
 from zedops import checkout, forge, snapshot
 from zedops.clone import Clone
-from zedops.credentials import for_this_process, helper
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, read_settings
+from zedops.git.credentials import for_this_process, helper
+from zedops.git.upstream import TAKEN, Upstream, checked_url
 from zedops.hub import UPSTREAM, Hub
 from zedops.intake import Intake, Source
 from zedops.manager.judge import Judge
@@ -26,7 +27,6 @@ from zedops.manager.webhook import Webhook
 from zedops.pace import Pace
 from zedops.spec.quantities import parse_duration
 from zedops.system.places import default_hub
-from zedops.upstream import TAKEN, Upstream, checked_url
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -21,12 +21,12 @@ from zedops import faults, hook
 from zedops.bus import Bus, Enrolment
 from zedops.errors import ZedopsError
 from zedops.gate import Gate, answer
+from zedops.git.objects import NO_OBJECT
 from zedops.hub import FOR_MAIN, MAIN
 from zedops.manager import answers, caller, requests
 from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
-from zedops.objects import NO_OBJECT
 from zedops.protocol.calls import read_request, read_stream_request
 from zedops.system import disk
 from zedops.system.locks import LOOK_S

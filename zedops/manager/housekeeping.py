@@ -6,8 +6,8 @@ import logging
 import threading
 
 from zedops.errors import GitFailed
-from zedops.packing import Packer, look
-from zedops.repository import Repository
+from zedops.git.packing import Packer, look
+from zedops.git.repository import Repository
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from datetime import datetime
 from zedops.errors import GitFailed, Problem
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.fleet.verdict import Held, judge, suspects
+from zedops.git.objects import NO_OBJECT, Change
 from zedops.hub import Hub
 from zedops.manager.ledger import Ledger
-from zedops.objects import NO_OBJECT, Change
 from zedops.spec.document import Document, parse
 from zedops.spec.settings import Settings
 

@@ -16,11 +16,11 @@ import time
 from zedops import faults, forge
 from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
 from zedops.forge import Forge
+from zedops.git.upstream import TAKEN, Upstream
 from zedops.hub import Hub
 from zedops.intake import Intake, Source
 from zedops.manager.loop import Manager
 from zedops.pace import Pace
-from zedops.upstream import TAKEN, Upstream
 
 log = logging.getLogger(__name__)
 

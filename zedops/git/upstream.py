@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from zedops import credentials
 from zedops.errors import GitFailed, UsageError
-from zedops.repository import Repository
-from zedops.trouble import failure
+from zedops.git import credentials
+from zedops.git.repository import Repository
+from zedops.git.trouble import failure
 
 #: The last fetched commit, by branch; `TAKEN` is the last one that main contains.
 _FETCHED = "refs/zedops/fetched/"

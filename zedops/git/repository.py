@@ -14,10 +14,19 @@ import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from zedops import faults, loose, trouble
-from zedops.batch import Batch
+from zedops import faults
 from zedops.errors import GitFailed
-from zedops.objects import NO_OBJECT, Change, Commit, Entry, Signature, import_stream, raw_changes
+from zedops.git import loose, trouble
+from zedops.git.batch import Batch
+from zedops.git.objects import (
+    NO_OBJECT,
+    Change,
+    Commit,
+    Entry,
+    Signature,
+    import_stream,
+    raw_changes,
+)
 
 #: Refs of new commits that no branch names yet.
 IMPORTS = "refs/zedops/import"

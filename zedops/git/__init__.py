@@ -1,0 +1,1 @@
+"""Git's plumbing: objects, batches, refs, remotes. Knows no fleet."""
