@@ -17,7 +17,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import click
 
 from zedops.cli import cli, grammar, schema
-from zedops.shapes import SHAPES
+from zedops.queries.shapes import SHAPES
 from zedops.spec.schema import definition_schema, settings_schema
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from zedops import shapes
+from zedops.queries import shapes
 
 for _each in vars(shapes).values():
     if is_dataclass(_each):

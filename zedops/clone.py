@@ -25,7 +25,7 @@ from zedops.git.objects import Signature
 from zedops.git.repository import Repository
 from zedops.git.trouble import failure
 from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
-from zedops.proposals import propose
+from zedops.queries.proposals import propose
 from zedops.spec import strays
 from zedops.spec.document import stem
 from zedops.spec.layout import NAME

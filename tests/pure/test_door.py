@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from zedops import hook, rows
+from zedops import hook
 from zedops.cli import door
 from zedops.errors import HostUnavailable, ZedopsError
+from zedops.queries import rows
 
 LIST = {"do": "list", "buried": False}
 

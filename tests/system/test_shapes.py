@@ -13,7 +13,7 @@ from tests.shapes import fits
 from tests.system.servers import LOOP, begin, command, write
 from zedops.cli import cli, grammar
 from zedops.hub import Hub
-from zedops.shapes import SHAPES
+from zedops.queries.shapes import SHAPES
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 

@@ -9,8 +9,8 @@ from typing import Any
 from zedops.cli import door
 from zedops.clone import Clone
 from zedops.errors import DoorClosed, HostUnavailable
-from zedops.looks import Ask
 from zedops.protocol.calls import R, Reply, Request, expect, read_reply
+from zedops.queries.looks import Ask
 
 
 def call(asker: Clone | Path, host: str, request: Request, expected: type[R]) -> R:

@@ -41,8 +41,8 @@ def diff_command(server: str | None, as_json: bool) -> None:
 
 def read() -> list[dict[str, Any]]:
     """Compare here, if no manager on this machine has the fleet in memory."""
-    from zedops import proposals
     from zedops.cli.screen import here
+    from zedops.queries import proposals
 
     return proposals.compare(*here().proposed_fleet()[:2])
 

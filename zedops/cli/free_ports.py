@@ -13,8 +13,8 @@ from zedops.clone import Clone
 from zedops.errors import HostUnavailable, InvalidInput, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import free_ports, free_set, ports_in_use, published, taken_on
-from zedops.looks import the_host
 from zedops.protocol.calls import PortsReply, PortsRequest, PortUse
+from zedops.queries.looks import the_host
 from zedops.spec import document
 from zedops.spec.document import Document
 

@@ -62,9 +62,9 @@ def _rows(at: str | None, *, buried: bool) -> tuple[list[dict[str, Any]], bool]:
     said = door.asked(asked)
     if said is not None:
         return list(said["rows"]), True
-    from zedops import rows
     from zedops.cli.screen import here
     from zedops.clone import Clone
+    from zedops.queries import rows
 
     fleet = here().fleet() if at is None else Clone.find(Path.cwd()).fleet(asked["at"])
     return rows.rows(fleet, buried=buried), at is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from zedops import looks
 from zedops.cli.act import act, ask
 from zedops.cli.ask import asking, call
 from zedops.cli.output import tell_silent
@@ -12,8 +11,9 @@ from zedops.cli.screen import here
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet, tombstone_path
-from zedops.looks import Orphan
 from zedops.protocol.calls import InspectRequest, Shape
+from zedops.queries import looks
+from zedops.queries.looks import Orphan
 from zedops.scaffold.draft import server_name, write_draft
 from zedops.spec import document, state_block
 from zedops.spec.document import Document

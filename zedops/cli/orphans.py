@@ -57,9 +57,9 @@ def orphans_command(
 
 def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
-    from zedops import looks
     from zedops.cli.ask import asking
     from zedops.cli.screen import here
+    from zedops.queries import looks
 
     clone = here()
     found, silent = looks.orphans(clone.fleet(), host, asking(clone))

@@ -44,8 +44,8 @@ def plan_command(server: str | None, as_json: bool) -> None:
 
 def read(server: str | None) -> dict[str, Any]:
     """Plan here, if no manager on this machine has the fleet in memory."""
-    from zedops import proposals
     from zedops.cli.screen import here
+    from zedops.queries import proposals
 
     clone = here()
     return proposals.plan(*clone.proposed_fleet(), server, clone.suspects())

@@ -59,9 +59,9 @@ def _show_taken(host: str | None, *, as_json: bool) -> None:
 
 def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
-    from zedops import looks
     from zedops.cli.ask import asking
     from zedops.cli.screen import here
+    from zedops.queries import looks
 
     clone = here()
     rows, silent = looks.taken_ports(clone.fleet(), host, asking(clone))

@@ -50,8 +50,8 @@ def validate_command(directory: Path, form: str, as_json: bool) -> None:
 
 def read(directory: Path) -> dict[str, Any]:
     """Work it out here, where no manager is near that has the fleet in memory."""
-    from zedops import proposals
     from zedops.clone import Clone
+    from zedops.queries import proposals
 
     clone = Clone.checkout(directory)
     return proposals.validate(clone.working_fleet(), clone.suspects())

@@ -18,7 +18,7 @@ from zedops.cli.screen import here
 from zedops.cli.stats import cpu
 from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
-from zedops.rows import rows as made_of
+from zedops.queries.rows import rows as made_of
 from zedops.spec.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
 from zedops.spec.quantities import format_size
 
