@@ -30,7 +30,7 @@ from zedops.fleet.trailers import EMAIL
 from zedops.git.objects import Signature
 from zedops.git.packing import Packer, look
 from zedops.git.repository import Repository
-from zedops.hub import MAIN, Hub
+from zedops.hub.hub import MAIN, Hub
 from zedops.protocol.wire import ContainerFacts, Goal, ServerReport
 from zedops.spec import document, state_block
 from zedops.spec.model import State, Status

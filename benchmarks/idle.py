@@ -25,7 +25,7 @@ from benchmarks import figures, peers
 from benchmarks.host import machine, through
 from tests.machine import Machine, free_ports
 from tests.relay import Relay
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 
 _REQUEST = re.compile(rb"(GET|POST|DELETE|HEAD) (\S+) HTTP/1\.1\r\n")
 #: The agent's request once a minute, also at rest.

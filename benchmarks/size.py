@@ -21,7 +21,7 @@ from benchmarks import figures
 from benchmarks.crowd import Crowd
 from benchmarks.site import Figures, Site
 from zedops.bus.nats import messages
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 from zedops.manager.ledger import Ledger
 from zedops.protocol.wire import ContainerFacts, Report, ServerReport
 

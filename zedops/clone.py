@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import checkout, contended, snapshot, working
+from zedops import checkout, contended, working
 from zedops.checkout import REMOTE, REMOTE_MAIN
 from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
 from zedops.fleet.deletions import TRAILER
@@ -24,7 +24,8 @@ from zedops.fleet.overlay import with_states
 from zedops.git.objects import Signature
 from zedops.git.repository import Repository
 from zedops.git.trouble import failure
-from zedops.hub import FOR_MAIN, MAIN, SEEN, Hub
+from zedops.hub import snapshot
+from zedops.hub.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.queries.proposals import propose
 from zedops.spec import strays
 from zedops.spec.document import stem

@@ -14,7 +14,7 @@ import git
 
 from zedops.errors import UsageError
 from zedops.git import trouble
-from zedops.hub import FOR_MAIN
+from zedops.hub.hub import FOR_MAIN
 
 
 def clone(url: str, folder: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.git.gatekeeper import gatekeeper
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 
 
 @pytest.fixture

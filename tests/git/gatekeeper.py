@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zedops import hook
-from zedops.gate import Gate, answer
-from zedops.hub import Hub
+from zedops.hub import hook
+from zedops.hub.gate import Gate, answer
+from zedops.hub.hub import Hub
 from zedops.manager import caller, requests
 from zedops.manager.door import in_words
 

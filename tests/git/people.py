@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from zedops.clone import Clone
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 
 
 class Person:

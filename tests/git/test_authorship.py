@@ -10,7 +10,7 @@ from tests.git.people import Person
 from tests.git.test_intake import Pair, pair
 from zedops.fleet.authorship import poses
 from zedops.fleet.trailers import EMAIL
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 
 __all__ = ["pair"]
 A = "servers.d/a.yaml"

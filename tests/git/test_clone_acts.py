@@ -10,10 +10,11 @@ import pytest
 from tests.git.people import Person
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
-from zedops import snapshot, working
+from zedops import working
 from zedops.clone import Clone
 from zedops.errors import GitFailed, InvalidInput, UsageError
-from zedops.hub import FOR_MAIN, MAIN, Hub
+from zedops.hub import snapshot
+from zedops.hub.hub import FOR_MAIN, MAIN, Hub
 from zedops.manager import requests
 from zedops.spec import state_block
 from zedops.spec.model import Status

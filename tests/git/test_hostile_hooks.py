@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 
 
 @pytest.fixture(scope="module")

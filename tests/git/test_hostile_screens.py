@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.git.people import Person
 from zedops.cli.output import printable
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 
 TITLE = "\x1b]0;pwned\x07"
 SERVER = "servers.d/a.yaml"

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.git.people import Person
-from zedops import snapshot
 from zedops.clone import Clone
 from zedops.fleet.checks import check
 from zedops.git.objects import FILE_MODE, LINK_MODE, Entry, Signature
-from zedops.hub import MAIN, Hub
+from zedops.hub import snapshot
+from zedops.hub.hub import MAIN, Hub
 
 A, B = "servers.d/a.yaml", "servers.d/b.yaml"
 WHO = Signature("Eve", "eve@example.org", 1)

@@ -11,9 +11,9 @@ import pytest
 
 from tests.git.people import Person
 from tests.pure.fleets import running
-from zedops import hook
 from zedops.errors import RaceLost, UsageError
-from zedops.hub import MAIN, SEEN, Hub
+from zedops.hub import hook
+from zedops.hub.hub import MAIN, SEEN, Hub
 from zedops.spec import state_block
 from zedops.spec.model import State, Status
 

@@ -14,7 +14,7 @@ from zedops.errors import GitFailed
 from zedops.fleet.trailers import EMAIL
 from zedops.git.objects import NO_OBJECT, Signature
 from zedops.git.repository import Repository
-from zedops.hub import MAIN, Hub
+from zedops.hub.hub import MAIN, Hub
 from zedops.manager.ref_watch import watch
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)

@@ -16,8 +16,8 @@ import pytest
 
 from tests.git.gatekeeper import gatekeeper, opened
 from tests.git.people import Person
-from zedops import hook
-from zedops.hub import Hub
+from zedops.hub import hook
+from zedops.hub.hub import Hub
 
 A = "servers.d/a.yaml"
 DEADLINE_MS = 20_000

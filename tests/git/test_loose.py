@@ -9,7 +9,7 @@ import pytest
 
 from zedops.git import loose
 from zedops.git.objects import NO_OBJECT, Signature
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 MOST = 1000

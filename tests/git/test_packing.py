@@ -13,7 +13,7 @@ from tests.git.people import Person
 from zedops.bus.local import LocalBus
 from zedops.git.objects import NO_OBJECT, Signature
 from zedops.git.packing import LOOSE, PACKS, Packer, Standing, look
-from zedops.hub import MAIN, Hub
+from zedops.hub.hub import MAIN, Hub
 from zedops.manager.loop import Manager
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)

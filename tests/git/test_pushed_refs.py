@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.git.people import Person
-from zedops.hub import CONFIG, MAIN, Hub
+from zedops.hub.hub import CONFIG, MAIN, Hub
 
 A = "servers.d/a.yaml"
 

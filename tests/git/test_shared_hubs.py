@@ -17,7 +17,7 @@ from zedops.cli.door import opened
 from zedops.clone import Clone
 from zedops.errors import DoorClosed
 from zedops.git import trouble
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 #: A user and a group that nobody has.

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from zedops import hook
 from zedops.cli import door
 from zedops.errors import HostUnavailable, ZedopsError
+from zedops.hub import hook
 from zedops.queries import rows
 
 LIST = {"do": "list", "buried": False}

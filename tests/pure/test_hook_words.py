@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zedops import hook
+from zedops.hub import hook
 
 ID = "a" * 40
 REF = "refs/for/main"

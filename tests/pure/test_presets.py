@@ -12,7 +12,7 @@ from tests.pure.fleets import doc, fleet_of, running
 from zedops.fleet.checks import check
 from zedops.fleet.deletions import check_volumes
 from zedops.fleet.fleet import Fleet, desired_server, preset_path
-from zedops.snapshot import shipped_presets
+from zedops.hub.snapshot import shipped_presets
 from zedops.spec import preset
 from zedops.spec.document import Document
 from zedops.spec.model import Definition, definition_hash

@@ -19,7 +19,7 @@ from zedops.fleet.overlay import with_states, without_state
 from zedops.fleet.trailers import EMAIL
 from zedops.git import credentials
 from zedops.git.upstream import checked_url
-from zedops.hub import is_own
+from zedops.hub.hub import is_own
 from zedops.manager.webhook import is_genuine
 from zedops.pace import Pace
 from zedops.spec.settings import Settings

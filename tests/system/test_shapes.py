@@ -12,7 +12,7 @@ from tests.machine import Machine, free_port
 from tests.shapes import fits
 from tests.system.servers import LOOP, begin, command, write
 from zedops.cli import cli, grammar
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 from zedops.queries.shapes import SHAPES
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]

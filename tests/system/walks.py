@@ -17,7 +17,7 @@ import docker
 from tests.machine import Machine, free_port
 from tests.system.deaths import Life, documents, ids_in_history
 from tests.system.servers import is_running
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 from zedops.spec.document import Document
 
 #: For each verb the points that the work on its server passes.

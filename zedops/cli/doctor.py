@@ -14,7 +14,7 @@ from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.output import coloured, show_json
 from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError, ZedopsError
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 from zedops.protocol.calls import CheckupReply, CheckupRequest, Finding, Verdict
 from zedops.system.places import default_data_root
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from zedops import hook
 from zedops.errors import CommandFailed, DoorClosed, HostUnavailable, UsageError, ZedopsError
+from zedops.hub import hook
 from zedops.system.locks import holder
 
 _GONE = "the manager went away; servers go on; run this command again once a manager runs"

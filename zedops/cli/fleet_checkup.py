@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import __version__, checkout, hook
+from zedops import __version__, checkout
 from zedops.cli.ask import call
 from zedops.clone import Clone
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
 from zedops.git.trouble import MEND
-from zedops.hub import FOR_MAIN, Hub
+from zedops.hub import hook
+from zedops.hub.hub import FOR_MAIN, Hub
 from zedops.protocol.calls import Finding, PortsReply, PortsRequest
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration

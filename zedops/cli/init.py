@@ -11,7 +11,7 @@ from zedops.cli.remote import CREDENTIALS, use
 from zedops.clone import Clone
 from zedops.errors import UsageError
 from zedops.git.upstream import checked_url
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 from zedops.spec.layout import NAME
 
 _SETTINGS = """\

@@ -14,7 +14,7 @@ from zedops.cli.running import Running, running_options
 from zedops.cli.up import TAKEN_OVER, ending, serving, tell
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 from zedops.manager.loop import Manager
 from zedops.manager.metrics import Metrics
 from zedops.manager.term import Deposed

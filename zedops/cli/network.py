@@ -14,7 +14,7 @@ import click
 
 from zedops.bus import Bus, Enrolment
 from zedops.errors import HostUnavailable, UsageError
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 
 if TYPE_CHECKING:
     from zedops.bus.nats.lease import NatsLease

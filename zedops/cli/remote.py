@@ -12,14 +12,15 @@ from urllib.parse import urlsplit
 
 import click
 
-from zedops import checkout, forge, snapshot
+from zedops import checkout, forge
 from zedops.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, read_settings
 from zedops.git.credentials import for_this_process, helper
 from zedops.git.upstream import TAKEN, Upstream, checked_url
-from zedops.hub import UPSTREAM, Hub
-from zedops.intake import Intake, Source
+from zedops.hub import snapshot
+from zedops.hub.hub import UPSTREAM, Hub
+from zedops.hub.intake import Intake, Source
 from zedops.manager.judge import Judge
 from zedops.manager.loop import Manager
 from zedops.manager.mirror import MAIN, Mirror

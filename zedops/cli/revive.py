@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zedops import snapshot
 from zedops.clone import Clone
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet.fleet import SETTINGS_PATH, read_settings
 from zedops.git.objects import NO_OBJECT
 from zedops.git.repository import Repository
-from zedops.hub import MAIN, SEEN, Hub
+from zedops.hub import snapshot
+from zedops.hub.hub import MAIN, SEEN, Hub
 
 #: In a clone, `origin/main` is the hub's last known main; a mirror has only its own main.
 _KNOWN = ("refs/remotes/origin/main", MAIN)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from zedops import snapshot
 from zedops.bus import Bus
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
+from zedops.hub import snapshot
 from zedops.manager.loop import Manager
 from zedops.queries import looks, proposals, rows
 from zedops.working import Edits

@@ -22,8 +22,8 @@ from pathlib import Path
 from socketserver import StreamRequestHandler
 from typing import Any, BinaryIO, cast
 
-from zedops import hook
 from zedops.errors import ZedopsError
+from zedops.hub import hook
 from zedops.manager import requests
 
 #: Process, user and group of the client (unix(7), `SO_PEERCRED`).

@@ -17,12 +17,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zedops import faults, hook
+from zedops import faults
 from zedops.bus import Bus, Enrolment
 from zedops.errors import ZedopsError
-from zedops.gate import Gate, answer
 from zedops.git.objects import NO_OBJECT
-from zedops.hub import FOR_MAIN, MAIN
+from zedops.hub import hook
+from zedops.hub.gate import Gate, answer
+from zedops.hub.hub import FOR_MAIN, MAIN
 from zedops.manager import answers, caller, requests
 from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow

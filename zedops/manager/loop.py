@@ -20,7 +20,7 @@ from zedops.bus import Bus
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.notices import Notice, host_back, host_lost
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 from zedops.manager import ref_watch
 from zedops.manager.clock import Clock, end_retentions
 from zedops.manager.housekeeping import Housekeeping

@@ -17,8 +17,8 @@ from zedops import faults, forge
 from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
 from zedops.forge import Forge
 from zedops.git.upstream import TAKEN, Upstream
-from zedops.hub import Hub
-from zedops.intake import Intake, Source
+from zedops.hub.hub import Hub
+from zedops.hub.intake import Intake, Source
 from zedops.manager.loop import Manager
 from zedops.pace import Pace
 

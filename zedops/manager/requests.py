@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from zedops import hook
 from zedops.errors import ZedopsError
+from zedops.hub import hook
 
 _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: A ref as git allows it begins with this and has no blank (git-check-ref-format(1)).

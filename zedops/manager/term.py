@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from zedops.errors import ZedopsError
-from zedops.hub import Hub
+from zedops.hub.hub import Hub
 from zedops.system.locks import Lock, holder
 
 

@@ -15,13 +15,14 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from zedops import __version__, faults, hook, snapshot
+from zedops import __version__, faults
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet.deletions import TRAILER
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.fleet.trailers import EMAIL
 from zedops.git.objects import NO_OBJECT, Change, Signature
 from zedops.git.repository import IMPORTS, Repository
+from zedops.hub import hook, snapshot
 from zedops.spec.document import Document, parse
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import split

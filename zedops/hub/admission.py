@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from zedops import snapshot
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import access, authorship
 from zedops.fleet.access import Signer
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.fleet.identity import succeed
 from zedops.git.repository import Repository
-from zedops.hub import Hub
-from zedops.signatures import signers
+from zedops.hub import snapshot
+from zedops.hub.hub import Hub
+from zedops.hub.signatures import signers
 from zedops.system.ids import new_id
 
 #: Checking one signature takes about 30 ms, and the hub takes no other push meanwhile.

@@ -8,7 +8,7 @@ from zedops.errors import Problem
 from zedops.git.credentials import redact
 from zedops.git.objects import NO_OBJECT
 from zedops.git.repository import Repository
-from zedops.hub import FOR_MAIN, MAIN, Hub
+from zedops.hub.hub import FOR_MAIN, MAIN, Hub
 
 #: Prefixes of the refs that people may push.
 _PEOPLES = ("refs/heads/", "refs/tags/", "refs/notes/", "refs/for/")

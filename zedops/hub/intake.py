@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
-from zedops import faults, snapshot
-from zedops.admission import Admission, as_known, posing
+from zedops import faults
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import authorship
 from zedops.fleet.access import NOT_ALLOWED
@@ -22,7 +21,9 @@ from zedops.fleet.fleet import Fleet, Kind, kind_of
 from zedops.fleet.identity import succeed, tied
 from zedops.fleet.merge import head_of, in_the_way, merge, take_theirs
 from zedops.git.objects import NO_OBJECT, Change, Entry
-from zedops.hub import MAIN, Hub
+from zedops.hub import snapshot
+from zedops.hub.admission import Admission, as_known, posing
+from zedops.hub.hub import MAIN, Hub
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
 from zedops.spec.state_block import GOES_ON

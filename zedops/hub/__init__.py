@@ -1,0 +1,1 @@
+"""The fleet's bare repository, and the pushes to it. Knows no host."""

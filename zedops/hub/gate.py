@@ -1,0 +1,314 @@
+"""The gate of a push: the checks before the hub accepts it, and the merge into main.
+
+The running manager uses it with the fleet in memory; a hook uses it alone if no manager runs. The
+gate decides the new main and never changes a server.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from zedops import faults
+from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
+from zedops.fleet import authorship, forecast
+from zedops.fleet.advice import advise
+from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
+from zedops.fleet.identity import succeed, void_ids
+from zedops.fleet.merge import folders, in_the_way, merge
+from zedops.git.objects import NO_OBJECT, Change, Entry, Signature
+from zedops.git.repository import Repository, clean_environment
+from zedops.hub import hook, pushed_refs, snapshot
+from zedops.hub.admission import Admission, as_known, posing
+from zedops.hub.hub import FOR_MAIN, MAIN, Hub
+from zedops.spec import strays
+from zedops.spec.document import not_a_file
+from zedops.spec.layout import MAX_BYTES
+
+_ATTEMPTS = 50
+#: Limit of a file that both sides changed: the merge holds all of it in memory.
+_MERGE_BYTES = 8 << 20
+_PULL = "run `git pull`, resolve the conflict and push again"
+_PLACEHOLDER_ID = "0" * 26
+#: A push option: forecast the push and change nothing.
+DRY_RUN = "dry-run"
+_NOT_DONE = "dry run: nothing was changed"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A proposed main: an existing commit, or a merge of `files` onto `main`."""
+
+    main: str
+    base: str
+    pushed: str
+    files: Mapping[str, Entry | bytes | None]
+    fast_forward: bool
+
+
+_NOTHING = Proposal("", "", "", {}, fast_forward=False)
+
+
+@dataclass
+class Gate:
+    """Checks and merges pushes to one hub. `warm` returns the newest fleet in memory, if any."""
+
+    hub: Hub
+    warm: Callable[[], Fleet | None] = lambda: None
+    #: Paths that recent pushes touched, by pushed commit; the report to the person needs them.
+    touched: dict[str, set[str]] = field(default_factory=dict)
+    #: The last proposal that passed, with its options: merged unchecked if main has not moved.
+    _passed: tuple[Proposal, tuple[str, ...] | None] = (_NOTHING, None)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def check(
+        self, updates: list[list[str]], env: Mapping[str, str], options: Sequence[str] = ()
+    ) -> list[str]:
+        """Check a push before the hub accepts it; InvalidInput carries every problem.
+
+        Returns the forecast and the warnings, as lines for the person.
+        """
+        repository = self.hub.repository.with_env(env)
+        repository.keep_open()  # one process for the few questions of this push
+        try:
+            return self._check(repository, updates, options)
+        finally:
+            repository.close()
+
+    def _check(
+        self, repository: Repository, updates: list[list[str]], options: Sequence[str]
+    ) -> list[str]:
+        problems: list[Problem] = []
+        said: list[str] = []
+        names = {ref for _, _, ref in updates}
+        for _, new, ref in updates:
+            if wrong := pushed_refs.wrong(self.hub, repository, new, ref, names):
+                problems.append(wrong)
+            elif ref in (MAIN, FOR_MAIN) and new != NO_OBJECT:
+                proposal = self._propose(repository, self.hub.head(), new)
+                before, after, paths, warnings = self._verify(repository, proposal, options)
+                self._passed = (proposal, tuple(options))
+                said += forecast.lines(forecast.foresee(before, after, paths))
+                warnings += [*advise(after, paths), *self._strays(repository, proposal)]
+                said += [f"warning: {each}" for each in warnings]
+        if problems:
+            raise InvalidInput(problems)
+        return said
+
+    def _strays(self, repository: Repository, proposal: Proposal) -> list[Problem]:
+        """Find pushed files that look like a definition, but have a wrong place or name."""
+        suspects = {path: each for path, each in proposal.files.items()
+                    if isinstance(each, Entry) and each.is_file and strays.is_suspect(path)}
+        if not suspects:
+            return []
+        blobs = repository.blobs([each.blob for each in suspects.values()], most=MAX_BYTES)
+        return strays.find({path: blobs[each.blob] for path, each in suspects.items()})
+
+    def _verify(
+        self, repository: Repository, proposal: Proposal, options: Sequence[str]
+    ) -> tuple[Fleet, Fleet, set[str], list[Problem]]:
+        """Check a proposal against every rule; return main before and after, paths, warnings."""
+        if proposal.main:
+            known = self.warm()
+            if known is None and (seen := self.hub.seen()) is not None:
+                known = self.hub.read(seen)[0]
+            before = as_known(self.hub, proposal.main, known)
+        else:
+            before = snapshot.empty(self.hub.default_name)
+        after = snapshot.apply(
+            repository, proposal.pushed, self.hub.default_name, before, proposal.files
+        )
+        paths = set(proposal.files)
+        trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
+        if proposal.main and (posing := self._posing(repository, proposal)):
+            raise InvalidInput(posing)
+        admission = Admission(repository, proposal.main, proposal.base, proposal.pushed)
+        if unsigned := admission.unsigned(before):
+            raise InvalidInput(unsigned)
+        problems = forecast.judge(before, trusted, paths, options)
+        found = admission.judge(before, after, trusted, proposal.files).values()
+        problems += [each for each in found if each not in problems]
+        for path, each in proposal.files.items():  # also files that the checks above skip
+            if isinstance(each, Entry) and kind_of(path) is not Kind.OTHER:
+                problems += not_a_file(path, each.mode)
+        if SETTINGS_PATH in paths and proposal.files[SETTINGS_PATH] is None:
+            remedy = "keep it; it may be as short as its name"
+            fact = "cannot be removed: every server depends on it"
+            problems.append(Problem(SETTINGS_PATH, 0, 0, "", fact, remedy))
+        if problems:
+            raise InvalidInput(problems)
+        self.hub.checked = {path: after.documents[path] for path in paths & after.documents.keys()}
+        return before, trusted, paths, _void(void_ids(before, after, paths))
+
+    def _posing(self, repository: Repository, proposal: Proposal) -> list[Problem]:
+        found = posing(repository, proposal.main, proposal.base, proposal.pushed)
+        return [authorship.problem(each) for each in found]
+
+    def receive(
+        self, updates: list[list[str]], options: Sequence[str] = ()
+    ) -> dict[str, str]:
+        """Merge pushes to `refs/for/main` into main. Return the refused refs with reasons."""
+        refused: dict[str, str] = {}
+        for _, new, ref in updates:
+            try:
+                with self._lock:
+                    self._merge(new, options)
+            except ZedopsError as error:
+                refused[ref] = str(error).splitlines()[0]
+        return refused
+
+    def _merge(self, new: str, options: Sequence[str]) -> None:
+        for attempt in range(_ATTEMPTS):
+            time.sleep(min(0.002 * attempt, 0.1))
+            main = self.hub.head()
+            proposal, verified = self._passed
+            if (proposal.main, proposal.pushed, verified) != (main or "", new, tuple(options)):
+                proposal = self._propose(self.hub.repository, main, new)
+                verified = None
+            self.touched[new] = set(proposal.files)
+            if main and not proposal.files and not proposal.fast_forward:
+                return
+            if verified is None:
+                self._verify(self.hub.repository, proposal, options)
+            merged = new if proposal.fast_forward else self._write_merge(proposal)
+            faults.point("gate.written")
+            try:
+                self.hub.repository.move_ref(MAIN, merged, main or NO_OBJECT)
+            except RaceLost:
+                continue
+            faults.point("gate.moved")
+            return
+        raise RaceLost("main is locked or moves too fast; push again, or see `zedops up`")
+
+    def _propose(self, repository: Repository, main: str | None, new: str) -> Proposal:
+        if main is None:
+            tree = dict(repository.tree(new))
+            return Proposal("", "", new, tree, fast_forward=True)
+        base = self.hub.merge_base(main, new, repository)
+        if base is None:
+            fact = "this history has nothing in common with the fleet's"
+            raise InvalidInput([Problem(MAIN, 0, 0, "", fact, "clone the fleet and start there")])
+        theirs = {each.path: each for each in repository.changes(base, new)}
+        files: dict[str, Entry | bytes | None] = {path: each.after for path, each in theirs.items()}
+        if base != main:
+            files |= self._merge_files(repository, base, main, theirs)
+            made = [path for path, each in theirs.items() if each.before is None]
+            if made:
+                self._check_places(repository, main, made, files)
+        return Proposal(main, base, new, files, fast_forward=base == main and base != new)
+
+    def _merge_files(
+        self, repository: Repository, base: str, main: str, theirs: Mapping[str, Change]
+    ) -> dict[str, bytes | Entry | None]:
+        """Merge the files that both sides changed; InvalidInput carries every conflict."""
+        ours = {each.path: each for each in repository.changes(base, main)}
+        both = sorted(theirs.keys() & ours.keys())
+        entries = [e for path in both for e in
+                   (theirs[path].before, theirs[path].after, ours[path].after) if e is not None]
+        blobs = repository.blobs((each.blob for each in entries), most=_MERGE_BYTES)
+        large = [
+            Problem(path, 0, 0, "", f"more than {_MERGE_BYTES >> 20} MiB cannot be merged", _PULL)
+            for path in both
+            if any(e and len(blobs[e.blob]) > _MERGE_BYTES
+                   for e in (theirs[path].after, ours[path].after))
+        ]
+        if large:
+            raise InvalidInput(large)
+
+        def read(entry: Entry | None) -> bytes | None:
+            return blobs[entry.blob] if entry else None
+
+        merged, problems = merge(
+            {path: read(theirs[path].before) for path in both},
+            {path: read(ours[path].after) for path in both},
+            {path: read(theirs[path].after) for path in both},
+            repository.merge_text,
+        )
+        if problems:
+            raise InvalidInput(problems)
+        return dict(merged)
+
+    def _check_places(
+        self, repository: Repository, main: str, made: list[str],
+        files: Mapping[str, Entry | bytes | None],
+    ) -> None:
+        """Refuse a file where main has a folder, and the reverse: a merge would drop one."""
+        places = {place for path in made for place in (path, *folders(path))}
+        kinds = repository.kinds(main, places)
+        here = {path for path, kind in kinds.items() if kind == "blob"}
+        trees = [path for path in made if kinds.get(path) == "tree"]
+        here |= repository.tree(main, *trees).keys() if trees else set()
+        problems = [Problem(path, 0, 0, "", f"conflicts with {other}, which main has", _PULL)
+                    for path, other in sorted(in_the_way(here, files).items())]
+        if problems:
+            raise InvalidInput(problems)
+
+    def _write_merge(self, proposal: Proposal) -> str:
+        repository = self.hub.repository
+        who = repository.run("log", "-1", "--format=%an%x00%ae%x00%s", "--end-of-options",
+                             proposal.pushed)
+        name, email, subject = who.split("\0", 2)
+        by_zedops = self.hub.signature()
+        author = Signature(_plain(name), _plain(email), by_zedops.at_s)
+        return repository.write_commit(
+            [proposal.main, proposal.pushed], proposal.files, f"Merge: {subject}\n", author,
+            by_zedops,
+        )
+
+
+def _void(ids: Mapping[str, str]) -> list[Problem]:
+    """Warn of ids that main does not know."""
+    remedy = "`zedops orphans` shows its container and data, and the next step"
+    return [Problem(path, 0, 0, "", f"main has no server {each}, so that id is void", remedy)
+            for path, each in sorted(ids.items())]
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text if c not in "<>\n\0").strip() or "unknown"
+
+
+def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """Answer one hook's request; `say` gets every reason of a refusal."""
+    try:
+        if request["do"] == "pre-receive":
+            for line in gate.check(request["updates"], request["env"], request["options"]):
+                say(line)
+            if DRY_RUN in request["options"]:
+                say(_NOT_DONE)
+                return {"exit": 1}
+            faults.point("gate.checked")
+            return {"exit": 0}
+        return {"refused": gate.receive(request["updates"], request["options"])}
+    except InvalidInput as error:
+        for problem in error.problems:
+            say(str(problem))
+        count = len(error.problems)
+        say(f"refused: {count} problem{'s' if count > 1 else ''}, nothing was changed")
+        if DRY_RUN in request["options"]:
+            say(_NOT_DONE)
+    except GitFailed as error:
+        say(str(error))
+    return {"exit": 1}
+
+
+def main(name: str) -> int:
+    """Serve one hook call without a manager; return the exit code."""
+    call = hook.of_this_process(name)
+    try:
+        request = call.read()
+    except hook.Malformed as error:
+        call.say(f"cannot be checked: {error}")
+        return 1
+    clean_environment()
+    return call.respond(request, answer(Gate(Hub(Path(os.curdir))), request, call.say))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
