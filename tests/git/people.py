@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.hub.hub import Hub
 
 

@@ -10,15 +10,15 @@ import pytest
 from tests.git.people import Person
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
-from zedops import working
-from zedops.clone import Clone
+from zedops.clone import working
+from zedops.clone.clone import Clone
+from zedops.clone.working import Edits
 from zedops.errors import GitFailed, InvalidInput, UsageError
 from zedops.hub import snapshot
 from zedops.hub.hub import FOR_MAIN, MAIN, Hub
 from zedops.manager import requests
 from zedops.spec import state_block
 from zedops.spec.model import Status
-from zedops.working import Edits
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.git.people import Person
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.fleet.checks import check
 from zedops.git.objects import FILE_MODE, LINK_MODE, Entry, Signature
 from zedops.hub import snapshot

@@ -14,7 +14,7 @@ import pytest
 
 from tests.git.gatekeeper import gatekeeper
 from zedops.cli.door import opened
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import DoorClosed
 from zedops.git import trouble
 from zedops.hub.hub import Hub

@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zedops.bus.nats.messages import VERSION_HEADER, pack, unpack
+from zedops.clone.working import Edits
 from zedops.errors import VersionMismatch, ZedopsError
 from zedops.manager import requests
 from zedops.protocol import calls
 from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Message, Report
-from zedops.working import Edits
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=20),

@@ -155,7 +155,7 @@ def test_to_complete_loads_no_command_and_no_fleet(clone: Path) -> None:
         "atexit.register(lambda: print(*sorted(sys.modules), sep='\\n', file=sys.stderr)); main()"
     )
     _, loaded = _ask("zedops new x --host ", clone, [sys.executable, "-c", script])
-    heavy = {"pydantic", "subprocess", "rich", "zedops.clone", "zedops.cli.new"}
+    heavy = {"pydantic", "subprocess", "rich", "zedops.clone.clone", "zedops.cli.new"}
     assert "zedops.cli.names" in loaded.split()
     assert not heavy & set(loaded.split())
 

@@ -20,7 +20,7 @@ import pytest
 from tests.machine import Machine, free_port
 from tests.system.servers import LOOP, begin, command, edit, write
 from zedops.cli import diff, door, orphans, plan, ports, validate
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.hub.hub import Hub
 from zedops.queries import rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zedops.cli import door
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import DoorClosed, HostUnavailable
 from zedops.protocol.calls import R, Reply, Request, expect, read_reply
 from zedops.queries.looks import Ask

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from zedops.cli.ask import call
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import ZedopsError
 from zedops.protocol.calls import Sample, StatsReply, StatsRequest
 

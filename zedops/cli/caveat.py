@@ -10,7 +10,7 @@ import click
 from zedops.cli import door
 from zedops.cli.ask import is_managed
 from zedops.cli.output import ago, local
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 
 
 def warn(where: Path) -> None:

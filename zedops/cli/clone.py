@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from zedops.cli.remote import CREDENTIALS, use
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 
 
 @click.command("clone")

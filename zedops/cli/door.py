@@ -67,7 +67,7 @@ def asked_of_edits(
     hub = near(where)
     if hub is None:
         return None
-    from zedops import checkout, working
+    from zedops.clone import checkout, working
 
     repository = checkout.find_clone(where)
     if fetch:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zedops.cli.ask import call
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.protocol.calls import PingRequest, Pong
 from zedops.system.places import boot_id, default_data_root

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from zedops import checkout
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT, local, show_json, table
+from zedops.clone import checkout
 from zedops.errors import UsageError
 from zedops.fleet.trailers import EMAIL, read_reasons, read_trailers
 from zedops.git.repository import Repository

@@ -12,7 +12,7 @@ from zedops.cli.import_sources import Found, from_compose, from_container, from_
 from zedops.cli.names import HOST
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from zedops.cli.ask import call
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.protocol.calls import InspectRequest, Shape
 from zedops.scaffold.compose import collect, run_line, services

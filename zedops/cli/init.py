@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from zedops.cli.remote import CREDENTIALS, use
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import UsageError
 from zedops.git.upstream import checked_url
 from zedops.hub.hub import Hub
@@ -56,7 +56,7 @@ def init_command(
     if source is not None:
         _go_on(source, directory)
         return
-    from zedops import clone_setup
+    from zedops.clone import clone_setup
 
     origin: Hub | str
     settings: list[tuple[str, str]] = []

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from zedops import checkout
 from zedops.cli import door
 from zedops.cli.output import AT, ago, show_json, table
+from zedops.clone import checkout
 
 
 @click.command("list")
@@ -63,7 +63,7 @@ def _rows(at: str | None, *, buried: bool) -> tuple[list[dict[str, Any]], bool]:
     if said is not None:
         return list(said["rows"]), True
     from zedops.cli.screen import here
-    from zedops.clone import Clone
+    from zedops.clone.clone import Clone
     from zedops.queries import rows
 
     fleet = here().fleet() if at is None else Clone.find(Path.cwd()).fleet(asked["at"])

@@ -11,7 +11,7 @@ from zedops.cli.ask import call
 from zedops.cli.names import HOST, SERVER
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.protocol.calls import DataReply, DataRequest, InventoryReply, InventoryRequest

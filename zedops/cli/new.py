@@ -11,7 +11,7 @@ from zedops.cli.names import GAME, HOST
 from zedops.cli.output import WAIT
 from zedops.cli.schema import first_line
 from zedops.cli.screen import here
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet

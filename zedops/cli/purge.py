@@ -10,7 +10,7 @@ from zedops.cli.act import act, ask
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet, Kind, kind_of, tombstone_path
 from zedops.spec import state_block

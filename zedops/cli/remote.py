@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from zedops import checkout, forge
-from zedops.clone import Clone
+from zedops import forge
+from zedops.clone import checkout
+from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, read_settings
 from zedops.git.credentials import for_this_process, helper

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet.fleet import SETTINGS_PATH, read_settings
 from zedops.git.objects import NO_OBJECT

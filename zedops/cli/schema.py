@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from zedops import checkout
+from zedops.clone import checkout
 from zedops.spec.layout import SERVERS, SETTINGS_PATH
 
 #: Folder of the generated schemas.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import UsageError
 from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document

@@ -22,7 +22,7 @@ from zedops.cli.names import SERVER
 from zedops.cli.output import WAIT, show_json, table
 from zedops.cli.screen import here, one_server
 from zedops.cli.secret_files import FLEET, Place, find_place
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.protocol.calls import RecipientReply, RecipientRequest

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.spec.layout import NAME

@@ -10,7 +10,7 @@ from zedops.cli.act import act, wait_for
 from zedops.cli.names import SERVER
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
-from zedops.clone import Clone
+from zedops.clone.clone import Clone
 from zedops.errors import ZedopsError
 from zedops.spec import state_block
 from zedops.spec.document import Document

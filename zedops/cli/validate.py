@@ -50,7 +50,7 @@ def validate_command(directory: Path, form: str, as_json: bool) -> None:
 
 def read(directory: Path) -> dict[str, Any]:
     """Work it out here, where no manager is near that has the fleet in memory."""
-    from zedops.clone import Clone
+    from zedops.clone.clone import Clone
     from zedops.queries import proposals
 
     clone = Clone.checkout(directory)

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from zedops.bus import Bus
+from zedops.clone.working import Edits
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.hub import snapshot
 from zedops.manager.loop import Manager
 from zedops.queries import looks, proposals, rows
-from zedops.working import Edits
 
 #: The read requests, by name.
 LOOKS = ("list", "list-at", "show", "ports", "orphans", "plan", "diff", "validate")

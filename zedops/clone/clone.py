@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops import checkout, contended, working
-from zedops.checkout import REMOTE, REMOTE_MAIN
+from zedops.clone import checkout, contended, working
+from zedops.clone.checkout import REMOTE, REMOTE_MAIN
 from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
 from zedops.fleet.deletions import TRAILER
 from zedops.fleet.fleet import SERVERS, Fleet, tombstone_path
@@ -59,7 +59,7 @@ class Clone:
     @classmethod
     def make(cls, url: str, folder: Path) -> Clone:
         """Clone a fleet, set up so that a plain `git push` is never refused for being behind."""
-        from zedops import clone_setup
+        from zedops.clone import clone_setup
 
         made = cls(clone_setup.clone(url, folder))
         made.equip()
@@ -68,7 +68,7 @@ class Clone:
     @classmethod
     def begin(cls, hub: Hub | str, folder: Path) -> Clone:
         """Make the first clone of an empty hub, or of another empty remote."""
-        from zedops import clone_setup
+        from zedops.clone import clone_setup
 
         made = cls(clone_setup.begin(hub if isinstance(hub, str) else str(hub.path), folder))
         made.equip()
@@ -86,7 +86,7 @@ class Clone:
 
     def equip(self) -> None:
         """Set where `git push` goes. Safe to repeat."""
-        from zedops import clone_setup
+        from zedops.clone import clone_setup
 
         clone_setup.equip(self.root, of_hub=self.is_of_hub())
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zedops.checkout import REMOTE_MAIN
+from zedops.clone.checkout import REMOTE_MAIN
 from zedops.errors import GitFailed, UsageError
 from zedops.git.objects import LINK_MODE, NO_OBJECT, Entry
 from zedops.git.repository import Repository

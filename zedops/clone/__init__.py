@@ -1,0 +1,1 @@
+"""People's working copies. Writes nothing into the hub but by a push."""
