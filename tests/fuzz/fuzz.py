@@ -19,12 +19,12 @@ atheris = importlib.import_module("atheris")
 with atheris.instrument_imports(include=["zedops"]):
     from zedops.bus.nats.messages import VERSION_HEADER, unpack
     from zedops.bus.nats.tokens import Token
+    from zedops.control import requests
     from zedops.errors import ZedopsError
     from zedops.fleet.checks import check
     from zedops.fleet.fleet import Fleet, read_settings
     from zedops.fleet.merge import merge
     from zedops.hub import hook
-    from zedops.manager import requests
     from zedops.protocol.calls import read_reply, read_request, read_stream_request
     from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
     from zedops.scaffold.compose.project import Reader, chosen

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from zedops.control import requests
 from zedops.hub import hook
 from zedops.hub.gate import Gate, answer
 from zedops.hub.hub import Hub
-from zedops.manager import caller, requests
+from zedops.manager import caller
 from zedops.manager.door import in_words
 
 

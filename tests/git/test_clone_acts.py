@@ -13,10 +13,10 @@ from tests.remotes import Remote, bare, git
 from zedops.clone import working
 from zedops.clone.clone import Clone
 from zedops.clone.working import Edits
+from zedops.control import requests
 from zedops.errors import GitFailed, InvalidInput, UsageError
 from zedops.hub import snapshot
 from zedops.hub.hub import FOR_MAIN, MAIN, Hub
-from zedops.manager import requests
 from zedops.spec import state_block
 from zedops.spec.model import Status
 

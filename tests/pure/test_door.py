@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zedops.cli import door
+from zedops.control import door
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.hub import hook
 from zedops.queries import rows

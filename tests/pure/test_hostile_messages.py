@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from zedops.bus.nats.messages import VERSION_HEADER, pack, unpack
 from zedops.clone.working import Edits
+from zedops.control import requests
 from zedops.errors import VersionMismatch, ZedopsError
-from zedops.manager import requests
 from zedops.protocol import calls
 from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Message, Report
 

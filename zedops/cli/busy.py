@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from zedops.cli.ask import call
 from zedops.clone.clone import Clone
+from zedops.control.ask import call
 from zedops.errors import ZedopsError
 from zedops.protocol.calls import Sample, StatsReply, StatsRequest
 

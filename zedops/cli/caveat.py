@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from zedops.cli import door
-from zedops.cli.ask import is_managed
 from zedops.cli.output import ago, local
 from zedops.clone.clone import Clone
+from zedops.control import door
+from zedops.control.ask import is_managed
 
 
 def warn(where: Path) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from zedops.cli.ask import call
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import find_server, here
+from zedops.control.ask import call
 from zedops.errors import HostUnavailable
 from zedops.protocol.calls import DataReply, DataRequest
 from zedops.spec.quantities import format_size

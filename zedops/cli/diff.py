@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from zedops.cli import door
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json
+from zedops.control import door
 from zedops.spec.quantities import readable
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from zedops.cli.ask import call, is_managed
-from zedops.cli.door import is_awake
 from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.output import coloured, show_json
 from zedops.clone import checkout
 from zedops.clone.clone import Clone
+from zedops.control.ask import call, is_managed
+from zedops.control.door import is_awake
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub.hub import Hub
 from zedops.protocol.calls import CheckupReply, CheckupRequest, Finding, Verdict

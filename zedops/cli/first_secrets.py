@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zedops.cli.ask import call
 from zedops.clone.clone import Clone
+from zedops.control.ask import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.protocol.calls import PingRequest, Pong
 from zedops.system.places import boot_id, default_data_root

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zedops import __version__
-from zedops.cli.ask import call
 from zedops.clone import checkout
 from zedops.clone.clone import Clone
+from zedops.control.ask import call
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published

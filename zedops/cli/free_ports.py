@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from zedops.cli.ask import call
 from zedops.cli.output import show_json
 from zedops.cli.screen import find_server, here
 from zedops.clone.clone import Clone
+from zedops.control.ask import call
 from zedops.errors import HostUnavailable, InvalidInput, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import free_ports, free_set, ports_in_use, published, taken_on

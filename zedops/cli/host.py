@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from zedops.cli.act import ask as confirm
-from zedops.cli.ask import ask, call
 from zedops.cli.names import HOST
 from zedops.cli.output import local, show_json, table
 from zedops.cli.screen import here
 from zedops.clone.clone import Clone
+from zedops.control.ask import ask, call
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.protocol.calls import PingRequest, Pong

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from zedops.cli.ask import call
 from zedops.clone.clone import Clone
+from zedops.control.ask import call
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.protocol.calls import InspectRequest, Shape
 from zedops.scaffold.compose import collect, run_line, services

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from zedops.cli import door
 from zedops.cli.output import AT, ago, show_json, table
 from zedops.clone import checkout
+from zedops.control import door
 
 
 @click.command("list")

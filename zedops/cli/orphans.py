@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from zedops.cli import door
 from zedops.cli.names import HOST
 from zedops.cli.output import WAIT, show_json, table, tell_silent
+from zedops.control import door
 from zedops.errors import UsageError
 
 
@@ -57,8 +57,8 @@ def orphans_command(
 
 def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
-    from zedops.cli.ask import asking
     from zedops.cli.screen import here
+    from zedops.control.ask import asking
     from zedops.queries import looks
 
     clone = here()

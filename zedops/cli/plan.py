@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from zedops.cli import door
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
+from zedops.control import door
 
 
 @click.command("plan")

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from zedops.cli import door
 from zedops.cli.names import ANY_SERVER, HOST
 from zedops.cli.output import show_json, table
+from zedops.control import door
 
 
 @click.command("ports")
@@ -59,8 +59,8 @@ def _show_taken(host: str | None, *, as_json: bool) -> None:
 
 def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
-    from zedops.cli.ask import asking
     from zedops.cli.screen import here
+    from zedops.control.ask import asking
     from zedops.queries import looks
 
     clone = here()

@@ -16,13 +16,13 @@ import click
 
 from zedops.cli.act import act
 from zedops.cli.act import ask as confirm
-from zedops.cli.ask import call
 from zedops.cli.host_places import DATA_ROOT
 from zedops.cli.names import SERVER
 from zedops.cli.output import WAIT, show_json, table
 from zedops.cli.screen import here, one_server
 from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.clone.clone import Clone
+from zedops.control.ask import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.protocol.calls import RecipientReply, RecipientRequest

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from zedops.cli import door
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT, ago, echo_raw, show_json
+from zedops.control import door
 
 
 @click.command("show")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zedops.cli import door
 from zedops.cli.output import echo_raw
+from zedops.control import door
 from zedops.errors import ZedopsError
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from zedops.cli import door
 from zedops.cli.output import show_json
+from zedops.control import door
 from zedops.errors import Problem
 
 _KINDS = {"error": "problems", "warning": "warnings"}

@@ -10,13 +10,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from zedops.cli import columns, door
+from zedops.cli import columns
 from zedops.cli.busy import Busy, Meter
 from zedops.cli.output import ago, printable
 from zedops.cli.screen import here
 from zedops.cli.stats import cpu
 from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
+from zedops.control import door
 from zedops.errors import GitFailed, ZedopsError
 from zedops.queries.rows import rows as made_of
 from zedops.spec.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES

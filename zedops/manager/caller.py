@@ -22,9 +22,9 @@ from pathlib import Path
 from socketserver import StreamRequestHandler
 from typing import Any, BinaryIO, cast
 
+from zedops.control import requests
 from zedops.errors import ZedopsError
 from zedops.hub import hook
-from zedops.manager import requests
 
 #: Process, user and group of the client (unix(7), `SO_PEERCRED`).
 _CREDENTIALS = struct.Struct("3i")

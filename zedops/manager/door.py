@@ -19,12 +19,13 @@ from typing import Any, TypeVar
 
 from zedops import faults
 from zedops.bus import Bus, Enrolment
+from zedops.control import requests
 from zedops.errors import ZedopsError
 from zedops.git.objects import NO_OBJECT
 from zedops.hub import hook
 from zedops.hub.gate import Gate, answer
 from zedops.hub.hub import FOR_MAIN, MAIN
-from zedops.manager import answers, caller, requests
+from zedops.manager import answers, caller
 from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zedops.cli import door
 from zedops.clone.clone import Clone
+from zedops.control import door
 from zedops.errors import DoorClosed, HostUnavailable
 from zedops.protocol.calls import R, Reply, Request, expect, read_reply
 from zedops.queries.looks import Ask

@@ -1,0 +1,1 @@
+"""The manager's local socket, from the side of those who ask. Holds no rules."""
