@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from zedops.bus.handshake import certificate_end
 from zedops.errors import EngineFailed, HostUnavailable, ZedopsError
-from zedops.handshake import certificate_end
 from zedops.protocol.calls import Finding
 from zedops.spec.model import Definition
 from zedops.spec.quantities import format_size

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from zedops import __version__, faults
-from zedops.bus import Link
+from zedops.bus.interfaces import Link
 from zedops.errors import HostUnavailable, NotKept, ZedopsError
 from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Progress, Report, ServerReport
 from zedops_agent.store import Store

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
 
-from zedops.bus import Link, Stream
+from zedops.bus.interfaces import Link, Stream
 from zedops.errors import (
     EngineFailed,
     EngineUnreachable,

@@ -14,7 +14,7 @@ import pytest
 from tests.nats.links import manager_bus, new_link
 from tests.nats.sides import AgentEnd, Chunks, ManagerEnd, wait_for
 from tests.pure.fleets import NOW, server_id
-from zedops.bus import Bus, Link
+from zedops.bus.interfaces import Bus, Link
 from zedops.bus.local import LocalBus
 from zedops.bus.nats.streams import CHUNK_BYTES, WINDOW
 from zedops.errors import CommandFailed, EngineFailed, HostUnavailable, ZedopsError

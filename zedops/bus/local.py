@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from zedops.bus import AgentSide, ManagerSide
+from zedops.bus.interfaces import AgentSide, ManagerSide
 from zedops.errors import HostUnavailable
 from zedops.protocol.calls import Reply, Request, StreamRequest
 from zedops.protocol.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report

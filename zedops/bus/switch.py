@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from zedops.bus import Bus, ManagerSide
+from zedops.bus.interfaces import Bus, ManagerSide
 from zedops.bus.local import LocalBus
 from zedops.protocol.calls import Reply, Request, StreamRequest
 from zedops.protocol.wire import DesiredDocument

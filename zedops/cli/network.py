@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from zedops.bus import Bus, Enrolment
+from zedops.bus.interfaces import Bus, Enrolment
 from zedops.errors import HostUnavailable, UsageError
 from zedops.hub.hub import Hub
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zedops.bus import Bus, Enrolment
+from zedops.bus.interfaces import Bus, Enrolment
 from zedops.bus.local import LocalBus
 from zedops.bus.switch import Switch
 from zedops.cli.host_places import DATA_ROOT, POLICY, FleetPath

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from zedops.bus import Bus
+from zedops.bus.interfaces import Bus
 from zedops.clone.working import Edits
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet

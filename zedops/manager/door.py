@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from zedops import faults
-from zedops.bus import Bus, Enrolment
+from zedops.bus.interfaces import Bus, Enrolment
 from zedops.control import requests
 from zedops.errors import ZedopsError
 from zedops.git.objects import NO_OBJECT

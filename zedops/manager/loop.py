@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from zedops import faults
-from zedops.bus import Bus
+from zedops.bus.interfaces import Bus
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.notices import Notice, host_back, host_lost

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from zedops.bus import Bus
+from zedops.bus.interfaces import Bus
 from zedops.errors import ZedopsError
 from zedops.protocol.calls import Belonging, InventoryReply, InventoryRequest, expect
 

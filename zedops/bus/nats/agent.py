@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from nats.aio.msg import Msg
 from pydantic import BaseModel
 
-from zedops.bus import AgentSide
+from zedops.bus.interfaces import AgentSide
 from zedops.bus.nats import messages, subjects
 from zedops.bus.nats.certificates import ssl_context
 from zedops.bus.nats.connection import Address, Connection

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from nats.aio.msg import Msg
 from pydantic import BaseModel
 
-from zedops.bus import ManagerSide
+from zedops.bus.interfaces import ManagerSide
 from zedops.bus.nats import messages, subjects
 from zedops.bus.nats.connection import Address, Connection
 from zedops.bus.nats.streams import Reader

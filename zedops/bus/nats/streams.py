@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from zedops.bus import Stream
+from zedops.bus.interfaces import Stream
 from zedops.bus.nats import messages, subjects
 from zedops.bus.nats.connection import Connection
 from zedops.errors import HostUnavailable, ZedopsError
