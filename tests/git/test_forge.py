@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from zedops import forge
 from zedops.errors import Problem
+from zedops.manager import forge
 
 COMMIT = "c" * 40
 PROBLEM = Problem("servers.d/a.yaml", 3, 1, "image", "is required")

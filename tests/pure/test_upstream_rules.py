@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import doc, fleet_of, running
-from zedops import forge
 from zedops.errors import Problem, UsageError
 from zedops.fleet.merge import take_theirs
 from zedops.fleet.overlay import with_states, without_state
@@ -20,8 +19,9 @@ from zedops.fleet.trailers import EMAIL
 from zedops.git import credentials
 from zedops.git.upstream import checked_url
 from zedops.hub.hub import is_own
+from zedops.manager import forge
+from zedops.manager.pace import Pace
 from zedops.manager.webhook import is_genuine
-from zedops.pace import Pace
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import MARKER
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from zedops import forge
 from zedops.clone import checkout
 from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
@@ -22,11 +21,12 @@ from zedops.git.upstream import TAKEN, Upstream, checked_url
 from zedops.hub import snapshot
 from zedops.hub.hub import UPSTREAM, Hub
 from zedops.hub.intake import Intake, Source
+from zedops.manager import forge
 from zedops.manager.judge import Judge
 from zedops.manager.loop import Manager
 from zedops.manager.mirror import MAIN, Mirror
+from zedops.manager.pace import Pace
 from zedops.manager.webhook import Webhook
-from zedops.pace import Pace
 from zedops.spec.quantities import parse_duration
 from zedops.system.places import default_hub
 

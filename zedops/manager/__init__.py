@@ -1,1 +1,4 @@
-"""The manager: watches the hub, hands documents to hosts, commits their reported states."""
+"""The control loop: watches the hub, hands documents to hosts, commits what they report.
+
+Speaks to no Docker Engine.
+"""

@@ -13,14 +13,15 @@ import random
 import threading
 import time
 
-from zedops import faults, forge
+from zedops import faults
 from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
-from zedops.forge import Forge
 from zedops.git.upstream import TAKEN, Upstream
 from zedops.hub.hub import Hub
 from zedops.hub.intake import Intake, Source
+from zedops.manager import forge
+from zedops.manager.forge import Forge
 from zedops.manager.loop import Manager
-from zedops.pace import Pace
+from zedops.manager.pace import Pace
 
 log = logging.getLogger(__name__)
 
