@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zedops.errors import UsageError, ZedopsError
 from zedops.system import logbook
 from zedops.system.ending import Ending
-from zedops_agent.engine import Engine
+from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import Agent
 from zedops_agent.membership import Membership, load
 from zedops_agent.metrics import AgentMetrics

@@ -19,7 +19,7 @@ from zedops.protocol.calls import Finding
 from zedops.spec.model import Definition
 from zedops.spec.quantities import format_size
 from zedops_agent import membership, shutdown
-from zedops_agent.engine import About
+from zedops_agent.engine.engine import About
 from zedops_agent.policy import PolicyFile
 
 #: The oldest API that zedops has been tested with: Engine 20.10.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zedops.errors import AgentAtWork, EngineFailed
 from zedops.protocol.wire import DesiredDocument
-from zedops_agent.engine import Engine
+from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import Agent
 from zedops_agent.policy import PolicyFile
 from zedops_agent.stops import COMMAND_S, KILLED_S

@@ -12,7 +12,7 @@ from dataclasses import replace
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.protocol.wire import DesiredServer
 from zedops.spec.container_options import PullPolicy
-from zedops_agent.engine import Engine
+from zedops_agent.engine.engine import Engine
 from zedops_agent.observed import Image
 from zedops_agent.pace import Pace
 from zedops_agent.steps import Pull

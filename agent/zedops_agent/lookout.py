@@ -14,7 +14,7 @@ from zedops.spec.model import Volume
 from zedops_agent import data, files, seats
 from zedops_agent.adoption import differences
 from zedops_agent.container import own_networks
-from zedops_agent.engine import Engine
+from zedops_agent.engine.engine import Engine
 from zedops_agent.engine.events import Event
 from zedops_agent.listing import Listing
 from zedops_agent.markers import Owner

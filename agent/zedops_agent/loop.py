@@ -28,7 +28,7 @@ from zedops.system.directories import Directories
 from zedops.system.ending import Ending
 from zedops.system.locks import LOOK_S
 from zedops_agent.contact import Contact
-from zedops_agent.engine import Engine
+from zedops_agent.engine.engine import Engine
 from zedops_agent.kills import Kills
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import left_s

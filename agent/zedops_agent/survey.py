@@ -38,7 +38,7 @@ from zedops.protocol.wire import DesiredDocument, DesiredServer
 from zedops.spec.model import VolumeKind
 from zedops.system.places import boot_id
 from zedops_agent import checkup, data, holdings, sockets
-from zedops_agent.engine import Engine
+from zedops_agent.engine.engine import Engine
 from zedops_agent.joint import Joint
 from zedops_agent.markers import Owner
 from zedops_agent.policy import PolicyFile

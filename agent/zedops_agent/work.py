@@ -24,7 +24,7 @@ from zedops_agent.container import (
     restart_policy,
     uncovered,
 )
-from zedops_agent.engine import Engine, PortsMissing
+from zedops_agent.engine.engine import Engine, PortsMissing
 from zedops_agent.images import Images
 from zedops_agent.lookout import Lookout
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches

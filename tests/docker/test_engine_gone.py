@@ -21,7 +21,8 @@ from tests.docker.private_engine import PrivateEngine, missing
 from tests.machine import Machine
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.protocol.wire import Goal, ServerReport
-from zedops_agent.engine import Engine, stats
+from zedops_agent.engine import stats
+from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import ENGINE_RETRY_S
 
 pytestmark = [

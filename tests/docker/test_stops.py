@@ -20,7 +20,7 @@ from tests.docker.private_engine import PrivateEngine, missing
 from zedops.protocol.wire import Goal
 from zedops.spec.model import Drift, Stop
 from zedops_agent import drain
-from zedops_agent.engine import Engine
+from zedops_agent.engine.engine import Engine
 from zedops_agent.stops import Stopping
 
 pytestmark = [

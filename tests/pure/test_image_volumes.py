@@ -6,7 +6,7 @@ import pytest
 
 from zedops.spec.model import Definition
 from zedops_agent.container import uncovered
-from zedops_agent.facts import image
+from zedops_agent.engine.facts import image
 
 IMAGE = {"Id": "sha256:aa", "Config": {"Volumes": {"/logs": {}, "/data/": {}}}}
 

@@ -71,7 +71,7 @@ def up_command(
         name = served.read_settings().name
         click.echo(serve(name, served.path, words, only_print=only_print))
         return
-    from zedops_agent.engine import Engine
+    from zedops_agent.engine.engine import Engine
     from zedops_agent.loop import Agent
     from zedops_agent.metrics import AgentMetrics
     from zedops_agent.policy import PolicyFile

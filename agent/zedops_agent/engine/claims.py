@@ -11,7 +11,7 @@ from typing import Any
 
 import docker.errors
 
-from zedops_agent import facts
+from zedops_agent.engine import facts
 from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import FLEET, SERVER_ID, Binding
 

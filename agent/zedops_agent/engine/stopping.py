@@ -23,7 +23,7 @@ from zedops import faults
 from zedops.errors import EngineFailed, LookOutdated
 from zedops.spec import stop_signals
 from zedops.spec.model import Stop
-from zedops_agent import facts
+from zedops_agent.engine import facts
 from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import Container
 from zedops_agent.stops import Move, Stopped, Stopping, left_s, next_move, stopped
