@@ -16,7 +16,9 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import click
 
-from zedops.cli import cli, grammar, schema
+from zedops.cli import grammar
+from zedops.cli.commands import schema
+from zedops.cli.main import cli
 from zedops.queries.shapes import SHAPES
 from zedops.spec.schema import definition_schema, settings_schema
 

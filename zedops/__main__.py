@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zedops.cli import main
+from zedops.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zedops.cli.validate import annotation
+from zedops.cli.commands.validate import annotation
 from zedops.errors import Problem
 
 

@@ -12,7 +12,9 @@ from types import ModuleType
 import pytest
 import yaml
 
-from zedops.cli import cli, grammar, schema
+from zedops.cli import grammar
+from zedops.cli.commands import schema
+from zedops.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

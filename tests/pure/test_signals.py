@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import signal, sys, threading
-from zedops.cli.up import ending
+from zedops.cli.commands.up import ending
 
 def told():
     while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

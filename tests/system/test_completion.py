@@ -151,11 +151,11 @@ def test_names_that_no_server_can_have_are_not_put_on_a_screen(clone: Path) -> N
 
 def test_to_complete_loads_no_command_and_no_fleet(clone: Path) -> None:
     script = (
-        "import atexit, sys; from zedops.cli import main;"
+        "import atexit, sys; from zedops.cli.main import main;"
         "atexit.register(lambda: print(*sorted(sys.modules), sep='\\n', file=sys.stderr)); main()"
     )
     _, loaded = _ask("zedops new x --host ", clone, [sys.executable, "-c", script])
-    heavy = {"pydantic", "subprocess", "rich", "zedops.clone.clone", "zedops.cli.new"}
+    heavy = {"pydantic", "subprocess", "rich", "zedops.clone.clone", "zedops.cli.commands.new"}
     assert "zedops.cli.names" in loaded.split()
     assert not heavy & set(loaded.split())
 

@@ -19,7 +19,7 @@ import pytest
 
 from tests.machine import Machine, free_port
 from tests.system.servers import LOOP, begin, command, edit, write
-from zedops.cli import diff, orphans, plan, ports, validate
+from zedops.cli.commands import diff, orphans, plan, ports, validate
 from zedops.clone.clone import Clone
 from zedops.control import door
 from zedops.hub.hub import Hub

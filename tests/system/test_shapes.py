@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from tests.machine import Machine, free_port
 from tests.shapes import fits
 from tests.system.servers import LOOP, begin, command, write
-from zedops.cli import cli, grammar
+from zedops.cli import grammar
+from zedops.cli.main import cli
 from zedops.hub.hub import Hub
 from zedops.queries.shapes import SHAPES
 

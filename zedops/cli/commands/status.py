@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from zedops.cli.list_servers import list_command
+from zedops.cli.commands.list_servers import list_command
+from zedops.cli.commands.show import show_command
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT
-from zedops.cli.show import show_command
 
 
 @click.command("status")

@@ -10,10 +10,10 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
+from zedops.cli.commands.up import ending
 from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.network import SERVER_OPTIONS, warn_of_plain_text
 from zedops.cli.running import Running, running_options
-from zedops.cli.up import ending
 from zedops.errors import UsageError
 from zedops.system.places import default_data_root
 

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from zedops.cli import columns
 from zedops.cli.busy import Busy, Meter
+from zedops.cli.commands.stats import cpu
 from zedops.cli.output import ago, printable
 from zedops.cli.screen import here
-from zedops.cli.stats import cpu
 from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
 from zedops.control import door

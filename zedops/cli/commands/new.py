@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from zedops.cli.act import act
+from zedops.cli.commands.schema import first_line
 from zedops.cli.first_secrets import provide
 from zedops.cli.free_ports import taken_by_others
 from zedops.cli.names import GAME, HOST
 from zedops.cli.output import WAIT
-from zedops.cli.schema import first_line
 from zedops.cli.screen import here
 from zedops.clone.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
