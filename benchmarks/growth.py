@@ -34,7 +34,7 @@ from zedops.hub.hub import MAIN, Hub
 from zedops.protocol.wire import ContainerFacts, Goal, ServerReport
 from zedops.spec import document, state_block
 from zedops.spec.model import State, Status
-from zedops.system.ids import new_id
+from zedops.system.ulid import new_id
 
 _BATCH = 100
 _DEFINITION = """\

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zedops.errors import UsageError, ZedopsError
-from zedops.system import logbook
-from zedops.system.ending import Ending
+from zedops.system import logs
+from zedops.system.shutdown import Ending
 from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import Agent
 from zedops_agent.membership import Membership, load
@@ -36,7 +36,7 @@ def run(
     agent.start(link)
     where = f"manager at {', '.join(membership.urls)}" if membership else "no manager"
     text = f"fleet {fleet!r}, host {host}: {known} servers on disk, {where}"
-    logbook.announce(text, "started", fleet=fleet, host=host, servers=known)
+    logs.announce(text, "started", fleet=fleet, host=host, servers=known)
     try:
         end.wait_for_signal()
     finally:
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("/var/lib/zedops"))
     parser.add_argument("--policy", type=Path, default=DEFAULT_PATH)
     arguments = parser.parse_args()
-    logbook.open_logbook(verbose=True)
+    logs.open_logbook(verbose=True)
     end = Ending()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())

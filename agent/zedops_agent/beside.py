@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from zedops.system import disk
+from zedops.system import files
 from zedops_agent.markers import Owner
 from zedops_agent.observed import Presence
 
@@ -59,7 +59,7 @@ def claim(root: Path, folder: int, owner: Owner) -> bool:
         except OSError as error:
             if error.errno not in _NO_ATTRIBUTES:
                 raise
-            disk.write(_path(root, folder), json.dumps({**said, "boot": _boot()}).encode())
+            files.write(_path(root, folder), json.dumps({**said, "boot": _boot()}).encode())
     return True
 
 
@@ -83,7 +83,7 @@ def _attribute(folder: int) -> dict[str, str] | None:
 def _file(root: Path, folder: int) -> dict[str, str] | None:
     """Read the file of this boot: after a reboot, the device number may name another disk."""
     try:
-        said = json.loads(disk.read(_path(root, folder)))
+        said = json.loads(files.read(_path(root, folder)))
     except (FileNotFoundError, ValueError):
         return None
     return said if isinstance(said, dict) and said.get("boot") == _boot() else None

@@ -24,9 +24,9 @@ from zedops.errors import (
 )
 from zedops.protocol.calls import ExecRequest, LogsRequest, Reply, Request, StreamRequest
 from zedops.protocol.wire import DesiredDocument, DesiredServer, Goal, supersedes
-from zedops.system.directories import Directories
-from zedops.system.ending import Ending
 from zedops.system.locks import LOOK_S
+from zedops.system.shutdown import Ending
+from zedops.system.watch import Directories
 from zedops_agent.contact import Contact
 from zedops_agent.engine.engine import Engine
 from zedops_agent.kills import Kills

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zedops.errors import LookOutdated
-from zedops.system import disk
+from zedops.system import files
 from zedops_agent.observed import Presence
 
 MARKER = ".zedops.json"
 #: Names of zedops' own files in a directory; a kill during a claim leaves the first one.
-OURS = (f"{MARKER}{disk.PARTIAL}", MARKER)
+OURS = (f"{MARKER}{files.PARTIAL}", MARKER)
 #: The most bytes of a marker: a container may have put a larger file in its place.
 _MOST = 1 << 16
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
@@ -53,7 +53,7 @@ def read(folder: int, owner: Owner) -> Presence:
     Raises OSError if it cannot read a marker that is there.
     """
     try:
-        said = json.loads(disk.read_regular(MARKER, _MOST, dir_fd=folder))
+        said = json.loads(files.read_regular(MARKER, _MOST, dir_fd=folder))
         same = said.get("id") == owner.id and said.get("fleet", owner.fleet) == owner.fleet
     except FileNotFoundError:
         return Presence.ABSENT
@@ -65,7 +65,7 @@ def read(folder: int, owner: Owner) -> Presence:
 def owner_of(folder: int) -> Owner | None:
     """Read the owner that a directory's marker names; None without a readable marker."""
     try:
-        said = json.loads(disk.read_regular(MARKER, _MOST, dir_fd=folder))
+        said = json.loads(files.read_regular(MARKER, _MOST, dir_fd=folder))
         return Owner(str(said["id"]), str(said.get("fleet", "")), str(said.get("name", "")))
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from zedops.errors import UsageError, ZedopsError
 from zedops.spec.fields import Model, Name
-from zedops.system import disk
+from zedops.system import files
 
 
 class Membership(Model):
@@ -80,7 +80,7 @@ def fleets(root: Path) -> list[str]:
 def _other(where: Path, new: Membership) -> str:
     """Describe a membership that is perhaps of another fleet of that name; empty without one."""
     try:
-        kept = Membership.model_validate_json(disk.read(where))
+        kept = Membership.model_validate_json(files.read(where))
     except FileNotFoundError:
         return ""
     except (OSError, ValidationError):
@@ -98,4 +98,4 @@ def _key_path(root: Path, token_id: str) -> Path:
 
 def _write(where: Path, text: str) -> None:
     where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    disk.write(where, text.encode())
+    files.write(where, text.encode())

@@ -40,7 +40,7 @@ from zedops.spec import references
 from zedops.spec.container_options import NetworkMode
 from zedops.spec.fields import Bytes, Model
 from zedops.spec.model import Definition, Publish
-from zedops.system import disk
+from zedops.system import files
 from zedops_agent.observed import Network
 
 DEFAULT_PATH = Path("/etc/zedops/agent.yaml")
@@ -301,14 +301,14 @@ class PolicyFile:
     def stamp(self) -> bytes | None:
         """Return a value that changes with the text; None for a missing or unreadable file."""
         try:
-            return disk.read(self.path)
+            return files.read(self.path)
         except OSError:
             return None
 
     def read(self) -> Policy:
         """Read the policy. Raises Forbidden if the file exists and is not valid."""
         try:
-            return _understood(disk.read(self.path))
+            return _understood(files.read(self.path))
         except FileNotFoundError:
             return Policy()
         except (OSError, ValueError, yaml.YAMLError, ValidationError) as error:

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zedops.errors import RootGone, ZedopsError
-from zedops.system import disk
-from zedops.system.ids import new_id
+from zedops.system import files
+from zedops.system.ulid import new_id
 
 MARKER = ".zedops-root.json"
 PRIVATE = 0o700
@@ -66,7 +66,7 @@ class Root:
         self._known = self._known or new_id(0.0)
         try:
             self._servers.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-            disk.write(self._servers / MARKER, json.dumps({"root": self._known}).encode())
+            files.write(self._servers / MARKER, json.dumps({"root": self._known}).encode())
         except OSError as error:
             self._known = None
             raise ZedopsError(f"cannot mark {self._servers}: {error.strerror}") from error
@@ -75,7 +75,7 @@ class Root:
         """Read the marker and the inode of its directory. Raises RootGone if it cannot look."""
         try:
             status = self._servers.stat()
-            content = disk.read_regular(self._servers / MARKER, _MOST)
+            content = files.read_regular(self._servers / MARKER, _MOST)
             said = json.loads(content) if content.strip() else {"root": ""}
             return str(said["root"]), (status.st_dev, status.st_ino)
         except FileNotFoundError:

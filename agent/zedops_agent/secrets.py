@@ -22,7 +22,7 @@ from pathlib import Path
 
 from zedops.errors import EngineFailed, ZedopsError
 from zedops.protocol.wire import DesiredServer
-from zedops.system import disk, sealing
+from zedops.system import age, files
 
 #: Every change writes this entry into the folder of values.
 _CHANGED = ".changed"
@@ -52,9 +52,9 @@ class Secrets:
             self._make_folders(self._values)
             self._key = self._sound_key(path)
             if not self._key:
-                self._key = sealing.new_identity()
-                disk.write(path, f"{self._key}\n".encode())
-            self._show(self._home / "recipient", sealing.recipient_of(self._key))
+                self._key = age.new_identity()
+                files.write(path, f"{self._key}\n".encode())
+            self._show(self._home / "recipient", age.recipient_of(self._key))
         except OSError as error:
             remedy = "put it back from a backup, or move it away and encrypt again"
             raise ZedopsError(f"{path} cannot be used: {error.strerror}; {remedy}") from error
@@ -62,12 +62,12 @@ class Secrets:
     def _sound_key(self, path: Path) -> str:
         """Read the key; empty without one. Set a damaged key aside; empty then, too."""
         try:
-            key = disk.read(path).decode().strip()
-            sealing.recipient_of(key)
+            key = files.read(path).decode().strip()
+            age.recipient_of(key)
         except FileNotFoundError:
             return ""
         except (ValueError, IsADirectoryError):
-            aside = disk.set_aside(path).name
+            aside = files.set_aside(path).name
             remedy = "put it back from a backup, or encrypt each value again"
             log.error("%s is damaged; set aside as %s, a new key is made; %s", path, aside, remedy)
             return ""
@@ -76,17 +76,17 @@ class Secrets:
     def _show(self, path: Path, recipient: str) -> None:
         """Keep the public key where its owner can read it."""
         try:
-            if disk.read(path).decode("ascii", "replace").strip() == recipient:
+            if files.read(path).decode("ascii", "replace").strip() == recipient:
                 return
         except FileNotFoundError:
             pass
         except IsADirectoryError:
-            disk.set_aside(path)
-        disk.write(path, f"{recipient}\n".encode())
+            files.set_aside(path)
+        files.write(path, f"{recipient}\n".encode())
 
     def recipient(self) -> str:
         """Name the public key."""
-        return sealing.recipient_of(self._key)
+        return age.recipient_of(self._key)
 
     # --- values
 
@@ -111,7 +111,7 @@ class Secrets:
     def _bind(self, server_id: str, name: str) -> None:
         source, target = self._values / name, self._values / server_id
         with contextlib.suppress(FileNotFoundError):  # another thread was faster, or there is none
-            found = [each for each in source.iterdir() if each.suffix != disk.PARTIAL]
+            found = [each for each in source.iterdir() if each.suffix != files.PARTIAL]
             if not found:
                 return  # a person has just made it, and writes the first value next
             target.mkdir(mode=0o700, exist_ok=True)
@@ -153,14 +153,14 @@ class Secrets:
         The first server that opens such a value keeps it. A later server of that name cannot.
         """
         try:
-            purpose, value = sealing.opened(sealed, self._key)
+            purpose, value = age.opened(sealed, self._key)
             by_id = f"{self._fleet}/{want.id}/{name}"
             by_name = f"{self._fleet}/{want.name}/{name}"
             if purpose == by_id:
                 return value
             held = self._claimed(sealed, want.id if purpose == by_name else None)
             if held != want.id or not _is_alike(purpose, by_name):
-                raise sealing.Unopenable(f"it was encrypted for {purpose!r}, not for {by_name!r}")
+                raise age.Unopenable(f"it was encrypted for {purpose!r}, not for {by_name!r}")
         except (ValueError, OSError) as error:
             remedy = f"run `zedops secret encrypt {want.name} {name}` again"
             raise EngineFailed(f"secret {name} cannot be opened: {error}; {remedy}") from None
@@ -210,11 +210,11 @@ class Secrets:
         for _ in range(_TRIES):  # an agent may remove a name's folder when it finds it empty
             self._make_folders(self._values, path.parent)
             with contextlib.suppress(FileNotFoundError):
-                disk.write(path, f"{value}\n".encode())
+                files.write(path, f"{value}\n".encode())
                 break
         else:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        disk.write(self._values / _CHANGED, b"")  # this new entry wakes the agent
+        files.write(self._values / _CHANGED, b"")  # this new entry wakes the agent
         return path
 
     def _make_folders(self, *folders: Path) -> None:
@@ -256,7 +256,7 @@ class Secrets:
 
     def names(self) -> list[tuple[str, str]]:
         """List the set values: (a server's id, or a name that no server has yet; name)."""
-        found = [each for each in self._values.glob("*/*") if each.suffix != disk.PARTIAL]
+        found = [each for each in self._values.glob("*/*") if each.suffix != files.PARTIAL]
         return sorted((each.parent.name, each.name) for each in found)
 
 

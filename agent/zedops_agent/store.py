@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from zedops import faults
 from zedops.errors import AgentAtWork, NotKept, ZedopsError
 from zedops.protocol.wire import DesiredDocument, ServerReport
-from zedops.system import disk
+from zedops.system import files
 from zedops.system.locks import Lock, holder
 from zedops_agent.memory import Memory
 
@@ -40,11 +40,11 @@ def peek(root: Path, fleet: str) -> tuple[DesiredDocument, dict[str, str]]:
     """Read an agent's servers and its adopted containers, also while it works."""
     home = root / "agent" / fleet
     try:
-        document = DesiredDocument.model_validate_json(disk.read(home / "desired.json"))
+        document = DesiredDocument.model_validate_json(files.read(home / "desired.json"))
         adopted: dict[str, str] = {}
         for key, each in document.servers.items():
             if each.definition.adopt:
-                memory = Memory.model_validate_json(disk.read(home / "memory" / f"{key}.json"))
+                memory = Memory.model_validate_json(files.read(home / "memory" / f"{key}.json"))
                 adopted |= {memory.adopted: key} if memory.adopted else {}
     except (OSError, ValidationError) as error:
         why = error.strerror if isinstance(error, OSError) else _first_line(error)
@@ -114,7 +114,7 @@ class Store:
     def save_desired(self, document: DesiredDocument) -> None:
         """Keep the newest document."""
         with _keeping(self._home):
-            disk.write(self._home / "desired.json", document.model_dump_json().encode())
+            files.write(self._home / "desired.json", document.model_dump_json().encode())
             faults.point("store.desired")
 
     def load_unsent(self) -> list[ServerReport]:
@@ -122,7 +122,7 @@ class Store:
         path = self._home / "unsent.jsonl"
         reports, damage = [], ""
         try:
-            lines = disk.read(path).splitlines()
+            lines = files.read(path).splitlines()
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -142,7 +142,7 @@ class Store:
         with _keeping(self._home):
             if reports:
                 lines = "".join(f"{each.model_dump_json()}\n" for each in reports)
-                disk.write(path, lines.encode())
+                files.write(path, lines.encode())
                 faults.point("store.unsent")
             else:
                 path.unlink(missing_ok=True)
@@ -173,7 +173,7 @@ class Store:
         """Write the memory of a server."""
         with _keeping(self._home):
             path = self._memories / f"{server_id}.json"
-            disk.write(path, memory.model_dump_json().encode())
+            files.write(path, memory.model_dump_json().encode())
             if memory.adopted is not None:
                 self.adopted[memory.adopted] = server_id
             faults.point("store.memory")
@@ -195,7 +195,7 @@ def _understood(path: Path, read: Callable[[bytes], T]) -> T | None:
     Raises OSError for an unreadable file, which says nothing.
     """
     try:
-        return read(disk.read(path))
+        return read(files.read(path))
     except FileNotFoundError:
         return None
     except IsADirectoryError:
@@ -207,7 +207,7 @@ def _understood(path: Path, read: Callable[[bytes], T]) -> T | None:
 
 def _set_aside(path: Path, why: str) -> None:
     try:
-        where = disk.set_aside(path)
+        where = files.set_aside(path)
     except OSError as error:
         log.error("%s is damaged (%s) and cannot be moved: %s", path, why, error.strerror)
     else:

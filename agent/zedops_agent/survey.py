@@ -36,7 +36,7 @@ from zedops.protocol.calls import (
 )
 from zedops.protocol.wire import DesiredDocument, DesiredServer
 from zedops.spec.model import VolumeKind
-from zedops.system.places import boot_id
+from zedops.system.paths import boot_id
 from zedops_agent import checkup, data, holdings, sockets
 from zedops_agent.engine.engine import Engine
 from zedops_agent.joint import Joint

@@ -26,7 +26,7 @@ from zedops.protocol.wire import (
 )
 from zedops.spec import document
 from zedops.spec.model import Drift, definition_hash
-from zedops.system.ids import new_id
+from zedops.system.ulid import new_id
 from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import Agent
 from zedops_agent.policy import PolicyFile

@@ -10,7 +10,7 @@ import pytest
 
 from tests.docker.host import Host
 from zedops.protocol.wire import Goal
-from zedops.system import sealing
+from zedops.system import age
 from zedops_agent.secrets import Secrets
 
 pytestmark = pytest.mark.docker
@@ -24,7 +24,7 @@ def recipient(host: Host) -> str:
 
 
 def sealed(host: Host, value: str, server: str = "rosewood", name: str = "ADMIN") -> str:
-    return sealing.seal(value, f"{host.fleet}/{server}/{name}", recipient(host))
+    return age.seal(value, f"{host.fleet}/{server}/{name}", recipient(host))
 
 
 def keep(host: Host, value: str, name: str = "ADMIN") -> None:
@@ -59,7 +59,7 @@ def test_the_hosts_key_is_made_once_for_this_user_only(host: Host) -> None:
     key = host.root / "agent" / host.fleet / "age.key"
     before = key.read_text()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert sealing.recipient_of(before.strip()) == recipient(host)
+    assert age.recipient_of(before.strip()) == recipient(host)
     host.stop()
     host.start()
     assert key.read_text() == before
@@ -79,8 +79,8 @@ def test_a_sealed_secret_is_opened_on_its_host_and_kept_only_sealed(host: Host) 
 @pytest.mark.parametrize("wrong", ["key", "server", "name"])
 def test_a_sealed_secret_of_something_else_is_not_opened(host: Host, wrong: str) -> None:
     text = {
-        "key": sealing.seal("x", f"{host.fleet}/rosewood/ADMIN",
-                            sealing.recipient_of(sealing.new_identity())),
+        "key": age.seal("x", f"{host.fleet}/rosewood/ADMIN",
+                            age.recipient_of(age.new_identity())),
         "server": sealed(host, "x", server="other"),
         "name": sealed(host, "x", name="OTHER"),
     }[wrong]  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zedops.system.directories import Directories
+from zedops.system.watch import Directories
 
 
 @pytest.fixture

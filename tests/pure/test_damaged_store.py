@@ -11,7 +11,7 @@ import pytest
 from tests.pure.fleets import NOW, server_id
 from zedops.errors import NotKept
 from zedops.protocol.wire import DesiredDocument, ServerReport
-from zedops.system import sealing
+from zedops.system import age
 from zedops_agent.memory import Memory
 from zedops_agent.secrets import Secrets
 from zedops_agent.store import Store
@@ -67,7 +67,7 @@ def test_a_damaged_file_is_set_aside_and_the_rest_is_kept(
     assert memory == (Memory() if name.startswith("memory") else Memory(created=True))
     assert (unsent == []) == (name == "unsent.jsonl")
     key = (home / "age.key").read_text().strip()
-    assert (home / "recipient").read_text().strip() == sealing.recipient_of(key)
+    assert (home / "recipient").read_text().strip() == age.recipient_of(key)
     # a file of lines that was emptied says nothing, and a public key can be made again
     silent = name == "recipient" or (name == "unsent.jsonl" and damage is empty)
     aside = list((home / name).parent.glob("*.damaged-*"))

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from zedops.system import disk
+from zedops.system import files
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 16, (1 << 16) + 1, 300_000])
 def test_a_file_is_read_as_it_was_written(tmp_path: Path, size: int) -> None:
     path, content = tmp_path / "kept.json", os.urandom(size)
-    disk.write(path, b"before")
-    disk.write(path, content)
-    assert disk.read(path) == content
+    files.write(path, b"before")
+    files.write(path, content)
+    assert files.read(path) == content
     assert [each.name for each in tmp_path.iterdir()] == ["kept.json"]
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -23,29 +23,29 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path, size: int) -> None:
 def test_no_more_is_read_than_somebody_wants(tmp_path: Path) -> None:
     path = tmp_path / "grown"
     path.write_bytes(b"x" * 1_000_000)
-    assert 100 <= len(disk.read(path, 100)) < 100_000
+    assert 100 <= len(files.read(path, 100)) < 100_000
 
 
 def test_nobody_is_waited_for_who_may_write(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    assert disk.read(path) == b""
+    assert files.read(path) == b""
 
 
 def test_what_is_beside_it_is_never_written_into(tmp_path: Path) -> None:
     path, victim = tmp_path / "key", tmp_path / "victim"
     victim.write_bytes(b"mine")
     path.with_name("key.new").symlink_to(victim)
-    disk.write(path, b"secret")
+    files.write(path, b"secret")
     assert (path.read_bytes(), victim.read_bytes()) == (b"secret", b"mine")
 
 
 def test_a_directory_in_the_way_is_set_aside_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "kept"
-    disk.write(path, b"before")
+    files.write(path, b"before")
     (tmp_path / "kept.new").mkdir()
     (tmp_path / "kept.new" / "mine").touch()
-    disk.write(path, b"after")
+    files.write(path, b"after")
     assert path.read_bytes() == b"after"
     assert [each.name for each in tmp_path.glob("kept.new.damaged-*/*")] == ["mine"]
 
@@ -54,13 +54,13 @@ def test_what_was_there_stays_where_the_new_one_cannot_be(tmp_path: Path) -> Non
     path = tmp_path / "kept"
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
-        disk.write(path, b"after")
+        files.write(path, b"after")
     assert path.is_dir()
 
 
 def test_what_is_set_aside_twice_in_a_second_is_kept_twice(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     for content in (b"one", b"two"):
-        disk.write(path, content)
-        disk.set_aside(path)
+        files.write(path, content)
+        files.set_aside(path)
     assert {each.read_bytes() for each in tmp_path.iterdir()} == {b"one", b"two"}

@@ -6,12 +6,12 @@ import subprocess
 import sys
 import threading
 
-from zedops.system.ending import Ending
+from zedops.system.shutdown import Ending
 
 #: Signals at every moment of a wait, two thousand times.
 _STORM = """\
 import signal
-from zedops.system.ending import Ending
+from zedops.system.shutdown import Ending
 for at in range(2000):
     end = Ending()
     signal.signal(signal.SIGALRM, lambda *_: end.set())

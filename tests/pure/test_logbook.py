@@ -7,11 +7,11 @@ import logging
 import subprocess
 import sys
 
-from zedops.system.logbook import JsonLines
+from zedops.system.logs import JsonLines
 
 _SAYS = """
 import logging, threading
-from zedops.system.logbook import announce, open_logbook
+from zedops.system.logs import announce, open_logbook
 open_logbook(verbose={verbose}, wanted={wanted!r})
 announce("fleet 'f': 1 server", "started", fleet="f")
 announce("rosewood: running", "commit")

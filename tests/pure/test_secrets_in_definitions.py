@@ -10,12 +10,12 @@ from zedops.spec import edit
 from zedops.spec.document import parse
 from zedops.spec.model import definition_hash
 from zedops.spec.source import load
-from zedops.system import sealing
+from zedops.system import age
 
 PATH = "servers.d/rosewood.yaml"
-KEY = sealing.new_identity()
-MINE = sealing.recipient_of(KEY)
-SEALED = sealing.seal("hunter2", "f/rosewood/A", MINE)
+KEY = age.new_identity()
+MINE = age.recipient_of(KEY)
+SEALED = age.seal("hunter2", "f/rosewood/A", MINE)
 
 
 def hash_of(text: str) -> str:
@@ -34,7 +34,7 @@ def test_a_list_of_names_has_the_hash_that_it_always_had() -> None:
 
 
 def test_another_ciphertext_is_another_hash_and_the_hash_tells_no_value() -> None:
-    again = sealing.seal("hunter2", "f/rosewood/A", MINE)
+    again = age.seal("hunter2", "f/rosewood/A", MINE)
     one, other = hash_of(f"secrets: {{A: {SEALED}}}\n"), hash_of(f"secrets: {{A: {again}}}\n")
     assert one != other  # the same value, sealed twice: nobody can try values out against it
 
@@ -78,19 +78,19 @@ def test_what_is_sealed_opens_only_with_its_key_and_for_its_purpose(
         value.encode()
     except UnicodeEncodeError:
         return
-    sealed = sealing.seal(value, purpose, MINE)
-    assert sealing.unseal(sealed, purpose, KEY) == value
-    with pytest.raises(sealing.Unopenable, match="another key"):
-        sealing.unseal(sealed, purpose, sealing.new_identity())
-    with pytest.raises(sealing.Unopenable, match="it was encrypted for"):
-        sealing.unseal(sealed, f"{purpose}x", KEY)
+    sealed = age.seal(value, purpose, MINE)
+    assert age.unseal(sealed, purpose, KEY) == value
+    with pytest.raises(age.Unopenable, match="another key"):
+        age.unseal(sealed, purpose, age.new_identity())
+    with pytest.raises(age.Unopenable, match="it was encrypted for"):
+        age.unseal(sealed, f"{purpose}x", KEY)
 
 
 @settings(max_examples=30)
 @given(st.text(st.sampled_from("ABab01+/="), max_size=200))
 def test_what_was_never_sealed_says_so(text: str) -> None:
-    with pytest.raises(sealing.Unopenable):
-        sealing.unseal(f"age:{text}", "f/s/N", KEY)
+    with pytest.raises(age.Unopenable):
+        age.unseal(f"age:{text}", "f/s/N", KEY)
 
 
 @pytest.mark.parametrize(

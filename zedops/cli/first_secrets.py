@@ -18,7 +18,7 @@ from zedops.clone.clone import Clone
 from zedops.control.ask import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.protocol.calls import PingRequest, Pong
-from zedops.system.places import boot_id, default_data_root
+from zedops.system.paths import boot_id, default_data_root
 
 if TYPE_CHECKING:
     from zedops_agent.secrets import Secrets

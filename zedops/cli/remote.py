@@ -28,7 +28,7 @@ from zedops.manager.mirror import MAIN, Mirror
 from zedops.manager.pace import Pace
 from zedops.manager.webhook import Webhook
 from zedops.spec.quantities import parse_duration
-from zedops.system.places import default_hub
+from zedops.system.paths import default_hub
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zedops.errors import UsageError
-from zedops.system.logbook import Format, open_logbook
+from zedops.system.logs import Format, open_logbook
 
 if TYPE_CHECKING:
     from zedops.manager.metrics import Metrics
@@ -39,7 +39,7 @@ class Running:
         if self.metrics is None:
             yield
             return
-        from zedops.system.vitals import Vitals
+        from zedops.system.monitoring import Vitals
 
         made = Vitals(
             self.metrics, parts[0].registry,

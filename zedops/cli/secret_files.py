@@ -14,7 +14,7 @@ from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.spec.layout import NAME
-from zedops.system.places import default_data_root
+from zedops.system.paths import default_data_root
 
 if TYPE_CHECKING:
     from zedops_agent.secrets import Secrets

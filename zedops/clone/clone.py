@@ -31,7 +31,7 @@ from zedops.spec import strays
 from zedops.spec.document import stem
 from zedops.spec.layout import NAME
 from zedops.spec.settings import Settings
-from zedops.system.places import default_hub
+from zedops.system.paths import default_hub
 
 #: Where a clone notes the hub that follows the same upstream.
 _HUB = "zedops.hubPath"

@@ -21,7 +21,7 @@ from zedops.git.repository import Repository
 from zedops.hub import snapshot
 from zedops.hub.hub import Hub
 from zedops.hub.signatures import signers
-from zedops.system.ids import new_id
+from zedops.system.ulid import new_id
 
 #: Checking one signature takes about 30 ms, and the hub takes no other push meanwhile.
 MOST_COMMITS = 500

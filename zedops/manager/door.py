@@ -30,7 +30,7 @@ from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
 from zedops.protocol.calls import read_request, read_stream_request
-from zedops.system import disk
+from zedops.system import files
 from zedops.system.locks import LOOK_S
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Door:
 
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         if self._path.is_dir():
-            disk.set_aside(self._path)
+            files.set_aside(self._path)
         self._path.unlink(missing_ok=True)
         # a socket's path may have 108 bytes at most: go through the open directory (unix(7))
         folder = os.open(self._path.parent, os.O_RDONLY)

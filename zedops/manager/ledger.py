@@ -32,7 +32,7 @@ from zedops.spec import document, edit, state_block
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
-from zedops.system.ids import new_id
+from zedops.system.ulid import new_id
 
 #: A wrong clock dated a deletion that lies further ahead than this: its retention starts again.
 _AHEAD = timedelta(minutes=5)

@@ -16,7 +16,7 @@ import os
 import threading
 from pathlib import Path
 
-from zedops.system import disk
+from zedops.system import files
 
 #: Seconds between two checks of a holder's lock.
 LOOK_S = 1.0
@@ -91,7 +91,7 @@ def _open(path: Path) -> int:
     except OSError as error:
         if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO):
             raise
-        disk.set_aside(path)
+        files.set_aside(path)
         descriptor = os.open(path, _OPEN, 0o600)
     with contextlib.suppress(PermissionError):  # the file of another user, who chooses its mode
         if os.fstat(descriptor).st_mode & 0o077:

@@ -28,7 +28,7 @@ from zedops.bus.nats.tokens import Token, host_of
 from zedops.bus.nats.vault import Vault
 from zedops.errors import ZedopsError
 from zedops.spec.fields import Model, Utc
-from zedops.system.ids import new_id
+from zedops.system.ulid import new_id
 
 _KEYS, _CA, _ROLL = "keys.json", "ca-private.pem", "roll.json"
 _ACCOUNTS, _SERVER = "accounts.conf", "server-private.pem"

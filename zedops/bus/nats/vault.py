@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zedops.errors import ZedopsError
-from zedops.system import disk
+from zedops.system import files
 
 
 class Vault:
@@ -44,7 +44,7 @@ class Vault:
         """Write a whole file. Only under the lock: the temporary name is always the same."""
         path = self.folder / name
         try:
-            disk.write(path, content)
+            files.write(path, content)
             self._sync()
         except OSError as error:
             raise ZedopsError(f"cannot write {path}: {error.strerror}; see to its disk") from error

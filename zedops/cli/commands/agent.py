@@ -15,7 +15,7 @@ from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.network import SERVER_OPTIONS, warn_of_plain_text
 from zedops.cli.running import Running, running_options
 from zedops.errors import UsageError
-from zedops.system.places import default_data_root
+from zedops.system.paths import default_data_root
 
 _REPLACE = click.option(
     "--replace", is_flag=True,
@@ -191,7 +191,7 @@ def drain_command(
 
 
 def _run(fleet: str, root: Path, policy: Path, running: Running) -> None:
-    from zedops.system.vitals import new_registry
+    from zedops.system.monitoring import new_registry
     from zedops_agent.__main__ import run
     from zedops_agent.metrics import AgentMetrics
 

@@ -16,7 +16,7 @@ from zedops.control.door import is_awake
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub.hub import Hub
 from zedops.protocol.calls import CheckupReply, CheckupRequest, Finding, Verdict
-from zedops.system.places import default_data_root
+from zedops.system.paths import default_data_root
 
 _COLOURS = {
     Verdict.GOOD: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "red",

@@ -18,9 +18,9 @@ from zedops.hub.hub import Hub
 from zedops.manager.loop import Manager
 from zedops.manager.metrics import Metrics
 from zedops.manager.term import Deposed
-from zedops.system.ending import Ending
-from zedops.system.logbook import announce
-from zedops.system.vitals import new_registry
+from zedops.system.logs import announce
+from zedops.system.monitoring import new_registry
+from zedops.system.shutdown import Ending
 
 if TYPE_CHECKING:
     from zedops.bus.nats.lease import NatsLease

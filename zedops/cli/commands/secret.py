@@ -33,7 +33,7 @@ from zedops.spec.layout import NAME
 from zedops.spec.model import Definition
 from zedops.spec.resolve import layers
 from zedops.spec.state_block import render
-from zedops.system import sealing
+from zedops.system import age
 
 #: Longer values fit in no environment (execve(2): 128 KiB a string), and in no definition.
 _MAX_BYTES = 64 * 1024
@@ -129,7 +129,7 @@ def encrypt_command(server: str, name: str, wait: bool) -> None:
         remedy = "`zedops secret recipients` asks for it"
         raise UsageError(f"the key of host {host!r} is not in {SETTINGS_PATH}; {remedy}")
     purpose = f"{fleet.settings.name}/{each.id or server}/{name}"
-    sealed = sealing.seal(_value(name), purpose, recipient)
+    sealed = age.seal(_value(name), purpose, recipient)
     under = _laid_under(fleet, each)
     content = render(_with_secret(each, name, sealed, under), each.state)
     if name in each.definition.env:

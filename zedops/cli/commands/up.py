@@ -28,10 +28,10 @@ from zedops.manager.messenger import Messenger
 from zedops.manager.metrics import Metrics
 from zedops.manager.mirror import Mirror
 from zedops.spec.settings import Settings
-from zedops.system.ending import Ending
-from zedops.system.logbook import announce
-from zedops.system.places import default_data_root
-from zedops.system.vitals import new_registry
+from zedops.system.logs import announce
+from zedops.system.monitoring import new_registry
+from zedops.system.paths import default_data_root
+from zedops.system.shutdown import Ending
 
 if TYPE_CHECKING:
     from zedops_agent.loop import Agent
