@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zedops.spec.document import parse
 from zedops.spec.edit import set_field
-from zedops.spec.source import load
+from zedops.spec.loader import load
 
 PATH = "servers.d/rosewood.yaml"
 

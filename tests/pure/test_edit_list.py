@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from zedops.spec import source
+from zedops.spec import loader
 from zedops.spec.edit import add_item, add_key, remove_item
 
 
-def _source(text: str) -> source.Source:
-    return source.load("zedops.yaml", text)
+def _source(text: str) -> loader.Source:
+    return loader.load("zedops.yaml", text)
 
 
 BOTH = [

@@ -10,7 +10,7 @@ from zedops.errors import InvalidInput
 from zedops.fleet import origin
 from zedops.fleet.fleet import Fleet
 from zedops.spec import document
-from zedops.spec.source import load
+from zedops.spec.loader import load
 
 MINE = """\
 image: x

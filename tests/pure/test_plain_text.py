@@ -6,7 +6,7 @@ import yaml
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from zedops.spec.source import MAX_DEPTH, _first_excess, _is_plain, load
+from zedops.spec.loader import MAX_DEPTH, _first_excess, _is_plain, load
 
 PIECES = ["- ", "? ", ": ", "a: ", "a:\n", "\n", "  ", " ", "[", "]", "{", "}", "x", "|\n", "&b ",
           "!t ", "*b", "'", '"', "# ", "\r", "\t", "\x85", "\u2028", ",", "..", "--", "%Y", "-\n"]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from zedops.spec import edit
 from zedops.spec.document import parse
+from zedops.spec.loader import load
 from zedops.spec.model import definition_hash
-from zedops.spec.source import load
 from zedops.system import age
 
 PATH = "servers.d/rosewood.yaml"

@@ -20,7 +20,7 @@ from tests.pure.fleets import running
 from tests.pure.test_hostile_files import MOST_BYTES, MOST_S, PATH, everything
 from zedops.fleet.fleet import read_settings
 from zedops.spec import document, state_block
-from zedops.spec.source import load
+from zedops.spec.loader import load
 
 CASES = json.loads(Path(__file__).with_name("yaml_suite.json").read_text())["cases"]
 

@@ -118,8 +118,8 @@ def state_branch(repository: Repository) -> str | None:
     content = repository.blobs([blob], _MAX_BYTES)[blob] if blob else b""
     if b"state_branch" not in content:
         return None  # loading the YAML reader takes longer than all the rest
-    from zedops.spec import source
+    from zedops.spec import loader
 
-    read = source.read(SETTINGS_PATH, content).data
+    read = loader.read(SETTINGS_PATH, content).data
     named = read.get("state_branch") if isinstance(read, dict) else None
     return named if isinstance(named, str) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from zedops.errors import Problem
 from zedops.fleet.shelf import Shelf
 from zedops.protocol.wire import DesiredServer, Goal
-from zedops.spec import source as yaml_source
+from zedops.spec import loader as yaml_source
 from zedops.spec import validation
 from zedops.spec.document import Document
 from zedops.spec.layout import (
@@ -25,11 +25,11 @@ from zedops.spec.layout import (
     preset_path,
     tombstone_path,
 )
+from zedops.spec.loader import Source
 from zedops.spec.model import Definition, Desired, Status, definition_hash
 from zedops.spec.preset import Preset
 from zedops.spec.resolve import game_of, resolve
 from zedops.spec.settings import Settings
-from zedops.spec.source import Source
 
 #: Also exports the paths and kinds of `layout`.
 __all__ = [

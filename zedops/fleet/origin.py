@@ -14,10 +14,10 @@ from typing import Any
 from zedops.errors import InvalidInput
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, preset_path
 from zedops.spec.document import Document
+from zedops.spec.emitter import flow, scalar
+from zedops.spec.loader import Path, dotted
 from zedops.spec.model import Definition
-from zedops.spec.quoting import flow, scalar
 from zedops.spec.resolve import layers
-from zedops.spec.source import Path, dotted
 
 _WIDTH = 44
 #: Ports, durations and sizes need no quotes, though they begin with a digit.

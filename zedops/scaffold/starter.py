@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from zedops.spec.emitter import quoted, scalar
 from zedops.spec.model import Port, Publish
 from zedops.spec.preset import Preset
-from zedops.spec.quoting import quoted, scalar
 from zedops.spec.resolve import refers_to
 
 _WIDTH = 30

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from zedops.spec.emitter import flow, quoted, scalar
 from zedops.spec.quantities import readable
-from zedops.spec.quoting import flow, quoted, scalar
 
 #: The order of keys in which people read a definition; other keys come last.
 _ORDER = (

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from zedops.errors import Problem
 from zedops.spec.document import Document
+from zedops.spec.loader import Path
 from zedops.spec.model import Definition
 from zedops.spec.preset import Preset
 from zedops.spec.settings import Settings
-from zedops.spec.source import Path
 from zedops.spec.validation import MAX_PROBLEMS
 
 #: The search for a close name stops after this many ports: all of 5,000 would take minutes.

@@ -14,7 +14,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from zedops.errors import Problem
-from zedops.spec import source
+from zedops.spec import loader
 from zedops.spec.model import State
 
 MARKER = "# --- state: written by zedops; edits below this line are overwritten"
@@ -124,7 +124,7 @@ def read(path: str, tail: str, first_line: int) -> tuple[State | None, list[Prob
         return None, []
     if (written := _as_written(tail)) is not None:
         return written, []
-    block = source.load(path, tail)
+    block = loader.load(path, tail)
     remedy = f"move it above line {first_line}"
     if block.problems or not isinstance(block.data, dict):
         line = first_line + (block.problems[0].line - 1 if block.problems else 0)

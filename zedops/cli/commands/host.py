@@ -16,7 +16,7 @@ from zedops.control.ask import ask, call
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.protocol.calls import PingRequest, Pong
-from zedops.spec import edit, source
+from zedops.spec import edit, loader
 from zedops.spec.layout import NAME
 from zedops.spec.quantities import format_duration, parse_duration
 
@@ -151,8 +151,8 @@ def _edit_hosts(clone: Clone, name: str, *, adds: bool) -> None:
     clone.act({SETTINGS_PATH: text.encode()}, f"{'Add' if adds else 'Remove'} host {name}")
 
 
-def _read(text: str) -> source.Source:
-    return source.load(SETTINGS_PATH, text)
+def _read(text: str) -> loader.Source:
+    return loader.load(SETTINGS_PATH, text)
 
 
 def _joined(at: str | None) -> str:

@@ -20,8 +20,8 @@ from zedops.queries.looks import the_host
 from zedops.scaffold.draft import server_name
 from zedops.spec import document, state_block
 from zedops.spec.definition_text import render
+from zedops.spec.emitter import scalar
 from zedops.spec.layout import NAME
-from zedops.spec.quoting import scalar
 
 #: The Engine's own networks: no policy has to allow them.
 _ENGINES_OWN = {"bridge", "default", "none"}

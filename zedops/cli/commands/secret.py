@@ -26,7 +26,7 @@ from zedops.control.ask import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.protocol.calls import RecipientReply, RecipientRequest
-from zedops.spec import document, edit, source
+from zedops.spec import document, edit, loader
 from zedops.spec.document import Document
 from zedops.spec.fields import ENV_KEY
 from zedops.spec.layout import NAME
@@ -167,7 +167,7 @@ def _write_recipients(clone: Clone, changed: dict[str, str]) -> None:
     content = clone.repository.pipe("show", f"refs/remotes/origin/main:{SETTINGS_PATH}")
     text = content.decode("utf-8-sig")
     for host, key in changed.items():
-        text = edit.set_key(source.load(SETTINGS_PATH, text), text, "recipients", host, key)
+        text = edit.set_key(loader.load(SETTINGS_PATH, text), text, "recipients", host, key)
     clone.act({SETTINGS_PATH: text.encode()}, f"Keys of {', '.join(sorted(changed))}")
 
 
@@ -187,7 +187,7 @@ def _with_secret(each: Document, name: str, sealed: str, under: list[str]) -> st
     mark = "\ufeff" if each.head.startswith("\ufeff") else ""
     bare = each.head.removeprefix(mark)
     head = edit.set_secret(each.source, bare, name, sealed)
-    made = source.load(each.path, head)
+    made = loader.load(each.path, head)
     wanted = dict.fromkeys(each.source.data.get("secrets") or ())
     if isinstance(each.source.data.get("secrets"), dict):
         wanted = each.source.data["secrets"]
