@@ -31,7 +31,7 @@ from zedops.git.objects import Signature
 from zedops.git.packing import Packer, look
 from zedops.git.repository import Repository
 from zedops.hub.hub import MAIN, Hub
-from zedops.protocol.wire import ContainerFacts, Goal, ServerReport
+from zedops.protocol.sync import ContainerFacts, Goal, ServerReport
 from zedops.spec import document, state_block
 from zedops.spec.model import State, Status
 from zedops.system.ulid import new_id

@@ -23,7 +23,7 @@ from benchmarks.site import Figures, Site
 from zedops.bus.nats import messages
 from zedops.hub.hub import Hub
 from zedops.manager.ledger import Ledger
-from zedops.protocol.wire import ContainerFacts, Report, ServerReport
+from zedops.protocol.sync import ContainerFacts, Report, ServerReport
 
 _TOGETHER = 1000
 _LOOKS = 5

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from zedops.protocol.calls import Shape
+from zedops.protocol.requests import Shape
 from zedops.spec.container_options import Attachment, ContainerOptions
 from zedops.spec.model import Definition, Profile, SecretsAs
 from zedops_agent.ports import bindings

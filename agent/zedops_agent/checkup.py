@@ -15,7 +15,7 @@ from pathlib import Path
 
 from zedops.bus.handshake import certificate_end
 from zedops.errors import EngineFailed, HostUnavailable, ZedopsError
-from zedops.protocol.calls import Finding
+from zedops.protocol.requests import Finding
 from zedops.spec.model import Definition
 from zedops.spec.quantities import format_size
 from zedops_agent import membership, shutdown

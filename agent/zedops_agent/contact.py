@@ -16,7 +16,7 @@ from collections.abc import Callable
 from zedops import __version__, faults
 from zedops.bus.interfaces import Link
 from zedops.errors import HostUnavailable, NotKept, ZedopsError
-from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Progress, Report, ServerReport
+from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Progress, Report, ServerReport
 from zedops_agent.store import Store
 
 log = logging.getLogger(__name__)

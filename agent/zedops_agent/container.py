@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from zedops.protocol.wire import DesiredServer
+from zedops.protocol.sync import DesiredServer
 from zedops.spec import stop_signals
 from zedops.spec.model import LABEL_PREFIX, SECRETS_PATH, Definition, Health, SecretsAs, Volume
 from zedops_agent import observed, options, ports

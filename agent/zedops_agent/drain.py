@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zedops.errors import AgentAtWork, EngineFailed
-from zedops.protocol.wire import DesiredDocument
+from zedops.protocol.sync import DesiredDocument
 from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import Agent
 from zedops_agent.policy import PolicyFile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops_agent.memory import Memory
 from zedops_agent.observed import Observed
 from zedops_agent.steps import Plan, StopContainer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zedops.protocol.wire import DesiredServer
+from zedops.protocol.sync import DesiredServer
 from zedops_agent.memory import Memory
 from zedops_agent.observed import Container, DataVolume, Observed, Presence
 

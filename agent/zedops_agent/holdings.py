@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from zedops.protocol.calls import Belonging, VolumeSize
+from zedops.protocol.requests import Belonging, VolumeSize
 from zedops_agent import beside, data, markers
 from zedops_agent.markers import OURS
 

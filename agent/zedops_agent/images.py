@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from zedops.errors import EngineFailed, EngineUnreachable
-from zedops.protocol.wire import DesiredServer
+from zedops.protocol.sync import DesiredServer
 from zedops.spec.container_options import PullPolicy
 from zedops_agent.engine.engine import Engine
 from zedops_agent.observed import Image

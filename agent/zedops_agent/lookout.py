@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from zedops.errors import LookOutdated, RootGone
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Volume
 from zedops_agent import data, files, seats
 from zedops_agent.adoption import differences

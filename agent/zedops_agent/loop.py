@@ -22,8 +22,8 @@ from zedops.errors import (
     NotKept,
     ZedopsError,
 )
-from zedops.protocol.calls import ExecRequest, LogsRequest, Reply, Request, StreamRequest
-from zedops.protocol.wire import DesiredDocument, DesiredServer, Goal, supersedes
+from zedops.protocol.requests import ExecRequest, LogsRequest, Reply, Request, StreamRequest
+from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal, supersedes
 from zedops.system.locks import LOOK_S
 from zedops.system.shutdown import Ending
 from zedops.system.watch import Directories

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from zedops.protocol.wire import DesiredServer, Goal, Message
+from zedops.protocol.sync import DesiredServer, Goal, Message
 from zedops.spec.change import is_made_for
 from zedops_agent.observed import Container, DataVolume, Inode, Observed, Phase, Presence
 from zedops_agent.stops import Stopping

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from zedops.protocol.wire import DesiredDocument
+from zedops.protocol.sync import DesiredDocument
 from zedops_agent import holdings
 from zedops_agent.observed import FLEET, HUB, SERVER_ID
 from zedops_agent.store import Store

@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zedops.protocol.remarks import LEFT_SO
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.container_options import PullPolicy
 from zedops.spec.model import Drift
 from zedops_agent.guard import Ban, ban, began_over_nothing

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from zedops.protocol.calls import PortUse
-from zedops.protocol.wire import DesiredServer
+from zedops.protocol.requests import PortUse
+from zedops.protocol.sync import DesiredServer
 from zedops.spec.model import Definition, Port, Publish
 from zedops_agent.observed import Binding
 

@@ -20,7 +20,7 @@ from zedops.errors import (
     ZedopsError,
 )
 from zedops.protocol.remarks import UNHEALTHY
-from zedops.protocol.wire import (
+from zedops.protocol.sync import (
     Activity,
     ContainerFacts,
     DesiredServer,

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zedops.errors import EngineFailed, ZedopsError
-from zedops.protocol.wire import DesiredServer
+from zedops.protocol.sync import DesiredServer
 from zedops.system import age, files
 
 #: Every change writes this entry into the folder of values.

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from zedops.errors import EngineFailed
-from zedops.protocol.wire import DesiredServer
+from zedops.protocol.sync import DesiredServer
 from zedops.spec.sources import REMEDY, Place, conflict, places
 from zedops_agent.data import Places
 from zedops_agent.observed import Inode

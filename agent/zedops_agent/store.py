@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from zedops import faults
 from zedops.errors import AgentAtWork, NotKept, ZedopsError
-from zedops.protocol.wire import DesiredDocument, ServerReport
+from zedops.protocol.sync import DesiredDocument, ServerReport
 from zedops.system import files
 from zedops.system.locks import Lock, holder
 from zedops_agent.memory import Memory

@@ -13,7 +13,7 @@ import psutil
 
 from zedops import __version__
 from zedops.errors import EngineFailed, EngineUnreachable
-from zedops.protocol.calls import (
+from zedops.protocol.requests import (
     CheckupReply,
     CheckupRequest,
     DataReply,
@@ -34,7 +34,7 @@ from zedops.protocol.calls import (
     StatsRequest,
     VolumeSize,
 )
-from zedops.protocol.wire import DesiredDocument, DesiredServer
+from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.spec.model import VolumeKind
 from zedops.system.paths import boot_id
 from zedops_agent import checkup, data, holdings, sockets

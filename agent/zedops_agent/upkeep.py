@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zedops.protocol.remarks import LEFT_SO, NOT_AGAIN
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.change import asks_restart
 from zedops.spec.model import Drift
 from zedops_agent.container import RESTARTED_BY_AGENT, ceilings, own_networks, restart_policy

@@ -12,8 +12,8 @@ from typing import assert_never
 
 from zedops import faults
 from zedops.errors import EngineFailed, LookOutdated, NotKept
-from zedops.protocol.calls import PortUse
-from zedops.protocol.wire import DesiredServer
+from zedops.protocol.requests import PortUse
+from zedops.protocol.sync import DesiredServer
 from zedops.spec.model import SecretsAs, Stop
 from zedops_agent import data, files, options, removal, sharing
 from zedops_agent.container import (

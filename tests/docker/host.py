@@ -13,7 +13,7 @@ import docker
 import docker.errors
 
 from zedops.bus.local import LocalBus
-from zedops.protocol.wire import (
+from zedops.protocol.sync import (
     DesiredDocument,
     DesiredServer,
     Goal,

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import without
 from tests.docker.host import Host
-from zedops.protocol.wire import Goal
+from zedops.protocol.sync import Goal
 from zedops.spec.model import Drift
 
 pytestmark = pytest.mark.docker

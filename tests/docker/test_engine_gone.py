@@ -20,7 +20,7 @@ from tests.docker.host import Host
 from tests.docker.private_engine import PrivateEngine, missing
 from tests.machine import Machine
 from zedops.errors import EngineFailed, EngineUnreachable
-from zedops.protocol.wire import Goal, ServerReport
+from zedops.protocol.sync import Goal, ServerReport
 from zedops_agent.engine import stats
 from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import ENGINE_RETRY_S

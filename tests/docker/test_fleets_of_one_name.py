@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docker.host import Host
-from zedops.protocol.calls import InventoryReply, InventoryRequest
+from zedops.protocol.requests import InventoryReply, InventoryRequest
 from zedops_agent.observed import HUB
 
 pytestmark = pytest.mark.docker

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.docker.host import Host
-from zedops.protocol.wire import DesiredDocument, Goal
+from zedops.protocol.sync import DesiredDocument, Goal
 
 pytestmark = pytest.mark.docker
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.docker.host import Host
 from tests.machine import free_port
-from zedops.protocol.calls import PortsReply, PortsRequest, PortUse
-from zedops.protocol.wire import Goal
+from zedops.protocol.requests import PortsReply, PortsRequest, PortUse
+from zedops.protocol.sync import Goal
 from zedops_agent.engine.claims import Claims
 from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import FLEET

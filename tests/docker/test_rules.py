@@ -10,7 +10,7 @@ import pytest
 
 from tests.docker.host import Host
 from tests.machine import free_port
-from zedops.protocol.wire import Goal
+from zedops.protocol.sync import Goal
 from zedops.spec.model import Drift
 
 pytestmark = pytest.mark.docker

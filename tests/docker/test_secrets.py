@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.docker.host import Host
-from zedops.protocol.wire import Goal
+from zedops.protocol.sync import Goal
 from zedops.system import age
 from zedops_agent.secrets import Secrets
 

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import without
 from tests.docker.host import Host
 from tests.docker.private_engine import PrivateEngine, missing
-from zedops.protocol.wire import Goal
+from zedops.protocol.sync import Goal
 from zedops.spec.model import Drift, Stop
 from zedops_agent import drain
 from zedops_agent.engine.engine import Engine

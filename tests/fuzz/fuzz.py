@@ -25,8 +25,8 @@ with atheris.instrument_imports(include=["zedops"]):
     from zedops.fleet.fleet import Fleet, read_settings
     from zedops.fleet.merge import merge
     from zedops.hub import hook
-    from zedops.protocol.calls import read_reply, read_request, read_stream_request
-    from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
+    from zedops.protocol.requests import read_reply, read_request, read_stream_request
+    from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Progress, Report
     from zedops.scaffold.compose.project import Reader, chosen
     from zedops.scaffold.compose.run_line import read_run
     from zedops.scaffold.compose.services import translate

@@ -8,7 +8,7 @@ from tests.pure.fleets import server_id
 from zedops.bus.local import LocalBus
 from zedops.hub.hub import Hub
 from zedops.manager.loop import Manager
-from zedops.protocol.wire import Progress
+from zedops.protocol.sync import Progress
 from zedops.spec.state_block import MESSAGE_BYTES
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from zedops.errors import CommandFailed, EngineFailed, HostUnavailable
-from zedops.protocol.calls import ExecRequest, Pong, Reply, Request, StreamRequest
-from zedops.protocol.wire import (
+from zedops.protocol.requests import ExecRequest, Pong, Reply, Request, StreamRequest
+from zedops.protocol.sync import (
     DesiredDocument,
     Heartbeat,
     HeartbeatReply,

@@ -24,8 +24,8 @@ from zedops.bus.nats.agent import NatsLink
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.server import NatsServer
 from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
-from zedops.protocol.calls import LogsRequest, PingRequest
-from zedops.protocol.wire import Heartbeat, Hello, Progress, Report
+from zedops.protocol.requests import LogsRequest, PingRequest
+from zedops.protocol.sync import Heartbeat, Hello, Progress, Report
 
 pytestmark = pytest.mark.nats
 

@@ -18,7 +18,7 @@ from zedops.bus.interfaces import Bus, Link
 from zedops.bus.local import LocalBus
 from zedops.bus.nats.streams import CHUNK_BYTES, WINDOW
 from zedops.errors import CommandFailed, EngineFailed, HostUnavailable, ZedopsError
-from zedops.protocol.calls import (
+from zedops.protocol.requests import (
     DataRequest,
     ExecRequest,
     InventoryRequest,
@@ -27,7 +27,7 @@ from zedops.protocol.calls import (
     Pong,
     PortsRequest,
 )
-from zedops.protocol.wire import (
+from zedops.protocol.sync import (
     DesiredDocument,
     DesiredServer,
     Goal,

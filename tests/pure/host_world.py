@@ -13,7 +13,7 @@ from typing import assert_never
 
 from tests.pure.fleets import NOW
 from tests.pure.plans import wanted
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops_agent.memory import (
     RETRY_MAX_S,
     Memory,

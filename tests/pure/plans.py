@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.pure.fleets import NOW, later, server_id
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift
 from zedops_agent.memory import Memory, reached
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Phase, Presence

@@ -11,7 +11,7 @@ import pytest
 
 from tests.pure.fleets import NOW, server_id
 from zedops.errors import HostUnavailable
-from zedops.protocol.wire import (
+from zedops.protocol.sync import (
     DesiredDocument,
     Heartbeat,
     HeartbeatReply,

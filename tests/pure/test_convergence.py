@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.pure.fleets import NOW, doc, fleet_of, running, server_id
 from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
-from zedops.protocol.wire import ServerReport
+from zedops.protocol.sync import ServerReport
 from zedops.spec.model import Status
 from zedops.spec.settings import Settings
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.pure.fleets import NOW, server_id
 from zedops.errors import NotKept
-from zedops.protocol.wire import DesiredDocument, ServerReport
+from zedops.protocol.sync import DesiredDocument, ServerReport
 from zedops.system import age
 from zedops_agent.memory import Memory
 from zedops_agent.secrets import Secrets

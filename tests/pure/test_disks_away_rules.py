@@ -18,7 +18,7 @@ from tests.pure.plans import (
     settled,
     wanted,
 )
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift
 from zedops_agent.container import RESTART_POLICY, RESTARTED_BY_AGENT, ceilings, restart_policy
 from zedops_agent.memory import Memory, remember

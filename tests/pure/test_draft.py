@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zedops.protocol.calls import Mounted, Shape
+from zedops.protocol.requests import Mounted, Shape
 from zedops.scaffold.draft import server_name, write_draft
 from zedops.spec import document
 from zedops.spec.model import Definition, Health

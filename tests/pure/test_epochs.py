@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.pure.fleets import NOW
-from zedops.protocol.wire import supersedes
+from zedops.protocol.sync import supersedes
 
 TODAY = int(NOW.timestamp())
 THIEF = 2**62

@@ -10,7 +10,7 @@ from tests.pure.fleets import NOW, doc, fleet_of, running
 from zedops.fleet.checks import check
 from zedops.fleet.fleet import Fleet, Kind, desired_server, kind_of, read_settings
 from zedops.fleet.lifecycle import bury
-from zedops.protocol.wire import Goal
+from zedops.protocol.sync import Goal
 from zedops.spec.document import Document
 from zedops.spec.model import Desired, Drift, Status
 from zedops.spec.settings import Settings

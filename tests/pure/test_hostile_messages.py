@@ -14,8 +14,8 @@ from zedops.bus.nats.messages import VERSION_HEADER, pack, unpack
 from zedops.clone.working import Edits
 from zedops.control import requests
 from zedops.errors import VersionMismatch, ZedopsError
-from zedops.protocol import calls
-from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Message, Report
+from zedops.protocol import requests as protocol_requests
+from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Message, Report
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=20),
@@ -51,7 +51,11 @@ def test_a_message_is_read_or_refused(
 
 @given(_LIKELY | _JSON)
 def test_a_question_is_read_or_refused(said: object) -> None:
-    for read in (calls.read_request, calls.read_reply, calls.read_stream_request):
+    for read in (
+        protocol_requests.read_request,
+        protocol_requests.read_reply,
+        protocol_requests.read_stream_request,
+    ):
         with contextlib.suppress(ValueError):
             assert isinstance(read(said), Message)
 

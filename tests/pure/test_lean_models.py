@@ -8,7 +8,7 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from zedops.protocol.wire import Hello
+from zedops.protocol.sync import Hello
 from zedops.spec.document import parse
 from zedops.spec.model import Definition, Port
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, later, running, server_id
 from zedops.fleet.lifecycle import MOVES, IllegalMove, born, bury, fold, revive
-from zedops.protocol.wire import Activity, ContainerFacts, Goal, ServerReport
+from zedops.protocol.sync import Activity, ContainerFacts, Goal, ServerReport
 from zedops.spec.model import State, Status
 
 UP = ContainerFacts(id="c" * 64, running=True, image="sha256:bb")

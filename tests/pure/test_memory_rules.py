@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, later
 from tests.pure.plans import EMPTY, OTHER, THERE, container, old, see, settled, wanted
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops_agent.memory import (
     CRASH_BUDGET,
     CRASH_WINDOW_S,

@@ -21,8 +21,8 @@ from tests.pure.plans import (
     text,
     wanted,
 )
-from zedops.protocol.calls import Mounted, Shape
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.requests import Mounted, Shape
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift
 from zedops_agent.adoption import differences
 from zedops_agent.memory import Memory, failed

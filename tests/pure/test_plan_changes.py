@@ -22,7 +22,7 @@ from tests.pure.plans import (
     settled,
     wanted,
 )
-from zedops.protocol.wire import Goal
+from zedops.protocol.sync import Goal
 from zedops.spec.model import Drift
 from zedops_agent.memory import Failure, Memory, Restarting, failed
 from zedops_agent.observed import Container, Phase

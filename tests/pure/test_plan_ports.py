@@ -9,8 +9,8 @@ import pytest
 
 from tests.pure.fleets import NOW, server_id
 from tests.pure.plans import HASH, container, old, plan_for, planned, see, settled, wanted
-from zedops.protocol.calls import PortUse
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.requests import PortUse
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition
 from zedops_agent.memory import Memory, failed
 from zedops_agent.observed import Phase

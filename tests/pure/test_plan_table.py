@@ -20,7 +20,7 @@ from tests.pure.plans import (
     settled,
     wanted,
 )
-from zedops.protocol.wire import Goal
+from zedops.protocol.sync import Goal
 from zedops.spec.model import Drift
 from zedops_agent.memory import Memory
 from zedops_agent.observed import LIFTED, Ceilings, DataVolume, Observed, Phase, Presence

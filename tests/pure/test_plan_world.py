@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.pure.host_world import BAD, Died, World
-from zedops.protocol.wire import Goal
+from zedops.protocol.sync import Goal
 from zedops.spec.model import Drift
 from zedops_agent.observed import Phase
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.pure.fleets import server_id
 from zedops.errors import EngineFailed
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift, definition_hash
 from zedops.system import age
 from zedops_agent.secrets import Secrets

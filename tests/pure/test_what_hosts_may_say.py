@@ -12,7 +12,7 @@ from tests.pure.fleets import NOW, later, running, server_id
 from zedops.bus.nats.messages import HEADERS, REPORT_BYTES, SHORT_BYTES, unpack
 from zedops.errors import ZedopsError
 from zedops.fleet.lifecycle import fold
-from zedops.protocol.wire import ContainerFacts, Goal, Hello, Report, ServerReport
+from zedops.protocol.sync import ContainerFacts, Goal, Hello, Report, ServerReport
 from zedops.spec.state_block import MESSAGE_BYTES, brief, one_line
 
 ID = server_id(1)

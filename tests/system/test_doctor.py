@@ -14,7 +14,7 @@ import pytest
 
 from tests.machine import Machine, free_port
 from zedops.cli.fleet_checkup import check_clock
-from zedops.protocol.calls import Verdict
+from zedops.protocol.requests import Verdict
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 

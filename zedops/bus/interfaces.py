@@ -10,8 +10,8 @@ from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from zedops.protocol.calls import Reply, Request, StreamRequest
-from zedops.protocol.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
+from zedops.protocol.requests import Reply, Request, StreamRequest
+from zedops.protocol.sync import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 
 class Stream(Iterator[bytes], Protocol):

@@ -6,8 +6,8 @@ from collections.abc import Generator
 
 from zedops.bus.interfaces import AgentSide, ManagerSide
 from zedops.errors import HostUnavailable
-from zedops.protocol.calls import Reply, Request, StreamRequest
-from zedops.protocol.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
+from zedops.protocol.requests import Reply, Request, StreamRequest
+from zedops.protocol.sync import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 
 class LocalBus:

@@ -6,8 +6,8 @@ from collections.abc import Generator
 
 from zedops.bus.interfaces import Bus, ManagerSide
 from zedops.bus.local import LocalBus
-from zedops.protocol.calls import Reply, Request, StreamRequest
-from zedops.protocol.wire import DesiredDocument
+from zedops.protocol.requests import Reply, Request, StreamRequest
+from zedops.protocol.sync import DesiredDocument
 
 
 class Switch:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from zedops.clone.clone import Clone
 from zedops.control.ask import call
 from zedops.errors import ZedopsError
-from zedops.protocol.calls import Sample, StatsReply, StatsRequest
+from zedops.protocol.requests import Sample, StatsReply, StatsRequest
 
 _AT_ONCE = 16
 #: Any thread may receive Ctrl-C: joins in short steps react to it while a host is slow.

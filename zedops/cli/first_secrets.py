@@ -17,7 +17,7 @@ import click
 from zedops.clone.clone import Clone
 from zedops.control.ask import call
 from zedops.errors import UsageError, ZedopsError
-from zedops.protocol.calls import PingRequest, Pong
+from zedops.protocol.requests import PingRequest, Pong
 from zedops.system.paths import boot_id, default_data_root
 
 if TYPE_CHECKING:

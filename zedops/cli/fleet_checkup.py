@@ -21,7 +21,7 @@ from zedops.fleet.ports import published
 from zedops.git.trouble import MEND
 from zedops.hub import hook
 from zedops.hub.hub import FOR_MAIN, Hub
-from zedops.protocol.calls import Finding, PortsReply, PortsRequest
+from zedops.protocol.requests import Finding, PortsReply, PortsRequest
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Settings

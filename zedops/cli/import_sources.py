@@ -12,7 +12,7 @@ import click
 from zedops.clone.clone import Clone
 from zedops.control.ask import call
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
-from zedops.protocol.calls import InspectRequest, Shape
+from zedops.protocol.requests import InspectRequest, Shape
 from zedops.scaffold.compose import collect, run_line, services
 from zedops.scaffold.compose.project import Project, Reader, Source, chosen
 from zedops.scaffold.compose.reading import Translation

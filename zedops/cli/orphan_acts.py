@@ -11,7 +11,7 @@ from zedops.clone.clone import Clone
 from zedops.control.ask import asking, call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet, tombstone_path
-from zedops.protocol.calls import InspectRequest, Shape
+from zedops.protocol.requests import InspectRequest, Shape
 from zedops.queries import looks
 from zedops.queries.looks import Orphan
 from zedops.scaffold.draft import server_name, write_draft

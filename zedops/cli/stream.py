@@ -16,7 +16,7 @@ from zedops.errors import ZedopsError
 def stream(server: str, wanted: dict[str, Any]) -> None:
     """Ask a server's host for a stream and print it until it ends. Raises the host's error.
 
-    `wanted` is one of `calls.StreamRequest` without the server's id.
+    `wanted` is one of `requests.StreamRequest` without the server's id.
     """
     hub, server_id = door.near(Path.cwd()), None
     said = door.asked({"do": "show", "server": server})

@@ -9,7 +9,7 @@ from typing import Any
 from zedops.clone.clone import Clone
 from zedops.control import door
 from zedops.errors import DoorClosed, HostUnavailable
-from zedops.protocol.calls import R, Reply, Request, expect, read_reply
+from zedops.protocol.requests import R, Reply, Request, expect, read_reply
 from zedops.queries.looks import Ask
 
 

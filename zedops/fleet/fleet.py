@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from zedops.errors import Problem
 from zedops.fleet.shelf import Shelf
-from zedops.protocol.wire import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec import loader as yaml_source
 from zedops.spec import validation
 from zedops.spec.document import Document

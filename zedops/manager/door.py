@@ -29,7 +29,7 @@ from zedops.manager import answers, caller
 from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow
 from zedops.manager.loop import Manager
-from zedops.protocol.calls import read_request, read_stream_request
+from zedops.protocol.requests import read_request, read_stream_request
 from zedops.system import files
 from zedops.system.locks import LOOK_S
 

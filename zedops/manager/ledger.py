@@ -27,7 +27,7 @@ from zedops.fleet.lifecycle import (
 )
 from zedops.manager.assignments import Assignments
 from zedops.manager.journal import Journal
-from zedops.protocol.wire import DesiredDocument, DesiredServer, Goal, ServerReport
+from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal, ServerReport
 from zedops.spec import document, edit, state_block
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status

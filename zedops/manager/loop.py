@@ -30,8 +30,8 @@ from zedops.manager.metrics import Metrics
 from zedops.manager.presence import Presence
 from zedops.manager.strays import Strays
 from zedops.manager.term import Deposed, Lease, Term
-from zedops.protocol.calls import Belonging
-from zedops.protocol.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
+from zedops.protocol.requests import Belonging
+from zedops.protocol.sync import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 from zedops.spec.state_block import brief
 
 log = logging.getLogger(__name__)

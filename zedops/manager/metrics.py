@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from zedops import __version__
 from zedops.fleet.lifecycle import SETTLED
 from zedops.manager.ledger import Ledger
-from zedops.protocol.wire import DesiredDocument, DesiredServer
+from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.spec.model import Status
 
 #: A loop that ended no turn for this long is stuck: an idle loop turns once a second.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from zedops.bus.interfaces import Bus
 from zedops.errors import ZedopsError
-from zedops.protocol.calls import Belonging, InventoryReply, InventoryRequest, expect
+from zedops.protocol.requests import Belonging, InventoryReply, InventoryRequest, expect
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 from zedops.errors import HostUnavailable, UsageError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import ports_in_use
-from zedops.protocol.calls import (
+from zedops.protocol.requests import (
     Belonging,
     InventoryReply,
     InventoryRequest,

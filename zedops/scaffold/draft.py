@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from zedops.protocol.calls import Mounted, Shape
+from zedops.protocol.requests import Mounted, Shape
 from zedops.spec.definition_text import render
 from zedops.spec.references import is_id
 

@@ -23,7 +23,7 @@ import docker.utils
 
 from zedops import faults
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
-from zedops.protocol.calls import Belonging, Sample, Shape
+from zedops.protocol.requests import Belonging, Sample, Shape
 from zedops.spec.model import Stop
 from zedops_agent.beyond import Usual
 from zedops_agent.engine import facts, lists, stats, stopping, streams, users

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from zedops.protocol.calls import Mounted, Shape
+from zedops.protocol.requests import Mounted, Shape
 from zedops.spec import references
 from zedops.spec.model import SECRETS_PATH, Health
 from zedops.spec.secret_values import is_secret

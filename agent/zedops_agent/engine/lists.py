@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zedops.protocol.calls import Belonging
+from zedops.protocol.requests import Belonging
 from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME
 

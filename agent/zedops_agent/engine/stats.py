@@ -16,7 +16,7 @@ from typing import Any
 import docker.errors
 import requests.exceptions
 
-from zedops.protocol.calls import Sample
+from zedops.protocol.requests import Sample
 from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import FLEET, SERVER_ID
 

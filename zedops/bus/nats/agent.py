@@ -19,8 +19,8 @@ from zedops.bus.nats.certificates import ssl_context
 from zedops.bus.nats.connection import Address, Connection
 from zedops.bus.nats.streams import MAX_STREAMS, Writer
 from zedops.errors import HostUnavailable, ZedopsError
-from zedops.protocol.calls import read_request, read_stream_request
-from zedops.protocol.wire import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
+from zedops.protocol.requests import read_request, read_stream_request
+from zedops.protocol.sync import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 M = TypeVar("M", bound=BaseModel)
 log = logging.getLogger(__name__)

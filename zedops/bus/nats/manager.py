@@ -19,8 +19,8 @@ from zedops.bus.nats import messages, subjects
 from zedops.bus.nats.connection import Address, Connection
 from zedops.bus.nats.streams import Reader
 from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
-from zedops.protocol.calls import Reply, Request, StreamRequest, read_reply
-from zedops.protocol.wire import DesiredDocument, Heartbeat, Hello, Progress, Report
+from zedops.protocol.requests import Reply, Request, StreamRequest, read_reply
+from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Progress, Report
 
 M = TypeVar("M", Hello, Heartbeat, Report, Progress)
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from zedops import errors
 from zedops.errors import VersionMismatch, ZedopsError
-from zedops.protocol.wire import VERSION
+from zedops.protocol.sync import VERSION
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from zedops.cli.output import show_json, table
 from zedops.cli.screen import find_server, here
 from zedops.control.ask import call
 from zedops.errors import HostUnavailable
-from zedops.protocol.calls import DataReply, DataRequest
+from zedops.protocol.requests import DataReply, DataRequest
 from zedops.spec.quantities import format_size
 
 

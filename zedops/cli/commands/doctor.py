@@ -15,7 +15,7 @@ from zedops.control.ask import call, is_managed
 from zedops.control.door import is_awake
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub.hub import Hub
-from zedops.protocol.calls import CheckupReply, CheckupRequest, Finding, Verdict
+from zedops.protocol.requests import CheckupReply, CheckupRequest, Finding, Verdict
 from zedops.system.paths import default_data_root
 
 _COLOURS = {

@@ -15,7 +15,7 @@ from zedops.clone.clone import Clone
 from zedops.control.ask import ask, call
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
-from zedops.protocol.calls import PingRequest, Pong
+from zedops.protocol.requests import PingRequest, Pong
 from zedops.spec import edit, loader
 from zedops.spec.layout import NAME
 from zedops.spec.quantities import format_duration, parse_duration

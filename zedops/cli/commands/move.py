@@ -14,7 +14,7 @@ from zedops.clone.clone import Clone
 from zedops.control.ask import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
-from zedops.protocol.calls import DataReply, DataRequest, InventoryReply, InventoryRequest
+from zedops.protocol.requests import DataReply, DataRequest, InventoryReply, InventoryRequest
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field

@@ -25,7 +25,7 @@ from zedops.clone.clone import Clone
 from zedops.control.ask import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
-from zedops.protocol.calls import RecipientReply, RecipientRequest
+from zedops.protocol.requests import RecipientReply, RecipientRequest
 from zedops.spec import document, edit, loader
 from zedops.spec.document import Document
 from zedops.spec.fields import ENV_KEY

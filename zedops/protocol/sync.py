@@ -1,4 +1,4 @@
-"""The messages between manager and agent, over any transport; `calls` has the requests.
+"""The messages between manager and agent, over any transport; `requests` has the requests.
 
 Every message is a frozen, versioned model. The manager sends whole documents, never deltas: the
 next one repairs a lost one, and `(epoch, rev)` orders them. An agent reports facts, never a

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, TypeAdapter
 
 from zedops.errors import ZedopsError
-from zedops.protocol.wire import Message
+from zedops.protocol.sync import Message
 from zedops.spec.fields import Recipient, ServerId
 from zedops.spec.model import Health
 
