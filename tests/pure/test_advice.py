@@ -6,8 +6,8 @@ import pytest
 
 from tests.pure.fleets import doc
 from tests.pure.test_presets import fleet_with
-from zedops.fleet.advice import advise, repository
 from zedops.fleet.checks import check
+from zedops.fleet.lint import advise, repository
 
 _GRACE = "10 s is shorter than the 90 s that itzg/minecraft-server needs to save its world"
 

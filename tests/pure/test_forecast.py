@@ -9,9 +9,9 @@ import pytest
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, running
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, preset_path
-from zedops.fleet.forecast import Effect, foresee, judge, lines, rebase
 from zedops.fleet.identity import succeed
 from zedops.fleet.lifecycle import bury
+from zedops.fleet.preview import Effect, foresee, judge, lines, rebase
 from zedops.spec import preset
 from zedops.spec.change import Change, change
 from zedops.spec.model import Definition, Status

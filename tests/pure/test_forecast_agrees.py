@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, doc, fleet_of, later, running
 from zedops.fleet.fleet import desired_server
-from zedops.fleet.forecast import Effect, foresee
+from zedops.fleet.preview import Effect, foresee
 from zedops.protocol.sync import DesiredServer
 from zedops_agent.container import ceilings
 from zedops_agent.memory import Memory, reached

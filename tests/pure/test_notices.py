@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from tests.pure.fleets import NOW, server_id
-from zedops.fleet import audit, notices
+from zedops.fleet import audit, notifications
 from zedops.fleet.fleet import Fleet
-from zedops.fleet.notices import Notice, may_go
+from zedops.fleet.notifications import Notice, may_go
 from zedops.spec import document
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status
@@ -33,20 +33,22 @@ def test_a_commit_tells_of_failures_and_losses_with_their_reasons() -> None:
         ("muldraugh", [Status.RUNNING, Status.MISSING], None),
         ("west-point", [Status.PENDING, Status.CREATING], None),
     )
-    assert notices.of_commit(message) == [
+    assert notifications.of_commit(message) == [
         Notice(Event.MISSING, "muldraugh is missing"),
         Notice(Event.FAILED, "rosewood is failed: no such image"),
     ]
 
 
 def test_a_server_that_runs_and_is_unhealthy_is_told() -> None:
-    found = notices.of_commit(_commit(("rosewood", [Status.RUNNING], "unhealthy: it runs")))
+    found = notifications.of_commit(_commit(("rosewood", [Status.RUNNING], "unhealthy: it runs")))
     assert found == [Notice(Event.FAILED, "rosewood is unhealthy: it runs")]
 
 
 def test_one_that_was_missing_and_runs_again_tells_both_in_order() -> None:
     path = [Status.RUNNING, Status.MISSING, Status.CREATING, Status.RUNNING]
-    found = notices.of_commit(_commit(("rosewood", path, "recovered: its container was removed")))
+    found = notifications.of_commit(
+        _commit(("rosewood", path, "recovered: its container was removed"))
+    )
     assert found == [
         Notice(Event.MISSING, "rosewood is missing"),
         Notice(Event.RUNNING, "rosewood is running: recovered: its container was removed"),
@@ -57,22 +59,24 @@ def test_one_that_was_missing_and_runs_again_tells_both_in_order() -> None:
 def test_the_end_of_what_was_told_is_told_in_the_commit_that_comes_later() -> None:
     path = [Status.MISSING, Status.CREATING, Status.RUNNING]
     again = "rosewood is running: recovered: its container was removed"
-    found = notices.of_commit(_commit(("rosewood", path, "recovered: its container was removed")))
+    found = notifications.of_commit(
+        _commit(("rosewood", path, "recovered: its container was removed"))
+    )
     assert Notice(Event.RECOVERED, again) in found
-    assert notices.compose("f", found) == (f"f: {again}", again)
-    begun = notices.of_commit(_commit(("rosewood", [Status.PENDING, Status.RUNNING], None)))
+    assert notifications.compose("f", found) == (f"f: {again}", again)
+    begun = notifications.of_commit(_commit(("rosewood", [Status.PENDING, Status.RUNNING], None)))
     assert [each.event for each in begun] == [Event.RUNNING]
     assert Event.RECOVERED in Notify(url="${X}").on
 
 
 @pytest.mark.parametrize("message", ["zedops: state restored\n", "", "rosewood: begin\n\nby hand"])
 def test_a_commit_without_transitions_tells_nothing(message: str) -> None:
-    assert notices.of_commit(message) == []
+    assert notifications.of_commit(message) == []
 
 
 def test_the_same_status_again_is_no_news() -> None:
     again: list[Status | None] = [Status.FAILED, Status.FAILED]
-    assert notices.of_commit(_commit(("rosewood", again, "another reason"))) == []
+    assert notifications.of_commit(_commit(("rosewood", again, "another reason"))) == []
 
 
 def _buried(hours: float, **settings: object) -> Fleet:
@@ -87,31 +91,31 @@ def _buried(hours: float, **settings: object) -> Fleet:
 
 @pytest.mark.parametrize(("hours", "told"), [(17, False), (18.5, True), (23.9, True), (24, False)])
 def test_a_purge_is_told_of_ahead_and_not_when_it_is_late(hours: float, told: bool) -> None:
-    found = list(notices.purges_ahead(_buried(hours), NOW, 6 * 3600))
+    found = list(notifications.purges_ahead(_buried(hours), NOW, 6 * 3600))
     assert bool(found) is told
 
 
 def test_a_purge_says_what_becomes_of_the_data_and_how_to_keep_it() -> None:
-    [(key, notice)] = notices.purges_ahead(_buried(23), NOW, 7200)
+    [(key, notice)] = notifications.purges_ahead(_buried(23), NOW, 7200)
     assert notice.text == (
         "rosewood is purged in 60 min, its data stays on its host; "
         "`zedops restore rosewood` keeps it"
     )
-    [(same, loud)] = notices.purges_ahead(_buried(23, purge_data=True), NOW, 7200)
+    [(same, loud)] = notifications.purges_ahead(_buried(23, purge_data=True), NOW, 7200)
     assert "its data is removed" in loud.text
     assert key == same
 
 
 def test_a_short_retention_is_told_of_at_half_its_time() -> None:
-    assert not list(notices.purges_ahead(_buried(0.4, retention="1h"), NOW, 6 * 3600))
-    assert list(notices.purges_ahead(_buried(0.6, retention="1h"), NOW, 6 * 3600))
+    assert not list(notifications.purges_ahead(_buried(0.4, retention="1h"), NOW, 6 * 3600))
+    assert list(notifications.purges_ahead(_buried(0.6, retention="1h"), NOW, 6 * 3600))
 
 
 def test_many_things_are_one_message_that_a_phone_can_show() -> None:
     one = Notice(Event.FAILED, "rosewood is failed")
-    assert notices.compose("f", [one, one]) == ("f: rosewood is failed", "rosewood is failed")
+    assert notifications.compose("f", [one, one]) == ("f: rosewood is failed", "rosewood is failed")
     many = [Notice(Event.FAILED, f"s{each} is failed") for each in range(40)]
-    title, body = notices.compose("f", many, dropped=5)
+    title, body = notifications.compose("f", many, dropped=5)
     assert title == "f: 45 things happened"
     assert body.splitlines()[-1] == "and 30 more"
     assert len(body.splitlines()) == 16

@@ -7,7 +7,7 @@ import pytest
 from tests.pure.fleets import doc
 from tests.pure.test_presets import fleet_with
 from zedops.errors import InvalidInput
-from zedops.fleet import origin
+from zedops.fleet import provenance
 from zedops.fleet.fleet import Fleet
 from zedops.spec import document
 from zedops.spec.loader import load
@@ -22,7 +22,7 @@ limits: {pids: 5}
 
 def shown(fleet: Fleet) -> str:
     """Print server a."""
-    return origin.write(origin.values(fleet, fleet.documents["servers.d/a.yaml"]))
+    return provenance.write(provenance.values(fleet, fleet.documents["servers.d/a.yaml"]))
 
 
 def test_each_value_says_where_it_came_from() -> None:
@@ -69,7 +69,7 @@ def test_what_cannot_be_resolved_is_not_shown_half() -> None:
 
 def test_machines_get_fields_values_and_origins() -> None:
     fleet = fleet_with(doc("servers.d/a.yaml", "game: mine\n"), mine="image: x\n")
-    found = origin.as_json(origin.values(fleet, fleet.documents["servers.d/a.yaml"]))
+    found = provenance.as_json(provenance.values(fleet, fleet.documents["servers.d/a.yaml"]))
     assert found == [
         {"field": "game", "value": "mine", "origin": "a.yaml:1"},
         {"field": "image", "value": "x", "origin": "preset mine (presets.d/mine.yaml)"},

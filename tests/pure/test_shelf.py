@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pure.fleets import doc, running, server_id
-from zedops.fleet.shelf import Shelf, is_tombstone
+from zedops.fleet.index import Shelf, is_tombstone
 from zedops.spec.document import Document
 
 PATHS = ["servers.d/a.yaml", "servers.d/b.yaml", "servers.d/f/c.yaml", "tombstones.d/a.yaml"]

@@ -10,9 +10,9 @@ import pytest
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running
 from zedops.fleet.deletions import check_deletions
 from zedops.fleet.fleet import Fleet
-from zedops.fleet.forecast import foresee
 from zedops.fleet.identity import succeed
 from zedops.fleet.lifecycle import bury, due, keep, purges_data, put_off, revive
+from zedops.fleet.preview import foresee
 from zedops.manager.ledger import Ledger
 from zedops.spec import state_block
 from zedops.spec.document import parse

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.pure.fleets import doc, fleet_of, running
 from zedops.errors import Problem, UsageError
 from zedops.fleet.merge import take_theirs
-from zedops.fleet.overlay import with_states, without_state
+from zedops.fleet.state_branch import with_states, without_state
 from zedops.fleet.trailers import EMAIL
 from zedops.git import credentials
 from zedops.git.upstream import checked_url

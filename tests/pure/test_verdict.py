@@ -11,7 +11,7 @@ from zedops.errors import Problem
 from zedops.fleet.access import NOT_ALLOWED
 from zedops.fleet.deletions import NOT_DELETED, PASSED_OVER, hold_back
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
-from zedops.fleet.verdict import Verdict, judge, suspects
+from zedops.fleet.last_good import Verdict, judge, suspects
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import GOES_ON
 

@@ -14,7 +14,7 @@ from tests.machine import Machine
 from tests.nats.sides import wait_for
 from tests.system.servers import begin, write
 from zedops.fleet.fleet import Fleet
-from zedops.fleet.notices import Notice
+from zedops.fleet.notifications import Notice
 from zedops.manager.messenger import Messenger, Tempo
 from zedops.manager.metrics import Metrics
 from zedops.spec import document

@@ -20,7 +20,7 @@ from zedops.clone.checkout import REMOTE, REMOTE_MAIN
 from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
 from zedops.fleet.deletions import TRAILER
 from zedops.fleet.fleet import SERVERS, Fleet, tombstone_path
-from zedops.fleet.overlay import with_states
+from zedops.fleet.state_branch import with_states
 from zedops.git.objects import Signature
 from zedops.git.repository import Repository
 from zedops.git.trouble import failure

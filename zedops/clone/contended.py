@@ -15,7 +15,7 @@ from pathlib import Path
 from zedops.errors import InvalidInput, RaceLost
 from zedops.fleet.fleet import Kind, kind_of
 from zedops.fleet.merge import merge
-from zedops.fleet.overlay import without_state
+from zedops.fleet.state_branch import without_state
 from zedops.git.objects import Entry
 from zedops.git.repository import Repository
 from zedops.git.trouble import failure

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from zedops.errors import Problem
-from zedops.fleet.shelf import Shelf
+from zedops.fleet.index import Shelf
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec import loader as yaml_source
 from zedops.spec import validation

@@ -18,10 +18,10 @@ from typing import Any
 
 from zedops import faults
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
-from zedops.fleet import authorship, forecast
-from zedops.fleet.advice import advise
+from zedops.fleet import authorship, preview
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.fleet.identity import succeed, void_ids
+from zedops.fleet.lint import advise
 from zedops.fleet.merge import folders, in_the_way, merge
 from zedops.git.objects import NO_OBJECT, Change, Entry, Signature
 from zedops.git.repository import Repository, clean_environment
@@ -95,7 +95,7 @@ class Gate:
                 proposal = self._propose(repository, self.hub.head(), new)
                 before, after, paths, warnings = self._verify(repository, proposal, options)
                 self._passed = (proposal, tuple(options))
-                said += forecast.lines(forecast.foresee(before, after, paths))
+                said += preview.lines(preview.foresee(before, after, paths))
                 warnings += [*advise(after, paths), *self._strays(repository, proposal)]
                 said += [f"warning: {each}" for each in warnings]
         if problems:
@@ -132,7 +132,7 @@ class Gate:
         admission = Admission(repository, proposal.main, proposal.base, proposal.pushed)
         if unsigned := admission.unsigned(before):
             raise InvalidInput(unsigned)
-        problems = forecast.judge(before, trusted, paths, options)
+        problems = preview.judge(before, trusted, paths, options)
         found = admission.judge(before, after, trusted, proposal.files).values()
         problems += [each for each in found if each not in problems]
         for path, each in proposal.files.items():  # also files that the checks above skip

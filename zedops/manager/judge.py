@@ -12,7 +12,7 @@ from datetime import datetime
 
 from zedops.errors import GitFailed, Problem
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
-from zedops.fleet.verdict import Held, judge, suspects
+from zedops.fleet.last_good import Held, judge, suspects
 from zedops.git.objects import NO_OBJECT, Change
 from zedops.hub.hub import Hub
 from zedops.manager.ledger import Ledger

@@ -19,7 +19,7 @@ from zedops import faults
 from zedops.bus.interfaces import Bus
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet.fleet import Fleet
-from zedops.fleet.notices import Notice, host_back, host_lost
+from zedops.fleet.notifications import Notice, host_back, host_lost
 from zedops.hub.hub import Hub
 from zedops.manager import ref_watch
 from zedops.manager.clock import Clock, end_retentions

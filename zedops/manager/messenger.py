@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from zedops.fleet.fleet import Fleet
-from zedops.fleet.notices import Notice, compose, may_go, of_commit, purges_ahead
+from zedops.fleet.notifications import Notice, compose, may_go, of_commit, purges_ahead
 from zedops.manager.metrics import Metrics
 from zedops.spec.settings import Notify
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from zedops.errors import UsageError
 from zedops.fleet import checks
-from zedops.fleet.advice import advise
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.fleet.forecast import foresee, judge, leaves, rebase
 from zedops.fleet.identity import succeed
+from zedops.fleet.lint import advise
+from zedops.fleet.preview import foresee, judge, leaves, rebase
 from zedops.spec import strays
 from zedops.spec.document import Document
 

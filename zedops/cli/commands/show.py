@@ -49,16 +49,16 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
 
 def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:
     from zedops.cli.screen import find_any, fleet_at, here
-    from zedops.fleet import origin
+    from zedops.fleet import provenance
 
     fleet = fleet_at(here(), at)
     each = find_any(fleet, server)
-    found = origin.values(fleet, each)
+    found = provenance.values(fleet, each)
     if as_json:
-        show_json(origin.as_json(found))
+        show_json(provenance.as_json(found))
     else:
         click.echo(f"# {each.path}")
-        echo_raw(origin.write(found))
+        echo_raw(provenance.write(found))
 
 
 def _read(server: str, at: str | None) -> dict[str, Any]:
