@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zedops.protocol.requests import Mounted, Shape
-from zedops.scaffold.draft import server_name, write_draft
+from zedops.scaffold.container import server_name, write_draft
 from zedops.spec import document
 from zedops.spec.model import Definition, Health
 from zedops_agent.adoption import differences

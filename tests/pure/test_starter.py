@@ -10,7 +10,7 @@ from zedops.fleet.checks import check
 from zedops.fleet.fleet import preset_path
 from zedops.fleet.ports import free_set
 from zedops.hub.snapshot import shipped_presets
-from zedops.scaffold.starter import ports_of, write_start
+from zedops.scaffold.preset import ports_of, write_start
 from zedops.spec import preset, state_block
 from zedops.spec.model import Publish
 from zedops.spec.preset import Preset

@@ -16,7 +16,7 @@ from zedops.protocol.requests import InspectRequest, Shape
 from zedops.scaffold.compose import collect, run_line, services
 from zedops.scaffold.compose.project import Project, Reader, Source, chosen
 from zedops.scaffold.compose.reading import Translation
-from zedops.scaffold.draft import read_fields
+from zedops.scaffold.container import read_fields
 
 #: A larger file is no compose file.
 _MOST_BYTES = 4 << 20

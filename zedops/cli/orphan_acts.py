@@ -14,7 +14,7 @@ from zedops.fleet.fleet import Fleet, tombstone_path
 from zedops.protocol.requests import InspectRequest, Shape
 from zedops.queries import looks
 from zedops.queries.looks import Orphan
-from zedops.scaffold.draft import server_name, write_draft
+from zedops.scaffold.container import server_name, write_draft
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field

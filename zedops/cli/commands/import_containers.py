@@ -17,7 +17,7 @@ from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
 from zedops.queries.looks import the_host
-from zedops.scaffold.draft import server_name
+from zedops.scaffold.container import server_name
 from zedops.spec import document, state_block
 from zedops.spec.definition_text import render
 from zedops.spec.emitter import scalar

@@ -17,7 +17,7 @@ from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import free_set
 from zedops.queries.looks import the_host
-from zedops.scaffold.starter import ports_of, write_start
+from zedops.scaffold.preset import ports_of, write_start
 from zedops.spec import document, state_block
 from zedops.spec.layout import NAME
 from zedops.spec.preset import Preset
