@@ -27,8 +27,8 @@ from benchmarks import figures, git
 from zedops.fleet import audit
 from zedops.fleet.lifecycle import fold
 from zedops.fleet.trailers import EMAIL
+from zedops.git.maintenance import Packer, look
 from zedops.git.objects import Signature
-from zedops.git.packing import Packer, look
 from zedops.git.repository import Repository
 from zedops.hub.hub import MAIN, Hub
 from zedops.protocol.sync import ContainerFacts, Goal, ServerReport

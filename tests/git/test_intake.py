@@ -13,7 +13,7 @@ import pytest
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
 from zedops.errors import GitFailed, RaceLost
-from zedops.git.upstream import TAKEN, Upstream
+from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import MAIN, Hub
 from zedops.hub.intake import Intake, Source
 from zedops.spec import document, state_block

@@ -11,8 +11,8 @@ import pytest
 
 from tests.git.people import Person
 from zedops.bus.local import LocalBus
+from zedops.git.maintenance import LOOSE, PACKS, Packer, Standing, look
 from zedops.git.objects import NO_OBJECT, Signature
-from zedops.git.packing import LOOSE, PACKS, Packer, Standing, look
 from zedops.hub.hub import MAIN, Hub
 from zedops.manager.loop import Manager
 
@@ -112,7 +112,7 @@ def test_a_run_that_is_stopped_does_no_harm_and_the_next_one_ends(hub: Hub) -> N
 def test_a_manager_has_its_hub_repacked_when_it_is_time(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zedops.git.packing.LOOSE", 200)
+    monkeypatch.setattr("zedops.git.maintenance.LOOSE", 200)
     Person(hub, tmp_path / "ada", "Ada")
     litter(hub, 700)
     assert look(hub.path).is_due

@@ -16,7 +16,7 @@ from tests.git.gatekeeper import gatekeeper
 from zedops.clone.clone import Clone
 from zedops.control.door import opened
 from zedops.errors import DoorClosed
-from zedops.git import trouble
+from zedops.git import stderr
 from zedops.hub.hub import Hub
 
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
@@ -88,9 +88,9 @@ def test_a_stranger_s_hub_is_said_to_be_one(shared: tuple[Hub, Path]) -> None:
     hub, home = shared
     done = as_ben(home, "git", "clone", "-q", str(hub.path), "fleet")
     assert "dubious ownership" in done.stderr
-    said = str(trouble.failure(("clone",), done.stderr))
+    said = str(stderr.failure(("clone",), done.stderr))
     assert f"if you trust it: git config --global --add safe.directory {hub.path}" in said
-    assert trouble.is_of_another(said)
+    assert stderr.is_of_another(said)
 
 
 def test_another_user_pushes_and_may_not_ask_the_manager(shared: tuple[Hub, Path]) -> None:

@@ -17,7 +17,7 @@ from zedops.fleet.merge import take_theirs
 from zedops.fleet.state_branch import with_states, without_state
 from zedops.fleet.trailers import EMAIL
 from zedops.git import credentials
-from zedops.git.upstream import checked_url
+from zedops.git.remote import checked_url
 from zedops.hub.hub import is_own
 from zedops.manager import forge
 from zedops.manager.pace import Pace

@@ -12,7 +12,7 @@ import pytest
 
 from tests.machine import Machine
 from tests.system.servers import begin, edit, runs, wait_status
-from zedops.git.trouble import MEND
+from zedops.git.stderr import MEND
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.system, pytest.mark.timeout(120),

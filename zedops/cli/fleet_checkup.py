@@ -18,7 +18,7 @@ from zedops.control.ask import call
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
-from zedops.git.trouble import MEND
+from zedops.git.stderr import MEND
 from zedops.hub import hook
 from zedops.hub.hub import FOR_MAIN, Hub
 from zedops.protocol.requests import Finding, PortsReply, PortsRequest

@@ -17,7 +17,7 @@ from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, read_settings
 from zedops.git.credentials import for_this_process, helper
-from zedops.git.upstream import TAKEN, Upstream, checked_url
+from zedops.git.remote import TAKEN, Upstream, checked_url
 from zedops.hub import snapshot
 from zedops.hub.hub import UPSTREAM, Hub
 from zedops.hub.intake import Intake, Source

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from zedops.errors import GitFailed, UsageError
-from zedops.git import trouble
+from zedops.git import stderr
 from zedops.git.repository import Repository
 from zedops.spec.layout import SERVERS, SETTINGS_PATH
 
@@ -27,7 +27,7 @@ def find(start: Path) -> Repository:
     try:
         return Repository(Path(Repository(start).run("rev-parse", "--show-toplevel")))
     except GitFailed as error:
-        if trouble.is_of_another(str(error)):
+        if stderr.is_of_another(str(error)):
             raise
         raise UsageError(f"{start} is no clone of a fleet; {_NO_CLONE}") from error
 

@@ -23,7 +23,7 @@ from zedops.fleet.fleet import SERVERS, Fleet, tombstone_path
 from zedops.fleet.state_branch import with_states
 from zedops.git.objects import Signature
 from zedops.git.repository import Repository
-from zedops.git.trouble import failure
+from zedops.git.stderr import failure
 from zedops.hub import snapshot
 from zedops.hub.hub import FOR_MAIN, MAIN, SEEN, Hub
 from zedops.queries.proposals import propose

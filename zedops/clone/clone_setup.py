@@ -13,7 +13,7 @@ from pathlib import Path
 import git
 
 from zedops.errors import UsageError
-from zedops.git import trouble
+from zedops.git import stderr
 from zedops.hub.hub import FOR_MAIN
 
 
@@ -75,4 +75,4 @@ def _errors(verb: str) -> Iterator[None]:
         raise UsageError(f"this URL would run a command of its own; {remedy}") from error
     except git.GitCommandError as error:
         said = str(error.stderr).strip().removeprefix("stderr: ").strip("'")
-        raise trouble.failure((verb,), said) from error
+        raise stderr.failure((verb,), said) from error

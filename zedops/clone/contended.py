@@ -18,7 +18,7 @@ from zedops.fleet.merge import merge
 from zedops.fleet.state_branch import without_state
 from zedops.git.objects import Entry
 from zedops.git.repository import Repository
-from zedops.git.trouble import failure
+from zedops.git.stderr import failure
 
 Files = Mapping[str, bytes | None]
 

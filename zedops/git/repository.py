@@ -16,7 +16,7 @@ from pathlib import Path
 
 from zedops import faults
 from zedops.errors import GitFailed
-from zedops.git import loose, trouble
+from zedops.git import loose_objects, stderr
 from zedops.git.batch import Batch
 from zedops.git.objects import (
     NO_OBJECT,
@@ -117,15 +117,15 @@ class Repository:
 
         Removes files that the command left behind.
         """
-        for name in trouble.left_behind(said):
+        for name in stderr.left_behind(said):
             with contextlib.suppress(OSError):
                 (self.path / name).unlink()
-        if (found := trouble.of_disk(self.path, arguments[0], said)) is not None:
+        if (found := stderr.of_disk(self.path, arguments[0], said)) is not None:
             return found
-        lost = trouble.is_told(said) or (trouble.NOT_THERE in said and any(
+        lost = stderr.is_told(said) or (stderr.NOT_THERE in said and any(
             len(each) == len(NO_OBJECT) and not self._has(f"{each}^{{tree}}") for each in arguments
         ))
-        plain = trouble.failure(arguments, said)
+        plain = stderr.failure(arguments, said)
         return self.damaged(plain) if lost else plain
 
     def _has(self, name: str) -> bool:
@@ -137,7 +137,7 @@ class Repository:
 
     def damaged(self, fact: object) -> GitFailed:
         """Make the error for a missing or unreadable object."""
-        return trouble.of_objects(self.path, fact)
+        return stderr.of_objects(self.path, fact)
 
     def resolve(self, revision: str) -> str | None:
         """Find the commit of a ref or an abbreviated id; None if there is none."""
@@ -268,7 +268,7 @@ class Repository:
         folder = self._env.get(QUARANTINE)
         if folder is None or len(ids) > _FEW:
             return {}
-        found = {each: loose.blob(self.path / folder, each, most) for each in ids}
+        found = {each: loose_objects.blob(self.path / folder, each, most) for each in ids}
         return {each: content for each, content in found.items() if content is not None}
 
     def kind(self, name: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import threading
 
 from zedops.errors import GitFailed
-from zedops.git.packing import Packer, look
+from zedops.git.maintenance import Packer, look
 from zedops.git.repository import Repository
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import time
 
 from zedops import faults
 from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
-from zedops.git.upstream import TAKEN, Upstream
+from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import Hub
 from zedops.hub.intake import Intake, Source
 from zedops.manager import forge

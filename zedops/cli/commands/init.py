@@ -10,7 +10,7 @@ import click
 from zedops.cli.remote import CREDENTIALS, use
 from zedops.clone.clone import Clone
 from zedops.errors import UsageError
-from zedops.git.upstream import checked_url
+from zedops.git.remote import checked_url
 from zedops.hub.hub import Hub
 from zedops.spec.layout import NAME
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from zedops.errors import GitFailed, UsageError
 from zedops.git import credentials
 from zedops.git.repository import Repository
-from zedops.git.trouble import failure
+from zedops.git.stderr import failure
 
 #: The last fetched commit, by branch; `TAKEN` is the last one that main contains.
 _FETCHED = "refs/zedops/fetched/"

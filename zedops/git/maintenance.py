@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from zedops.git.trouble import failure
+from zedops.git.stderr import failure
 
 #: Above this number of loose files, or of packs, a repack is due.
 LOOSE, PACKS = 3000, 30
