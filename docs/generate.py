@@ -19,7 +19,7 @@ import click
 from zedops.cli import grammar
 from zedops.cli.commands import schema
 from zedops.cli.main import cli
-from zedops.queries.shapes import SHAPES
+from zedops.queries.output import SHAPES
 from zedops.spec.schema import definition_schema, settings_schema
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from zedops.queries import shapes
+from zedops.queries import output
 
-for _each in vars(shapes).values():
+for _each in vars(output).values():
     if is_dataclass(_each):
         _each.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]
 
 
 def fits(command: str, said: Any) -> None:
     """Hold an output against the shape of its command; pydantic says what does not fit."""
-    TypeAdapter(shapes.SHAPES[command]).validate_json(json.dumps(said), strict=True)
+    TypeAdapter(output.SHAPES[command]).validate_json(json.dumps(said), strict=True)

@@ -14,7 +14,7 @@ import pytest
 from zedops.control import door
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.hub import hook
-from zedops.queries import rows
+from zedops.queries import servers
 
 LIST = {"do": "list", "buried": False}
 
@@ -67,5 +67,5 @@ def test_a_row_without_a_message_says_how_far_its_host_is() -> None:
         {"id": None, "status": "pending", "message": None},
     ]
     progress = {"1": "pulling 41 %", "2": "pulling 1 %", "3": "pulling 99 %"}
-    told = [each["message"] for each in rows.with_progress(made, progress)]
+    told = [each["message"] for each in servers.with_progress(made, progress)]
     assert told == ["pulling 41 %", "its own", None, None]

@@ -14,7 +14,7 @@ from tests.system.servers import LOOP, begin, command, write
 from zedops.cli import grammar
 from zedops.cli.main import cli
 from zedops.hub.hub import Hub
-from zedops.queries.shapes import SHAPES
+from zedops.queries.output import SHAPES
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 

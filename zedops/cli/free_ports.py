@@ -14,7 +14,7 @@ from zedops.errors import HostUnavailable, InvalidInput, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import free_ports, free_set, ports_in_use, published, taken_on
 from zedops.protocol.requests import PortsReply, PortsRequest, PortUse
-from zedops.queries.looks import the_host
+from zedops.queries.hosts import the_host
 from zedops.spec import document
 from zedops.spec.document import Document
 

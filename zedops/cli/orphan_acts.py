@@ -12,8 +12,8 @@ from zedops.control.ask import asking, call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet, tombstone_path
 from zedops.protocol.requests import InspectRequest, Shape
-from zedops.queries import looks
-from zedops.queries.looks import Orphan
+from zedops.queries import hosts
+from zedops.queries.hosts import Orphan
 from zedops.scaffold.container import server_name, write_draft
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
@@ -25,7 +25,7 @@ def _find(host: str | None, named: str) -> tuple[Clone, Fleet, Orphan]:
     """Find an orphan, on one host or on any, and return it with the clone and the fleet."""
     clone = here()
     fleet = clone.fleet()
-    found, silent = looks.orphans(fleet, host, asking(clone))
+    found, silent = hosts.orphans(fleet, host, asking(clone))
     tell_silent(silent)
     fits = [each for each in found if named in (each.id, each.name, each.container)]
     if len(fits) != 1:

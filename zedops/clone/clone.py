@@ -26,7 +26,7 @@ from zedops.git.repository import Repository
 from zedops.git.stderr import failure
 from zedops.hub import snapshot
 from zedops.hub.hub import FOR_MAIN, MAIN, SEEN, Hub
-from zedops.queries.proposals import propose
+from zedops.queries.changes import propose
 from zedops.spec import strays
 from zedops.spec.document import stem
 from zedops.spec.layout import NAME

@@ -10,7 +10,7 @@ from zedops.clone.clone import Clone
 from zedops.control import door
 from zedops.errors import DoorClosed, HostUnavailable
 from zedops.protocol.requests import R, Reply, Request, expect, read_reply
-from zedops.queries.looks import Ask
+from zedops.queries.hosts import Ask
 
 
 def call(asker: Clone | Path, host: str, request: Request, expected: type[R]) -> R:

@@ -15,7 +15,7 @@ from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.hub import snapshot
 from zedops.manager.loop import Manager
-from zedops.queries import looks, proposals, rows
+from zedops.queries import changes, hosts, servers
 
 #: The read requests, by name.
 LOOKS = ("list", "list-at", "show", "ports", "orphans", "plan", "diff", "validate")
@@ -25,18 +25,18 @@ def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any
     """Answer a read request. ZedopsError where the request does not fit this fleet."""
     match request["do"]:
         case "list":
-            made = rows.rows(manager.as_committed(), buried=request["buried"])
-            return {"rows": rows.with_progress(made, manager.progress_of)}
+            made = servers.rows(manager.as_committed(), buried=request["buried"])
+            return {"rows": servers.with_progress(made, manager.progress_of)}
         case "list-at":
             past = _past(manager, manager.as_committed(), request["at"])
-            return {"rows": rows.rows(past, buried=request["buried"])}
+            return {"rows": servers.rows(past, buried=request["buried"])}
         case "show":
             return {"row": _show(manager.as_committed(), request["server"])}
         case "ports":
-            taken, silent = looks.taken_ports(_newest(manager), request["host"], bus.call)
+            taken, silent = hosts.taken_ports(_newest(manager), request["host"], bus.call)
             return {"rows": taken, "silent": silent}
         case "orphans":
-            found, silent = looks.orphans(_newest(manager), request["host"], bus.call)
+            found, silent = hosts.orphans(_newest(manager), request["host"], bus.call)
             return {"rows": [vars(each) for each in found], "silent": silent}
         case _:
             return _weigh(manager, _newest(manager), request)
@@ -62,15 +62,15 @@ def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str,
         raise ZedopsError(f"the hub has no commit {edits.base}")
     base, mine = snapshot.edited(hub.repository, hub.default_name, fleet, edits.base, edits.files)
     if request["do"] == "validate":
-        return proposals.validate(mine, edits.files)
-    proposed, paths = proposals.propose(fleet, base, mine, datetime.now(UTC))
+        return changes.validate(mine, edits.files)
+    proposed, paths = changes.propose(fleet, base, mine, datetime.now(UTC))
     if request["do"] == "diff":
-        return {"rows": proposals.compare(fleet, proposed)}
-    return proposals.plan(fleet, proposed, paths, request["server"], edits.files)
+        return {"rows": changes.compare(fleet, proposed)}
+    return changes.plan(fleet, proposed, paths, request["server"], edits.files)
 
 
 def _show(fleet: Fleet, name: str) -> dict[str, Any]:
     found = [each for each in (*fleet.servers(), *fleet.tombstones()) if each.name == name]
     if not found:
         raise ZedopsError(f"no server {name!r}")
-    return rows.detail(fleet, found[0])
+    return servers.detail(fleet, found[0])

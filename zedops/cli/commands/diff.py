@@ -42,9 +42,9 @@ def diff_command(server: str | None, as_json: bool) -> None:
 def read() -> list[dict[str, Any]]:
     """Compare here, if no manager on this machine has the fleet in memory."""
     from zedops.cli.screen import here
-    from zedops.queries import proposals
+    from zedops.queries import changes
 
-    return proposals.compare(*here().proposed_fleet()[:2])
+    return changes.compare(*here().proposed_fleet()[:2])
 
 
 def _text(value: object) -> str:

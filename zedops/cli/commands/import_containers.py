@@ -16,7 +16,7 @@ from zedops.clone.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
-from zedops.queries.looks import the_host
+from zedops.queries.hosts import the_host
 from zedops.scaffold.container import server_name
 from zedops.spec import document, state_block
 from zedops.spec.definition_text import render

@@ -64,10 +64,10 @@ def _rows(at: str | None, *, buried: bool) -> tuple[list[dict[str, Any]], bool]:
         return list(said["rows"]), True
     from zedops.cli.screen import here
     from zedops.clone.clone import Clone
-    from zedops.queries import rows
+    from zedops.queries import servers
 
     fleet = here().fleet() if at is None else Clone.find(Path.cwd()).fleet(asked["at"])
-    return rows.rows(fleet, buried=buried), at is not None
+    return servers.rows(fleet, buried=buried), at is not None
 
 
 def _time(at: Any) -> datetime | None:

@@ -16,7 +16,7 @@ from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import free_set
-from zedops.queries.looks import the_host
+from zedops.queries.hosts import the_host
 from zedops.scaffold.preset import ports_of, write_start
 from zedops.spec import document, state_block
 from zedops.spec.layout import NAME

@@ -59,10 +59,10 @@ def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops.cli.screen import here
     from zedops.control.ask import asking
-    from zedops.queries import looks
+    from zedops.queries import hosts
 
     clone = here()
-    found, silent = looks.orphans(clone.fleet(), host, asking(clone))
+    found, silent = hosts.orphans(clone.fleet(), host, asking(clone))
     return {"rows": [vars(each) for each in found], "silent": silent}
 
 

@@ -45,7 +45,7 @@ def plan_command(server: str | None, as_json: bool) -> None:
 def read(server: str | None) -> dict[str, Any]:
     """Plan here, if no manager on this machine has the fleet in memory."""
     from zedops.cli.screen import here
-    from zedops.queries import proposals
+    from zedops.queries import changes
 
     clone = here()
-    return proposals.plan(*clone.proposed_fleet(), server, clone.suspects())
+    return changes.plan(*clone.proposed_fleet(), server, clone.suspects())

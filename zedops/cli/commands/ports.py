@@ -61,8 +61,8 @@ def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops.cli.screen import here
     from zedops.control.ask import asking
-    from zedops.queries import looks
+    from zedops.queries import hosts
 
     clone = here()
-    rows, silent = looks.taken_ports(clone.fleet(), host, asking(clone))
+    rows, silent = hosts.taken_ports(clone.fleet(), host, asking(clone))
     return {"rows": rows, "silent": silent}

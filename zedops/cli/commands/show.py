@@ -64,7 +64,7 @@ def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:
 def _read(server: str, at: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops.cli.screen import find_any, fleet_at, here
-    from zedops.queries import rows
+    from zedops.queries import servers
 
     fleet = fleet_at(here(), at)
-    return rows.detail(fleet, find_any(fleet, server))
+    return servers.detail(fleet, find_any(fleet, server))

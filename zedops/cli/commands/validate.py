@@ -51,10 +51,10 @@ def validate_command(directory: Path, form: str, as_json: bool) -> None:
 def read(directory: Path) -> dict[str, Any]:
     """Work it out here, where no manager is near that has the fleet in memory."""
     from zedops.clone.clone import Clone
-    from zedops.queries import proposals
+    from zedops.queries import changes
 
     clone = Clone.checkout(directory)
-    return proposals.validate(clone.working_fleet(), clone.suspects())
+    return changes.validate(clone.working_fleet(), clone.suspects())
 
 
 def annotation(kind: str, problem: Problem) -> str:

@@ -19,7 +19,7 @@ from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
 from zedops.control import door
 from zedops.errors import GitFailed, ZedopsError
-from zedops.queries.rows import rows as made_of
+from zedops.queries.servers import rows as made_of
 from zedops.spec.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
 from zedops.spec.quantities import format_size
 
