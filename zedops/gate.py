@@ -2,7 +2,7 @@
 
 import sys
 
-from zedops.hub.gate import main
+from zedops.hub.receive import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))

@@ -12,8 +12,8 @@ from typing import Any
 
 from zedops.control import requests
 from zedops.hub import hook
-from zedops.hub.gate import Gate, answer
 from zedops.hub.hub import Hub
+from zedops.hub.receive import Gate, answer
 from zedops.manager import caller
 from zedops.manager.door import in_words
 

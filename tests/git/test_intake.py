@@ -15,7 +15,7 @@ from tests.remotes import Remote, bare, git
 from zedops.errors import GitFailed, RaceLost
 from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import MAIN, Hub
-from zedops.hub.intake import Intake, Source
+from zedops.hub.upstream import Intake, Source
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES
 from zedops.spec.state_block import GOES_ON

@@ -18,7 +18,7 @@ from tests.remotes import git as plain_git
 from zedops.errors import GitFailed
 from zedops.fleet.access import OPENPGP_KEYS, SSH_KEYS
 from zedops.hub.hub import Hub
-from zedops.hub.intake import Source
+from zedops.hub.upstream import Source
 from zedops.spec import state_block
 from zedops.spec.model import Status
 from zedops.spec.state_block import GOES_ON

@@ -20,7 +20,7 @@ from zedops.git.credentials import for_this_process, helper
 from zedops.git.remote import TAKEN, Upstream, checked_url
 from zedops.hub import snapshot
 from zedops.hub.hub import UPSTREAM, Hub
-from zedops.hub.intake import Intake, Source
+from zedops.hub.upstream import Intake, Source
 from zedops.manager import forge
 from zedops.manager.judge import Judge
 from zedops.manager.loop import Manager

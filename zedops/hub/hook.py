@@ -315,7 +315,7 @@ def main(name: str) -> int:
         if name == "post-receive":
             call.say(_NOT_MINE if _is_closed() else _NO_MANAGER)
             return 0
-        os.execv(sys.executable, [sys.executable, "-m", "zedops.hub.gate", name])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", "zedops.hub.receive", name])  # noqa: S606
     try:
         request = call.read()
     except Malformed as error:

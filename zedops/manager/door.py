@@ -23,8 +23,8 @@ from zedops.control import requests
 from zedops.errors import ZedopsError
 from zedops.git.objects import NO_OBJECT
 from zedops.hub import hook
-from zedops.hub.gate import Gate, answer
 from zedops.hub.hub import FOR_MAIN, MAIN
+from zedops.hub.receive import Gate, answer
 from zedops.manager import answers, caller
 from zedops.manager.answers import LOOKS
 from zedops.manager.follow import follow

@@ -1,7 +1,7 @@
 """The mirror's loop: keeps a hub and its upstream together; owns the clock and holds no rules.
 
 The clock, a moved main and the webhook only wake it. Each turn fetches the upstream's news, takes
-it in, and pushes the hub's own commits. `pace` decides when, `intake` merges, `upstream` reaches
+it in, and pushes the hub's own commits. `pace` decides when, `upstream` merges, `upstream` reaches
 the remote. The mirror tries again after a failure, and nothing else waits for it: servers follow
 the hub.
 """
@@ -17,7 +17,7 @@ from zedops import faults
 from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
 from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import Hub
-from zedops.hub.intake import Intake, Source
+from zedops.hub.upstream import Intake, Source
 from zedops.manager import forge
 from zedops.manager.forge import Forge
 from zedops.manager.loop import Manager

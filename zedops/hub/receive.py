@@ -26,7 +26,7 @@ from zedops.fleet.merge import folders, in_the_way, merge
 from zedops.git.objects import NO_OBJECT, Change, Entry, Signature
 from zedops.git.repository import Repository, clean_environment
 from zedops.hub import hook, pushed_refs, snapshot
-from zedops.hub.admission import Admission, as_known, posing
+from zedops.hub.authorization import Admission, as_known, posing
 from zedops.hub.hub import FOR_MAIN, MAIN, Hub
 from zedops.spec import strays
 from zedops.spec.document import not_a_file

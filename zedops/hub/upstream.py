@@ -1,7 +1,8 @@
 """Merges commits of an upstream into main, document by document, and refuses none.
 
 The upstream supplies the definition, the manager the state. The intake does not follow deletions
-beyond the budget: it puts the files back, and their states give the reason. Like `gate` it decides
+beyond the budget: it puts the files back, and their states give the reason. Like `receive` it
+decides
 the new main, moves it by compare-and-swap, and never changes a server.
 """
 
@@ -22,7 +23,7 @@ from zedops.fleet.identity import succeed, tied
 from zedops.fleet.merge import head_of, in_the_way, merge, take_theirs
 from zedops.git.objects import NO_OBJECT, Change, Entry
 from zedops.hub import snapshot
-from zedops.hub.admission import Admission, as_known, posing
+from zedops.hub.authorization import Admission, as_known, posing
 from zedops.hub.hub import MAIN, Hub
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
