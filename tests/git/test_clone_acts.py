@@ -10,9 +10,9 @@ import pytest
 from tests.git.people import Person
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
-from zedops.clone import working
+from zedops.clone import edits
 from zedops.clone.clone import Clone
-from zedops.clone.working import Edits
+from zedops.clone.edits import Edits
 from zedops.control import requests
 from zedops.errors import GitFailed, InvalidInput, UsageError
 from zedops.hub import snapshot
@@ -206,7 +206,7 @@ def _mess(ada: Person) -> None:
 def test_what_git_says_is_edited_is_all_that_differs(ada: Person) -> None:
     _mess(ada)
     repository, name = ada.clone.repository, ada.clone.default_name
-    found = working.edits(repository)
+    found = edits.edits(repository)
     said = json.dumps({"do": "validate", **found.as_json()}).encode()
     assert Edits.from_json(requests.read(said)) == found  # the way through the manager's door
     assert {A, B, "servers.d/latin.yaml", "servers.d/link.yaml"} < found.files.keys()
@@ -225,7 +225,7 @@ def test_edits_before_the_first_commit_of_a_clone_are_told_from_the_hubs_main(
     ben.git("checkout", "-q", "--orphan", "fresh")
     ben.git("rm", "-q", "--cached", B)
     (ben.folder / B).unlink()
-    found = working.edits(ben.clone.repository)
+    found = edits.edits(ben.clone.repository)
     assert (found.base, found.files) == (ada.git("rev-parse", "origin/main").strip(), {B: None})
 
 
@@ -358,7 +358,7 @@ def test_a_push_and_a_look_before_it_warn_of_what_only_looks_like_a_definition(
     ada.write("servers.d/x.yaml.txt", "image: x\n")
     ada.write("y.yaml", "image: y\n")
     assert set(ada.clone.suspects()) == {"servers.d/x.yaml.txt", "y.yaml"}
-    assert set(working.edits(ada.clone.repository).files) == {"servers.d/x.yaml.txt", "y.yaml"}
+    assert set(edits.edits(ada.clone.repository).files) == {"servers.d/x.yaml.txt", "y.yaml"}
     ada.git("add", "--all")
     ada.git("commit", "-qm", "two that are none")
     said = ada.push()

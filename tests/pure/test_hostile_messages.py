@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zedops.bus.nats.messages import VERSION_HEADER, pack, unpack
-from zedops.clone.working import Edits
+from zedops.clone.edits import Edits
 from zedops.control import requests
 from zedops.errors import VersionMismatch, ZedopsError
 from zedops.protocol import requests as protocol_requests

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops.clone import checkout, contended, working
+from zedops.clone import checkout, rebase
+from zedops.clone import edits as clone_edits
 from zedops.clone.checkout import REMOTE, REMOTE_MAIN
 from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
 from zedops.fleet.deletions import TRAILER
@@ -59,18 +60,18 @@ class Clone:
     @classmethod
     def make(cls, url: str, folder: Path) -> Clone:
         """Clone a fleet, set up so that a plain `git push` is never refused for being behind."""
-        from zedops.clone import clone_setup
+        from zedops.clone import setup
 
-        made = cls(clone_setup.clone(url, folder))
+        made = cls(setup.clone(url, folder))
         made.equip()
         return made
 
     @classmethod
     def begin(cls, hub: Hub | str, folder: Path) -> Clone:
         """Make the first clone of an empty hub, or of another empty remote."""
-        from zedops.clone import clone_setup
+        from zedops.clone import setup
 
-        made = cls(clone_setup.begin(hub if isinstance(hub, str) else str(hub.path), folder))
+        made = cls(setup.begin(hub if isinstance(hub, str) else str(hub.path), folder))
         made.equip()
         return made
 
@@ -86,9 +87,9 @@ class Clone:
 
     def equip(self) -> None:
         """Set where `git push` goes. Safe to repeat."""
-        from zedops.clone import clone_setup
+        from zedops.clone import setup
 
-        clone_setup.equip(self.root, of_hub=self.is_of_hub())
+        setup.equip(self.root, of_hub=self.is_of_hub())
 
     def keep(self, settings: Sequence[tuple[str, str]]) -> None:
         """Add git settings to this clone's configuration; one key may have several values."""
@@ -203,14 +204,14 @@ class Clone:
 
     def working_fleet(self) -> Fleet:
         """Read the fleet as the working copy has it, uncommitted edits included."""
-        files = {path: working.read(self.root, path) for path in self._paths()}
+        files = {path: clone_edits.read(self.root, path) for path in self._paths()}
         base = snapshot.empty(self.default_name)
         made = snapshot.apply(self.repository, "", self.default_name, base, files)
         return self._with_states(made)
 
     def suspects(self) -> dict[str, object]:
         """Read the files of the working copy that may be meant as definitions; see `strays`."""
-        return {path: working.read(self.root, path)
+        return {path: clone_edits.read(self.root, path)
                 for path in self._paths() if strays.is_suspect(path)}
 
     def _paths(self) -> list[str]:
@@ -224,7 +225,7 @@ class Clone:
 
         Returns the hub's fleet, the same fleet with the edits, and the edited paths.
         """
-        hub, edits = self.fleet(), working.edits(self.repository)
+        hub, edits = self.fleet(), clone_edits.edits(self.repository)
         base, mine = snapshot.edited(
             self.repository, self.default_name, hub, edits.base, edits.files
         )
@@ -297,13 +298,13 @@ class Clone:
         said = [each.removeprefix("allow-delete=") for each in options]
         text = f"{message}\n\n{TRAILER}: {','.join(said)}" if said else message
         main = self.repository.tree(REMOTE_MAIN)
-        branch, wanted = contended.place(files, main, checkout.state_branch(self.repository))
+        branch, wanted = rebase.place(files, main, checkout.state_branch(self.repository))
         base = self._tip(REMOTE + branch)
         for attempt in range(_ATTEMPTS):
             tip = self._tip(REMOTE + branch)
-            commit = self._commit(tip, contended.rebase(self.repository, base, tip, wanted), text)
+            commit = self._commit(tip, rebase.rebase(self.repository, base, tip, wanted), text)
             try:
-                contended.push(self.root, f"{commit}:refs/heads/{branch}")
+                rebase.push(self.root, f"{commit}:refs/heads/{branch}")
             except RaceLost:
                 time.sleep(random.uniform(0, min(0.05 * 2**attempt, 2.0)))  # noqa: S311
                 self.fetch()

@@ -67,13 +67,14 @@ def asked_of_edits(
     hub = near(where)
     if hub is None:
         return None
-    from zedops.clone import checkout, working
+    from zedops.clone import checkout
+    from zedops.clone import edits as clone_edits
 
     repository = checkout.find_clone(where)
     if fetch:
         checkout.fetch(repository)
     try:
-        edits = working.edits(repository)
+        edits = clone_edits.edits(repository)
     except UsageError:
         return None  # the hub has no main yet
     return answered(hub, {**request, **edits.as_json()})

@@ -39,7 +39,7 @@ def _is_commit(value: object) -> bool:
 
 
 def _is_files(value: object) -> bool:
-    """Accept files as `working` writes them; paths are names only, and never opened."""
+    """Accept files as `edits` writes them; paths are names only, and never opened."""
     return isinstance(value, dict) and all(map(_is_content, value.values()))
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from zedops.bus.interfaces import Bus
-from zedops.clone.working import Edits
+from zedops.clone.edits import Edits
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.hub import snapshot

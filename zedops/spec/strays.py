@@ -1,7 +1,7 @@
 """Finds files that look like definitions but lie in a wrong place or have a wrong name.
 
 Pure. zedops reads `servers.d/**/NAME.yaml` and ignores similar paths; a push with such a file gets
-a warning, not a refusal. Imports little: `working` calls it for each changed path.
+a warning, not a refusal. Imports little: `edits` calls it for each changed path.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def init_command(
     if source is not None:
         _go_on(source, directory)
         return
-    from zedops.clone import clone_setup
+    from zedops.clone import setup
 
     origin: Hub | str
     settings: list[tuple[str, str]] = []
@@ -72,7 +72,7 @@ def init_command(
     (clone.root / "servers.d").mkdir()
     (clone.root / "servers.d" / ".gitkeep").write_text("")
     begun = ["zedops.yaml", "servers.d/.gitkeep"]
-    clone_setup.push_first(clone.root, begun, f"Begin the fleet {name}")
+    setup.push_first(clone.root, begun, f"Begin the fleet {name}")
     where = f"upstream {origin}" if isinstance(origin, str) else f"hub {origin.path}"
     click.echo(f"fleet {name!r}: {where}, clone {clone.root}")
     click.echo(f"next: zedops up {os.path.relpath(clone.root)}")
