@@ -19,7 +19,7 @@ atheris = importlib.import_module("atheris")
 with atheris.instrument_imports(include=["zedops"]):
     from zedops.bus.nats.messages import VERSION_HEADER, unpack
     from zedops.bus.nats.tokens import Token
-    from zedops.control import requests
+    from zedops.control import protocol
     from zedops.errors import ZedopsError
     from zedops.fleet.checks import check
     from zedops.fleet.fleet import Fleet, read_settings
@@ -111,7 +111,7 @@ def both(raw: bytes) -> None:
 def door(raw: bytes) -> None:
     """Read what somebody on this machine asks."""
     with contextlib.suppress(ZedopsError):
-        requests.read(raw)
+        protocol.read(raw)
 
 
 def packet(raw: bytes) -> None:

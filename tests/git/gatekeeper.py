@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zedops.control import requests
+from zedops.control import protocol
 from zedops.hub import hook
 from zedops.hub.hub import Hub
 from zedops.hub.receive import Gate, answer
@@ -35,7 +35,7 @@ def gatekeeper(hub: Hub, *, lend: bool = True) -> Iterator[None]:
             if lend and line == hook.GREETING:
                 caller.serve(self, decide)
             elif line != hook.GREETING:
-                verdict = decide(requests.read(line), lambda text: self._reply({"say": text}))
+                verdict = decide(protocol.read(line), lambda text: self._reply({"say": text}))
                 self._reply({"answer": verdict})
 
         def _reply(self, message: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from tests.remotes import Remote, bare, git
 from zedops.clone import edits
 from zedops.clone.clone import Clone
 from zedops.clone.edits import Edits
-from zedops.control import requests
+from zedops.control import protocol
 from zedops.errors import GitFailed, InvalidInput, UsageError
 from zedops.hub import snapshot
 from zedops.hub.hub import FOR_MAIN, MAIN, Hub
@@ -208,7 +208,7 @@ def test_what_git_says_is_edited_is_all_that_differs(ada: Person) -> None:
     repository, name = ada.clone.repository, ada.clone.default_name
     found = edits.edits(repository)
     said = json.dumps({"do": "validate", **found.as_json()}).encode()
-    assert Edits.from_json(requests.read(said)) == found  # the way through the manager's door
+    assert Edits.from_json(protocol.read(said)) == found  # the way through the manager's door
     assert {A, B, "servers.d/latin.yaml", "servers.d/link.yaml"} < found.files.keys()
     assert not {"servers.d/k.yaml", "notes.txt", "servers.d/ignored.yaml"} & found.files.keys()
     base, mine = snapshot.edited(repository, name, ada.clone.fleet(), found.base, found.files)

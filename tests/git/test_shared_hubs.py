@@ -14,7 +14,7 @@ import pytest
 
 from tests.git.gatekeeper import gatekeeper
 from zedops.clone.clone import Clone
-from zedops.control.door import opened
+from zedops.control.client import opened
 from zedops.errors import DoorClosed
 from zedops.git import stderr
 from zedops.hub.hub import Hub
@@ -103,7 +103,7 @@ def test_another_user_pushes_and_may_not_ask_the_manager(shared: tuple[Hub, Path
         assert done.returncode == 0, done.stderr
         assert "which belongs to another user, applies it" in done.stderr
         assert "servers.d/a.yaml" in hub.repository.tree("refs/heads/main")
-        script = (f"from pathlib import Path; from zedops.control import door\n"
+        script = (f"from pathlib import Path; from zedops.control import client as door\n"
                   f"with door.opened(Path({str(hub.path)!r})): pass")
         asked = as_ben(home, sys.executable, "-c", script)
         assert DoorClosed.__name__ in asked.stderr

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zedops.control import door
+from zedops.control import client
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.hub import hook
 from zedops.queries import servers
@@ -32,7 +32,7 @@ def listener(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 def test_a_manager_that_hangs_is_not_waited_for(listener: socket.socket, tmp_path: Path) -> None:
-    assert door.answered(tmp_path, LIST, 0.1) is None
+    assert client.answered(tmp_path, LIST, 0.1) is None
 
 
 @pytest.mark.parametrize("last", [b"", b'{"say": "a moment"}\n'])
@@ -48,15 +48,15 @@ def test_a_manager_that_dies_while_it_is_asked_is_said_to_be_gone(
     dying = threading.Thread(target=die)
     dying.start()
     with pytest.raises(HostUnavailable, match="went away"):
-        door.ask(tmp_path, {"do": "validate", "files": {"a": "x" * 1_000_000}}, lambda _: None)
+        client.ask(tmp_path, {"do": "validate", "files": {"a": "x" * 1_000_000}}, lambda _: None)
     dying.join()
 
 
 def test_more_than_the_manager_takes_is_not_sent(listener: socket.socket, tmp_path: Path) -> None:
     much = {"do": "validate", "files": {"a": "x" * hook.MAX_LINE}}
     with pytest.raises(ZedopsError, match="more than the manager takes"):
-        door.ask(tmp_path, much, lambda _: None)
-    assert door.answered(tmp_path, much) is None
+        client.ask(tmp_path, much, lambda _: None)
+    assert client.answered(tmp_path, much) is None
 
 
 def test_a_row_without_a_message_says_how_far_its_host_is() -> None:

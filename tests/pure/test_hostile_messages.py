@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from zedops.bus.nats.messages import VERSION_HEADER, pack, unpack
 from zedops.clone.edits import Edits
-from zedops.control import requests
+from zedops.control import protocol
 from zedops.errors import VersionMismatch, ZedopsError
 from zedops.protocol import requests as protocol_requests
 from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Message, Report
@@ -77,7 +77,7 @@ def test_what_was_packed_is_what_is_read() -> None:
 @given(st.binary(max_size=200) | (_LIKELY | _JSON).map(lambda said: json.dumps(said).encode()))
 def test_a_line_at_the_door_is_read_or_refused(line: bytes) -> None:
     with contextlib.suppress(ZedopsError):
-        assert isinstance(requests.read(line)["do"], str)
+        assert isinstance(protocol.read(line)["do"], str)
 
 
 _ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=6)  # halves of pairs, too
@@ -89,7 +89,7 @@ _ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=6)  # halves 
 def test_edits_at_the_door_are_files_or_refused(files: dict[str, object]) -> None:
     line = json.dumps({"do": "diff", "base": "a" * 40, "files": files}).encode()
     with contextlib.suppress(ZedopsError):
-        request = requests.read(line)
+        request = protocol.read(line)
         assert Edits.from_json(request).files.keys() == files.keys()
 
 
@@ -97,7 +97,7 @@ def test_edits_at_the_door_are_files_or_refused(files: dict[str, object]) -> Non
                                   b'{"do": ["call"]}', b'{"do": "x"}', b"\xff", b"9" * 5000])
 def test_what_is_no_request_is_refused_in_words(line: bytes) -> None:
     with pytest.raises(ZedopsError, match=r"no request|unknown request"):
-        requests.read(line)
+        protocol.read(line)
 
 
 PUSH = {"do": "pre-receive", "updates": [["0" * 40, "a" * 40, "refs/heads/main"]],
@@ -121,6 +121,6 @@ PUSH = {"do": "pre-receive", "updates": [["0" * 40, "a" * 40, "refs/heads/main"]
     ],
 )
 def test_a_push_says_nothing_that_git_would_take_for_an_option(field: str, value: object) -> None:
-    assert requests.read(json.dumps(PUSH).encode()) == PUSH
+    assert protocol.read(json.dumps(PUSH).encode()) == PUSH
     with pytest.raises(ZedopsError, match=f"cannot be used: {field}"):
-        requests.read(json.dumps({**PUSH, field: value}).encode())
+        protocol.read(json.dumps({**PUSH, field: value}).encode())

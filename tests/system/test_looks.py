@@ -21,7 +21,7 @@ from tests.machine import Machine, free_port
 from tests.system.servers import LOOP, begin, command, edit, write
 from zedops.cli.commands import diff, orphans, plan, ports, validate
 from zedops.clone.clone import Clone
-from zedops.control import door
+from zedops.control import client
 from zedops.hub.hub import Hub
 from zedops.queries import servers
 
@@ -80,18 +80,18 @@ def test_the_manager_answers_what_a_command_would_read_without_it(
             # others on this machine open and close ports meanwhile
             fleet.wait_for(
                 lambda asked=asked, read=read:  # type: ignore[misc]
-                door.asked({"do": asked, "host": None}) == {"exit": 0, **read(None)}
+                client.asked({"do": asked, "host": None}) == {"exit": 0, **read(None)}
             )
-            assert door.asked({"do": asked, "host": "locall"}) is None
+            assert client.asked({"do": asked, "host": "locall"}) is None
     finally:
         docker_api.remove_container(stray["Id"], force=True)
     for back in range(3):
         commit = fleet.git("rev-parse", f"origin/main~{back}").strip()
         past = servers.rows(Clone.find(fleet.clone).fleet(commit), buried=True)
-        answer = door.asked({"do": "list-at", "buried": True, "at": commit})
+        answer = client.asked({"do": "list-at", "buried": True, "at": commit})
         assert answer == {"exit": 0, "rows": past}
-    assert door.asked({"do": "list-at", "buried": True, "at": "1" * 40}) is None
-    assert door.asked({"do": "list-at", "buried": True, "at": "HEAD"}) is None
+    assert client.asked({"do": "list-at", "buried": True, "at": "1" * 40}) is None
+    assert client.asked({"do": "list-at", "buried": True, "at": "HEAD"}) is None
 
 
 def test_the_manager_says_of_edits_what_a_command_would_say_without_it(
@@ -110,7 +110,7 @@ def test_the_manager_says_of_edits_what_a_command_would_say_without_it(
             ({"do": "diff"}, {"rows": diff.read()}),
             ({"do": "validate"}, validate.read(fleet.clone)),
         ):
-            answer = door.asked_of_edits(asked, fleet.clone)
+            answer = client.asked_of_edits(asked, fleet.clone)
             assert answer == {"exit": 0, **json.loads(json.dumps(read))}
             assert "broken" in str(answer)
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from zedops.clone.clone import Clone
-from zedops.control.ask import is_managed
+from zedops.control.hosts import is_managed
 from zedops.errors import HostUnavailable, Interrupted, ZedopsError
 from zedops.fleet.fleet import Fleet, Kind, kind_of
 from zedops.fleet.lifecycle import SETTLED

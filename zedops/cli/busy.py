@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from zedops.clone.clone import Clone
-from zedops.control.ask import call
+from zedops.control.hosts import call
 from zedops.errors import ZedopsError
 from zedops.protocol.requests import Sample, StatsReply, StatsRequest
 

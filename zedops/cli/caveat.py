@@ -9,8 +9,8 @@ import click
 
 from zedops.cli.output import ago, local
 from zedops.clone.clone import Clone
-from zedops.control import door
-from zedops.control.ask import is_managed
+from zedops.control import client
+from zedops.control.hosts import is_managed
 
 
 def warn(where: Path) -> None:
@@ -23,7 +23,7 @@ def warn(where: Path) -> None:
     if hub is None:
         return
     if is_managed(clone):
-        if door.near(where) is None:
+        if client.near(where) is None:
             return  # the hub follows an upstream: the clone's states are as recent as that remote
         fact = f"the manager of {hub} does not answer"
         remedy = "`zedops doctor` says more"

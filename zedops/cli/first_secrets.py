@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zedops.clone.clone import Clone
-from zedops.control.ask import call
+from zedops.control.hosts import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.protocol.requests import PingRequest, Pong
 from zedops.system.paths import boot_id, default_data_root

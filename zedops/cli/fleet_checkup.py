@@ -14,7 +14,7 @@ from pathlib import Path
 from zedops import __version__
 from zedops.clone import checkout
 from zedops.clone.clone import Clone
-from zedops.control.ask import call
+from zedops.control.hosts import call
 from zedops.errors import GitFailed, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published

@@ -9,7 +9,7 @@ import click
 from zedops.cli.output import show_json
 from zedops.cli.screen import find_server, here
 from zedops.clone.clone import Clone
-from zedops.control.ask import call
+from zedops.control.hosts import call
 from zedops.errors import HostUnavailable, InvalidInput, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import free_ports, free_set, ports_in_use, published, taken_on

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from zedops.clone.clone import Clone
-from zedops.control.ask import call
+from zedops.control.hosts import call
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.protocol.requests import InspectRequest, Shape
 from zedops.scaffold.compose import collect, run_line, services

@@ -8,7 +8,7 @@ from zedops.cli.act import act, ask
 from zedops.cli.output import tell_silent
 from zedops.cli.screen import here
 from zedops.clone.clone import Clone
-from zedops.control.ask import asking, call
+from zedops.control.hosts import asking, call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet, tombstone_path
 from zedops.protocol.requests import InspectRequest, Shape

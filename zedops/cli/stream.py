@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zedops.cli.output import echo_raw
-from zedops.control import door
+from zedops.control import client
 from zedops.errors import ZedopsError
 
 
@@ -18,8 +18,8 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
 
     `wanted` is one of `requests.StreamRequest` without the server's id.
     """
-    hub, server_id = door.near(Path.cwd()), None
-    said = door.asked({"do": "show", "server": server})
+    hub, server_id = client.near(Path.cwd()), None
+    said = client.asked({"do": "show", "server": server})
     if said is not None and said["row"]["deleted_at"] is None:
         server_id = said["row"]["id"]
     if hub is None or server_id is None:
@@ -30,8 +30,8 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
         hub = clone.hub_path()
     if server_id is None:
         if hub is not None:
-            with door.opened(hub):  # raises HostUnavailable without a manager
+            with client.opened(hub):  # raises HostUnavailable without a manager
                 pass
         raise ZedopsError(f"zedops has not taken {server} up yet; try again in a moment")
     request = {"do": "stream", "request": {**wanted, "server_id": server_id}}
-    door.ask_hub(hub, request, echo_raw)
+    client.ask_hub(hub, request, echo_raw)

@@ -22,7 +22,7 @@ from pathlib import Path
 from socketserver import StreamRequestHandler
 from typing import Any, BinaryIO, cast
 
-from zedops.control import requests
+from zedops.control import protocol
 from zedops.errors import ZedopsError
 from zedops.hub import hook
 
@@ -49,7 +49,7 @@ def serve(handler: StreamRequestHandler, answer: Answer) -> bool:
 
 def _answer(call: hook.Call, answer: Answer, link: socket.socket) -> int:
     try:
-        request = requests.check(call.read())
+        request = protocol.check(call.read())
         if _hung_up(link):  # this process was frozen, and the push was refused meanwhile
             raise BrokenPipeError
     except (hook.Malformed, ZedopsError) as error:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from zedops import faults
 from zedops.bus.interfaces import Bus, Enrolment
-from zedops.control import requests
+from zedops.control import protocol
 from zedops.errors import ZedopsError
 from zedops.git.objects import NO_OBJECT
 from zedops.hub import hook
@@ -118,7 +118,7 @@ class Door:
                 if not line:
                     return  # a client that only tests whether a manager answers
                 if line != hook.GREETING:
-                    request = requests.read(line)
+                    request = protocol.read(line)
                     write = in_words if request["do"] in hook.NAMES else _in_json
                     reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
                 elif not caller.serve(handler, self._answer):

@@ -9,7 +9,7 @@ import click
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
 from zedops.cli.screen import find_server, here
-from zedops.control.ask import call
+from zedops.control.hosts import call
 from zedops.errors import HostUnavailable
 from zedops.protocol.requests import DataReply, DataRequest
 from zedops.spec.quantities import format_size

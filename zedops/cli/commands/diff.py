@@ -9,7 +9,7 @@ import click
 
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json
-from zedops.control import door
+from zedops.control import client
 from zedops.spec.quantities import readable
 
 
@@ -25,7 +25,7 @@ def diff_command(server: str | None, as_json: bool) -> None:
     zedops diff
     zedops diff rosewood
     """
-    said = door.asked_of_edits({"do": "diff"}, Path.cwd())
+    said = client.asked_of_edits({"do": "diff"}, Path.cwd())
     rows = read() if said is None else said["rows"]
     rows = [row for row in rows if server in (None, row["server"])]
     if as_json:

@@ -11,8 +11,8 @@ from zedops.cli.host_places import DATA_ROOT, POLICY
 from zedops.cli.output import coloured, show_json
 from zedops.clone import checkout
 from zedops.clone.clone import Clone
-from zedops.control.ask import call, is_managed
-from zedops.control.door import is_awake
+from zedops.control.client import is_awake
+from zedops.control.hosts import call, is_managed
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub.hub import Hub
 from zedops.protocol.requests import CheckupReply, CheckupRequest, Finding, Verdict

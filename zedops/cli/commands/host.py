@@ -12,7 +12,7 @@ from zedops.cli.names import HOST
 from zedops.cli.output import local, show_json, table
 from zedops.cli.screen import here
 from zedops.clone.clone import Clone
-from zedops.control.ask import ask, call
+from zedops.control.hosts import ask, call
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.protocol.requests import PingRequest, Pong

@@ -10,7 +10,7 @@ import click
 
 from zedops.cli.output import AT, ago, show_json, table
 from zedops.clone import checkout
-from zedops.control import door
+from zedops.control import client
 
 
 @click.command("list")
@@ -59,7 +59,7 @@ def _rows(at: str | None, *, buried: bool) -> tuple[list[dict[str, Any]], bool]:
         repository = checkout.find_clone(Path.cwd())
         checkout.fetch(repository)
         asked |= {"do": "list-at", "at": checkout.at(repository, at)}
-    said = door.asked(asked)
+    said = client.asked(asked)
     if said is not None:
         return list(said["rows"]), True
     from zedops.cli.screen import here

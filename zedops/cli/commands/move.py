@@ -11,7 +11,7 @@ from zedops.cli.names import HOST, SERVER
 from zedops.cli.output import WAIT
 from zedops.cli.screen import here, one_server
 from zedops.clone.clone import Clone
-from zedops.control.ask import call
+from zedops.control.hosts import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.protocol.requests import DataReply, DataRequest, InventoryReply, InventoryRequest

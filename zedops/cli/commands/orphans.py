@@ -8,7 +8,7 @@ import click
 
 from zedops.cli.names import HOST
 from zedops.cli.output import WAIT, show_json, table, tell_silent
-from zedops.control import door
+from zedops.control import client
 from zedops.errors import UsageError
 
 
@@ -42,7 +42,7 @@ def orphans_command(
         elif remove:
             orphan_acts.remove(host, remove, data=data, wait=wait, yes=yes)
         return
-    said = door.asked({"do": "orphans", "host": host}, None) or read(host)
+    said = client.asked({"do": "orphans", "host": host}, None) or read(host)
     tell_silent(said["silent"])
     if as_json:
         show_json(said["rows"])
@@ -58,7 +58,7 @@ def orphans_command(
 def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops.cli.screen import here
-    from zedops.control.ask import asking
+    from zedops.control.hosts import asking
     from zedops.queries import hosts
 
     clone = here()

@@ -9,7 +9,7 @@ import click
 
 from zedops.cli.names import SERVER
 from zedops.cli.output import show_json, table
-from zedops.control import door
+from zedops.control import client
 
 
 @click.command("plan")
@@ -26,7 +26,7 @@ def plan_command(server: str | None, as_json: bool) -> None:
     zedops plan rosewood --json
     """
     asked = {"do": "plan", "server": server}
-    said = door.asked_of_edits(asked, Path.cwd()) or read(server)
+    said = client.asked_of_edits(asked, Path.cwd()) or read(server)
     if as_json:
         show_json({key: said[key] for key in ("servers", "problems", "warnings")})
         return

@@ -8,7 +8,7 @@ import click
 
 from zedops.cli.names import ANY_SERVER, HOST
 from zedops.cli.output import show_json, table
-from zedops.control import door
+from zedops.control import client
 
 
 @click.command("ports")
@@ -43,7 +43,7 @@ def ports_command(
 
 
 def _show_taken(host: str | None, *, as_json: bool) -> None:
-    said = door.asked({"do": "ports", "host": host}, None) or read(host)
+    said = client.asked({"do": "ports", "host": host}, None) or read(host)
     for where, why in said["silent"].items():
         click.echo(f"{where}: only the fleet's own ports are known: {why}", err=True)
     if as_json:
@@ -60,7 +60,7 @@ def _show_taken(host: str | None, *, as_json: bool) -> None:
 def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops.cli.screen import here
-    from zedops.control.ask import asking
+    from zedops.control.hosts import asking
     from zedops.queries import hosts
 
     clone = here()

@@ -10,7 +10,7 @@ import click
 
 from zedops.cli.names import ANY_SERVER
 from zedops.cli.output import AT, ago, echo_raw, show_json
-from zedops.control import door
+from zedops.control import client
 
 
 @click.command("show")
@@ -30,7 +30,7 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
     if resolved:
         _show_resolved(server, at, as_json=as_json)
         return
-    said = door.asked({"do": "show", "server": server}) if at is None else None
+    said = client.asked({"do": "show", "server": server}) if at is None else None
     row = said["row"] if said is not None else _read(server, at)
     text = row.pop("text")
     if as_json:

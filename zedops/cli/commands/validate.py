@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zedops.cli.output import show_json
-from zedops.control import door
+from zedops.control import client
 from zedops.errors import Problem
 
 _KINDS = {"error": "problems", "warning": "warnings"}
@@ -31,7 +31,7 @@ def validate_command(directory: Path, form: str, as_json: bool) -> None:
     zedops validate && git push
     zedops validate --format github          in a workflow of GitHub, Gitea or Forgejo
     """
-    said = door.asked_of_edits({"do": "validate"}, directory, fetch=False) or read(directory)
+    said = client.asked_of_edits({"do": "validate"}, directory, fetch=False) or read(directory)
     found = [(kind, Problem(**each)) for kind, key in _KINDS.items() for each in said[key]]
     if as_json or form == "json":
         show_json([{"kind": kind, **asdict(each)} for kind, each in found])

@@ -17,7 +17,7 @@ from zedops.cli.output import ago, printable
 from zedops.cli.screen import here
 from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
-from zedops.control import door
+from zedops.control import client
 from zedops.errors import GitFailed, ZedopsError
 from zedops.queries.servers import rows as made_of
 from zedops.spec.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
@@ -55,7 +55,7 @@ def look(clone: Clone, meter: Meter, width: int) -> Group:
     """Draw the present status of the fleet."""
     fleet = clone.fleet()
     busy = meter.read(fleet.settings.hosts)
-    said = door.asked({"do": "list", "buried": False})  # the manager knows the progress of a pull
+    said = client.asked({"do": "list", "buried": False})  # the manager knows the progress of a pull
     rows = said["rows"] if said is not None else made_of(fleet, buried=False)
     cells = [
         [printable(cell, "") for cell in (

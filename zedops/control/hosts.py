@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zedops.clone.clone import Clone
-from zedops.control import door
+from zedops.control import client
 from zedops.errors import DoorClosed, HostUnavailable
 from zedops.protocol.requests import R, Reply, Request, expect, read_reply
 from zedops.queries.hosts import Ask
@@ -33,7 +33,7 @@ def ask(
 ) -> dict[str, Any]:
     """Ask the manager of a clone or of a hub's path; its progress lines go to `say`."""
     hub = asker if isinstance(asker, Path) else asker.hub_path()
-    return door.ask_hub(hub, request, say)
+    return client.ask_hub(hub, request, say)
 
 
 def is_managed(asker: Clone | Path) -> bool:
@@ -44,7 +44,7 @@ def is_managed(asker: Clone | Path) -> bool:
     hub = asker if isinstance(asker, Path) else asker.hub_path()
     try:
         if hub is not None:
-            with door.opened(hub):
+            with client.opened(hub):
                 pass
     except DoorClosed:
         return True
