@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from zedops.bus.handshake import certificate_end
+from zedops.bus.nats_probe import certificate_end
 from zedops.errors import EngineFailed, HostUnavailable, ZedopsError
 from zedops.protocol.requests import Finding
 from zedops.spec.model import Definition

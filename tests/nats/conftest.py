@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import without
 from tests.machine import free_port
-from zedops.bus.nats import binary
+from zedops.bus.nats import executable
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.server import NatsServer
 from zedops.errors import ServerFailed
@@ -19,7 +19,7 @@ from zedops.errors import ServerFailed
 def _nats_server() -> None:
     """See that there is one."""
     try:
-        binary.find()
+        executable.find()
     except ServerFailed:
         without("nats-server")
 

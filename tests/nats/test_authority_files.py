@@ -18,7 +18,7 @@ from zedops import faults
 from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Role
-from zedops.bus.nats.vault import Vault
+from zedops.bus.nats.private_files import Vault
 from zedops.errors import ZedopsError
 
 pytestmark = pytest.mark.nats

@@ -21,7 +21,7 @@ import pytest
 
 from tests.machine import free_port
 from tests.nats.clients import as_host, as_manager, new_host, run
-from zedops.bus.nats import binary
+from zedops.bus.nats import executable
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.server import NatsServer
 from zedops.errors import ServerFailed
@@ -234,20 +234,20 @@ def test_every_file_is_its_owners_alone(server: NatsServer, authority: Authority
 
 
 def test_the_server_comes_from_its_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(binary.VARIABLE, raising=False)
+    monkeypatch.delenv(executable.VARIABLE, raising=False)
     monkeypatch.setenv("PATH", "")
-    found = binary.find()
+    found = executable.find()
     assert found.name == "nats-server"
-    monkeypatch.setenv(binary.VARIABLE, str(found))
-    assert binary.find() == found
+    monkeypatch.setenv(executable.VARIABLE, str(found))
+    assert executable.find() == found
 
 
 def test_a_program_that_is_no_nats_server_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(binary.VARIABLE, str(tmp_path / "nowhere"))
+    monkeypatch.setenv(executable.VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(ServerFailed, match=r"nowhere cannot be run; correct it, or unset it"):
-        binary.find()
-    monkeypatch.setenv(binary.VARIABLE, sys.executable)
+        executable.find()
+    monkeypatch.setenv(executable.VARIABLE, sys.executable)
     with pytest.raises(ServerFailed, match=r"no nats-server of 2\.11 or newer; install it: pip"):
-        binary.find()
+        executable.find()

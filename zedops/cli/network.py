@@ -101,7 +101,7 @@ def reach(network: Network, hub: Hub, fleet: str) -> Iterator[Reach]:
         yield Reach()
         return
     try:
-        import zedops.bus.nats.hosting
+        import zedops.bus.nats.network
     except ImportError as error:
         raise UsageError("hosts on other machines need: pip install 'zedops[nats]'") from error
     if network.nats:
@@ -109,7 +109,7 @@ def reach(network: Network, hub: Hub, fleet: str) -> Iterator[Reach]:
         return
     address, port = _listen(network)
     folder = hub.runtime / "nats"
-    hosting = zedops.bus.nats.hosting.Hosting(fleet, folder, network.advertise, address, port)
+    hosting = zedops.bus.nats.network.Hosting(fleet, folder, network.advertise, address, port)
     try:
         yield Reach(hosting.bus, hosting, ", ".join(network.advertise))
     finally:

@@ -1,6 +1,7 @@
 """The authority of one fleet: keeps its keys and members, and writes the server's account files.
 
-One private directory. `keys.json` and `ca-private.pem` are written once; `roll.json` changes. The
+One private directory. `keys.json` and `ca-private.pem` are written once; `registry.json` changes.
+The
 other files derive from these three and are written again when they differ. So after kill -9 at any
 point the next `open` completes the directory. A person with these three files controls the fleet.
 
@@ -21,11 +22,11 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from zedops import faults
-from zedops.bus.nats import certificates, jwt, roll
+from zedops.bus.nats import certificates, jwt, registry
 from zedops.bus.nats.jwt import Credentials, Role
-from zedops.bus.nats.roll import Member, Roll
+from zedops.bus.nats.private_files import Vault
+from zedops.bus.nats.registry import Member, Roll
 from zedops.bus.nats.tokens import Token, host_of
-from zedops.bus.nats.vault import Vault
 from zedops.errors import ZedopsError
 from zedops.spec.fields import Model, Utc
 from zedops.system.ulid import new_id
@@ -142,7 +143,7 @@ class Authority:
             user_jwt=user_jwt, seed=seed, expires=expires,
         )
         with self._vault.locked():
-            self._write_roll(roll.offer(self._read_roll(), token_id, host, expires, now))
+            self._write_roll(registry.offer(self._read_roll(), token_id, host, expires, now))
         return token.text
 
     def redeem(self, token_id: str, host: str, public_key: str, now: datetime) -> str:
@@ -152,7 +153,7 @@ class Authority:
         """
         with self._vault.locked():
             old = self._read_roll()
-            new = roll.redeem(old, token_id, host, public_key, now)
+            new = registry.redeem(old, token_id, host, public_key, now)
             if new != old:
                 self._put(new)
                 faults.point("authority.redeemed")
@@ -161,7 +162,7 @@ class Authority:
     def issue(self, host: str, public_key: str, now: datetime) -> str:
         """Admit a host without a token; returns its user's JWT. Reload the server afterwards."""
         with self._vault.locked():
-            new = roll.enrol(self._read_roll(), jwt.check_host(host), public_key, now)
+            new = registry.enrol(self._read_roll(), jwt.check_host(host), public_key, now)
             self._put(new)
             return self._user_jwt(host, new)
 
@@ -172,8 +173,8 @@ class Authority:
         """
         with self._vault.locked():
             old = self._read_roll()
-            self._put(roll.remove(old, host, now))
-            return roll.knows(old, host, now)
+            self._put(registry.remove(old, host, now))
+            return registry.knows(old, host, now)
 
     # --- inside; all of it under the lock
 

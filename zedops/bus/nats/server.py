@@ -2,7 +2,7 @@
 
 Rules: the server never outlives its parent. It is ready when `start` returns, and follows the
 authority when `reload` returns. One thread starts it, reads its output and starts it again. That
-thread lives from `start` to `stop`, because the child dies with it (`binary.start`).
+thread lives from `start` to `stop`, because the child dies with it (`executable.start`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
-from zedops.bus.nats import binary, configuration
+from zedops.bus.nats import configuration, executable
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.tokens import host_of
 from zedops.errors import ServerFailed, ZedopsError
@@ -76,7 +76,7 @@ class NatsServer:
         self._listen, self._port = listen, port
         self._names = sorted({*map(host_of, advertise), local})
         self._on_restart = on_restart
-        self._program = binary.find()
+        self._program = executable.find()
         self._changed = threading.Condition()
         self._reloading = threading.Lock()
         self._stopping = threading.Event()
@@ -195,7 +195,7 @@ class NatsServer:
                 if self._stopping.is_set():
                     return 0.0
                 keep = () if self._hold is None else (self._hold,)
-                child = binary.start(self._program, ["-c", config], keep)
+                child = executable.start(self._program, ["-c", config], keep)
                 self._child, self._loaded = child, digest
         except (OSError, ZedopsError) as error:
             self._last_words = str(error)

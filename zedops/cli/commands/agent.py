@@ -66,7 +66,7 @@ def join_command(
     zedops agent join TOKEN
     zedops agent join - < token.txt
     """
-    from zedops.bus.nats.joining import join, new_key
+    from zedops.bus.nats.join import join, new_key
     from zedops.bus.nats.tokens import Token
     from zedops.cli.unit import install, require_systemd
     from zedops_agent import membership

@@ -14,7 +14,7 @@ import click
 
 from zedops.bus.interfaces import Bus, Enrolment
 from zedops.bus.local import LocalBus
-from zedops.bus.switch import Switch
+from zedops.bus.router import Switch
 from zedops.cli.host_places import DATA_ROOT, POLICY, FleetPath
 from zedops.cli.names import HOST
 from zedops.cli.network import Network, network_options, reach
