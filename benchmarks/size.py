@@ -22,7 +22,7 @@ from benchmarks.crowd import Crowd
 from benchmarks.site import Figures, Site
 from zedops.bus.nats import messages
 from zedops.hub.hub import Hub
-from zedops.manager.ledger import Ledger
+from zedops.manager.state import Ledger
 from zedops.protocol.sync import ContainerFacts, Report, ServerReport
 
 _TOGETHER = 1000

@@ -14,8 +14,8 @@ from zedops.control import protocol
 from zedops.hub import hook
 from zedops.hub.hub import Hub
 from zedops.hub.receive import Gate, answer
-from zedops.manager import caller
-from zedops.manager.door import in_words
+from zedops.manager import hook_bridge
+from zedops.manager.control_server import in_words
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def gatekeeper(hub: Hub, *, lend: bool = True) -> Iterator[None]:
         def handle(self) -> None:
             line = self.rfile.readline(hook.MAX_LINE)
             if lend and line == hook.GREETING:
-                caller.serve(self, decide)
+                hook_bridge.serve(self, decide)
             elif line != hook.GREETING:
                 verdict = decide(protocol.read(line), lambda text: self._reply({"say": text}))
                 self._reply({"answer": verdict})

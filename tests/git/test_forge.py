@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from zedops.errors import Problem
-from zedops.manager import forge
+from zedops.manager import commit_status
 
 COMMIT = "c" * 40
 PROBLEM = Problem("servers.d/a.yaml", 3, 1, "image", "is required")
@@ -54,10 +54,10 @@ def listener() -> Iterator[Listener]:
         thread.join()
 
 
-def find(listener: Listener, version: int, path: str) -> forge.Forge:
+def find(listener: Listener, version: int, path: str) -> commit_status.Forge:
     """Find the API of a repository at the listener."""
     root = f"http://127.0.0.1:{listener.port}"
-    made = forge.find(f"{root}/{path}.git", "s3cret", f"{root}/api/v{version}/")
+    made = commit_status.find(f"{root}/{path}.git", "s3cret", f"{root}/api/v{version}/")
     assert made is not None
     return made
 
@@ -90,14 +90,14 @@ def test_gitlab_is_told_in_its_own_words_in_a_group_of_groups_too(listener: List
 @pytest.mark.parametrize("version", [1, 4])
 def test_a_token_is_not_taken_along_to_another_place(listener: Listener, version: int) -> None:
     listener.status, listener.location = 302, f"http://localhost:{listener.port}/elsewhere"
-    with pytest.raises(forge.StatusFailed, match="302"):
+    with pytest.raises(commit_status.StatusFailed, match="302"):
         find(listener, version, "ada/fleet").tell(COMMIT, ())
     assert [each["path"] for each in listener.calls if "elsewhere" in each["path"]] == []
 
 
 def test_a_refusal_is_said_without_the_token(listener: Listener) -> None:
     listener.status = 401
-    with pytest.raises(forge.StatusFailed) as said:
+    with pytest.raises(commit_status.StatusFailed) as said:
         find(listener, 4, "ada/fleet").tell(COMMIT, ())
     assert "401" in str(said.value)
     assert "s3cret" not in str(said.value)

@@ -18,7 +18,7 @@ import yaml
 from tests.git.people import Person
 from zedops.bus.local import LocalBus
 from zedops.hub.hub import Hub
-from zedops.manager.door import Door
+from zedops.manager.control_server import Door
 from zedops.manager.loop import Manager
 
 SERVERS = 40

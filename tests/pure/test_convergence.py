@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.pure.fleets import NOW, doc, fleet_of, running, server_id
-from zedops.manager.ledger import Ledger
 from zedops.manager.metrics import Metrics
+from zedops.manager.state import Ledger
 from zedops.protocol.sync import ServerReport
 from zedops.spec.model import Status
 from zedops.spec.settings import Settings

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.pure.fleets import NOW, doc, running, server_id
-from zedops.manager.clock import STEADY_S, Clock
-from zedops.manager.journal import BUSY_S, FLAPPING_S, QUIET_S, UNSETTLED_S, Journal
+from zedops.manager.commit_batch import BUSY_S, FLAPPING_S, QUIET_S, UNSETTLED_S, Journal
+from zedops.manager.retention import STEADY_S, Clock
 from zedops.spec.model import Status
 
 A = "servers.d/a.yaml"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.pure.fleets import NOW, as_pushed, doc, fleet_of, later, running, server_id
 from zedops.fleet.fleet import Fleet
-from zedops.manager.ledger import Ledger
+from zedops.manager.state import Ledger
 from zedops.protocol.sync import ContainerFacts, Goal, ServerReport
 from zedops.spec import state_block
 from zedops.spec.model import Status

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
 from zedops.fleet.fleet import Fleet, preset_path
-from zedops.manager.ledger import Ledger
+from zedops.manager.state import Ledger
 from zedops.spec import preset
 from zedops.spec.settings import Settings
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, as_pushed, fleet_of
 from zedops.fleet.fleet import Fleet, Kind, kind_of
-from zedops.manager.ledger import Ledger
+from zedops.manager.state import Ledger
 from zedops.protocol.sync import Activity, ContainerFacts, DesiredServer, Goal, ServerReport
 from zedops.spec import document, state_block
 from zedops.spec.model import State, Status

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zedops.manager.presence import SILENT_S, Presence
+from zedops.manager.liveness import SILENT_S, Presence
 
 
 def watched(presence: Presence, begin_s: int, end_s: int) -> list[str]:

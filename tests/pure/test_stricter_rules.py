@@ -13,7 +13,7 @@ from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import succeed
 from zedops.fleet.lifecycle import bury, due, keep, purges_data, put_off, revive
 from zedops.fleet.preview import foresee
-from zedops.manager.ledger import Ledger
+from zedops.manager.state import Ledger
 from zedops.spec import state_block
 from zedops.spec.document import parse
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES

@@ -19,8 +19,8 @@ from zedops.fleet.trailers import EMAIL
 from zedops.git import credentials
 from zedops.git.remote import checked_url
 from zedops.hub.hub import is_own
-from zedops.manager import forge
-from zedops.manager.pace import Pace
+from zedops.manager import commit_status
+from zedops.manager.upstream_timing import Pace
 from zedops.manager.webhook import is_genuine
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import MARKER
@@ -174,15 +174,15 @@ def test_a_call_has_to_prove_that_it_knows_the_secret(headers: dict[str, str], g
 def test_a_forge_is_found_by_its_url(
     url: str, token: str | None, api: str | None, found: str | None
 ) -> None:
-    made = forge.find(url, token, api)
+    made = commit_status.find(url, token, api)
     assert (f"{made.api} {made.repository}" if made else None) == found
 
 
 def test_a_status_is_one_short_line() -> None:
     problem = Problem(A, 3, 1, "image", "is required " * 30)
-    assert forge.describe(()) == "accepted"
-    assert len(forge.describe((problem, problem))) == 140
-    assert forge.describe((problem, problem)).endswith("… (and 1 more)")
+    assert commit_status.describe(()) == "accepted"
+    assert len(commit_status.describe((problem, problem))) == 140
+    assert commit_status.describe((problem, problem)).endswith("… (and 1 more)")
 
 
 # --- two halves

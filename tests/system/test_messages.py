@@ -15,8 +15,8 @@ from tests.nats.sides import wait_for
 from tests.system.servers import begin, write
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.notifications import Notice
-from zedops.manager.messenger import Messenger, Tempo
 from zedops.manager.metrics import Metrics
+from zedops.manager.notifier import Messenger, Tempo
 from zedops.spec import document
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status

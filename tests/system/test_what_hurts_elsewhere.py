@@ -32,7 +32,7 @@ from tests.system.servers import (
     wait_status,
     write,
 )
-from zedops.manager import journal
+from zedops.manager import commit_batch
 from zedops_agent import memory
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
@@ -81,7 +81,7 @@ def test_1_the_robots_commits_refuse_nobodys_push_and_one_push_is_one_sync(
     took_s = time.monotonic() - begun
     assert [name for name in names if not became(said, name, "stopped")] == []
     # on a machine that takes long they come to rest one after the other: told so often at most
-    assert len(by_zedops(fleet, "batch-", before)) <= max(4, took_s / journal.BUSY_S)
+    assert len(by_zedops(fleet, "batch-", before)) <= max(4, took_s / commit_batch.BUSY_S)
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ from zedops.git.remote import TAKEN, Upstream, checked_url
 from zedops.hub import snapshot
 from zedops.hub.hub import UPSTREAM, Hub
 from zedops.hub.upstream import Intake, Source
-from zedops.manager import forge
-from zedops.manager.judge import Judge
+from zedops.manager import commit_status
+from zedops.manager.last_good import Judge
 from zedops.manager.loop import Manager
-from zedops.manager.mirror import MAIN, Mirror
-from zedops.manager.pace import Pace
+from zedops.manager.upstream_sync import MAIN, Mirror
+from zedops.manager.upstream_timing import Pace
 from zedops.manager.webhook import Webhook
 from zedops.spec.quantities import parse_duration
 from zedops.system.paths import default_hub
@@ -216,7 +216,7 @@ def mirrored(manager: Manager, remote: Remote) -> Iterator[Mirror | None]:
         return
     manager.judge = Judge(manager.hub)
     secret = upstream.secret()
-    statuses = forge.find(upstream.url, secret.token if secret else None, remote.status_api)
+    statuses = commit_status.find(upstream.url, secret.token if secret else None, remote.status_api)
     mirror = Mirror(manager, upstream, remote.pace(), statuses)
     with contextlib.ExitStack() as stack:
         if remote.webhook:

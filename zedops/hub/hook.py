@@ -1,7 +1,8 @@
 """The hub's hooks, which git runs on a push: a thin client of the manager, standard library only.
 
 A hook is a few lines of shell that lend git's descriptors to the running manager (see
-`manager.caller`): 3 ms. If the manager cannot use them, the shell runs this file with `python -IS`.
+`manager.hook_bridge`): 3 ms. If the manager cannot use them, the shell runs this file with `python
+-IS`.
 The file imports next to nothing: it takes 13 ms, and would take 30 ms with `json` and `socket`. It
 sends the push to the manager as a line of JSON and reads lines of words. Without a manager it
 starts zedops to check the push: slower, with the same rules. It fails closed: it refuses a push

@@ -22,14 +22,14 @@ from zedops.fleet.fleet import Fleet
 from zedops.fleet.notifications import Notice, host_back, host_lost
 from zedops.hub.hub import Hub
 from zedops.manager import ref_watch
-from zedops.manager.clock import Clock, end_retentions
-from zedops.manager.housekeeping import Housekeeping
-from zedops.manager.judge import Judge
-from zedops.manager.ledger import Ledger
+from zedops.manager.last_good import Judge
+from zedops.manager.leadership import Deposed, Lease, Term
+from zedops.manager.liveness import Presence
+from zedops.manager.maintenance import Housekeeping
 from zedops.manager.metrics import Metrics
-from zedops.manager.presence import Presence
+from zedops.manager.retention import Clock, end_retentions
+from zedops.manager.state import Ledger
 from zedops.manager.strays import Strays
-from zedops.manager.term import Deposed, Lease, Term
 from zedops.protocol.requests import Belonging
 from zedops.protocol.sync import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 from zedops.spec.state_block import brief

@@ -17,7 +17,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from zedops import __version__
 from zedops.fleet.lifecycle import SETTLED
-from zedops.manager.ledger import Ledger
+from zedops.manager.state import Ledger
 from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.spec.model import Status
 

@@ -1,7 +1,7 @@
 """Elects one of several managers: a lease in a key-value bucket of NATS JetStream.
 
 The bucket drops a key that is not renewed within `TTL_S`; the manager that creates it again leads.
-The lease only elects. The epoch keeps a deposed manager from doing harm (`manager.term`).
+The lease only elects. The epoch keeps a deposed manager from doing harm (`manager.leadership`).
 """
 
 from __future__ import annotations

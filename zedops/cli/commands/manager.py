@@ -15,9 +15,9 @@ from zedops.cli.running import Running, running_options
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.hub.hub import Hub
+from zedops.manager.leadership import Deposed
 from zedops.manager.loop import Manager
 from zedops.manager.metrics import Metrics
-from zedops.manager.term import Deposed
 from zedops.system.logs import announce
 from zedops.system.monitoring import new_registry
 from zedops.system.shutdown import Ending

@@ -22,11 +22,11 @@ from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
 from zedops.cli.running import Running, running_options
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
-from zedops.manager.door import Door
+from zedops.manager.control_server import Door
 from zedops.manager.loop import Manager
-from zedops.manager.messenger import Messenger
 from zedops.manager.metrics import Metrics
-from zedops.manager.mirror import Mirror
+from zedops.manager.notifier import Messenger
+from zedops.manager.upstream_sync import Mirror
 from zedops.spec.settings import Settings
 from zedops.system.logs import announce
 from zedops.system.monitoring import new_registry

@@ -26,7 +26,7 @@ from zedops.fleet.lifecycle import (
     reopen,
 )
 from zedops.manager.assignments import Assignments
-from zedops.manager.journal import Journal
+from zedops.manager.commit_batch import Journal
 from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal, ServerReport
 from zedops.spec import document, edit, state_block
 from zedops.spec.document import Document

@@ -1,7 +1,8 @@
 """The mirror's loop: keeps a hub and its upstream together; owns the clock and holds no rules.
 
 The clock, a moved main and the webhook only wake it. Each turn fetches the upstream's news, takes
-it in, and pushes the hub's own commits. `pace` decides when, `upstream` merges, `upstream` reaches
+it in, and pushes the hub's own commits. `upstream_timing` decides when, `upstream` merges,
+`upstream` reaches
 the remote. The mirror tries again after a failure, and nothing else waits for it: servers follow
 the hub.
 """
@@ -18,10 +19,10 @@ from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
 from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import Hub
 from zedops.hub.upstream import Intake, Source
-from zedops.manager import forge
-from zedops.manager.forge import Forge
+from zedops.manager import commit_status
+from zedops.manager.commit_status import Forge
 from zedops.manager.loop import Manager
-from zedops.manager.pace import Pace
+from zedops.manager.upstream_timing import Pace
 
 log = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ class Mirror:
             return
         try:
             self._statuses.tell(tip, problems)
-        except forge.StatusFailed as error:
+        except commit_status.StatusFailed as error:
             log.warning("%s", error)
 
     def _push(self) -> None:

@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from zedops.manager.ledger import Ledger
+from zedops.manager.state import Ledger
 from zedops.spec.quantities import format_duration
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.fleet.last_good import Held, judge, suspects
 from zedops.git.objects import NO_OBJECT, Change
 from zedops.hub.hub import Hub
-from zedops.manager.ledger import Ledger
+from zedops.manager.state import Ledger
 from zedops.spec.document import Document, parse
 from zedops.spec.settings import Settings
 

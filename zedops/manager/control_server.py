@@ -25,10 +25,10 @@ from zedops.git.objects import NO_OBJECT
 from zedops.hub import hook
 from zedops.hub.hub import FOR_MAIN, MAIN
 from zedops.hub.receive import Gate, answer
-from zedops.manager import answers, caller
-from zedops.manager.answers import LOOKS
-from zedops.manager.follow import follow
+from zedops.manager import control_queries, hook_bridge
+from zedops.manager.control_queries import LOOKS
 from zedops.manager.loop import Manager
+from zedops.manager.push_progress import follow
 from zedops.protocol.requests import read_request, read_stream_request
 from zedops.system import files
 from zedops.system.locks import LOOK_S
@@ -121,7 +121,7 @@ class Door:
                     request = protocol.read(line)
                     write = in_words if request["do"] in hook.NAMES else _in_json
                     reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
-                elif not caller.serve(handler, self._answer):
+                elif not hook_bridge.serve(handler, self._answer):
                     return
                 faults.point("door.answered")
             except (BrokenPipeError, ConnectionResetError):
@@ -153,7 +153,7 @@ class Door:
                 self._follow(request, say)
                 return {"exit": 0}
             case look if look in LOOKS:
-                return {"exit": 0, **answers.answer(self._manager, self._bus, request)}
+                return {"exit": 0, **control_queries.answer(self._manager, self._bus, request)}
             case "stream":
                 return self._stream(request, say)
             case "call":
