@@ -33,7 +33,7 @@ from zedops.bus.nats.connection import CONNECT_S, PING_S, PONG_S
 from zedops.bus.nats.connection import RETRY_S as RECONNECT_S
 from zedops.errors import ZedopsError
 
-#: As `zedops_agent.contact` has them.
+#: As `zedops_agent.manager_link` has them.
 HEARTBEAT_S, RETRY_S, ASK_S = 10.0, 2.0, 15.0
 _AWAY = (OSError, nats.errors.Error, TimeoutError, ZedopsError)
 

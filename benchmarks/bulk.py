@@ -4,7 +4,8 @@
 
 Side by side in one run, each on an Engine that has none of the others' containers, in another
 order each round: the same containers through docker-py's low-level client, as many at once as the
-agent's own rule allows (`pace`); zedops; each docker compose that is installed; a stack, where the
+agent's own rule allows (`limiter`); zedops; each docker compose that is installed; a stack, where
+the
 Engine is a swarm. Then STOPPED servers with `desired: stopped`, which are created only.
 
 Where servers run, one more round goes through a relay that times each start. The slowest, from
@@ -26,7 +27,7 @@ from benchmarks import figures, peers
 from benchmarks.host import Events, machine, through
 from tests.machine import Machine, free_ports
 from tests.relay import Relay
-from zedops_agent.pace import MOST, Pace
+from zedops_agent.limiter import MOST, Pace
 
 _START = re.compile(rb"POST (/v[0-9.]+)?/containers/[^/]+/start[ ?]")
 

@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks import figures, git, peers
 from benchmarks.host import Events, events, machine, percentiles
 from tests.machine import Machine
-from zedops_agent.pace import FIRST, LOOKS
+from zedops_agent.limiter import FIRST, LOOKS
 
 DATA = "data directory removed"
 

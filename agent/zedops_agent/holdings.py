@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from zedops.protocol.requests import Belonging, VolumeSize
-from zedops_agent import beside, data, markers
+from zedops_agent import beside, markers, volumes
 from zedops_agent.markers import OURS
 
 #: zedops does not measure deeper directories: each level takes a descriptor.
@@ -31,7 +31,7 @@ def belongings(root: Path, fleet: str) -> list[Belonging]:
 
 def is_home(root: Path, fleet: str, server_id: str) -> bool:
     """Say whether a server of a fleet has a directory below this data root."""
-    marked = _marked(data.home_path(root, server_id))
+    marked = _marked(volumes.home_path(root, server_id))
     return marked is not None and marked.fleet == fleet and marked.id == server_id
 
 
@@ -48,7 +48,7 @@ def _holds_anything(home: Path) -> bool | None:
         for each in home.iterdir():
             if not beside.is_note(each.name):
                 with markers.opened(each) as folder:
-                    if data.holds_anything(folder):
+                    if volumes.holds_anything(folder):
                         return True
     except OSError:
         return None

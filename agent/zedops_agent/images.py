@@ -13,8 +13,8 @@ from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.container_options import PullPolicy
 from zedops_agent.engine.engine import Engine
+from zedops_agent.limiter import Pace
 from zedops_agent.observed import Image
-from zedops_agent.pace import Pace
 from zedops_agent.steps import Pull
 
 #: Answers of registries to unknown users; some answer for a private image as for a missing one.

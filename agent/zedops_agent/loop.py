@@ -27,22 +27,22 @@ from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal, supersede
 from zedops.system.locks import LOOK_S
 from zedops.system.shutdown import Ending
 from zedops.system.watch import Directories
-from zedops_agent.contact import Contact
 from zedops_agent.engine.engine import Engine
+from zedops_agent.executor import Workshop
+from zedops_agent.host_queries import Survey
 from zedops_agent.kills import Kills
-from zedops_agent.lookout import Lookout
+from zedops_agent.limiter import Pace
+from zedops_agent.manager_link import Contact
 from zedops_agent.memory import left_s
 from zedops_agent.metrics import AgentMetrics, Standing
+from zedops_agent.observer import Lookout
 from zedops_agent.ownership import Ownership
-from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
 from zedops_agent.root import Root
-from zedops_agent.schedule import Schedule
 from zedops_agent.secrets import Secrets
 from zedops_agent.store import Store
-from zedops_agent.survey import Survey
-from zedops_agent.work import Workshop
+from zedops_agent.work_queue import Schedule
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ or makes again a server that had a world and has lost it. And it never removes t
 works before its replacement has proven itself.
 
 Every plan begins here: to end a server, to adopt a container, to make one, to go back after a
-failure. `guard` forbids starts; `upkeep` plans for a server that already has the right container.
+failure. `data_guard` forbids starts; `drift` plans for a server that already has the right
+container.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from zedops.protocol.remarks import LEFT_SO
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.container_options import PullPolicy
 from zedops.spec.model import Drift
-from zedops_agent.guard import Ban, ban, began_over_nothing
+from zedops_agent.data_guard import Ban, ban, began_over_nothing
+from zedops_agent.drift import keep, left_to_agent
 from zedops_agent.memory import (
     CRASH_BUDGET,
     CRASH_WINDOW_S,
@@ -45,7 +47,6 @@ from zedops_agent.steps import (
     Step,
     StopContainer,
 )
-from zedops_agent.upkeep import keep, left_to_agent
 
 #: The time between looks at a container that zedops cannot adopt.
 STRANGER_LOOK_S = 60.0

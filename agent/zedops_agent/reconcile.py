@@ -30,11 +30,12 @@ from zedops.protocol.sync import (
 )
 from zedops.spec.state_block import brief
 from zedops_agent.draining import drained
+from zedops_agent.executor import GaveUp, Waits, Workshop
 from zedops_agent.kills import Kills
-from zedops_agent.lookout import Lookout
 from zedops_agent.memory import RETRY_MAX_S, Memory, failed, is_watched, matches, reached, remember
 from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Container, Observed, Phase, Presence
+from zedops_agent.observer import Lookout
 from zedops_agent.plan import make_plan
 from zedops_agent.steps import (
     Create,
@@ -49,7 +50,6 @@ from zedops_agent.steps import (
 )
 from zedops_agent.stops import SIGKILLED, Stopped, stopped
 from zedops_agent.store import Store
-from zedops_agent.work import GaveUp, Waits, Workshop
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from zedops import faults
 from zedops.errors import DataAtRisk, EngineFailed
 from zedops.spec.model import Definition
 from zedops_agent import beside, markers
-from zedops_agent.data import Places, home_path
 from zedops_agent.markers import MARKER, OURS, Owner
 from zedops_agent.observed import Presence
+from zedops_agent.volumes import Places, home_path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _MOUNTS = Path("/proc/self/mountinfo")

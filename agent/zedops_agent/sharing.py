@@ -14,8 +14,8 @@ from pathlib import Path
 from zedops.errors import EngineFailed
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.sources import REMEDY, Place, conflict, places
-from zedops_agent.data import Places
 from zedops_agent.observed import Inode
+from zedops_agent.volumes import Places
 
 #: Parts of a volume's path below the data root: `servers`, the server's id, the volume's key.
 _VOLUME = 3

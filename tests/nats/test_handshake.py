@@ -15,7 +15,7 @@ from zedops.bus.nats import certificates
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.server import NatsServer
 from zedops.protocol.requests import Verdict
-from zedops_agent.checkup import check_nats
+from zedops_agent.diagnostics import check_nats
 
 pytestmark = pytest.mark.nats
 

@@ -20,7 +20,7 @@ from zedops.protocol.sync import (
     Report,
     ServerReport,
 )
-from zedops_agent.contact import Contact
+from zedops_agent.manager_link import Contact
 from zedops_agent.store import Store
 
 MANY = 200

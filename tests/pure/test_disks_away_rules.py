@@ -20,7 +20,7 @@ from tests.pure.plans import (
 )
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift
-from zedops_agent.container import RESTART_POLICY, RESTARTED_BY_AGENT, ceilings, restart_policy
+from zedops_agent.container_spec import RESTART_POLICY, RESTARTED_BY_AGENT, ceilings, restart_policy
 from zedops_agent.memory import Memory, remember
 from zedops_agent.observed import Ceilings, Container, DataVolume, Phase, Presence
 

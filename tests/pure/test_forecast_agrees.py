@@ -12,7 +12,7 @@ from tests.pure.fleets import NOW, doc, fleet_of, later, running
 from zedops.fleet.fleet import desired_server
 from zedops.fleet.preview import Effect, foresee
 from zedops.protocol.sync import DesiredServer
-from zedops_agent.container import ceilings
+from zedops_agent.container_spec import ceilings
 from zedops_agent.memory import Memory, reached
 from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
 from zedops_agent.plan import make_plan

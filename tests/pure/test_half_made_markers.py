@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.pure.fleets import doc, server_id
 from zedops.spec.model import Definition
-from zedops_agent import data, removal
+from zedops_agent import removal, volumes
 from zedops_agent.markers import MARKER, Owner
 from zedops_agent.observed import Presence
 
@@ -20,9 +20,9 @@ def definition() -> Definition:
     return made
 
 
-def half_made(root: Path) -> data.Places:
+def half_made(root: Path) -> volumes.Places:
     """Leave what a kill leaves between the marker's file and its name."""
-    path = data.volume_path(root, OWNER.id, "world")
+    path = volumes.volume_path(root, OWNER.id, "world")
     path.mkdir(parents=True)
     for each in (path, path.parent):
         (each / f"{MARKER}.new").write_text("{")
@@ -31,20 +31,20 @@ def half_made(root: Path) -> data.Places:
 
 def test_half_a_marker_is_no_world_and_is_made_anew(tmp_path: Path) -> None:
     places = half_made(tmp_path)
-    (seen,) = data.look(tmp_path, places, OWNER, definition())
+    (seen,) = volumes.look(tmp_path, places, OWNER, definition())
     assert (seen.marker, seen.content) == (Presence.ABSENT, Presence.ABSENT)
-    data.make(tmp_path, places, OWNER, definition(), "")
-    (seen,) = data.look(tmp_path, places, OWNER, definition())
+    volumes.make(tmp_path, places, OWNER, definition(), "")
+    (seen,) = volumes.look(tmp_path, places, OWNER, definition())
     assert (seen.marker, seen.content) == (Presence.PRESENT, Presence.ABSENT)
 
 
 def test_half_a_marker_keeps_nobody_from_a_purge(tmp_path: Path) -> None:
     places = half_made(tmp_path)
-    data.make(tmp_path, places, OWNER, definition(), "")
-    half = data.home_path(tmp_path, OWNER.id) / f"{MARKER}.new"
+    volumes.make(tmp_path, places, OWNER, definition(), "")
+    half = volumes.home_path(tmp_path, OWNER.id) / f"{MARKER}.new"
     half.write_text("{")
     removal.remove_home(tmp_path, OWNER)
-    assert not data.home_path(tmp_path, OWNER.id).exists()
+    assert not volumes.home_path(tmp_path, OWNER.id).exists()
 
 
 def test_what_is_beside_half_a_marker_is_a_world(tmp_path: Path) -> None:
@@ -52,5 +52,5 @@ def test_what_is_beside_half_a_marker_is_a_world(tmp_path: Path) -> None:
     path = places["world"]
     assert path is not None
     (path / "save.db").write_text("years")
-    (seen,) = data.look(tmp_path, places, OWNER, definition())
+    (seen,) = volumes.look(tmp_path, places, OWNER, definition())
     assert (seen.marker, seen.content) == (Presence.ABSENT, Presence.PRESENT)

@@ -10,8 +10,8 @@ import yaml
 from zedops.errors import EngineFailed
 from zedops.spec import document, references
 from zedops.spec.model import Definition
-from zedops_agent.container import ceilings
-from zedops_agent.engine.facts import is_called
+from zedops_agent.container_spec import ceilings
+from zedops_agent.engine.parse import is_called
 from zedops_agent.observed import Network
 from zedops_agent.policy import Asked, Policy, PolicyFile, refusals
 

@@ -11,7 +11,7 @@ import pytest
 from tests.pure.fleets import doc, server_id
 from zedops.errors import DataAtRisk, LookOutdated, RootGone
 from zedops.spec.model import Definition
-from zedops_agent import data, holdings, markers, removal
+from zedops_agent import holdings, markers, removal, volumes
 from zedops_agent.markers import MARKER, Owner
 from zedops_agent.observed import Presence
 from zedops_agent.root import Root
@@ -29,17 +29,17 @@ def definition(source: str = "") -> Definition:
 
 def made(root: Path) -> Path:
     """Make a server's directories, with a world that holds something."""
-    path = data.volume_path(root, OWNER.id, "world")
+    path = volumes.volume_path(root, OWNER.id, "world")
     (root / "servers").mkdir(exist_ok=True)
-    data.make(root, {"world": path}, OWNER, definition(), "")
+    volumes.make(root, {"world": path}, OWNER, definition(), "")
     (path / "save.db").write_text("years")
-    data.make(root, {"world": path}, OWNER, definition(), "")
+    volumes.make(root, {"world": path}, OWNER, definition(), "")
     return path
 
 
 def marker_of(path: Path, root: Path) -> Presence:
     """Look at a world's marker."""
-    (seen,) = data.look(root, {"world": path}, OWNER, definition())
+    (seen,) = volumes.look(root, {"world": path}, OWNER, definition())
     return seen.marker
 
 
@@ -89,17 +89,17 @@ def test_an_empty_directory_has_one_owner_and_carries_no_file(tmp_path: Path) ->
     place.mkdir()
     link.symlink_to(place)
     (tmp_path / "servers").mkdir()
-    data.make(tmp_path, {"world": place}, OWNER, definition(str(place)), "")
+    volumes.make(tmp_path, {"world": place}, OWNER, definition(str(place)), "")
     assert list(place.iterdir()) == []
-    (seen,) = data.look(tmp_path, {"world": place}, OWNER, definition(str(place)))
+    (seen,) = volumes.look(tmp_path, {"world": place}, OWNER, definition(str(place)))
     assert (seen.marker, seen.content, seen.beside) == (Presence.PRESENT, Presence.ABSENT, True)
     other = Owner(server_id(2), "fleet", "muldraugh")
     with pytest.raises(DataAtRisk, match="another server's"):
-        data.make(tmp_path, {"world": link}, other, definition(str(link)), "")
+        volumes.make(tmp_path, {"world": link}, other, definition(str(link)), "")
     (place / "save.db").write_text("years")
     with pytest.raises(DataAtRisk, match="another server's"):
-        data.make(tmp_path, {"world": link}, other, definition(str(link)), "")
-    data.make(tmp_path, {"world": place}, OWNER, definition(str(place)), "")
+        volumes.make(tmp_path, {"world": link}, other, definition(str(link)), "")
+    volumes.make(tmp_path, {"world": place}, OWNER, definition(str(place)), "")
     assert (place / MARKER).exists()
 
 
@@ -109,7 +109,7 @@ def test_a_source_inside_another_servers_world_is_refused(tmp_path: Path) -> Non
     inner.mkdir()
     other = Owner(server_id(2), "fleet", "muldraugh")
     with pytest.raises(DataAtRisk, match="which is the data of server 'rosewood'"):
-        data.make(tmp_path, {"world": inner}, other, definition(str(inner)), "")
+        volumes.make(tmp_path, {"world": inner}, other, definition(str(inner)), "")
 
 
 def test_a_directory_of_any_depth_is_measured_or_not_and_purged(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_volume_that_is_a_link_is_said_and_purged_once_it_is_gone(tmp_path: Pa
 def test_what_is_no_directory_that_can_be_looked_at_says_path_and_reason(tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    (seen,) = data.look(tmp_path, {"world": loop}, OWNER, definition(str(loop)))
+    (seen,) = volumes.look(tmp_path, {"world": loop}, OWNER, definition(str(loop)))
     assert (seen.marker, seen.content) == (Presence.UNKNOWN, Presence.UNKNOWN)
     assert seen.trouble.startswith(f"cannot look at {loop}: Too many levels of symbolic links; ")
 

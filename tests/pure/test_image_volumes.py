@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from zedops.spec.model import Definition
-from zedops_agent.container import uncovered
-from zedops_agent.engine.facts import image
+from zedops_agent.container_spec import uncovered
+from zedops_agent.engine.parse import image
 
 IMAGE = {"Id": "sha256:aa", "Config": {"Volumes": {"/logs": {}, "/data/": {}}}}
 

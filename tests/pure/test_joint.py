@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from zedops_agent.joint import Joint
+from zedops_agent.coalesce import Joint
 
 DEADLINE_S = 20.0
 WAITERS = 8

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from zedops_agent.listing import Listing
+from zedops_agent.container_cache import Listing
 
 DEADLINE_S = 20.0
 

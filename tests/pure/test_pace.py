@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zedops.errors import LookOutdated
-from zedops_agent.pace import (
+from zedops_agent.limiter import (
     FEWEST,
     LOOKS,
     MOST,

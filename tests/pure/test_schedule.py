@@ -10,7 +10,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from zedops_agent.schedule import Schedule
+from zedops_agent.work_queue import Schedule
 
 DEADLINE_S = 20.0
 

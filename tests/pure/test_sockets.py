@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from zedops_agent import sockets
+from zedops_agent import port_probe
 
 HOSTS = [("127.0.0.1", socket.AF_INET), ("", socket.AF_INET)]
 HOSTS += [("::1", socket.AF_INET6)] if socket.has_ipv6 else []
@@ -25,10 +25,10 @@ def test_a_socket_is_seen_at_whatever_address_it_is(
         if protocol == "tcp":
             held.listen()
         port = held.getsockname()[1]
-        assert sockets.any_at({(protocol, port)})
-        assert sockets.any_at({(protocol, port), (other, port)})
+        assert port_probe.any_at({(protocol, port)})
+        assert port_probe.any_at({(protocol, port), (other, port)})
 
 
 def test_what_cannot_be_seen_may_be_taken() -> None:
-    assert sockets.any_at({("sctp", 1)})
-    assert not sockets.any_at(set())
+    assert port_probe.any_at({("sctp", 1)})
+    assert not port_probe.any_at(set())

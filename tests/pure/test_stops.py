@@ -17,7 +17,7 @@ from zedops.protocol.sync import Goal
 from zedops.spec import stop_signals
 from zedops.spec.model import Drift, Stop
 from zedops_agent import shutdown
-from zedops_agent.container import Handed, create_arguments
+from zedops_agent.container_spec import Handed, create_arguments
 from zedops_agent.draining import drained
 from zedops_agent.kills import Kills
 from zedops_agent.memory import Memory, remember

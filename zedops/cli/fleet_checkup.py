@@ -172,7 +172,7 @@ def check_own_nats(hub: Hub) -> Iterator[Finding]:
         return
     port = re.search(r"^port: (\d+)$", config, re.MULTILINE)
     if port is not None:
-        from zedops_agent.checkup import check_nats
+        from zedops_agent.diagnostics import check_nats
 
         yield check_nats(f"tls://localhost:{port[1]}", ca, tls_first=True)
 

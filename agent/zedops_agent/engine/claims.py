@@ -11,7 +11,7 @@ from typing import Any
 
 import docker.errors
 
-from zedops_agent.engine import facts
+from zedops_agent.engine import parse
 from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import FLEET, SERVER_ID, Binding
 
@@ -50,7 +50,7 @@ class Claims:
     @contextmanager
     def making(self, name: str, host_config: Mapping[str, Any]) -> Iterator[Callable[[str], None]]:
         """Record a new container's ports: a list may show it before the caller knows its id."""
-        bindings = self._making[name] = facts.bindings({"HostConfig": host_config})
+        bindings = self._making[name] = parse.bindings({"HostConfig": host_config})
         try:
             yield lambda container: self._bindings.update({container: bindings})
         finally:
@@ -90,7 +90,7 @@ class Claims:
             bindings = self._bindings.get(key, made_with)
             if bindings is None:
                 try:
-                    bindings = facts.bindings(self._connection.api.inspect_container(key))
+                    bindings = parse.bindings(self._connection.api.inspect_container(key))
                 except docker.errors.NotFound:
                     continue
                 self._bindings[key] = bindings

@@ -25,7 +25,7 @@ import urllib3.exceptions
 from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection
 
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
-from zedops_agent.joint import Joint
+from zedops_agent.coalesce import Joint
 
 _TIMEOUT_S = 120
 #: The pool keeps as many connections as may be in use at once: most wait for a stop or a start.

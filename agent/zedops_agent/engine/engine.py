@@ -26,11 +26,11 @@ from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
 from zedops.protocol.requests import Belonging, Sample, Shape
 from zedops.spec.model import Stop
 from zedops_agent.beyond import Usual
-from zedops_agent.engine import facts, lists, stats, stopping, streams, users
+from zedops_agent.coalesce import Joint
+from zedops_agent.engine import lists, parse, stats, stopping, streams, users
 from zedops_agent.engine.claims import Claimed, Claims
 from zedops_agent.engine.connection import Connection, translated
 from zedops_agent.engine.events import Subscription
-from zedops_agent.joint import Joint
 from zedops_agent.observed import FLEET, Ceilings, Container, Image, Network, Phase
 from zedops_agent.stops import Stopped, Stopping
 
@@ -143,7 +143,7 @@ class Engine:
         found = []
         for each in dict.fromkeys(containers):
             with suppress(docker.errors.NotFound):  # gone since it was listed
-                found.append(facts.container(self._api.inspect_container(each)))
+                found.append(parse.container(self._api.inspect_container(each)))
         if not all(each.running or each.phase is Phase.CREATED for each in found):
             self.connection.knock()
         return tuple(found)
@@ -160,11 +160,11 @@ class Engine:
             return None
         sources = [each.get("Source", "") for each in said.get("Mounts") or []]
         directories = {each: not Path(each).is_file() for each in sources}
-        return facts.container(said), facts.shape(said, image, directories, self._usual)
+        return parse.container(said), parse.shape(said, image, directories, self._usual)
 
     @cached_property
     def _usual(self) -> Usual:
-        return facts.usual(self._api.info())
+        return parse.usual(self._api.info())
 
     @translated
     def environment(self, container: str) -> dict[str, str]:
@@ -181,7 +181,7 @@ class Engine:
     def volume(self, name: str) -> Path | None:
         """Find a named volume's directory; None if there is no such volume."""
         try:
-            return facts.volume_place(self._api.inspect_volume(name))
+            return parse.volume_place(self._api.inspect_volume(name))
         except docker.errors.NotFound:
             return None
 
@@ -198,7 +198,7 @@ class Engine:
         # a container that never ran knows its networks by their names alone
         names = [found["Id"], found["Name"]]
         inside = self._api.containers(all=True, filters={"network": names})
-        return facts.network(found, inside)
+        return parse.network(found, inside)
 
     @translated
     def belongings(self, fleet: str, is_ours: IsOurs) -> list[Belonging]:
@@ -248,7 +248,7 @@ class Engine:
             found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
             return None
-        return facts.image(found) if facts.is_called(found, reference) else None
+        return parse.image(found) if parse.is_called(found, reference) else None
 
     @translated
     def pull(self, reference: str, progress: Callable[[str], None]) -> None:

@@ -23,7 +23,7 @@ from zedops import faults
 from zedops.errors import EngineFailed, LookOutdated
 from zedops.spec import stop_signals
 from zedops.spec.model import Stop
-from zedops_agent.engine import facts
+from zedops_agent.engine import parse
 from zedops_agent.engine.connection import Connection
 from zedops_agent.observed import Container
 from zedops_agent.stops import Move, Stopped, Stopping, left_s, next_move, stopped
@@ -83,7 +83,7 @@ class Halt:
             self._process = self._look()
 
     def _look(self) -> Container:
-        return facts.container(self._api.inspect_container(self._container))
+        return parse.container(self._api.inspect_container(self._container))
 
     def _note(self, **facts: Any) -> None:
         self._begun = self._begun.model_copy(update=facts)

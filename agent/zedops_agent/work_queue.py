@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-#: Far more than may ask the Engine at once (`pace`): enough are left for looks while others wait.
-#: With 128 workers, the look at the last of 200 that died at once came after 8 s. An idle thread
-#: takes 16 KB.
+#: Far more than may ask the Engine at once (`limiter`): enough are left for looks while others
+#: wait. With 128 workers, the look at the last of 200 that died at once came after 8 s. An idle
+#: thread takes 16 KB.
 WORKERS = 256
 
 

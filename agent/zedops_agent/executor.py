@@ -15,8 +15,8 @@ from zedops.errors import EngineFailed, LookOutdated, NotKept
 from zedops.protocol.requests import PortUse
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.model import SecretsAs, Stop
-from zedops_agent import data, files, options, removal, sharing
-from zedops_agent.container import (
+from zedops_agent import options, removal, secret_files, sharing, volumes
+from zedops_agent.container_spec import (
     RESTARTED_BY_AGENT,
     Handed,
     create_arguments,
@@ -25,12 +25,13 @@ from zedops_agent.container import (
     uncovered,
 )
 from zedops_agent.engine.engine import Engine, PortsMissing
+from zedops_agent.host_queries import Survey
 from zedops_agent.images import Images
-from zedops_agent.lookout import Lookout
+from zedops_agent.limiter import Pace
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
 from zedops_agent.observed import Observed
+from zedops_agent.observer import Lookout
 from zedops_agent.ownership import Ownership
-from zedops_agent.pace import Pace
 from zedops_agent.policy import PolicyFile
 from zedops_agent.ports import conflict, gives_way, is_leaving, waits_for, who_has
 from zedops_agent.secrets import Secrets
@@ -54,7 +55,6 @@ from zedops_agent.steps import (
 )
 from zedops_agent.stops import Stopped, Stopping
 from zedops_agent.store import Store
-from zedops_agent.survey import Survey
 
 #: The number of a crashed server's last log lines in its message.
 _LAST_LINES = 3
@@ -179,7 +179,9 @@ class Workshop:
 
     def _make_data(self, want: DesiredServer) -> None:
         places = self._lookout.places(want)
-        data.make(self._root, places, self._lookout.owner(want), want.definition, self._user(want))
+        volumes.make(
+            self._root, places, self._lookout.owner(want), want.definition, self._user(want)
+        )
 
     def _check_ports(self, step: CheckPorts, want: DesiredServer, seen: Observed) -> None:
         ports = {(each.protocol, each.host) for each in want.definition.ports.values()}
@@ -296,7 +298,7 @@ class Workshop:
         image = self._images.take(want)
         secrets = self._handed(want)
         if secrets.place:
-            files.prepare(Path(secrets.place))
+            secret_files.prepare(Path(secrets.place))
         sources = self._lookout.resolved(want)
         policy = self._policy.read()
         blank = [each for each in image.labels if is_ours(each) or not policy.gives(each)]
@@ -328,7 +330,7 @@ class Workshop:
         if values and want.definition.secrets_as is SecretsAs.FILES:
             # each set of values has its own place: the previous container keeps its old values
             version = hashlib.sha256(f"{want.hash} {fingerprint}".encode()).hexdigest()[:16]
-            place = str(files.place(self._fleet, want.id, version))
+            place = str(secret_files.place(self._fleet, want.id, version))
         return Handed(values, fingerprint, place)
 
     def _hand_files(self, container: str, want: DesiredServer) -> None:
@@ -338,16 +340,16 @@ class Workshop:
             # a container from before a reboot, or of an earlier release, mounts its former place
             found = self._engine.inspect([container])
             mounted = Path(found[0].secrets_at) if found else Path()
-            is_ours = files.is_place(mounted, self._fleet, want.id)
+            is_ours = secret_files.is_place(mounted, self._fleet, want.id)
             place = mounted if is_ours else Path(handed.place)
-            files.fill(place, handed.values, self._engine.user(container))
+            secret_files.fill(place, handed.values, self._engine.user(container))
 
     def _forget_files(self, container: str, want: DesiredServer, seen: Observed) -> None:
         """Remove the secret files of a container that is gone."""
         used = {each.secrets_at for each in seen.containers if each.id != container}
         for each in seen.containers:
             if each.id == container and each.secrets_at and each.secrets_at not in used:
-                files.remove(self._fleet, want.id, each.secrets_at)
+                secret_files.remove(self._fleet, want.id, each.secrets_at)
 
     def _restart(self, step: Restart, want: DesiredServer, seen: Observed) -> Stopped:
         """Restart exactly once: first write down the token and the present process."""

@@ -37,9 +37,9 @@ from zedops.protocol.requests import (
 from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.spec.model import VolumeKind
 from zedops.system.paths import boot_id
-from zedops_agent import checkup, data, holdings, sockets
+from zedops_agent import diagnostics, holdings, port_probe, volumes
+from zedops_agent.coalesce import Joint
 from zedops_agent.engine.engine import Engine
-from zedops_agent.joint import Joint
 from zedops_agent.markers import Owner
 from zedops_agent.policy import PolicyFile
 
@@ -57,7 +57,7 @@ class Survey:
         fleet: str,
         engine: Engine,
         root: Path,
-        places: Callable[[DesiredServer], data.Places],
+        places: Callable[[DesiredServer], volumes.Places],
         policy: PolicyFile,
         recipient: Callable[[], str],
         is_ours: Callable[[Mapping[str, str]], bool],
@@ -83,12 +83,12 @@ class Survey:
                 )
             case CheckupRequest():
                 servers = held.servers.values() if held else ()
-                site = checkup.Site(
+                site = diagnostics.Site(
                     self._fleet, self._root, self._policy, self._engine.about,
                     tuple(each.definition for each in servers if not each.goal.ends),
                     tuple(self._unseen(servers)),
                 )
-                return CheckupReply(findings=tuple(checkup.check(site)), at=datetime.now(UTC))
+                return CheckupReply(findings=tuple(diagnostics.check(site)), at=datetime.now(UTC))
             case RecipientRequest():
                 return RecipientReply(recipient=self._recipient())
             case StatsRequest():
@@ -115,7 +115,7 @@ class Survey:
         for want in servers:
             owner = Owner(want.id, self._fleet, want.name)
             with suppress(EngineFailed):  # only the Engine knows a named volume's place
-                for each in data.look(self._root, self._places(want), owner, want.definition):
+                for each in volumes.look(self._root, self._places(want), owner, want.definition):
                     if each.trouble:
                         yield want.name, each.key, each.trouble
 
@@ -158,7 +158,7 @@ class Survey:
                     return False
                 if each.running:
                     bound.discard(port)
-        return not sockets.any_at(bound)
+        return not port_probe.any_at(bound)
 
     def _claimed(self, adopted: Mapping[str, str]) -> Iterator[PortUse]:
         for each in self._engine.claims(self._fleet).all:

@@ -35,7 +35,7 @@ QUICK_S, SLOW_S = 0.75, 2.0
 LOOKS, PULLS = 32, 4
 #: The assumed duration of the first start, and the weight of each start for the next estimate.
 START_S, _WEIGHT = 0.3, 0.2
-#: Far more than the servers that save their worlds at once; see `schedule.WORKERS`.
+#: Far more than the servers that save their worlds at once; see `work_queue.WORKERS`.
 MOST_DOWN = 256
 PATIENCE_S = 1.0
 

@@ -11,15 +11,16 @@ from pathlib import Path
 from zedops.errors import LookOutdated, RootGone
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Volume
-from zedops_agent import data, files, seats
+from zedops_agent import seats, secret_files
+from zedops_agent import volumes as agent_volumes
 from zedops_agent.adoption import differences
-from zedops_agent.container import own_networks
+from zedops_agent.container_cache import Listing
+from zedops_agent.container_spec import own_networks
 from zedops_agent.engine.engine import Engine
 from zedops_agent.engine.events import Event
-from zedops_agent.listing import Listing
+from zedops_agent.limiter import Pace
 from zedops_agent.markers import Owner
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Presence
-from zedops_agent.pace import Pace
 from zedops_agent.policy import Forbidden, PolicyFile
 from zedops_agent.root import Root
 from zedops_agent.secrets import Secrets, is_stale
@@ -81,14 +82,14 @@ class Lookout:
         for gone in set(ids).difference(each.id for each in containers):
             self._listing.tell(want.id, gone, gone=True)
         if not containers and want.goal.ends:
-            files.forget(self._fleet, want.id)  # a person may have removed the container
+            secret_files.forget(self._fleet, want.id)  # a person may have removed the container
         volumes = self.look_at_data(want)
         self._shown[want.id] = root_gone, volumes, secrets
         targets = {key: volume.path for key, volume in want.definition.volumes.items()}
         return Observed(
             tuple(replace(each, seats=seats.look(each, targets, volumes)) for each in containers),
             volumes,
-            Presence.UNKNOWN if root_gone else data.look_home(self._root, want.id),
+            Presence.UNKNOWN if root_gone else agent_volumes.look_home(self._root, want.id),
             self._candidate(want) if adopted is None and want.definition.adopt else None,
             root_gone,
             self._forbidden(want) if containers and not want.goal.ends else None,
@@ -172,17 +173,17 @@ class Lookout:
         if want.goal is Goal.PURGED:
             volumes = want.definition.volumes
             places = {key: each for key, each in places.items() if volumes[key].source is None}
-        return data.look(self._root, places, self.owner(want), want.definition)
+        return agent_volumes.look(self._root, places, self.owner(want), want.definition)
 
     def home(self, server_id: str) -> Path:
         """Say where a server's volumes are."""
-        return data.home_path(self._root, server_id)
+        return agent_volumes.home_path(self._root, server_id)
 
     def places(self, want: DesiredServer) -> dict[str, Path | None]:
         """Say where each volume of a server is on this host."""
         return {
             key: self._place(volume) if volume.source
-            else data.volume_path(self._root, want.id, key)
+            else agent_volumes.volume_path(self._root, want.id, key)
             for key, volume in want.definition.volumes.items()
         }
 

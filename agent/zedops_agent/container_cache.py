@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from zedops_agent.joint import Joint
+from zedops_agent.coalesce import Joint
 
 
 @dataclass
