@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import click
 
-from zedops.cli import grammar
+from zedops.cli import command_index
 from zedops.cli.commands import schema
 from zedops.cli.main import cli
 from zedops.queries.output import SHAPES
@@ -158,4 +158,4 @@ if __name__ == "__main__":
     schema.MADE.mkdir(exist_ok=True)
     for name, text in schemas().items():
         (schema.MADE / name).write_text(text)
-    grammar.FILE.write_text(grammar.write(cli))
+    command_index.FILE.write_text(command_index.write(cli))

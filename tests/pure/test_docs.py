@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from zedops.cli import grammar
+from zedops.cli import command_index
 from zedops.cli.commands import schema
 from zedops.cli.main import cli
 
@@ -40,7 +40,9 @@ def test_a_reference_page_is_up_to_date(name: str) -> None:
 
 
 def test_what_completion_knows_of_the_commands_is_up_to_date() -> None:
-    assert grammar.FILE.read_text() == grammar.write(cli), "run: python docs/generate.py"
+    assert command_index.FILE.read_text() == command_index.write(cli), (
+        "run: python docs/generate.py"
+    )
 
 
 def test_the_schemas_that_are_printed_are_those_of_the_models() -> None:
@@ -86,7 +88,7 @@ def _said() -> Iterator[str]:
 
 
 def test_every_command_in_the_docs_exists_with_its_options() -> None:
-    known = grammar.read()
+    known = command_index.read()
     options = {words: {"-h", "--help"} | {name for param in each["params"]
                                           for name in param.get("options", ())}
                for words, each in known.items()}

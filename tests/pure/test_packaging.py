@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from zedops.cli import unit
+from zedops.cli import systemd
 
 ROOT = Path(__file__).parents[2] / "packaging"
 
@@ -38,7 +38,7 @@ def test_packaged_units_are_the_template_s_and_systemd_takes_them(
     name: str, tmp_path: Path
 ) -> None:
     text = (ROOT / "systemd" / name).read_text()
-    assert text == unit.packaged()[name], "write it anew from zedops.cli.unit.packaged()"
+    assert text == systemd.packaged()[name], "write it anew from zedops.cli.unit.packaged()"
     made = tmp_path / name.replace("@", "@my-fleet")
     made.write_text(text)
     _verify(made)
@@ -47,7 +47,7 @@ def test_packaged_units_are_the_template_s_and_systemd_takes_them(
 def test_the_unit_that_join_installs_is_the_same_with_this_python(tmp_path: Path) -> None:
     odd = tmp_path / 'a "b" 100% $HOME'
     made = tmp_path / "zedops-agent-f.service"
-    for render in (unit.render, unit.render_drain):
+    for render in (systemd.render, systemd.render_drain):
         made.write_text(render("f", odd, tmp_path / "agent.yaml"))
         assert '100%% $$HOME" --policy' in made.read_text()
         _verify(made)
@@ -60,7 +60,7 @@ def test_units_give_no_more_rights_than_zedops_needs(
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here")
     made = tmp_path / f"zedops-{part}@f.service"
-    made.write_text(unit.packaged()[f"zedops-{part}@.service"])
+    made.write_text(systemd.packaged()[f"zedops-{part}@.service"])
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--no-pager", str(made)],
         capture_output=True, text=True, check=False,
@@ -72,7 +72,7 @@ def test_units_give_no_more_rights_than_zedops_needs(
 
 
 def test_no_unit_leaves_secrets_in_a_core_or_in_a_file_for_others() -> None:
-    for text in unit.packaged().values():
+    for text in systemd.packaged().values():
         assert "LimitCORE=0" in text
         assert "UMask=0077" in text
 
@@ -90,7 +90,7 @@ def test_images_install_what_is_locked_and_nothing_else(part: str) -> None:
 
 def test_every_unit_that_runs_zedops_ends_that_and_no_server() -> None:
     for name in ("zedops-agent@.service", "zedops-manager@.service"):
-        text = unit.packaged()[name]
+        text = systemd.packaged()[name]
         assert "KillMode=mixed" in text
         assert "TimeoutStopSec=180" in text
 

@@ -156,7 +156,7 @@ def test_to_complete_loads_no_command_and_no_fleet(clone: Path) -> None:
     )
     _, loaded = _ask("zedops new x --host ", clone, [sys.executable, "-c", script])
     heavy = {"pydantic", "subprocess", "rich", "zedops.clone.clone", "zedops.cli.commands.new"}
-    assert "zedops.cli.names" in loaded.split()
+    assert "zedops.cli.completion_types" in loaded.split()
     assert not heavy & set(loaded.split())
 
 

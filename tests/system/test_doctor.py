@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.machine import Machine, free_port
-from zedops.cli.fleet_checkup import check_clock
+from zedops.cli.fleet_diagnostics import check_clock
 from zedops.protocol.requests import Verdict
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]

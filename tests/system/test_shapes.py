@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tests.machine import Machine, free_port
 from tests.shapes import fits
 from tests.system.servers import LOOP, begin, command, write
-from zedops.cli import grammar
+from zedops.cli import command_index
 from zedops.cli.main import cli
 from zedops.hub.hub import Hub
 from zedops.queries.output import SHAPES
@@ -45,7 +45,7 @@ ELSEWHERE = {"host add HOST"}
 
 def test_every_command_with_json_is_in_the_reference() -> None:
     options = {words: [name for each in known["params"] for name in each.get("options", ())]
-               for words, known in grammar.read().items()}
+               for words, known in command_index.read().items()}
     with_json = {words for words, names in options.items() if "--json" in names}
     told = {" ".join(word for word in name.split()
                      if word.islower() and not word.startswith("-")) for name in SHAPES}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from zedops.cli.find import find_server, here
 from zedops.cli.output import show_json
-from zedops.cli.screen import find_server, here
 from zedops.clone.clone import Clone
 from zedops.control.hosts import call
 from zedops.errors import HostUnavailable, InvalidInput, ZedopsError

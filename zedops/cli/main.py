@@ -63,9 +63,9 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Group the commands by purpose."""
-        from zedops.cli import grammar
+        from zedops.cli import command_index
 
-        known = grammar.read()
+        known = command_index.read()
         for title, names in _SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([

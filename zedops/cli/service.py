@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zedops.cli.unit import FOLDER, quoted
+from zedops.cli.systemd import FOLDER, quoted
 from zedops.errors import UsageError, ZedopsError
 
 # Servers belong to the Engine and go on running when zedops ends: systemd ends only its process.

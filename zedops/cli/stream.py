@@ -23,7 +23,7 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
     if said is not None and said["row"]["deleted_at"] is None:
         server_id = said["row"]["id"]
     if hub is None or server_id is None:
-        from zedops.cli.screen import here, one_server
+        from zedops.cli.find import here, one_server
 
         clone = here()
         server_id = one_server(clone, server)[1].id

@@ -11,9 +11,9 @@ from typing import Any, TextIO, TypeVar
 import click
 
 from zedops.cli.commands.up import ending
-from zedops.cli.host_places import DATA_ROOT, POLICY
-from zedops.cli.network import SERVER_OPTIONS, warn_of_plain_text
-from zedops.cli.running import Running, running_options
+from zedops.cli.host_options import DATA_ROOT, POLICY
+from zedops.cli.network_options import SERVER_OPTIONS, warn_of_plain_text
+from zedops.cli.service_options import Running, running_options
 from zedops.errors import UsageError
 from zedops.system.paths import default_data_root
 
@@ -68,7 +68,7 @@ def join_command(
     """
     from zedops.bus.nats.join import join, new_key
     from zedops.bus.nats.tokens import Token
-    from zedops.cli.unit import install, require_systemd
+    from zedops.cli.systemd import install, require_systemd
     from zedops_agent import membership
 
     running.prepare()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from zedops.cli.remote import CREDENTIALS, use
+from zedops.cli.upstream_options import CREDENTIALS, use
 from zedops.clone.clone import Clone
 
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from zedops.cli import grammar
+from zedops.cli import command_index
 
 #: Set by a shell that completes a line (click, "Shell Completion").
 VARIABLE = "_ZEDOPS_COMPLETE"
@@ -49,7 +49,7 @@ def complete(shell: str) -> list[str]:
     made = get_completion_class(shell)
     if made is None:
         return []
-    speaker = made(grammar.make(_PROGRAM, grammar.read()), {}, _PROGRAM, VARIABLE)
+    speaker = made(command_index.make(_PROGRAM, command_index.read()), {}, _PROGRAM, VARIABLE)
     args, incomplete = speaker.get_completion_args()
     args = _joined(args) if shell == "bash" else args
     items = speaker.get_completions(args, incomplete)

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from zedops.cli.names import SERVER
+from zedops.cli.completion_types import SERVER
+from zedops.cli.find import find_server, here
 from zedops.cli.output import show_json, table
-from zedops.cli.screen import find_server, here
 from zedops.control.hosts import call
 from zedops.errors import HostUnavailable
 from zedops.protocol.requests import DataReply, DataRequest

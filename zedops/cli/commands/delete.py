@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from zedops.cli.act import act, ask
-from zedops.cli.names import SERVER
+from zedops.cli.completion_types import SERVER
+from zedops.cli.find import here, one_server
 from zedops.cli.output import WAIT
-from zedops.cli.screen import here, one_server
+from zedops.cli.push import act, ask
 from zedops.spec.quantities import format_duration
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zedops.cli.names import SERVER
+from zedops.cli.completion_types import SERVER
 from zedops.cli.output import show_json
 from zedops.control import client
 from zedops.spec.quantities import readable
@@ -41,7 +41,7 @@ def diff_command(server: str | None, as_json: bool) -> None:
 
 def read() -> list[dict[str, Any]]:
     """Compare here, if no manager on this machine has the fleet in memory."""
-    from zedops.cli.screen import here
+    from zedops.cli.find import here
     from zedops.queries import changes
 
     return changes.compare(*here().proposed_fleet()[:2])

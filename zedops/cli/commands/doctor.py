@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zedops.cli.host_places import DATA_ROOT, POLICY
+from zedops.cli.host_options import DATA_ROOT, POLICY
 from zedops.cli.output import coloured, show_json
 from zedops.clone import checkout
 from zedops.clone.clone import Clone
@@ -42,7 +42,7 @@ def doctor_command(fleet: Path, data_root: Path | None, policy: Path, as_json: b
     zedops doctor
     zedops doctor --json | jq '.[] | select(.verdict != "ok")'
     """
-    from zedops.cli.fleet_checkup import check_git
+    from zedops.cli.fleet_diagnostics import check_git
 
     found = [("here", each) for each in check_git()]
     clone, hub = _place(fleet)
@@ -75,7 +75,7 @@ def _place(path: Path) -> tuple[Clone | None, Hub | None]:
 
 
 def _fleet(clone: Clone | None, hub: Hub | None) -> Found:
-    from zedops.cli import fleet_checkup as checkup
+    from zedops.cli import fleet_diagnostics as checkup
 
     if clone is not None:
         yield from (("here", each) for each in checkup.check_clone(clone))
@@ -95,7 +95,7 @@ def _fleet(clone: Clone | None, hub: Hub | None) -> Found:
 
 
 def _hosts(asker: Clone | Path, hub: Hub) -> Found:
-    from zedops.cli import fleet_checkup as checkup
+    from zedops.cli import fleet_diagnostics as checkup
 
     yield from (("fleet", each) for each in checkup.check_own_nats(hub))
     try:

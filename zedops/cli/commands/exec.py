@@ -6,8 +6,8 @@ import re
 
 import click
 
-from zedops.cli.names import SERVER
-from zedops.cli.screen import here
+from zedops.cli.completion_types import SERVER
+from zedops.cli.find import here
 from zedops.cli.stream import stream
 from zedops.errors import CommandFailed, UsageError
 

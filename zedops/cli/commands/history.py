@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from zedops.cli.names import ANY_SERVER
+from zedops.cli.completion_types import ANY_SERVER
 from zedops.cli.output import AT, local, show_json, table
 from zedops.clone import checkout
 from zedops.errors import UsageError

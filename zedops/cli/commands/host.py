@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from zedops.cli.act import ask as confirm
-from zedops.cli.names import HOST
+from zedops.cli.completion_types import HOST
+from zedops.cli.find import here
 from zedops.cli.output import local, show_json, table
-from zedops.cli.screen import here
+from zedops.cli.push import ask as confirm
 from zedops.clone.clone import Clone
 from zedops.control.hosts import ask, call
 from zedops.errors import HostUnavailable, UsageError, ZedopsError

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from zedops.cli.act import act, ask
+from zedops.cli.completion_types import HOST
+from zedops.cli.find import here
 from zedops.cli.import_sources import Found, from_compose, from_container, from_line
-from zedops.cli.names import HOST
 from zedops.cli.output import WAIT
-from zedops.cli.screen import here
+from zedops.cli.push import act, ask
 from zedops.clone.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zedops.cli.remote import CREDENTIALS, use
+from zedops.cli.upstream_options import CREDENTIALS, use
 from zedops.clone.clone import Clone
 from zedops.errors import UsageError
 from zedops.git.remote import checked_url
@@ -86,7 +86,7 @@ def _empty(url: str) -> str:
 
 
 def _go_on(source: Path, directory: Path) -> None:
-    from zedops.cli.revive import revive
+    from zedops.cli.rebuild_hub import revive
 
     hub, clone = revive(source, directory)
     count = sum(1 for _ in clone.fleet().servers())

@@ -62,7 +62,7 @@ def _rows(at: str | None, *, buried: bool) -> tuple[list[dict[str, Any]], bool]:
     said = client.asked(asked)
     if said is not None:
         return list(said["rows"]), True
-    from zedops.cli.screen import here
+    from zedops.cli.find import here
     from zedops.clone.clone import Clone
     from zedops.queries import servers
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from zedops.cli.names import SERVER
+from zedops.cli.completion_types import SERVER
 from zedops.cli.stream import stream
 from zedops.errors import UsageError
 from zedops.spec.quantities import parse_duration

@@ -9,9 +9,9 @@ import click
 
 from zedops.bus.local import LocalBus
 from zedops.cli.commands.up import TAKEN_OVER, ending, serving, tell
-from zedops.cli.network import Network, Reach, network_options, reach
-from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
-from zedops.cli.running import Running, running_options
+from zedops.cli.network_options import Network, Reach, network_options, reach
+from zedops.cli.service_options import Running, running_options
+from zedops.cli.upstream_options import Remote, find_fleet, mirrored, remote_options
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.hub.hub import Hub

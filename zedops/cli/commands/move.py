@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import click
 
-from zedops.cli.act import act, ask
-from zedops.cli.names import HOST, SERVER
+from zedops.cli.completion_types import HOST, SERVER
+from zedops.cli.find import here, one_server
 from zedops.cli.output import WAIT
-from zedops.cli.screen import here, one_server
+from zedops.cli.push import act, ask
 from zedops.clone.clone import Clone
 from zedops.control.hosts import call
 from zedops.errors import UsageError, ZedopsError

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from zedops.cli.act import act
 from zedops.cli.commands.schema import first_line
+from zedops.cli.completion_types import GAME, HOST
+from zedops.cli.find import here
 from zedops.cli.first_secrets import provide
 from zedops.cli.free_ports import taken_by_others
-from zedops.cli.names import GAME, HOST
 from zedops.cli.output import WAIT
-from zedops.cli.screen import here
+from zedops.cli.push import act
 from zedops.clone.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks

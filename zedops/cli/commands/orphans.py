@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from zedops.cli.names import HOST
+from zedops.cli.completion_types import HOST
 from zedops.cli.output import WAIT, show_json, table, tell_silent
 from zedops.control import client
 from zedops.errors import UsageError
@@ -35,12 +35,12 @@ def orphans_command(
     if adopt and remove:
         raise UsageError("--adopt and --remove contradict each other; choose one")
     if adopt or remove:
-        from zedops.cli import orphan_acts
+        from zedops.cli import orphan_actions
 
         if adopt:
-            orphan_acts.adopt(host, adopt, name, wait=wait, yes=yes)
+            orphan_actions.adopt(host, adopt, name, wait=wait, yes=yes)
         elif remove:
-            orphan_acts.remove(host, remove, data=data, wait=wait, yes=yes)
+            orphan_actions.remove(host, remove, data=data, wait=wait, yes=yes)
         return
     said = client.asked({"do": "orphans", "host": host}, None) or read(host)
     tell_silent(said["silent"])
@@ -57,7 +57,7 @@ def orphans_command(
 
 def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
-    from zedops.cli.screen import here
+    from zedops.cli.find import here
     from zedops.control.hosts import asking
     from zedops.queries import hosts
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zedops.cli.names import SERVER
+from zedops.cli.completion_types import SERVER
 from zedops.cli.output import show_json, table
 from zedops.control import client
 
@@ -44,7 +44,7 @@ def plan_command(server: str | None, as_json: bool) -> None:
 
 def read(server: str | None) -> dict[str, Any]:
     """Plan here, if no manager on this machine has the fleet in memory."""
-    from zedops.cli.screen import here
+    from zedops.cli.find import here
     from zedops.queries import changes
 
     clone = here()

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from zedops.cli.names import ANY_SERVER, HOST
+from zedops.cli.completion_types import ANY_SERVER, HOST
 from zedops.cli.output import show_json, table
 from zedops.control import client
 
@@ -59,7 +59,7 @@ def _show_taken(host: str | None, *, as_json: bool) -> None:
 
 def read(host: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
-    from zedops.cli.screen import here
+    from zedops.cli.find import here
     from zedops.control.hosts import asking
     from zedops.queries import hosts
 

@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from zedops.cli.act import act, ask
-from zedops.cli.names import ANY_SERVER
+from zedops.cli.completion_types import ANY_SERVER
+from zedops.cli.find import here
 from zedops.cli.output import WAIT
-from zedops.cli.screen import here
+from zedops.cli.push import act, ask
 from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet, Kind, kind_of, tombstone_path

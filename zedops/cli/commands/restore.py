@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from zedops.cli.act import act
-from zedops.cli.names import DELETED
+from zedops.cli.completion_types import DELETED
+from zedops.cli.find import here
 from zedops.cli.output import WAIT
-from zedops.cli.screen import here
+from zedops.cli.push import act
 from zedops.errors import UsageError
 from zedops.spec import state_block
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import click
 
-from zedops.cli.act import act
-from zedops.cli.act import ask as confirm
-from zedops.cli.host_places import DATA_ROOT
-from zedops.cli.names import SERVER
+from zedops.cli.completion_types import SERVER
+from zedops.cli.find import here, one_server
+from zedops.cli.host_options import DATA_ROOT
 from zedops.cli.output import WAIT, show_json, table
-from zedops.cli.screen import here, one_server
+from zedops.cli.push import act
+from zedops.cli.push import ask as confirm
 from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.clone.clone import Clone
 from zedops.control.hosts import call

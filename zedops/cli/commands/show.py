@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from zedops.cli.names import ANY_SERVER
+from zedops.cli.completion_types import ANY_SERVER
 from zedops.cli.output import AT, ago, echo_raw, show_json
 from zedops.control import client
 
@@ -48,7 +48,7 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
 
 
 def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:
-    from zedops.cli.screen import find_any, fleet_at, here
+    from zedops.cli.find import find_any, fleet_at, here
     from zedops.fleet import provenance
 
     fleet = fleet_at(here(), at)
@@ -63,7 +63,7 @@ def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:
 
 def _read(server: str, at: str | None) -> dict[str, Any]:
     """Read the fleet here, if no manager on this machine has it in memory."""
-    from zedops.cli.screen import find_any, fleet_at, here
+    from zedops.cli.find import find_any, fleet_at, here
     from zedops.queries import servers
 
     fleet = fleet_at(here(), at)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import click
 
-from zedops.cli.act import act, wait_for
-from zedops.cli.names import SERVER
+from zedops.cli.completion_types import SERVER
+from zedops.cli.find import here, one_server
 from zedops.cli.output import WAIT
-from zedops.cli.screen import here, one_server
+from zedops.cli.push import act, wait_for
 from zedops.clone.clone import Clone
 from zedops.errors import ZedopsError
 from zedops.spec import state_block

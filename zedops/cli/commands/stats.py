@@ -6,9 +6,9 @@ import time
 
 import click
 
-from zedops.cli.busy import Busy, Meter
+from zedops.cli.find import here
+from zedops.cli.load_meter import Busy, Meter
 from zedops.cli.output import show_json, table
-from zedops.cli.screen import here
 from zedops.errors import HostUnavailable
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_size

@@ -6,7 +6,7 @@ import click
 
 from zedops.cli.commands.list_servers import list_command
 from zedops.cli.commands.show import show_command
-from zedops.cli.names import ANY_SERVER
+from zedops.cli.completion_types import ANY_SERVER
 from zedops.cli.output import AT
 
 

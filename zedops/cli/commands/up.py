@@ -15,11 +15,11 @@ import click
 from zedops.bus.interfaces import Bus, Enrolment
 from zedops.bus.local import LocalBus
 from zedops.bus.router import Switch
-from zedops.cli.host_places import DATA_ROOT, POLICY, FleetPath
-from zedops.cli.names import HOST
-from zedops.cli.network import Network, network_options, reach
-from zedops.cli.remote import Remote, find_fleet, mirrored, remote_options
-from zedops.cli.running import Running, running_options
+from zedops.cli.completion_types import HOST
+from zedops.cli.host_options import DATA_ROOT, POLICY, FleetPath
+from zedops.cli.network_options import Network, network_options, reach
+from zedops.cli.service_options import Running, running_options
+from zedops.cli.upstream_options import Remote, find_fleet, mirrored, remote_options
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.manager.control_server import Door

@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.text import Text
 
 from zedops.cli import columns
-from zedops.cli.busy import Busy, Meter
 from zedops.cli.commands.stats import cpu
+from zedops.cli.find import here
+from zedops.cli.load_meter import Busy, Meter
 from zedops.cli.output import ago, printable
-from zedops.cli.screen import here
 from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
 from zedops.control import client

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from zedops.cli.act import act, ask
+from zedops.cli.find import here
 from zedops.cli.output import tell_silent
-from zedops.cli.screen import here
+from zedops.cli.push import act, ask
 from zedops.clone.clone import Clone
 from zedops.control.hosts import asking, call
 from zedops.errors import UsageError, ZedopsError

@@ -1,6 +1,7 @@
 """All commands and options as data, so that a shell's TAB and `--help` load no command.
 
-`docs/generate.py` writes `grammar.json` from the commands, and a test fails if it is out of date.
+`docs/generate.py` writes `command_index.json` from the commands, and a test fails if it is out of
+date.
 Commands made from it serve completion, and do nothing.
 """
 
@@ -13,14 +14,14 @@ from typing import Any
 
 import click
 
-from zedops.cli.names import KINDS, Named
+from zedops.cli.completion_types import KINDS, Named
 
 FILE = Path(__file__).with_suffix(".json")
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
 def read() -> dict[str, Any]:
-    """Read `grammar.json`: commands by their words; empty if the file cannot be read."""
+    """Read `command_index.json`: commands by their words; empty if the file cannot be read."""
     try:
         return dict(json.loads(FILE.read_bytes()))
     except (OSError, ValueError):
