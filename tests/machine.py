@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import docker
 
-from zedops import faults
+from zedops import failpoints
 
 T = TypeVar("T")
 DEADLINE_S = 30.0
@@ -99,7 +99,7 @@ class Machine:
             self._up = subprocess.Popen(
                 [sys.executable, "-u", "-m", "zedops", *self.command()],
                 cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env={**os.environ, **({faults.VARIABLE: fault} if fault else {})},
+                env={**os.environ, **({failpoints.VARIABLE: fault} if fault else {})},
             )
         self.wait_for(lambda: b"Ctrl-C ends" in self.log.read_bytes()[begun:] or self.died)
         assert fault or not self.died, self.said()

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import EngineFailed, LookOutdated, NotKept
 from zedops.protocol.requests import PortUse
 from zedops.protocol.sync import DesiredServer
@@ -142,7 +142,7 @@ class Workshop:
                 self._name(step.name, step.container, rename)
             case Remove():
                 engine.remove(step.container)
-                faults.point("remove.removed")
+                failpoints.point("remove.removed")
                 self._forget_files(step.container, want, seen)
             case RemoveData():
                 self._policy.check_purge()
@@ -211,11 +211,11 @@ class Workshop:
     def _adopt(self, step: Adopt, want: DesiredServer) -> None:
         """Adopt a container: only its owner changes."""
         self._make_data(want)
-        faults.point("adopt.marked")
+        failpoints.point("adopt.marked")
         given = self._engine.environment(step.container)
         wanted = want.definition.host_secrets
         self._secrets.keep(want, {name: given.get(name, "") for name in wanted})
-        faults.point("adopt.kept")
+        failpoints.point("adopt.kept")
         memory: Memory = self._store.load_memory(want.id)
         self._store.save_memory(want.id, memory.model_copy(update={"adopted": step.container}))
 
@@ -255,7 +255,7 @@ class Workshop:
         before = next((each for each in seen.containers if each.id == step.container), None)
         if before is None or matches(before, want):  # not a container with other secrets
             self._hand_files(step.container, want)
-            faults.point("start.handed")
+            failpoints.point("start.handed")
         try:
             is_down = any(each.id != step.container for each in seen.containers)
             with self._pace.turn(is_down=is_down):
@@ -288,7 +288,7 @@ class Workshop:
             secrets += self._secrets.read(want).values()
         lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
         self._stop(step.container, want)
-        faults.point("giveup.stopped")
+        failpoints.point("giveup.stopped")
         raise GaveUp(f"{step.cause}{LAST_LINES} {lines or 'none'}")
 
     def _user(self, want: DesiredServer) -> str:
@@ -320,7 +320,7 @@ class Workshop:
             if _NAME_TAKEN not in str(error):
                 raise
             self._engine.make_way(name, container, self._owns.has)
-            faults.point("name.cleared")
+            failpoints.point("name.cleared")
             act()
 
     def _handed(self, want: DesiredServer) -> Handed:
@@ -359,7 +359,7 @@ class Workshop:
         self._store.save_memory(want.id, memory.model_copy(update={"restarting": begun}))
         with self.away(want):
             how = self._stop(step.container, want)
-            faults.point("restart.stopped")
+            failpoints.point("restart.stopped")
             self._see_wanted(want)
             self._hand_files(step.container, want)
             with self._pace.turn(is_down=True):

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from zedops import __version__, faults
+from zedops import __version__, failpoints
 from zedops.bus.interfaces import Link
 from zedops.errors import HostUnavailable, NotKept, ZedopsError
 from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Progress, Report, ServerReport
@@ -151,7 +151,7 @@ class Contact:
         if greets:
             hello = Hello(host=self._host, epoch=epoch, rev=rev, zedops=__version__)
             document = link.sync(hello)
-            faults.point("contact.synced")
+            failpoints.point("contact.synced")
             self._send_reports(link)  # old reports go first, in order
             self._take(document)
         self._send_reports(link)
@@ -170,7 +170,7 @@ class Contact:
         while batch := self._reports[:_BATCH]:
             try:
                 link.report(Report(host=self._host, servers=tuple(batch)))
-                faults.point("contact.reported")
+                failpoints.point("contact.reported")
             except HostUnavailable:
                 raise
             except ZedopsError as error:  # the manager would refuse it the next time, too

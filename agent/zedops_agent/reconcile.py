@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import (
     DataAtRisk,
     EngineFailed,
@@ -123,7 +123,7 @@ class Reconciler:
         document with the definition.
         """
         self._under[want.id] = under
-        with faults.work_on(want.name):
+        with failpoints.work_on(want.name):
             try:
                 return self._settle(want, since)
             except NotKept as error:
@@ -204,7 +204,7 @@ class Reconciler:
                     if index == leaves:
                         away.enter_context(self._workshop.away(want))
                     told = self._workshop.carry_out(step, want, seen, self._progress(want))
-                faults.point(f"{faults.STEP}{type(step).__name__}")
+                failpoints.point(f"{failpoints.STEP}{type(step).__name__}")
             except EngineUnreachable:
                 raise
             except (LookOutdated, RootGone) as error:

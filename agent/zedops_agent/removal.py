@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import DataAtRisk, EngineFailed
 from zedops.spec.model import Definition
 from zedops_agent import beside, markers
@@ -59,13 +59,13 @@ def remove_home(root: Path, owner: Owner) -> None:
         for each in sorted(home.iterdir()):
             if not beside.is_note(each.name):
                 _remove_tree(home, each.name)
-                faults.point("purge.begun")
+                failpoints.point("purge.begun")
         _remove_tree(home, _REST)  # an interrupted purge may have left it
-        faults.point("purge.emptied")
+        failpoints.point("purge.emptied")
         # the marker last: after an interrupted purge it still names the owner
         for each in sorted(home.iterdir(), key=lambda each: each.name in OURS):
             each.unlink(missing_ok=True)
-        faults.point("purge.unmarked")
+        failpoints.point("purge.unmarked")
         home.rmdir()
     except FileNotFoundError:
         return

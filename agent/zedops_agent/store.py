@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import AgentAtWork, NotKept, ZedopsError
 from zedops.protocol.sync import DesiredDocument, ServerReport
 from zedops.system import files
@@ -115,7 +115,7 @@ class Store:
         """Keep the newest document."""
         with _keeping(self._home):
             files.write(self._home / "desired.json", document.model_dump_json().encode())
-            faults.point("store.desired")
+            failpoints.point("store.desired")
 
     def load_unsent(self) -> list[ServerReport]:
         """Read the reports that an earlier agent here could not send."""
@@ -143,7 +143,7 @@ class Store:
             if reports:
                 lines = "".join(f"{each.model_dump_json()}\n" for each in reports)
                 files.write(path, lines.encode())
-                faults.point("store.unsent")
+                failpoints.point("store.unsent")
             else:
                 path.unlink(missing_ok=True)
 
@@ -176,7 +176,7 @@ class Store:
             files.write(path, memory.model_dump_json().encode())
             if memory.adopted is not None:
                 self.adopted[memory.adopted] = server_id
-            faults.point("store.memory")
+            failpoints.point("store.memory")
 
 
 @contextlib.contextmanager

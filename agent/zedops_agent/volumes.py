@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import DataAtRisk, EngineFailed
 from zedops.protocol.remarks import UNSEEN
 from zedops.spec.model import Definition, Volume, VolumeKind
@@ -140,7 +140,7 @@ def make(
         home = home_path(root, owner.id)
         if not home.is_dir():
             home.mkdir(mode=PRIVATE)
-        faults.point("data.made")
+        failpoints.point("data.made")
         _mark_home(home, owner)
         for key, volume in definition.volumes.items():
             path = places[key]
@@ -202,7 +202,7 @@ def _mark(root: Path, path: Path, key: str, owner: Owner, *, own_place: bool) ->
                 beside.note(path.parent, key).unlink(missing_ok=True)
             else:
                 beside.release(root, folder, owner)
-    faults.point("data.marked")
+    failpoints.point("data.marked")
 
 
 def _claim(path: Path, folder: int, owner: Owner) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.nats.clients import new_host
-from zedops import faults
+from zedops import failpoints
 from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Role
@@ -45,7 +45,7 @@ def killed_at(point: str, folder: Path, act: str) -> None:
     """Have a process act until it is killed at a point."""
     ended = subprocess.run(
         [sys.executable, "-c", _ACT, str(folder), act], cwd=ROOT, check=False,
-        env={**os.environ, faults.VARIABLE: point},
+        env={**os.environ, failpoints.VARIABLE: point},
     )
     assert ended.returncode == -signal.SIGKILL
 

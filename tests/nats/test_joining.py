@@ -18,7 +18,7 @@ import nats.errors
 import pytest
 
 from tests.nats.clients import Client, as_host, as_manager, connected, refused, run
-from zedops import faults
+from zedops import failpoints
 from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Credentials, Role
@@ -204,7 +204,7 @@ def test_a_token_is_used_up_before_anybody_is_answered(point: str, authority: Au
     token, key = offer(authority), new_key()
     killed = subprocess.run(
         [sys.executable, "-c", _REDEEM, str(authority.folder), token.id, key],
-        env={**os.environ, faults.VARIABLE: point}, cwd=Path(__file__).parents[2], check=False,
+        env={**os.environ, failpoints.VARIABLE: point}, cwd=Path(__file__).parents[2], check=False,
     )
     assert killed.returncode == -signal.SIGKILL
     reopened = Authority.open(authority.folder)

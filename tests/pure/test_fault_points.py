@@ -8,30 +8,30 @@ from pathlib import Path
 from typing import get_args
 
 from tests.system import test_faults_of_many, test_faults_of_pushes, test_upstream, walks
-from zedops import faults
+from zedops import failpoints
 from zedops_agent import steps
 
 ROOT = Path(__file__).resolve().parents[2]
 #: A step that always ends in an error of its own; `giveup.stopped` comes before that.
 NEVER = {"step.GiveUp"}
-STEPS = {f"{faults.STEP}{each.__name__}" for each in get_args(steps.Step)}
+STEPS = {f"{failpoints.STEP}{each.__name__}" for each in get_args(steps.Step)}
 
 
 def points_in_code() -> Iterator[str]:
-    """Find every `faults.point("…")`."""
+    """Find every `failpoints.point("…")`."""
     for folder in ("zedops", "agent/zedops_agent"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 match node:
                     case ast.Call(
-                        func=ast.Attribute(value=ast.Name("faults"), attr="point"),
+                        func=ast.Attribute(value=ast.Name("failpoints"), attr="point"),
                         args=[ast.Constant(value=str(name))],
                     ):
                         yield name
 
 
 def test_every_point_in_the_code_is_listed_once_and_every_listed_one_is_in_the_code() -> None:
-    assert sorted(points_in_code()) == sorted(faults.ALL)
+    assert sorted(points_in_code()) == sorted(failpoints.ALL)
 
 
 def test_every_point_is_walked_past() -> None:
@@ -41,7 +41,7 @@ def test_every_point_is_walked_past() -> None:
     walked |= {*test_faults_of_many.AWAY}
     joining = (ROOT / "tests/nats/test_authority_files.py").read_text()
     joining += (ROOT / "tests/nats/test_joining.py").read_text()
-    walked |= {each for each in faults.JOIN_POINTS if each in joining}
-    assert "faults.UPSTREAM_POINTS" in Path(test_upstream.__file__).read_text()
-    walked |= set(faults.UPSTREAM_POINTS)
-    assert (set(faults.ALL) | STEPS) - walked == NEVER
+    walked |= {each for each in failpoints.JOIN_POINTS if each in joining}
+    assert "failpoints.UPSTREAM_POINTS" in Path(test_upstream.__file__).read_text()
+    walked |= set(failpoints.UPSTREAM_POINTS)
+    assert (set(failpoints.ALL) | STEPS) - walked == NEVER

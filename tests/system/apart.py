@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 
 from tests.machine import Machine, free_port
-from zedops import faults
+from zedops import failpoints
 
 
 class Apart(Machine):
@@ -50,7 +50,7 @@ class Apart(Machine):
             self._agent = subprocess.Popen(
                 [sys.executable, "-u", "-m", "zedops", "agent", *what, *options],
                 cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env={**os.environ, **({faults.VARIABLE: fault} if fault else {})},
+                env={**os.environ, **({failpoints.VARIABLE: fault} if fault else {})},
             )
         if not self._joined:
             self.wait_for(self.answers)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.machine import Machine
 from tests.system.walks import Walker, renamed
-from zedops import faults
+from zedops import failpoints
 
 LIFE = ("create", "update", "stop", "start", "rename", "delete", "restore", "purge")
 
@@ -145,7 +145,7 @@ class Carousel:
     def survive_death_of(self, hook: str) -> None:
         """Have a push of everything lose one of its hooks."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(faults.VARIABLE, hook)
+            patch.setenv(failpoints.VARIABLE, hook)
             said = self.ask()
         assert "error: " in said or hook == "hook.post-receive"
         self.walker.push_again()
@@ -153,7 +153,7 @@ class Carousel:
 
     def survive_failures(self, point: str) -> None:
         """Have a push of everything fail there, as long as it is under way."""
-        with self.met(f"{point}:{faults.ALWAYS}"):
+        with self.met(f"{point}:{failpoints.ALWAYS}"):
             self.ask()
         self.walker.push_again()
         self.check()
@@ -161,7 +161,7 @@ class Carousel:
 
     def survive_one_failure_at_each(self, points: Collection[str]) -> None:
         """Have pushes of everything fail once at each of these."""
-        self.orders.write_text("\n".join(f"{each}:{faults.ONCE}" for each in points))
+        self.orders.write_text("\n".join(f"{each}:{failpoints.ONCE}" for each in points))
         self.ask()
         for _ in points:
             self.walker.push_again()

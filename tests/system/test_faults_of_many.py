@@ -10,7 +10,7 @@ import pytest
 from tests.system import test_faults_of_pushes as pushes
 from tests.system.apart import Apart
 from tests.system.carousel import Carousel, lending
-from zedops import faults
+from zedops import failpoints
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.nats, pytest.mark.system, pytest.mark.timeout(180),
@@ -21,7 +21,7 @@ pytestmark = [
 ALIKE = ("gate.checked", "gate.written", "gate.moved", "door.answered")
 PUSHED = tuple(each for each in pushes.PUSHED if each not in ALIKE)
 #: Met while the manager is away.
-AWAY = tuple(faults.AWAY_POINTS)
+AWAY = tuple(failpoints.AWAY_POINTS)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_push_of_everything_over_nats_survives_a_kill_at(point: str, carousel:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("point", faults.START_POINTS)
+@pytest.mark.parametrize("point", failpoints.START_POINTS)
 def test_a_start_over_nats_with_work_to_do_survives_a_kill_at(
     point: str, carousel: Carousel
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_push_over_nats_that_asks_for_nothing_survives_a_kill_at(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("hook", faults.HOOK_POINTS)
+@pytest.mark.parametrize("hook", failpoints.HOOK_POINTS)
 def test_a_push_of_everything_over_nats_survives_the_death_of(
     hook: str, carousel: Carousel
 ) -> None:

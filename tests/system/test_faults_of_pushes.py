@@ -9,7 +9,7 @@ import pytest
 
 from tests.machine import Machine
 from tests.system.carousel import Carousel, lending
-from zedops import faults
+from zedops import failpoints
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.system, pytest.mark.timeout(180),
@@ -21,7 +21,9 @@ AT_START = ("hub.epoch", "contact.synced")
 #: Met only where there is nothing to say of what was pushed.
 QUIET = ("hub.seen",)
 #: Met in every round; those within the work on one server have walks of their own.
-PUSHED = tuple(each for each in faults.POINTS if each not in (*AT_START, *QUIET, "store.memory"))
+PUSHED = tuple(
+    each for each in failpoints.POINTS if each not in (*AT_START, *QUIET, "store.memory")
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def test_a_push_that_asks_for_nothing_survives_a_kill_at(point: str, carousel: C
     carousel.survive_kill_of_nothing_asked(point)
 
 
-@pytest.mark.parametrize("hook", faults.HOOK_POINTS)
+@pytest.mark.parametrize("hook", failpoints.HOOK_POINTS)
 def test_a_push_of_everything_survives_the_death_of(hook: str, carousel: Carousel) -> None:
     carousel.survive_death_of(hook)
 

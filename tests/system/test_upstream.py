@@ -22,7 +22,7 @@ from tests.conftest import without
 from tests.machine import Machine, free_port
 from tests.relay import Relay
 from tests.remotes import TOKEN, HttpRemote, Remote, bare, git, over_http, over_ssh, sshd
-from zedops import faults
+from zedops import failpoints
 from zedops.fleet.trailers import EMAIL
 from zedops.spec.state_block import MARKER
 
@@ -482,7 +482,7 @@ def test_whoever_is_killed_on_the_way_goes_on_where_it_was(fleet: Followed) -> N
     fleet.write(path, (fleet.clone / path).read_text() + "desired: stopped\n")
     fleet.push("rosewood: begin")
     fleet.wait_says(path, "status", "stopped")
-    for number, fault in enumerate(faults.UPSTREAM_POINTS):
+    for number, fault in enumerate(failpoints.UPSTREAM_POINTS):
         fleet.down(kill=True)
         asked = fleet.edit(path, f"N: {number}", f"N: {number + 1}")
         fleet.up(fault=fault)

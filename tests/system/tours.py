@@ -13,7 +13,7 @@ import pytest
 from tests.machine import Machine
 from tests.system.apart import Apart
 from tests.system.walks import BY_HAND, Walk, Walker, met, renamed
-from zedops import faults
+from zedops import failpoints
 
 #: Where walks are taken.
 SETTINGS = (
@@ -33,7 +33,7 @@ def each_in_turn(walker: Walker, walks: Sequence[Walk]) -> set[Walk]:
     walker.begin(str(orders))
     walker.prepare((each.verb, each.name) for each in walks)
     for each in walks:
-        orders.write_text(each.order(faults.KILL))
+        orders.write_text(each.order(failpoints.KILL))
         walker.do(each.verb, each.name)
         if each.verb not in BY_HAND:
             walker.push(str(each))
@@ -61,7 +61,7 @@ def all_failing(walker: Walker, walks: Sequence[Walk]) -> None:
     walker.prepare((each.verb, each.name) for each in walks)
     machine.down()
     machine.up(str(orders))
-    orders.write_text("\n".join(each.order(faults.ALWAYS) for each in walks))
+    orders.write_text("\n".join(each.order(failpoints.ALWAYS) for each in walks))
     for each in walks:
         walker.do(each.verb, each.name)
     walker.push("everything")

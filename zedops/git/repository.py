@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import GitFailed
 from zedops.git import loose_objects, stderr
 from zedops.git.batch import Batch
@@ -306,7 +306,7 @@ class Repository:
         stream = import_stream(ref, parents, files, message, author, committer)
         out = self.pipe("fast-import", "--quiet", "--force", "--date-format=raw", "--done",
                         stdin=stream)
-        faults.point("git.imported")
+        failpoints.point("git.imported")
         return out.decode().strip()
 
     def move_ref(

@@ -323,7 +323,7 @@ def main(name: str) -> int:
         call.say("cannot be checked: %s" % error)
         return 1
     verdict = ask(link, request, call.say)
-    if os.environ.get("ZEDOPS_FAULT") == "hook." + name:  # `faults` cannot be imported here
+    if os.environ.get("ZEDOPS_FAULT") == "hook." + name:  # `failpoints` cannot be imported here
         os.kill(os.getpid(), 9)
     return call.respond(request, verdict)
 

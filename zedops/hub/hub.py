@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from zedops import __version__, faults
+from zedops import __version__, failpoints
 from zedops.errors import GitFailed, UsageError
 from zedops.fleet.deletions import TRAILER
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
@@ -284,16 +284,16 @@ class Hub:
         """Commit state onto main; RaceLost if main left `parent` or another manager leads."""
         signature = self.signature()
         new = self.repository.write_commit([parent], files, message, signature, signature)
-        faults.point("hub.written")
+        failpoints.point("hub.written")
         fence = {EPOCH: self._epoch} if self._epoch else {}
         self.repository.move_ref(MAIN, new, parent, SEEN, verify=fence)
-        faults.point("hub.moved")
+        failpoints.point("hub.moved")
         return new
 
     def see(self, commit: str) -> None:
         """Move `seen` to a commit that needs no state commit."""
         self.repository.run("update-ref", "--end-of-options", SEEN, commit)
-        faults.point("hub.seen")
+        failpoints.point("hub.seen")
 
     def seen(self) -> str | None:
         """Return the newest commit that the manager has processed."""
@@ -311,7 +311,7 @@ class Hub:
         epoch = max(int(held or 0) + 1, int(time.time()))
         blob = self.repository.run("hash-object", "-w", "--stdin", stdin=f"{epoch}\n".encode())
         self.repository.move_ref(EPOCH, blob, before or NO_OBJECT)
-        faults.point("hub.epoch")
+        failpoints.point("hub.epoch")
         self._epoch = blob
         return epoch
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import authorship, preview
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
@@ -178,12 +178,12 @@ class Gate:
             if verified is None:
                 self._verify(self.hub.repository, proposal, options)
             merged = new if proposal.fast_forward else self._write_merge(proposal)
-            faults.point("gate.written")
+            failpoints.point("gate.written")
             try:
                 self.hub.repository.move_ref(MAIN, merged, main or NO_OBJECT)
             except RaceLost:
                 continue
-            faults.point("gate.moved")
+            failpoints.point("gate.moved")
             return
         raise RaceLost("main is locked or moves too fast; push again, or see `zedops up`")
 
@@ -283,7 +283,7 @@ def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> d
             if DRY_RUN in request["options"]:
                 say(_NOT_DONE)
                 return {"exit": 1}
-            faults.point("gate.checked")
+            failpoints.point("gate.checked")
             return {"exit": 0}
         return {"refused": gate.receive(request["updates"], request["options"])}
     except InvalidInput as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import authorship
 from zedops.fleet.access import NOT_ALLOWED
@@ -89,9 +89,9 @@ class Intake:
             # a merge must not bring back history that was removed from the upstream
             parents = [tip] if rewritten and source is Source.EVERYTHING else [main, tip]
             new = self._write(main, tip, parents, files, problems)
-        faults.point("intake.written")
+        failpoints.point("intake.written")
         self._move(new, main, tip, mark)
-        faults.point("intake.moved")
+        failpoints.point("intake.moved")
         return Taken(new, tuple(problems.values()))
 
     def _contains(self, commit: str, other: str) -> bool:

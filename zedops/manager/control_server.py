@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zedops import faults
+from zedops import failpoints
 from zedops.bus.interfaces import Bus, Enrolment
 from zedops.control import protocol
 from zedops.errors import ZedopsError
@@ -123,7 +123,7 @@ class Door:
                     reply({"answer": self._answer(request, lambda text: reply({"say": text}))})
                 elif not hook_bridge.serve(handler, self._answer):
                     return
-                faults.point("door.answered")
+                failpoints.point("door.answered")
             except (BrokenPipeError, ConnectionResetError):
                 raise
             except ZedopsError as error:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 
-from zedops import faults
+from zedops import failpoints
 from zedops.bus.interfaces import Bus
 from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
 from zedops.fleet.fleet import Fleet
@@ -188,7 +188,7 @@ class Manager:
                 self.metrics.reports.inc()
                 if each.activity is None and self.ledger.assigned.host(each.id) == report.host:
                     self.progress_of.pop(each.id, None)
-            faults.point("manager.told")
+            failpoints.point("manager.told")
             self._wakes += 1
             self.changed.notify_all()
 
@@ -298,7 +298,7 @@ class Manager:
             self.ledger.assigned.stale.clear()
         for document in documents:
             self._bus.publish(document)
-            faults.point("manager.published")
+            failpoints.point("manager.published")
         with self.changed:
             due = self.ledger.journal.due(now := time.monotonic())
             if due is not None and now >= due:

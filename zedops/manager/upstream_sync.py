@@ -14,7 +14,7 @@ import random
 import threading
 import time
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
 from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import Hub
@@ -215,9 +215,9 @@ class Mirror:
         head, target = self._hub.head(), self._target
         if head is None or self._there.get(target) == head:
             return
-        faults.point("mirror.looked")
+        failpoints.point("mirror.looked")
         self._upstream.push(head, target)
-        faults.point("mirror.pushed")
+        failpoints.point("mirror.pushed")
         self._pushed = time.monotonic()
         self._there[target] = head
         self._hub.repository.run("update-ref", "--end-of-options", TAKEN + target, head)

@@ -21,7 +21,7 @@ from typing import Any, cast
 import docker.errors
 import docker.utils
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import EngineFailed, EngineUnreachable, LookOutdated
 from zedops.protocol.requests import Belonging, Sample, Shape
 from zedops.spec.model import Stop
@@ -223,7 +223,7 @@ class Engine:
         """Connect a container to a network; first leave a deleted network of the same name."""
         with suppress(docker.errors.APIError):  # the container is in none of that name
             self._api.disconnect_container_from_network(container, network, force=True)
-        faults.point("join.left")
+        failpoints.point("join.left")
         self._api.connect_container_to_network(container, network, **place)
 
     @translated
@@ -301,7 +301,7 @@ class Engine:
             made = self._api.create_container(**config, host_config=host_config)["Id"]
             known(made)
         tell(made)
-        faults.point("create.made")
+        failpoints.point("create.made")
         for network in rest:
             self._api.connect_container_to_network(made, network, **networks[network])
 

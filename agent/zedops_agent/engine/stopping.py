@@ -19,7 +19,7 @@ import docker.errors
 import requests.exceptions
 import urllib3.exceptions
 
-from zedops import faults
+from zedops import failpoints
 from zedops.errors import EngineFailed, LookOutdated
 from zedops.spec import stop_signals
 from zedops.spec.model import Stop
@@ -128,7 +128,7 @@ class Halt:
                 if _status(error) != HTTPStatus.BAD_REQUEST:  # this Engine lacks a signal's name
                     raise
                 self._api.kill(self._container, stop_signals.DEFAULT)
-        faults.point("stop.signalled")
+        failpoints.point("stop.signalled")
         self._note(sent=True, since_s=time.monotonic())
 
     def _was_sent(self, name: str) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from zedops import faults
+from zedops import failpoints
 from zedops.bus.nats import certificates, jwt, registry
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.bus.nats.private_files import Vault
@@ -79,12 +79,12 @@ class Authority:
             if raw is None:
                 raw = _new_keys(now).model_dump_json().encode()
                 vault.write(_KEYS, raw)
-                faults.point("authority.keys")
+                failpoints.point("authority.keys")
             ca = vault.read(_CA)
             if ca is None:
                 ca = certificates.new_ca(now)
                 vault.write(_CA, ca)
-                faults.point("authority.ca")
+                failpoints.point("authority.ca")
             with _undamaged(folder / _KEYS):
                 keys = Keys.model_validate_json(raw)
             with _undamaged(folder / _CA):
@@ -156,7 +156,7 @@ class Authority:
             new = registry.redeem(old, token_id, host, public_key, now)
             if new != old:
                 self._put(new)
-                faults.point("authority.redeemed")
+                failpoints.point("authority.redeemed")
             return self._user_jwt(host, new)
 
     def issue(self, host: str, public_key: str, now: datetime) -> str:
@@ -186,7 +186,7 @@ class Authority:
 
     def _put(self, new: Roll) -> None:
         self._write_roll(new)
-        faults.point("authority.roll")
+        failpoints.point("authority.roll")
         self._write_accounts(new)
 
     def _read_roll(self) -> Roll:
