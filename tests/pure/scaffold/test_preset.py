@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.pure.fleets import doc
-from tests.pure.test_presets import fleet_with, resolved
+from tests.pure.spec.test_presets import fleet_with, resolved
 from zedops.fleet.checks import check
 from zedops.fleet.fleet import preset_path
 from zedops.fleet.ports import free_set

@@ -19,7 +19,7 @@ from zedops.spec.model import Definition, definition_hash
 from zedops.spec.preset import Preset
 from zedops.spec.settings import Settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 #: What shapes the containers of presets that were shipped. Fleets out there run these: a change
 #: here recreates their containers when zedops is upgraded. Make a preset of another name instead.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.pure.fleets import doc
-from tests.pure.test_presets import fleet_with
+from tests.pure.spec.test_presets import fleet_with
 from zedops.fleet.checks import check
 from zedops.fleet.lint import advise, repository
 

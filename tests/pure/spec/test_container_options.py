@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.pure.test_beyond import IMAGE, PLAIN
+from tests.pure.agent.test_beyond import IMAGE, PLAIN
 from zedops.spec.container_options import ContainerOptions
 from zedops.spec.model import Definition, definition_hash
 from zedops_agent.options import attachments, config_arguments, host_arguments, network_mode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.pure.fleets import doc
-from tests.pure.test_presets import fleet_with
+from tests.pure.spec.test_presets import fleet_with
 from zedops.errors import InvalidInput
 from zedops.fleet import provenance
 from zedops.fleet.fleet import Fleet

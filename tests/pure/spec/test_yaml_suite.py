@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.pure.fleets import running
-from tests.pure.test_hostile_files import MOST_BYTES, MOST_S, PATH, everything
+from tests.pure.spec.test_hostile_files import MOST_BYTES, MOST_S, PATH, everything
 from zedops.fleet.fleet import read_settings
 from zedops.spec import document, state_block
 from zedops.spec.loader import load
