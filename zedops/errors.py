@@ -97,7 +97,7 @@ class RootGone(DataAtRisk):
     """The data root is missing or another one. Until it is back, zedops starts nothing."""
 
 
-class NotKept(ZedopsError):
+class PersistFailed(ZedopsError):
     """A record could not be written to disk, so zedops does not act on it."""
 
 

@@ -30,7 +30,7 @@ RESTARTED_BY_AGENT = "no"
 
 
 @dataclass(frozen=True)
-class Handed:
+class ContainerSecrets:
     """The secrets that a new container gets."""
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -44,7 +44,7 @@ def create_arguments(
     name: str,
     sources: Mapping[str, str],
     image: observed.Image,
-    secrets: Handed,
+    secrets: ContainerSecrets,
     blank: Iterable[str] = (),
     restart_policy: str = RESTART_POLICY,
     hub: str = "",

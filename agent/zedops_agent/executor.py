@@ -11,26 +11,26 @@ from pathlib import Path
 from typing import assert_never
 
 from zedops import failpoints
-from zedops.errors import EngineFailed, LookOutdated, NotKept
+from zedops.errors import EngineFailed, LookOutdated, PersistFailed
 from zedops.protocol.requests import PortUse
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.model import SecretsAs, Stop
 from zedops_agent import options, removal, secret_files, sharing, volumes
 from zedops_agent.container_spec import (
     RESTARTED_BY_AGENT,
-    Handed,
+    ContainerSecrets,
     create_arguments,
     is_ours,
     restart_policy,
     uncovered,
 )
 from zedops_agent.engine.engine import Engine, PortsMissing
-from zedops_agent.host_queries import Survey
+from zedops_agent.host_queries import HostQueries
 from zedops_agent.images import Images
 from zedops_agent.limiter import Pace
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
 from zedops_agent.observed import Observed
-from zedops_agent.observer import Lookout
+from zedops_agent.observer import Observer
 from zedops_agent.ownership import Ownership
 from zedops_agent.policy import PolicyFile
 from zedops_agent.ports import conflict, gives_way, is_leaving, waits_for, who_has
@@ -84,12 +84,12 @@ _BRINGS_UP = (Pull, MakeData, Adopt, Create, Start, Restart, Update, Join)
 _NEEDS_DATA = (MakeData, Create, Start, Restart)
 
 
-class Workshop:
+class Executor:
     """The host's things that steps need: Engine, data root, store, its owner's policy."""
 
     def __init__(
         self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
-        secrets: Secrets, lookout: Lookout, survey: Survey, pace: Pace,
+        secrets: Secrets, lookout: Observer, survey: HostQueries, pace: Pace,
         newest: Callable[[str], DesiredServer | None], owns: Ownership,
         servers: Callable[[], Iterable[DesiredServer]],
     ) -> None:
@@ -243,7 +243,7 @@ class Workshop:
 
         def keep(begun: Stopping) -> None:
             memory = self._store.load_memory(want.id).model_copy(update={"stopping": begun})
-            with contextlib.suppress(NotKept):  # a full disk must not prevent a stop
+            with contextlib.suppress(PersistFailed):  # a full disk must not prevent a stop
                 self._store.save_memory(want.id, memory)
 
         begun = self._store.load_memory(want.id).stopping
@@ -323,7 +323,7 @@ class Workshop:
             failpoints.point("name.cleared")
             act()
 
-    def _handed(self, want: DesiredServer) -> Handed:
+    def _handed(self, want: DesiredServer) -> ContainerSecrets:
         values = self._secrets.read(want)
         fingerprint = self._secrets.fingerprint(want) or ""
         place = ""
@@ -331,7 +331,7 @@ class Workshop:
             # each set of values has its own place: the previous container keeps its old values
             version = hashlib.sha256(f"{want.hash} {fingerprint}".encode()).hexdigest()[:16]
             place = str(secret_files.place(self._fleet, want.id, version))
-        return Handed(values, fingerprint, place)
+        return ContainerSecrets(values, fingerprint, place)
 
     def _hand_files(self, container: str, want: DesiredServer) -> None:
         """Write the secrets in memory that a container reads as files."""

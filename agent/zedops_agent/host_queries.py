@@ -49,7 +49,7 @@ _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
 _CLAIMS_S = 10.0
 
 
-class Survey:
+class HostQueries:
     """Surveys this host, also for containers and data without a definition."""
 
     def __init__(

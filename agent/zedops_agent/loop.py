@@ -19,7 +19,7 @@ from zedops.errors import (
     EngineFailed,
     EngineUnreachable,
     HostUnavailable,
-    NotKept,
+    PersistFailed,
     ZedopsError,
 )
 from zedops.protocol.requests import ExecRequest, LogsRequest, Reply, Request, StreamRequest
@@ -28,14 +28,14 @@ from zedops.system.locks import LOOK_S
 from zedops.system.shutdown import Ending
 from zedops.system.watch import Directories
 from zedops_agent.engine.engine import Engine
-from zedops_agent.executor import Workshop
-from zedops_agent.host_queries import Survey
+from zedops_agent.executor import Executor
+from zedops_agent.host_queries import HostQueries
 from zedops_agent.kills import Kills
 from zedops_agent.limiter import Pace
 from zedops_agent.manager_link import Contact
 from zedops_agent.memory import left_s
 from zedops_agent.metrics import AgentMetrics, Standing
-from zedops_agent.observer import Lookout
+from zedops_agent.observer import Observer
 from zedops_agent.ownership import Ownership
 from zedops_agent.policy import PolicyFile
 from zedops_agent.reconcile import Reconciler
@@ -76,16 +76,16 @@ class Agent:
         self._root = Root(root, self._was_used)
         self._root.close_to_others()
         self._root_gone: str | None = None
-        self._lookout = Lookout(
+        self._lookout = Observer(
             fleet, engine, self._root, secrets, self._pace, policy, lambda: self._store.adopted
         )
         self._policy, self._policy_was = policy, policy.stamp()
         self._document: DesiredDocument | None = self._store.load_desired()
         owns = Ownership(fleet, root, self._store, lambda: self._document)
-        self._survey = Survey(
+        self._survey = HostQueries(
             fleet, engine, root, self._lookout.places, policy, secrets.recipient, owns.has
         )
-        self._workshop = workshop = Workshop(
+        self._workshop = workshop = Executor(
             fleet, engine, root, self._store, policy, secrets, self._lookout, self._survey,
             self._pace, self._newest, owns, self._servers,
         )
@@ -146,7 +146,7 @@ class Agent:
         """Take a document if it is newer than the present one; keep it on disk before acting."""
         try:
             self._take(document)
-        except NotKept as error:
+        except PersistFailed as error:
             self._contact.ask_later(str(error))
 
     def _take(self, document: DesiredDocument) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from zedops import __version__, failpoints
 from zedops.bus.interfaces import Link
-from zedops.errors import HostUnavailable, NotKept, ZedopsError
+from zedops.errors import HostUnavailable, PersistFailed, ZedopsError
 from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Progress, Report, ServerReport
 from zedops_agent.store import Store
 
@@ -197,5 +197,5 @@ class Contact:
             try:
                 self._store.save_unsent(reports)
                 self._on_disk = bool(reports)
-            except NotKept as error:
+            except PersistFailed as error:
                 log.error("unsent reports are in memory only: %s", error)

@@ -26,7 +26,7 @@ from zedops_agent.root import Root
 from zedops_agent.secrets import Secrets, is_stale
 
 
-class Lookout:
+class Observer:
     """Knows where one server's data and secrets are on this host, and observes them."""
 
     def __init__(

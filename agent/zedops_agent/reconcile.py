@@ -15,7 +15,7 @@ from zedops.errors import (
     EngineFailed,
     EngineUnreachable,
     LookOutdated,
-    NotKept,
+    PersistFailed,
     RootGone,
     ZedopsError,
 )
@@ -30,12 +30,12 @@ from zedops.protocol.sync import (
 )
 from zedops.spec.state_block import brief
 from zedops_agent.draining import drained
-from zedops_agent.executor import GaveUp, Waits, Workshop
+from zedops_agent.executor import Executor, GaveUp, Waits
 from zedops_agent.kills import Kills
 from zedops_agent.memory import RETRY_MAX_S, Memory, failed, is_watched, matches, reached, remember
 from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Container, Observed, Phase, Presence
-from zedops_agent.observer import Lookout
+from zedops_agent.observer import Observer
 from zedops_agent.plan import make_plan
 from zedops_agent.steps import (
     Create,
@@ -83,8 +83,8 @@ class Reconciler:
         self,
         fleet: str,
         host: str,
-        lookout: Lookout,
-        workshop: Workshop,
+        lookout: Observer,
+        workshop: Executor,
         store: Store,
         report: Callable[[ServerReport], None],
         progress: Callable[[Progress], None],
@@ -126,7 +126,7 @@ class Reconciler:
         with failpoints.work_on(want.name):
             try:
                 return self._settle(want, since)
-            except NotKept as error:
+            except PersistFailed as error:
                 log.warning("%s: %s", want.name, error, extra={"server": want.name})
                 return datetime.now(UTC) + timedelta(seconds=_NOT_KEPT_PAUSE_S)
 
@@ -153,7 +153,7 @@ class Reconciler:
             if memory != before:
                 try:
                     self._store.save_memory(want.id, memory)
-                except NotKept as error:
+                except PersistFailed as error:
                     unkept = failed(memory, want, str(error), now, retry=True)
                     self._report(want, seen, unkept, Plan(), None, None)
                     raise

@@ -160,7 +160,7 @@ class Secrets:
                 return value
             held = self._claimed(sealed, want.id if purpose == by_name else None)
             if held != want.id or not _is_alike(purpose, by_name):
-                raise age.Unopenable(f"it was encrypted for {purpose!r}, not for {by_name!r}")
+                raise age.DecryptFailed(f"it was encrypted for {purpose!r}, not for {by_name!r}")
         except (ValueError, OSError) as error:
             remedy = f"run `zedops secret encrypt {want.name} {name}` again"
             raise EngineFailed(f"secret {name} cannot be opened: {error}; {remedy}") from None

@@ -17,7 +17,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from zedops import failpoints
-from zedops.errors import AgentAtWork, NotKept, ZedopsError
+from zedops.errors import AgentAtWork, PersistFailed, ZedopsError
 from zedops.protocol.sync import DesiredDocument, ServerReport
 from zedops.system import files
 from zedops.system.locks import Lock, holder
@@ -161,7 +161,7 @@ class Store:
             found = _understood(path, Memory.model_validate_json)
         except OSError as error:
             remedy = "see to its disk and mode; zedops begins nothing for this server, tries again"
-            raise NotKept(f"cannot read {path}: {error.strerror}; {remedy}") from error
+            raise PersistFailed(f"cannot read {path}: {error.strerror}; {remedy}") from error
         if found is None:
             mine = (key for key, each in self.adopted.items() if each == server_id)
             return Memory(adopted=next(mine, None))  # its data root may be away
@@ -186,7 +186,7 @@ def _keeping(home: Path) -> Iterator[None]:
         yield
     except OSError as error:
         remedy = "see to its disk; servers go on, zedops begins nothing new, and tries again"
-        raise NotKept(f"cannot write in {home}: {error.strerror}; {remedy}") from error
+        raise PersistFailed(f"cannot write in {home}: {error.strerror}; {remedy}") from error
 
 
 def _understood(path: Path, read: Callable[[bytes], T]) -> T | None:

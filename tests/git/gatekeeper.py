@@ -13,7 +13,7 @@ from typing import Any
 from zedops.control import protocol
 from zedops.hub import hook
 from zedops.hub.hub import Hub
-from zedops.hub.receive import Gate, answer
+from zedops.hub.receive import PushReceiver, answer
 from zedops.manager import hook_bridge
 from zedops.manager.control_server import in_words
 
@@ -24,7 +24,7 @@ def gatekeeper(hub: Hub, *, lend: bool = True) -> Iterator[None]:
 
     Hooks lend it their descriptors, or ask in words, as those of another machine's container do.
     """
-    gate = Gate(hub)
+    gate = PushReceiver(hub)
 
     def decide(request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
         return {"exit": 0} if request["do"] == "post-receive" else answer(gate, request, say)

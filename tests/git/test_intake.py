@@ -15,7 +15,7 @@ from tests.remotes import Remote, bare, git
 from zedops.errors import GitFailed, RaceLost
 from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import MAIN, Hub
-from zedops.hub.upstream import Intake, Source
+from zedops.hub.upstream import Source, UpstreamMerger
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES
 from zedops.spec.state_block import GOES_ON
@@ -33,7 +33,7 @@ class Pair:
         self.remote = Remote(path, str(path))
         self.hub = Hub.create(folder / "hub.git")
         self.upstream = Upstream(self.hub.repository, self.remote.url)
-        self.intake = Intake(self.hub)
+        self.intake = UpstreamMerger(self.hub)
         self.person = folder / "ada"
         git(folder, "clone", "--quiet", self.remote.url, "ada")
 
@@ -199,7 +199,7 @@ def test_a_history_of_somebody_else_is_never_merged(pair: Pair, tmp_path: Path) 
     hub.repository.run("update-ref", MAIN, first)
     tip = Upstream(hub.repository, pair.remote.url).fetch("main")
     with pytest.raises(GitFailed, match="nothing in common"):
-        Intake(hub).take(tip, MARK)
+        UpstreamMerger(hub).take(tip, MARK)
     assert hub.head() == first
 
 

@@ -18,7 +18,7 @@ import yaml
 from tests.git.people import Person
 from zedops.bus.local import LocalBus
 from zedops.hub.hub import Hub
-from zedops.manager.control_server import Door
+from zedops.manager.control_server import ControlServer
 from zedops.manager.loop import Manager
 
 SERVERS = 40
@@ -68,7 +68,7 @@ def manager(ada: Person, readings: Readings) -> Iterator[Manager]:
     bus = LocalBus()
     made = Manager(Hub(ada.folder.parent / "fleet.git"), bus)
     made.start()
-    door = Door(made, bus)
+    door = ControlServer(made, bus)
     assert made.as_committed().commit == made.hub.head()
     yield made
     door.close()

@@ -18,7 +18,7 @@ from zedops import failpoints
 from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Role
-from zedops.bus.nats.private_files import Vault
+from zedops.bus.nats.private_files import PrivateDirectory
 from zedops.errors import ZedopsError
 
 pytestmark = pytest.mark.nats
@@ -157,7 +157,7 @@ def test_a_place_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ZedopsError, match=r"cannot use .*; make it a directory"):
         Authority.open(tmp_path / "file")
-    vault = Vault(tmp_path / "vault")
+    vault = PrivateDirectory(tmp_path / "vault")
     (tmp_path / "vault" / "keys.json").mkdir()
     with pytest.raises(ZedopsError, match=r"cannot read .*keys\.json"):
         vault.read("keys.json")

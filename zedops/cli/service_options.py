@@ -39,9 +39,9 @@ class Running:
         if self.metrics is None:
             yield
             return
-        from zedops.system.monitoring import Vitals
+        from zedops.system.monitoring import MonitoringServer
 
-        made = Vitals(
+        made = MonitoringServer(
             self.metrics, parts[0].registry,
             lambda: {each.part: each.trouble() for each in parts},
         )

@@ -20,7 +20,7 @@ from zedops.git.credentials import for_this_process, helper
 from zedops.git.remote import TAKEN, Upstream, checked_url
 from zedops.hub import snapshot
 from zedops.hub.hub import UPSTREAM, Hub
-from zedops.hub.upstream import Intake, Source
+from zedops.hub.upstream import Source, UpstreamMerger
 from zedops.manager import commit_status
 from zedops.manager.last_good import Judge
 from zedops.manager.loop import Manager
@@ -202,9 +202,9 @@ def _begin(hub: Hub, upstream: Upstream) -> None:
     branch = read_settings(content, hub.default_name)[0].state_branch
     if branch and branch in upstream.tips({branch}):
         # the branch of an earlier hub: main with states and ids
-        Intake(hub).take(upstream.fetch(branch), TAKEN + branch, Source.STATES)
+        UpstreamMerger(hub).take(upstream.fetch(branch), TAKEN + branch, Source.STATES)
     else:
-        Intake(hub).take(main, TAKEN + MAIN)
+        UpstreamMerger(hub).take(main, TAKEN + MAIN)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from zedops.errors import Problem
-from zedops.fleet.index import Shelf
+from zedops.fleet.index import DocumentIndex
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec import loader as yaml_source
 from zedops.spec import validation
@@ -47,16 +47,16 @@ class Fleet:
 
     commit: str = ""
     settings: Settings = field(default_factory=lambda: Settings(name="fleet"))
-    documents: Mapping[str, Document] = field(default_factory=Shelf)
+    documents: Mapping[str, Document] = field(default_factory=DocumentIndex)
     problems: tuple[Problem, ...] = ()
     presets: Mapping[str, Preset] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "documents", Shelf.of(self.documents))
+        object.__setattr__(self, "documents", DocumentIndex.of(self.documents))
 
     @property
-    def _shelf(self) -> Shelf:
-        return Shelf.of(self.documents)
+    def _shelf(self) -> DocumentIndex:
+        return DocumentIndex.of(self.documents)
 
     def servers(self) -> Iterator[Document]:
         """Iterate over the documents of living servers."""

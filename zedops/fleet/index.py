@@ -18,7 +18,7 @@ V = TypeVar("V")
 _THIN = 256
 
 
-class Layers(Mapping[str, V]):
+class PersistentMap(Mapping[str, V]):
     """An immutable mapping in two layers; the order of its keys has no meaning."""
 
     __slots__ = ("_above", "_below", "_length")
@@ -26,15 +26,15 @@ class Layers(Mapping[str, V]):
     def __init__(self, below: dict[str, V], above: dict[str, V | None], length: int) -> None:
         self._below, self._above, self._length = below, above, length
 
-    def replaced(self, changes: Mapping[str, V | None]) -> Layers[V]:
+    def replaced(self, changes: Mapping[str, V | None]) -> PersistentMap[V]:
         """Make a copy with some values replaced; None removes one."""
         grown = sum((new is not None) - (key in self) for key, new in changes.items())
         above = {**self._above, **changes}
         if len(above) <= _THIN:
-            return Layers(self._below, above, self._length + grown)
+            return PersistentMap(self._below, above, self._length + grown)
         merged = {**self._below, **above}
         kept = {key: value for key, value in merged.items() if value is not None}
-        return Layers(kept, {}, len(kept))
+        return PersistentMap(kept, {}, len(kept))
 
     def each(self) -> Iterator[V]:
         """Iterate over the values, faster than by key."""
@@ -42,7 +42,7 @@ class Layers(Mapping[str, V]):
         yield from (value for key, value in self._below.items() if key not in above)
         yield from (value for value in above.values() if value is not None)
 
-    def differing(self, other: Layers[V]) -> set[str]:
+    def differing(self, other: PersistentMap[V]) -> set[str]:
         """List the keys whose values may differ: few where one is a copy of the other."""
         if self._below is other._below:
             keys = self._above.keys() | other._above.keys()
@@ -64,25 +64,25 @@ class Layers(Mapping[str, V]):
         return self._length
 
 
-class Shelf(Mapping[str, Document]):
+class DocumentIndex(Mapping[str, Document]):
     """Documents by path, with indexes of tombstones and ids."""
 
     __slots__ = ("_all", "_graves", "_paths")
 
     def __init__(self) -> None:
-        self._all: Layers[Document] = Layers({}, {}, 0)
-        self._graves: Layers[Document] = Layers({}, {}, 0)
+        self._all: PersistentMap[Document] = PersistentMap({}, {}, 0)
+        self._graves: PersistentMap[Document] = PersistentMap({}, {}, 0)
         #: The files that name an id: several where a person copied a file.
-        self._paths: Layers[tuple[str, ...]] = Layers({}, {}, 0)
+        self._paths: PersistentMap[tuple[str, ...]] = PersistentMap({}, {}, 0)
 
     @classmethod
-    def of(cls, documents: Mapping[str, Document]) -> Shelf:
+    def of(cls, documents: Mapping[str, Document]) -> DocumentIndex:
         """Make a Shelf of documents; return them as they are if they are one."""
-        return documents if isinstance(documents, Shelf) else cls().replaced(documents)
+        return documents if isinstance(documents, DocumentIndex) else cls().replaced(documents)
 
-    def replaced(self, changes: Mapping[str, Document | None]) -> Shelf:
+    def replaced(self, changes: Mapping[str, Document | None]) -> DocumentIndex:
         """Make a copy with some documents replaced; None removes one."""
-        copy = Shelf()
+        copy = DocumentIndex()
         copy._all = self._all.replaced(changes)
         graves = {path: each for path, each in changes.items() if is_tombstone(path)}
         copy._graves = self._graves.replaced(graves) if graves else self._graves
@@ -104,7 +104,7 @@ class Shelf(Mapping[str, Document]):
         """Iterate over the documents of living servers."""
         return (each for each in self._all.each() if not is_tombstone(each.path))
 
-    def differing(self, other: Shelf) -> set[str]:
+    def differing(self, other: DocumentIndex) -> set[str]:
         """List the paths at which two shelves may differ."""
         return self._all.differing(other._all)
 

@@ -59,7 +59,7 @@ def posing(repository: Repository, main: str, base: str, new: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Admission:
+class PushAuthorizer:
     """Pushed commits from `base` to `new`, and main, which supplies the rules and keys."""
 
     repository: Repository

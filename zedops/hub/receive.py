@@ -26,7 +26,7 @@ from zedops.fleet.merge import folders, in_the_way, merge
 from zedops.git.objects import NO_OBJECT, Change, Entry, Signature
 from zedops.git.repository import Repository, clean_environment
 from zedops.hub import hook, pushed_refs, snapshot
-from zedops.hub.authorization import Admission, as_known, posing
+from zedops.hub.authorization import PushAuthorizer, as_known, posing
 from zedops.hub.hub import FOR_MAIN, MAIN, Hub
 from zedops.spec import strays
 from zedops.spec.document import not_a_file
@@ -57,7 +57,7 @@ _NOTHING = Proposal("", "", "", {}, fast_forward=False)
 
 
 @dataclass
-class Gate:
+class PushReceiver:
     """Checks and merges pushes to one hub. `warm` returns the newest fleet in memory, if any."""
 
     hub: Hub
@@ -129,7 +129,7 @@ class Gate:
         trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
         if proposal.main and (posing := self._posing(repository, proposal)):
             raise InvalidInput(posing)
-        admission = Admission(repository, proposal.main, proposal.base, proposal.pushed)
+        admission = PushAuthorizer(repository, proposal.main, proposal.base, proposal.pushed)
         if unsigned := admission.unsigned(before):
             raise InvalidInput(unsigned)
         problems = preview.judge(before, trusted, paths, options)
@@ -274,7 +274,9 @@ def _plain(text: str) -> str:
     return "".join(c for c in text if c not in "<>\n\0").strip() or "unknown"
 
 
-def answer(gate: Gate, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+def answer(
+    gate: PushReceiver, request: dict[str, Any], say: Callable[[str], None]
+) -> dict[str, Any]:
     """Answer one hook's request; `say` gets every reason of a refusal."""
     try:
         if request["do"] == "pre-receive":
@@ -307,7 +309,7 @@ def main(name: str) -> int:
         call.say(f"cannot be checked: {error}")
         return 1
     clean_environment()
-    return call.respond(request, answer(Gate(Hub(Path(os.curdir))), request, call.say))
+    return call.respond(request, answer(PushReceiver(Hub(Path(os.curdir))), request, call.say))
 
 
 if __name__ == "__main__":

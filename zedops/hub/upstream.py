@@ -23,7 +23,7 @@ from zedops.fleet.identity import succeed, tied
 from zedops.fleet.merge import head_of, in_the_way, merge, take_theirs
 from zedops.git.objects import NO_OBJECT, Change, Entry
 from zedops.hub import snapshot
-from zedops.hub.authorization import Admission, as_known, posing
+from zedops.hub.authorization import PushAuthorizer, as_known, posing
 from zedops.hub.hub import MAIN, Hub
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
@@ -50,7 +50,7 @@ class Source(Enum):
     STATES = "states"  #: zedops' own branch, where people may only remove tombstones
 
 
-class Intake:
+class UpstreamMerger:
     """Merges an upstream's commits into one hub. For one thread."""
 
     def __init__(self, hub: Hub) -> None:
@@ -139,7 +139,7 @@ class Intake:
         after = snapshot.apply(repository, tip, hub.default_name, before, files)
         trusted = succeed(before, after, set(files), lambda: _PLACEHOLDER_ID, datetime.now(UTC))
         kept = hold_back(before, trusted, hub.options(base, tip))
-        refused = Admission(repository, main, base, tip).judge(before, after, trusted, files)
+        refused = PushAuthorizer(repository, main, base, tip).judge(before, after, trusted, files)
         for path, problem in refused.items():
             kept[path] = replace(problem, fact=f"{NOT_ALLOWED}: {problem.fact}")
         kept = _with_tied(before, trusted, here, files, kept)

@@ -24,7 +24,7 @@ from zedops.errors import ZedopsError
 from zedops.git.objects import NO_OBJECT
 from zedops.hub import hook
 from zedops.hub.hub import FOR_MAIN, MAIN
-from zedops.hub.receive import Gate, answer
+from zedops.hub.receive import PushReceiver, answer
 from zedops.manager import control_queries, hook_bridge
 from zedops.manager.control_queries import LOOKS
 from zedops.manager.loop import Manager
@@ -40,14 +40,14 @@ T = TypeVar("T")
 NO_WAIT = "no-wait"
 
 
-class Door:
+class ControlServer:
     """Answers requests on the hub's socket until closed."""
 
     def __init__(self, manager: Manager, bus: Bus, enrolment: Enrolment | None = None) -> None:
         self._manager = manager
         self._bus = bus
         self._enrolment = enrolment
-        self._gate = Gate(manager.hub, manager.warm)
+        self._gate = PushReceiver(manager.hub, manager.warm)
         self._path = manager.hub.path / hook.SOCKET
         self._closing = threading.Event()
         self._open()

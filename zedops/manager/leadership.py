@@ -27,7 +27,7 @@ class Lease(Protocol):
         ...
 
 
-class Deposed(ZedopsError):
+class LeadershipLost(ZedopsError):
     """Another manager leads now."""
 
 
@@ -61,9 +61,9 @@ class Term:
         """Raise Deposed if another manager took over, or may have."""
         if not self._lock.holds():
             who = holder(self._hub.runtime / "lock")
-            raise Deposed(f"another manager{who} took {self._hub.path} over")
+            raise LeadershipLost(f"another manager{who} took {self._hub.path} over")
         if not self.goes_on or not self._hub.is_current_epoch():
-            raise Deposed("another manager leads this fleet now")
+            raise LeadershipLost("another manager leads this fleet now")
 
     def end(self) -> None:
         """Release the hub for another manager."""

@@ -23,7 +23,7 @@ from zedops.fleet.notifications import Notice, host_back, host_lost
 from zedops.hub.hub import Hub
 from zedops.manager import ref_watch
 from zedops.manager.last_good import Judge
-from zedops.manager.leadership import Deposed, Lease, Term
+from zedops.manager.leadership import LeadershipLost, Lease, Term
 from zedops.manager.liveness import Presence
 from zedops.manager.maintenance import Housekeeping
 from zedops.manager.metrics import Metrics
@@ -256,7 +256,7 @@ class Manager:
                 if trouble:
                     log.warning("the hub can be written again")
                 races, trouble = 0, ""
-            except Deposed as error:
+            except LeadershipLost as error:
                 log.warning("%s; %s", error, "standing by" if self._lease else "this one ends")
                 self.deposed.set()
                 self.on_deposed()

@@ -18,7 +18,7 @@ from zedops import failpoints
 from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
 from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import Hub
-from zedops.hub.upstream import Intake, Source
+from zedops.hub.upstream import Source, UpstreamMerger
 from zedops.manager import commit_status
 from zedops.manager.commit_status import Forge
 from zedops.manager.loop import Manager
@@ -47,7 +47,7 @@ class Mirror:
         self._upstream = upstream
         self._pace = pace
         self._statuses = statuses
-        self._intake = Intake(self._hub)
+        self._intake = UpstreamMerger(self._hub)
         self._wakes = threading.Condition()
         self._asked = True  # the first turn fetches
         self._stopping = False

@@ -14,7 +14,7 @@ import binascii
 PREFIX = "age:"
 
 
-class Unopenable(ValueError):
+class DecryptFailed(ValueError):
     """A sealed value that this key does not open, or that has another purpose."""
 
 
@@ -51,7 +51,7 @@ def unseal(sealed: str, purpose: str, identity: str) -> str:
     """Decrypt a value for one purpose. Raises Unopenable with the reason."""
     said, value = opened(sealed, identity)
     if said != purpose:
-        raise Unopenable(f"it was encrypted for {said!r}, not for {purpose!r}")
+        raise DecryptFailed(f"it was encrypted for {said!r}, not for {purpose!r}")
     return value
 
 
@@ -64,5 +64,5 @@ def opened(sealed: str, identity: str) -> tuple[str, str]:
         plain = pyrage.decrypt(raw, [pyrage.x25519.Identity.from_str(identity)])
         said, _, value = str(plain, "utf-8").partition("\n")
     except (pyrage.DecryptError, binascii.Error, UnicodeDecodeError):
-        raise Unopenable("it was encrypted for another key than this host's") from None
+        raise DecryptFailed("it was encrypted for another key than this host's") from None
     return said, value

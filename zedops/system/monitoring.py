@@ -39,7 +39,7 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
-class Vitals:
+class MonitoringServer:
     """Answers HTTP requests on one address until closed."""
 
     def __init__(

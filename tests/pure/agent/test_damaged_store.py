@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.pure.fleets import NOW, server_id
-from zedops.errors import NotKept
+from zedops.errors import PersistFailed
 from zedops.protocol.sync import DesiredDocument, ServerReport
 from zedops.system import age
 from zedops_agent.memory import Memory
@@ -128,6 +128,6 @@ def test_a_memory_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> N
     path.unlink()
     path.symlink_to(path.name)  # ELOOP, as root too
     store = Store(tmp_path, "f")
-    with pytest.raises(NotKept, match="cannot read"):
+    with pytest.raises(PersistFailed, match="cannot read"):
         store.load_memory(ID)
     store.close()

@@ -17,7 +17,7 @@ from zedops.protocol.sync import Goal
 from zedops.spec import stop_signals
 from zedops.spec.model import Drift, Stop
 from zedops_agent import shutdown
-from zedops_agent.container_spec import Handed, create_arguments
+from zedops_agent.container_spec import ContainerSecrets, create_arguments
 from zedops_agent.draining import drained
 from zedops_agent.kills import Kills
 from zedops_agent.memory import Memory, remember
@@ -164,7 +164,7 @@ def test_the_engine_knows_signal_and_grace_for_the_stops_that_zedops_does_not_ma
     want = want.model_copy(update={"definition": want.definition.model_copy(update={"stop": stop})})
     image = Image("sha256:1", "", ())
     places = {"world": "/w"}
-    config, _, _ = create_arguments("f", want, "f-rosewood", places, image, Handed())
+    config, _, _ = create_arguments("f", want, "f-rosewood", places, image, ContainerSecrets())
     assert (config["stop_signal"], config["stop_timeout"]) == made
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pure.fleets import doc, running, server_id
-from zedops.fleet.index import Shelf, is_tombstone
+from zedops.fleet.index import DocumentIndex, is_tombstone
 from zedops.spec.document import Document
 
 PATHS = ["servers.d/a.yaml", "servers.d/b.yaml", "servers.d/f/c.yaml", "tombstones.d/a.yaml"]
@@ -23,7 +23,7 @@ def written(path: str, number: int) -> Document:
 def test_a_shelf_is_a_mapping_that_finds_tombstones_and_owners(
     steps: list[list[tuple[str, int | None]]],
 ) -> None:
-    shelf, model = Shelf(), dict[str, Document]()
+    shelf, model = DocumentIndex(), dict[str, Document]()
     for step in steps:
         changes = {
             path: None if number is None else written(path, number) for path, number in step
@@ -48,7 +48,7 @@ def test_a_shelf_is_a_mapping_that_finds_tombstones_and_owners(
 
 def test_a_large_shelf_keeps_everything_over_many_small_changes() -> None:
     paths = [f"servers.d/s{at}.yaml" for at in range(700)]
-    shelf = Shelf.of({path: doc(path) for path in paths})
+    shelf = DocumentIndex.of({path: doc(path) for path in paths})
     for at, path in enumerate(paths):
         shelf = shelf.replaced({path: None if at % 2 else doc(path, state=running(at))})
     assert shelf.keys() == set(paths[::2])

@@ -24,8 +24,8 @@ from pydantic import Field, ValidationError
 from zedops import failpoints
 from zedops.bus.nats import certificates, jwt, registry
 from zedops.bus.nats.jwt import Credentials, Role
-from zedops.bus.nats.private_files import Vault
-from zedops.bus.nats.registry import Member, Roll
+from zedops.bus.nats.private_files import PrivateDirectory
+from zedops.bus.nats.registry import HostRegistry, Member
 from zedops.bus.nats.tokens import Token, host_of
 from zedops.errors import ZedopsError
 from zedops.spec.fields import Model, Utc
@@ -61,7 +61,7 @@ class ServerFiles:
 class Authority:
     """Admits and removes hosts. Safe to use from many threads and processes."""
 
-    def __init__(self, vault: Vault, keys: Keys, ca: bytes) -> None:
+    def __init__(self, vault: PrivateDirectory, keys: Keys, ca: bytes) -> None:
         self._vault, self._keys, self._ca = vault, keys, ca
         self.folder = vault.folder
         #: the certificate that clients must trust, PEM
@@ -72,7 +72,7 @@ class Authority:
     @classmethod
     def open(cls, folder: Path) -> Authority:
         """Open the authority in a directory; make missing files. ZedopsError if one is damaged."""
-        vault = Vault(folder)
+        vault = PrivateDirectory(folder)
         now = datetime.now(UTC)
         with vault.locked():
             raw = vault.read(_KEYS)
@@ -178,28 +178,28 @@ class Authority:
 
     # --- inside; all of it under the lock
 
-    def _user_jwt(self, host: str, held: Roll) -> str:
+    def _user_jwt(self, host: str, held: HostRegistry) -> str:
         member = held.hosts[host]
         return jwt.host_user(
             self._keys.scoped, self.account, host, member.public_key, member.issued_at
         )
 
-    def _put(self, new: Roll) -> None:
+    def _put(self, new: HostRegistry) -> None:
         self._write_roll(new)
         failpoints.point("authority.roll")
         self._write_accounts(new)
 
-    def _read_roll(self) -> Roll:
+    def _read_roll(self) -> HostRegistry:
         raw = self._vault.read(_ROLL)
         if raw is None:
-            return Roll()
+            return HostRegistry()
         with _undamaged(self.folder / _ROLL):
-            return Roll.model_validate_json(raw)
+            return HostRegistry.model_validate_json(raw)
 
-    def _write_roll(self, new: Roll) -> None:
+    def _write_roll(self, new: HostRegistry) -> None:
         self._vault.write(_ROLL, new.model_dump_json(indent=1).encode())
 
-    def _write_accounts(self, held: Roll) -> None:
+    def _write_accounts(self, held: HostRegistry) -> None:
         keys, system = self._keys, jwt.public_key(self._keys.system)
         fleet = jwt.fleet_account(
             keys.operator, self.account, jwt.public_key(keys.scoped), held.revoked, keys.made_at

@@ -16,7 +16,7 @@ from zedops.errors import ZedopsError
 from zedops.system import files
 
 
-class Vault:
+class PrivateDirectory:
     """The files in one directory of mode 0700, each of mode 0600."""
 
     def __init__(self, folder: Path) -> None:

@@ -34,7 +34,7 @@ class Offer(Model):
     redeemed_by: str | None = None
 
 
-class Roll(Model):
+class HostRegistry(Model):
     """Members, revoked keys and offers of one fleet."""
 
     version: int = Field(default=1, le=1)
@@ -44,7 +44,9 @@ class Roll(Model):
     offers: dict[Name, Offer] = Field(default_factory=dict)
 
 
-def offer(roll: Roll, token_id: str, host: str, expires: datetime, now: datetime) -> Roll:
+def offer(
+    roll: HostRegistry, token_id: str, host: str, expires: datetime, now: datetime
+) -> HostRegistry:
     """Add a token. It replaces an unused token of the same host, and drops long expired ones."""
     kept = {
         each: old
@@ -55,7 +57,7 @@ def offer(roll: Roll, token_id: str, host: str, expires: datetime, now: datetime
     return roll.model_copy(update={"offers": {**kept, token_id: fresh}})
 
 
-def redeem(roll: Roll, token_id: str, host: str, key: str, now: datetime) -> Roll:
+def redeem(roll: HostRegistry, token_id: str, host: str, key: str, now: datetime) -> HostRegistry:
     """Admit a host with its token, or raise Refused.
 
     The same key may ask again while the token is valid, because an answer can be lost. The roll
@@ -78,7 +80,7 @@ def redeem(roll: Roll, token_id: str, host: str, key: str, now: datetime) -> Rol
     return roll
 
 
-def enrol(roll: Roll, host: str, key: str, now: datetime) -> Roll:
+def enrol(roll: HostRegistry, host: str, key: str, now: datetime) -> HostRegistry:
     """Admit a host with a key, and revoke its earlier key: a host is one machine."""
     try:
         check_user_key(key)
@@ -97,7 +99,7 @@ def enrol(roll: Roll, host: str, key: str, now: datetime) -> Roll:
     return roll.model_copy(update={"hosts": {**roll.hosts, host: member}})
 
 
-def knows(roll: Roll, host: str, now: datetime) -> bool:
+def knows(roll: HostRegistry, host: str, now: datetime) -> bool:
     """Say whether a host is a member, or has a token that still works."""
     return host in roll.hosts or any(
         each.host == host and each.redeemed_by is None and now < each.expires
@@ -105,7 +107,7 @@ def knows(roll: Roll, host: str, now: datetime) -> bool:
     )
 
 
-def remove(roll: Roll, host: str, now: datetime) -> Roll:
+def remove(roll: HostRegistry, host: str, now: datetime) -> HostRegistry:
     """Remove a host and all its tokens. Nothing changes if the host is no member."""
     member = roll.hosts.get(host)
     if member is not None:
@@ -115,7 +117,7 @@ def remove(roll: Roll, host: str, now: datetime) -> Roll:
     return roll.model_copy(update={"hosts": hosts, "offers": offers})
 
 
-def _revoke_key(roll: Roll, member: Member, now: datetime) -> Roll:
+def _revoke_key(roll: HostRegistry, member: Member, now: datetime) -> HostRegistry:
     # a clock that was set back must not leave the JWT valid
     until = int(max(now, member.issued_at).timestamp())
     return roll.model_copy(update={"revoked": {**roll.revoked, member.public_key: until}})

@@ -15,7 +15,7 @@ from zedops.cli.upstream_options import Remote, find_fleet, mirrored, remote_opt
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.hub.hub import Hub
-from zedops.manager.leadership import Deposed
+from zedops.manager.leadership import LeadershipLost
 from zedops.manager.loop import Manager
 from zedops.manager.metrics import Metrics
 from zedops.system.logs import announce
@@ -83,7 +83,7 @@ def _manage(
             announce(text, "started", fleet=name)
             while not end.wait(0.5) and not manager.deposed.is_set():
                 pass
-    except Deposed as error:
+    except LeadershipLost as error:
         click.echo(f"{error}", err=True)
     finally:
         bus.unserve()

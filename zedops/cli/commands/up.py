@@ -22,7 +22,7 @@ from zedops.cli.service_options import Running, running_options
 from zedops.cli.upstream_options import Remote, find_fleet, mirrored, remote_options
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
-from zedops.manager.control_server import Door
+from zedops.manager.control_server import ControlServer
 from zedops.manager.loop import Manager
 from zedops.manager.metrics import Metrics
 from zedops.manager.notifier import Messenger
@@ -150,7 +150,7 @@ def serving(
     with _loading():
         manager.start(warm)
     messenger.start()
-    door = Door(manager, bus, enrolment)
+    door = ControlServer(manager, bus, enrolment)
     if mirror:
         mirror.start()
     try:
