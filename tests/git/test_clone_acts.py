@@ -336,9 +336,9 @@ def test_a_server_in_a_folder_is_found_by_its_name_alone(hub: Hub, ada: Person) 
     ada.commit({"servers.d/eu/deep/d.yaml": "image: d\n", "servers.d/us/b2.yaml": "image: e\n"})
     ada.push()
     ada.clone.fetch()
-    assert set(ada.clone.glimpse("d").documents) == {"servers.d/eu/deep/d.yaml"}
-    assert set(ada.clone.glimpse("b").documents) == {B}
-    assert not ada.clone.glimpse("deep").documents
+    assert set(ada.clone.read_server("d").documents) == {"servers.d/eu/deep/d.yaml"}
+    assert set(ada.clone.read_server("b").documents) == {B}
+    assert not ada.clone.read_server("deep").documents
 
 
 def test_a_deleted_server_is_known_to_come_from_its_folder(hub: Hub, ada: Person) -> None:

@@ -87,7 +87,7 @@ def test_the_manager_answers_what_a_command_would_read_without_it(
         docker_api.remove_container(stray["Id"], force=True)
     for back in range(3):
         commit = fleet.git("rev-parse", f"origin/main~{back}").strip()
-        past = servers.rows(Clone.find(fleet.clone).fleet(commit), buried=True)
+        past = servers.rows(Clone.find(fleet.clone).fleet(commit), include_deleted=True)
         answer = client.asked({"do": "list-at", "buried": True, "at": commit})
         assert answer == {"exit": 0, "rows": past}
     assert client.asked({"do": "list-at", "buried": True, "at": "1" * 40}) is None

@@ -121,7 +121,7 @@ class Enrolment(Protocol):
         """Make a token with which a host may join, once, within `ttl_s`."""
         ...
 
-    def expel(self, host: str) -> bool:
+    def revoke(self, host: str) -> bool:
         """Remove a host at once, and void its unused token. False if there was neither."""
         ...
 

@@ -28,7 +28,7 @@ def one_server(clone: Clone, name: str) -> tuple[Fleet, Document]:
     The returned fleet may hold only the settings and this server.
     """
     try:
-        fleet = clone.glimpse(name)
+        fleet = clone.read_server(name)
         return fleet, find_server(fleet, name)
     except UsageError:
         fleet = clone.fleet()  # the server is in another folder, or the error needs other names

@@ -71,7 +71,7 @@ def wait_for(clone: Clone, name: str, commit: str | None, *, ends: bool = False)
             fact = "no manager runs, so there is nothing to wait for"
             raise HostUnavailable(f"{name}: {fact}; {remedy}")
         clone.fetch()
-        fleet = clone.glimpse(name)
+        fleet = clone.read_server(name)
         each = _find(fleet, name)
         # an upstream gives no answer of its own: a state from before the push does not count
         answered = commit is None or clone.is_answered(commit)

@@ -16,7 +16,7 @@ from zedops.hub.hub import MAIN, SEEN, Hub
 _KNOWN = ("refs/remotes/origin/main", MAIN)
 
 
-def revive(source: Path, directory: Path) -> tuple[Hub, Clone]:
+def rebuild_hub(source: Path, directory: Path) -> tuple[Hub, Clone]:
     """Make a hub beside `directory` from a clone of the fleet, and clone the hub to `directory`.
 
     States stay unchanged, and so do ids: the hosts take their containers and data over.

@@ -154,7 +154,7 @@ class Clone:
         fleet = snapshot.read(self.repository, commit, self.default_name)[0]
         return self._with_states(fleet) if revision == REMOTE_MAIN else fleet
 
-    def glimpse(self, name: str) -> Fleet:
+    def read_server(self, name: str) -> Fleet:
         """Read the settings, one server and its tombstone: all that an act on one server needs."""
         tip = self._tip(REMOTE_MAIN)
         if not NAME.fullmatch(name):  # it must not become a path

@@ -20,7 +20,7 @@ from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
 
 
-def succeed(
+def carry_over_states(
     old: Fleet, new: Fleet, changed: Iterable[str], new_id: Callable[[], str], now: datetime
 ) -> Fleet:
     """Carry the states of `old` over to the files of `new`; only the paths in `changed` differ.
@@ -49,7 +49,9 @@ def decide(
     return results | _graves(old, new, paths, new.with_documents(results), now)
 
 
-def tied(before: Fleet, after: Fleet, back: Iterable[str], changed: Iterable[str]) -> set[str]:
+def dependent_paths(
+    before: Fleet, after: Fleet, back: Iterable[str], changed: Iterable[str]
+) -> set[str]:
     """Find the changed files that must be reverted along with those in `back`.
 
     If a server moved to another file, a revert of the new file alone would lose the server. Both
@@ -149,13 +151,13 @@ def _state(
     now: datetime,
 ) -> State:
     if server_id is None:
-        return lifecycle.born(new_id(), host, now)
+        return lifecycle.new_state(new_id(), host, now)
     before = old.owner(server_id)
     state = before.state if before else document.state if believes(old) else None
     if state is None:
-        return lifecycle.born(server_id, host, now)
+        return lifecycle.new_state(server_id, host, now)
     buried = before is not None and kind_of(before.path) is Kind.TOMBSTONE
-    return lifecycle.revive(state, now) if buried or state.deleted_at else state
+    return lifecycle.restore(state, now) if buried or state.deleted_at else state
 
 
 def _graves(
@@ -182,7 +184,9 @@ def _graves(
             path = tombstone_path(each.name)
             moved = new.documents.get(path) if path in paths else None
             text = moved if moved is not None and moved.id in (None, state.id) else each
-            graves[path] = replace(text, path=path, state=lifecycle.bury(state, now, *rules))
+            graves[path] = replace(
+                text, path=path, state=lifecycle.mark_deleted(state, now, *rules)
+            )
             held.add(state.id)
     for path in _touched_graves(old, new, paths):
         if graves.get(path) is None:
@@ -216,5 +220,5 @@ def _grave(
     owner = before or old.owner(after.id) or old.owner(adopted)
     state = owner.state if owner else after.state if believes(old) else None
     if owner is None and adopted and state is None:
-        state = lifecycle.born(adopted, new.host_of(after), now)
-    return replace(after, state=lifecycle.bury(state, now, *rules)) if state else None
+        state = lifecycle.new_state(adopted, new.host_of(after), now)
+    return replace(after, state=lifecycle.mark_deleted(state, now, *rules)) if state else None

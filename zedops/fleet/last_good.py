@@ -16,7 +16,7 @@ from zedops.fleet import checks
 from zedops.fleet.access import NOT_ALLOWED
 from zedops.fleet.deletions import COMMIT, NOT_DELETED, PASSED_OVER, check_name, check_volumes
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.fleet.identity import succeed
+from zedops.fleet.identity import carry_over_states
 from zedops.spec.document import Document
 from zedops.spec.state_block import GOES_ON
 
@@ -64,7 +64,7 @@ def judge(
         for path, each in kept.items() if path not in paths
     })  # fmt: skip
     judged = paths | kept.keys()
-    trusted = succeed(good, offered, judged, lambda: _PLACEHOLDER_ID, now)
+    trusted = carry_over_states(good, offered, judged, lambda: _PLACEHOLDER_ID, now)
     bad = _bad(good, trusted, judged, tuple(options)) | _put_back(offered, paths)
     result = offered.with_documents(
         {path: replace(offered.documents[path], definition=None, problems=found)

@@ -54,12 +54,12 @@ class IllegalMove(ZedopsError):
         super().__init__(f"server {server_id}: {before} cannot become {after}; this is a bug")
 
 
-def born(server_id: str, host: str | None, now: datetime) -> State:
+def new_state(server_id: str, host: str | None, now: datetime) -> State:
     """Make the first state of a new server."""
     return State(id=server_id, status=Status.PENDING, host=host, since=_second(now))
 
 
-def bury(state: State, now: datetime, *rules: Settings) -> State:
+def mark_deleted(state: State, now: datetime, *rules: Settings) -> State:
     """Turn a removed definition into a tombstone; its data stays.
 
     `rules` are the settings before and after a push; the stricter ones bind.
@@ -102,7 +102,7 @@ def put_off(state: State, by: timedelta) -> State:
     return state.model_copy(update={"deleted_at": state.deleted_at + by, "kept_until": kept})
 
 
-def revive(state: State, now: datetime) -> State:
+def restore(state: State, now: datetime) -> State:
     """Bring a deleted server back: same id, same data, nothing applied yet."""
     ended = {"deleted_at": None, "kept_until": None, "purge_data": False}
     return _moved(state, Status.PENDING, now, **ended, container=None, commit=None)

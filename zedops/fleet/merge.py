@@ -53,7 +53,7 @@ def folders(path: str) -> Iterator[str]:
         yield path
 
 
-def in_the_way(here: Collection[str], files: Mapping[str, object]) -> dict[str, str]:
+def path_conflicts(here: Collection[str], files: Mapping[str, object]) -> dict[str, str]:
     """Find new files that would replace files that stay; return one replaced file for each.
 
     A name in a tree is a file or a folder: writing `a/b` removes the file `a`, and writing `a`

@@ -81,7 +81,7 @@ def _lives(fleet: Fleet, each: Document) -> bool:
     return owner is not None and kind_of(owner.path) is Kind.SERVER
 
 
-def foresee(
+def preview(
     before: Fleet, after: Fleet, paths: Iterable[str], problems: Iterable[Problem] = ()
 ) -> list[Forecast]:
     """Predict the effect of changed paths, server by server."""

@@ -16,7 +16,7 @@ from zedops.errors import GitFailed, Problem
 from zedops.fleet import access, authorship
 from zedops.fleet.access import Signer
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
-from zedops.fleet.identity import succeed
+from zedops.fleet.identity import carry_over_states
 from zedops.git.repository import Repository
 from zedops.hub import snapshot
 from zedops.hub.hub import Hub
@@ -29,7 +29,7 @@ MOST_COMMITS = 500
 _FEW = 5
 
 
-def as_known(hub: Hub, main: str, known: Fleet | None) -> Fleet:
+def with_trusted_states(hub: Hub, main: str, known: Fleet | None) -> Fleet:
     """Read main with the trusted states: those of `known`, not the ones that pushes edited since.
 
     `known` is a fleet that a manager has read: its own, or the one at `hub.seen()`.
@@ -37,7 +37,7 @@ def as_known(hub: Hub, main: str, known: Fleet | None) -> Fleet:
     known = known or snapshot.empty(hub.default_name)
     fleet, changes = hub.read(main, known)
     now, paths = datetime.now(UTC), {each.path for each in changes}
-    return succeed(known, fleet, paths, lambda: new_id(now.timestamp()), now)
+    return carry_over_states(known, fleet, paths, lambda: new_id(now.timestamp()), now)
 
 
 def posing(repository: Repository, main: str, base: str, new: str) -> list[str]:

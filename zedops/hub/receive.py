@@ -20,13 +20,13 @@ from zedops import failpoints
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import authorship, preview
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.fleet.identity import succeed, void_ids
+from zedops.fleet.identity import carry_over_states, void_ids
 from zedops.fleet.lint import advise
-from zedops.fleet.merge import folders, in_the_way, merge
+from zedops.fleet.merge import folders, merge, path_conflicts
 from zedops.git.objects import NO_OBJECT, Change, Entry, Signature
 from zedops.git.repository import Repository, clean_environment
 from zedops.hub import hook, pushed_refs, snapshot
-from zedops.hub.authorization import PushAuthorizer, as_known, posing
+from zedops.hub.authorization import PushAuthorizer, posing, with_trusted_states
 from zedops.hub.hub import FOR_MAIN, MAIN, Hub
 from zedops.spec import strays
 from zedops.spec.document import not_a_file
@@ -95,7 +95,7 @@ class PushReceiver:
                 proposal = self._propose(repository, self.hub.head(), new)
                 before, after, paths, warnings = self._verify(repository, proposal, options)
                 self._passed = (proposal, tuple(options))
-                said += preview.lines(preview.foresee(before, after, paths))
+                said += preview.lines(preview.preview(before, after, paths))
                 warnings += [*advise(after, paths), *self._strays(repository, proposal)]
                 said += [f"warning: {each}" for each in warnings]
         if problems:
@@ -119,14 +119,16 @@ class PushReceiver:
             known = self.warm()
             if known is None and (seen := self.hub.seen()) is not None:
                 known = self.hub.read(seen)[0]
-            before = as_known(self.hub, proposal.main, known)
+            before = with_trusted_states(self.hub, proposal.main, known)
         else:
             before = snapshot.empty(self.hub.default_name)
         after = snapshot.apply(
             repository, proposal.pushed, self.hub.default_name, before, proposal.files
         )
         paths = set(proposal.files)
-        trusted = succeed(before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC))
+        trusted = carry_over_states(
+            before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC)
+        )
         if proposal.main and (posing := self._posing(repository, proposal)):
             raise InvalidInput(posing)
         admission = PushAuthorizer(repository, proposal.main, proposal.base, proposal.pushed)
@@ -246,7 +248,7 @@ class PushReceiver:
         trees = [path for path in made if kinds.get(path) == "tree"]
         here |= repository.tree(main, *trees).keys() if trees else set()
         problems = [Problem(path, 0, 0, "", f"conflicts with {other}, which main has", _PULL)
-                    for path, other in sorted(in_the_way(here, files).items())]
+                    for path, other in sorted(path_conflicts(here, files).items())]
         if problems:
             raise InvalidInput(problems)
 

@@ -19,11 +19,11 @@ from zedops.fleet import authorship
 from zedops.fleet.access import NOT_ALLOWED
 from zedops.fleet.deletions import PASSED_OVER, hold_back
 from zedops.fleet.fleet import Fleet, Kind, kind_of
-from zedops.fleet.identity import succeed, tied
-from zedops.fleet.merge import head_of, in_the_way, merge, take_theirs
+from zedops.fleet.identity import carry_over_states, dependent_paths
+from zedops.fleet.merge import head_of, merge, path_conflicts, take_theirs
 from zedops.git.objects import NO_OBJECT, Change, Entry
 from zedops.hub import snapshot
-from zedops.hub.authorization import PushAuthorizer, as_known, posing
+from zedops.hub.authorization import PushAuthorizer, posing, with_trusted_states
 from zedops.hub.hub import MAIN, Hub
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
@@ -135,9 +135,11 @@ class UpstreamMerger:
         written = self._known = hub.read(main, self._known)[0]
         if seen := hub.seen():
             self._seen = hub.read(seen, self._seen or written)[0]
-        before = as_known(hub, main, self._seen)
+        before = with_trusted_states(hub, main, self._seen)
         after = snapshot.apply(repository, tip, hub.default_name, before, files)
-        trusted = succeed(before, after, set(files), lambda: _PLACEHOLDER_ID, datetime.now(UTC))
+        trusted = carry_over_states(
+            before, after, set(files), lambda: _PLACEHOLDER_ID, datetime.now(UTC)
+        )
         kept = hold_back(before, trusted, hub.options(base, tip))
         refused = PushAuthorizer(repository, main, base, tip).judge(before, after, trusted, files)
         for path, problem in refused.items():
@@ -212,10 +214,10 @@ def _with_tied(
     found = dict(kept)
     while True:
         left = {path: here.get(path) if path in found else each for path, each in files.items()}
-        for path, other in in_the_way(here, left).items():
+        for path, other in path_conflicts(here, left).items():
             fact = f"{NOT_ALLOWED}: {other} is in its place"
             found[path] = Problem(path, 0, 0, "", fact, "choose another name")
-        if not (more := tied(before, after, found, files) - found.keys()):
+        if not (more := dependent_paths(before, after, found, files) - found.keys()):
             return found
         for path in more:
             fact = f"{NOT_ALLOWED}: the server stays where it is"

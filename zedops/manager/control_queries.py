@@ -25,11 +25,11 @@ def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any
     """Answer a read request. ZedopsError where the request does not fit this fleet."""
     match request["do"]:
         case "list":
-            made = servers.rows(manager.as_committed(), buried=request["buried"])
+            made = servers.rows(manager.as_committed(), include_deleted=request["buried"])
             return {"rows": servers.with_progress(made, manager.progress_of)}
         case "list-at":
             past = _past(manager, manager.as_committed(), request["at"])
-            return {"rows": servers.rows(past, buried=request["buried"])}
+            return {"rows": servers.rows(past, include_deleted=request["buried"])}
         case "show":
             return {"row": _show(manager.as_committed(), request["server"])}
         case "ports":

@@ -188,8 +188,8 @@ class ControlServer:
             since = {host: str(at) for host, at in joined.items()}
             return {"exit": 0, "joined": since, "quiet_s": quiet}
         if request["do"] == "host-remove":
-            was_in = enrolment is not None and enrolment.expel(request["host"])
-            self._manager.expel(request["host"])
+            was_in = enrolment is not None and enrolment.revoke(request["host"])
+            self._manager.revoke(request["host"])
             return {"exit": 0, "was_in": was_in}
         if enrolment is None:
             remedy = "start it with `zedops manager --advertise tls://NAME:4222`"

@@ -31,7 +31,7 @@ class Presence:
         """Note that a host syncs again: its reports are current."""
         self._lost.discard(host)
 
-    def expel(self, host: str) -> None:
+    def revoke(self, host: str) -> None:
         """Note that a host was removed: it is lost at once."""
         self._heard.pop(host, None)
         self._awaited[host] = float("-inf")

@@ -135,10 +135,10 @@ class Manager:
         """Say whether a host is lost: it has not answered for too long to wait for it."""
         return self._presence.is_lost(host)
 
-    def expel(self, host: str) -> None:
+    def revoke(self, host: str) -> None:
         """Treat a removed host as lost: its servers become unknown."""
         with self.changed:
-            self._presence.expel(host)
+            self._presence.revoke(host)
             self._next_look = 0.0
             self._wakes += 1
             self.changed.notify_all()
@@ -152,7 +152,7 @@ class Manager:
         """Give the fleet as git has it, after one turn of the loop."""
         self.wait_for(self.wake(), 5)
         with self.changed:
-            return self.ledger.told
+            return self.ledger.committed_fleet
 
     def warm(self) -> Fleet | None:
         """Give the newest fleet in memory, to check a push against."""

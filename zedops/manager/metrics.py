@@ -94,7 +94,7 @@ class Metrics:
         for key, want in document.servers.items():
             if before.get(key) is not want and _is_news(ledger, want):
                 self._begun.setdefault(key, now_s)
-                ledger.stirred.add(key)  # it may be at rest already
+                ledger.dirty_ids.add(key)  # it may be at rest already
         self._handed[document.host] = document.servers
 
     def settle(self, ledger: Ledger, now_s: float) -> None:
@@ -102,7 +102,7 @@ class Metrics:
         self._turned_at = now_s
         if not ledger.journal.empty:  # hardly any is at rest before the commit that says so
             return
-        for key in ledger.stirred & self._begun.keys():
+        for key in ledger.dirty_ids & self._begun.keys():
             held = ledger.server(key)
             status = held.state.status if held and held.state else Status.DELETED
             if status is Status.UNKNOWN:  # its host was away: the time says nothing of zedops
@@ -110,7 +110,7 @@ class Metrics:
             elif ledger.at_rest(key):
                 outcome = "failed" if status in (Status.FAILED, Status.MISSING) else "settled"
                 self._convergence.labels(outcome).observe(now_s - self._begun.pop(key))
-        ledger.stirred.clear()
+        ledger.dirty_ids.clear()
 
     # --- fed by the door
 

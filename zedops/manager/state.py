@@ -55,7 +55,7 @@ class Ledger:
     #: The hub's identity, for the labels of containers; it tells fleets of one name apart.
     hub: str = ""
     #: The newest fleet that git has completely.
-    told: Fleet = field(default_factory=Fleet)
+    committed_fleet: Fleet = field(default_factory=Fleet)
     _paths: dict[str, str] = field(default_factory=dict)
     _desired: dict[str, DesiredServer] = field(default_factory=dict)
     assigned: Assignments = field(default_factory=Assignments)
@@ -64,7 +64,7 @@ class Ledger:
     #: The first document, by epoch and revision, that asked a host for a server's present goal.
     _asked: dict[str, tuple[int, int]] = field(default_factory=dict)
     #: Servers with news that may have brought them to rest; the metrics read and clear this.
-    stirred: set[str] = field(default_factory=set)
+    dirty_ids: set[str] = field(default_factory=set)
 
     # --- commits come in
 
@@ -94,7 +94,7 @@ class Ledger:
             commits = {path: each for path, each in commits.items() if path != SETTINGS_PATH}
         self._refresh(touched | users, commits)
         if self.journal.empty:
-            self.told = self.fleet
+            self.committed_fleet = self.fleet
 
     def _keep_to(self, old: Fleet) -> None:
         """Write the old settings' retention into tombstones that have none of their own."""
@@ -147,7 +147,7 @@ class Ledger:
     ) -> None:
         """Update one server in its host's document. Not `defined`: only the state is new."""
         before, state = self._desired.get(server_id), each.state
-        self.stirred.add(server_id)
+        self.dirty_ids.add(server_id)
         if state is None:
             return
         at_rest = state.status in SETTLED and state.status is not Status.FAILED
@@ -178,7 +178,7 @@ class Ledger:
         self._paths.pop(server_id, None)
         self._desired.pop(server_id, None)
         self._asked.pop(server_id, None)
-        self.stirred.add(server_id)
+        self.dirty_ids.add(server_id)
         self.assigned.touch(self.assigned.assign(server_id, None))
 
     def _last_good(self, before: DesiredServer | None, each: Document) -> DesiredServer | None:
@@ -196,7 +196,7 @@ class Ledger:
             return
         if self.assigned.host(report.id) != host or not self._answers_end(want, report):
             return
-        self.stirred.add(report.id)
+        self.dirty_ids.add(report.id)
         failed, busy = report.failure is not None, report.activity is not None
         self._answers[report.id] = _Answer(report.about, report.goal, busy, failed)
         if want.goal is Goal.DELETED and kind_of(held.path) is Kind.SERVER:
@@ -256,7 +256,7 @@ class Ledger:
         if held is None or held.state is None:
             return False
         if held.state.status is Status.DELETED and held.state.host == host:
-            self.stirred.add(server_id)
+            self.dirty_ids.add(server_id)
             self._settle(held, reopen(held.state, now), urgent=True)
         return True
 
@@ -308,7 +308,7 @@ class Ledger:
                 continue
             state = lose(held.state, host, at, purges=self._purges(server_id))
             if state != held.state:
-                self.stirred.add(server_id)
+                self.dirty_ids.add(server_id)
                 self.journal.add(self._set_state(held, state), held.state.status)
 
     def _purges(self, server_id: str) -> bool:
@@ -325,7 +325,7 @@ class Ledger:
 
     def committed(self, commit: str, at_s: float) -> None:
         """Note that git has everything at `commit`; `at_s` is of a monotonic clock."""
-        self.fleet = self.told = replace(self.fleet, commit=commit)
+        self.fleet = self.committed_fleet = replace(self.fleet, commit=commit)
         self.journal.clear(at_s)
 
     # --- documents go out

@@ -14,9 +14,9 @@ from typing import Any
 from zedops.errors import UsageError
 from zedops.fleet import checks
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.fleet.identity import succeed
+from zedops.fleet.identity import carry_over_states
 from zedops.fleet.lint import advise
-from zedops.fleet.preview import foresee, judge, leaves, rebase
+from zedops.fleet.preview import judge, leaves, preview, rebase
 from zedops.spec import strays
 from zedops.spec.document import Document
 
@@ -26,7 +26,7 @@ _NONE: Mapping[str, object] = MappingProxyType({})
 def propose(hub: Fleet, base: Fleet, mine: Fleet, now: datetime) -> tuple[Fleet, set[str]]:
     """Apply the edits since `base` to the hub's fleet; return that fleet and the edited paths."""
     made, paths = rebase(base, mine, hub)
-    return succeed(hub, made, paths, _nobody, now), paths
+    return carry_over_states(hub, made, paths, _nobody, now), paths
 
 
 def plan(
@@ -42,7 +42,7 @@ def plan(
     if server is not None and server not in known:
         raise UsageError(f"no server {server!r}; `zedops list --all` lists all")
     problems = judge(hub, proposed, paths)
-    rows = [each for each in foresee(hub, proposed, paths, problems)
+    rows = [each for each in preview(hub, proposed, paths, problems)
             if server in (None, each.server)]
     warnings = [*advise(proposed, paths), *strays.find(files)]
     if server is not None:

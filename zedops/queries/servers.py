@@ -42,9 +42,9 @@ def _time(at: datetime | None) -> str | None:
     return state_block.format_time(at) if at else None
 
 
-def rows(fleet: Fleet, *, buried: bool) -> list[dict[str, Any]]:
-    """Describe every server, sorted by name; with `buried` also the deleted ones."""
-    shown = [*fleet.servers(), *(fleet.tombstones() if buried else ())]
+def rows(fleet: Fleet, *, include_deleted: bool) -> list[dict[str, Any]]:
+    """Describe every server, sorted by name; with `include_deleted` also the deleted ones."""
+    shown = [*fleet.servers(), *(fleet.tombstones() if include_deleted else ())]
     return [facts(fleet, each) for each in sorted(shown, key=lambda each: each.name)]
 
 

@@ -120,7 +120,7 @@ class Connection:
             return EngineUnreachable(f"{who} may not use the Docker Engine at {self._url}: {why}")
         return EngineUnreachable(f"the Docker Engine at {self._url} does not answer: {why}")
 
-    def knock(self) -> None:
+    def ping(self) -> None:
         """Check that the Engine accepts new connections; EngineUnreachable if it does not.
 
         A stopping dockerd refuses new connections before it stops containers, and still answers on
@@ -163,7 +163,7 @@ def translated(call: F) -> F:
             said = _AN_ID.sub("", " ".join(str(error.explanation or error).split()))
             if error.is_server_error():
                 # an error of an Engine that shuts down is no failure of the step
-                connection.knock()
+                connection.ping()
             kind = LookOutdated if any(word in said for word in _GONE_WORDS) else EngineFailed
             raise kind(said) from error
         except AWAY as error:

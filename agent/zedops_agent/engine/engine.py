@@ -145,7 +145,7 @@ class Engine:
             with suppress(docker.errors.NotFound):  # gone since it was listed
                 found.append(parse.container(self._api.inspect_container(each)))
         if not all(each.running or each.phase is Phase.CREATED for each in found):
-            self.connection.knock()
+            self.connection.ping()
         return tuple(found)
 
     @translated
@@ -312,7 +312,7 @@ class Engine:
         An Engine that shuts down still answers on old connections. So this pings it first, on a
         new one.
         """
-        self.connection.knock()
+        self.connection.ping()
         self._api.start(container)
         deadline = time.monotonic() + _PORTS_S
         while missing := self._unbound(container):

@@ -154,7 +154,7 @@ class Halt:
 
     def _kill(self) -> None:
         """Kill the container, if the Engine that answers now will also carry out the kill."""
-        self._connection.knock()
+        self._connection.ping()
         if not self._look().up or left_s(self._begun, self._asked(), time.monotonic()) > 0:
             return
         at = datetime.now(UTC)

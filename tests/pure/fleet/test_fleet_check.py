@@ -9,7 +9,7 @@ import pytest
 from tests.pure.fleets import NOW, doc, fleet_of, running
 from zedops.fleet.checks import check
 from zedops.fleet.fleet import Fleet, Kind, desired_server, kind_of, read_settings
-from zedops.fleet.lifecycle import bury
+from zedops.fleet.lifecycle import mark_deleted
 from zedops.protocol.sync import Goal
 from zedops.spec.document import Document
 from zedops.spec.model import Desired, Drift, Status
@@ -128,7 +128,7 @@ def test_a_server_cannot_use_one_port_twice() -> None:
 
 def test_a_deleted_server_holds_its_ports_until_its_container_is_gone() -> None:
     head = "image: a\nports: {x: 2000}\n"
-    grave = bury(running(1), NOW)
+    grave = mark_deleted(running(1), NOW)
     new = doc("servers.d/new.yaml", head)
     deleting = fleet_of(doc("tombstones.d/old.yaml", head, grave), new)
     deleted = fleet_of(
@@ -220,7 +220,7 @@ def test_a_definition_ends_in_yaml() -> None:
 def test_a_new_definition_under_the_name_of_a_deleted_server_is_told_both_ways_out() -> None:
     fleet = fleet_of(
         doc("servers.d/a.yaml", "image: b\n"),
-        doc("tombstones.d/a.yaml", "image: a\n", bury(running(1), NOW)),
+        doc("tombstones.d/a.yaml", "image: a\n", mark_deleted(running(1), NOW)),
     )
     assert said(fleet) == [
         ("servers.d/a.yaml: a deleted server 'a' with its data is still kept; bring the old one"
@@ -231,13 +231,13 @@ def test_a_new_definition_under_the_name_of_a_deleted_server_is_told_both_ways_o
 def test_a_tombstone_under_the_name_of_a_living_server_is_refused_too() -> None:
     fleet = fleet_of(
         doc("servers.d/a.yaml", "image: a\n", running(1)),
-        doc("tombstones.d/a.yaml", "image: a\n", bury(running(2), NOW)),
+        doc("tombstones.d/a.yaml", "image: a\n", mark_deleted(running(2), NOW)),
     )
     assert len(said(fleet, "tombstones.d/a.yaml")) == 1
 
 
 def test_the_deleted_server_itself_may_come_back_under_its_name() -> None:
-    grave = doc("tombstones.d/a.yaml", "image: a\n", bury(running(1), NOW))
+    grave = doc("tombstones.d/a.yaml", "image: a\n", mark_deleted(running(1), NOW))
     assert said(fleet_of(doc("servers.d/a.yaml", "image: b\n", running(1)), grave)) == []
     assert said(fleet_of(doc("servers.d/a.yaml", "image: a\n"), grave)) == []
 
@@ -333,7 +333,7 @@ def test_broken_settings_are_a_problem_and_not_an_empty_fleet() -> None:
 
 
 def test_a_host_gets_nothing_of_a_server_that_is_broken_or_gone() -> None:
-    gone = bury(running(1), NOW).model_copy(update={"status": Status.DELETED})
+    gone = mark_deleted(running(1), NOW).model_copy(update={"status": Status.DELETED})
     broken = doc("servers.d/a.yaml", "imge: a\n", running(1))
     grave = doc("tombstones.d/a.yaml", "image: a\n", gone)
     unborn = doc("servers.d/a.yaml")

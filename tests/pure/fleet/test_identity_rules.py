@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running, server_id
 from zedops.fleet.checks import check
 from zedops.fleet.fleet import Fleet
-from zedops.fleet.identity import succeed, void_ids
-from zedops.fleet.lifecycle import bury
+from zedops.fleet.identity import carry_over_states, void_ids
+from zedops.fleet.lifecycle import mark_deleted
 from zedops.spec.document import Document
 from zedops.spec.model import State, Status
 from zedops.spec.state_block import render
@@ -24,7 +24,7 @@ GRAVE = "tombstones.d/a.yaml"
 def push(old: Fleet, changes: Mapping[str, bytes | None]) -> Fleet:
     """Take in a push to a fleet that is known."""
     old = replace(old, commit="c0ffee1")
-    return succeed(old, as_pushed(old, changes), changes, counter(100), NOW)
+    return carry_over_states(old, as_pushed(old, changes), changes, counter(100), NOW)
 
 
 def ids(fleet: Fleet) -> dict[str, str | None]:
@@ -41,7 +41,7 @@ def state(fleet: Fleet, path: str) -> State:
 
 def gone(number: int) -> State:
     """Make the state of a deleted server whose container is gone."""
-    return bury(running(number), NOW).model_copy(update={"status": Status.DELETED})
+    return mark_deleted(running(number), NOW).model_copy(update={"status": Status.DELETED})
 
 
 TWO = fleet_of(doc(A, "image: a\n", running(1)), doc(B, "image: b\n", running(2)))
@@ -151,20 +151,20 @@ def test_a_server_that_another_one_was_moved_over_is_deleted_and_not_forgotten()
 def test_a_deleted_definition_becomes_a_tombstone_and_keeps_its_text_and_data() -> None:
     after = push(TWO, {A: None})
     assert ids(after) == {B: server_id(2), GRAVE: server_id(1)}
-    assert state(after, GRAVE) == bury(running(1), NOW, TWO.settings)
+    assert state(after, GRAVE) == mark_deleted(running(1), NOW, TWO.settings)
     assert after.documents[GRAVE].head == "image: a\n"
 
 
 def test_a_file_moved_to_the_tombstones_by_hand_is_a_deletion() -> None:
     after = push(TWO, {A: None, GRAVE: file(A)})
     assert ids(after) == {B: server_id(2), GRAVE: server_id(1)}
-    assert state(after, GRAVE) == bury(running(1), NOW, TWO.settings)
+    assert state(after, GRAVE) == mark_deleted(running(1), NOW, TWO.settings)
 
 
 def test_a_file_moved_there_without_its_state_is_a_deletion_too() -> None:
     after = push(TWO, {A: None, GRAVE: b"image: a\n"})
     assert ids(after) == {B: server_id(2), GRAVE: server_id(1)}
-    assert state(after, GRAVE) == bury(running(1), NOW, TWO.settings)
+    assert state(after, GRAVE) == mark_deleted(running(1), NOW, TWO.settings)
 
 
 def test_a_file_moved_there_under_another_name_is_one_deletion() -> None:
@@ -186,7 +186,7 @@ def test_a_tombstone_that_was_edited_keeps_its_state() -> None:
 
 
 def test_a_tombstone_that_was_renamed_keeps_its_id_once() -> None:
-    for buried in (gone(1), bury(running(1), NOW)):
+    for buried in (gone(1), mark_deleted(running(1), NOW)):
         before = fleet_of(doc(GRAVE, "image: a\n", buried))
         for name in ("tombstones.d/0.yaml", "tombstones.d/z.yaml"):
             after = push(before, {GRAVE: None, name: file(GRAVE, before)})
@@ -203,7 +203,7 @@ def test_a_tombstone_that_was_removed_is_let_go() -> None:
 
 
 def test_a_removed_tombstone_whose_container_is_still_there_comes_back() -> None:
-    before = fleet_of(doc(GRAVE, "image: a\n", bury(running(1), NOW)))
+    before = fleet_of(doc(GRAVE, "image: a\n", mark_deleted(running(1), NOW)))
     after = push(before, {GRAVE: None})
     assert after.documents == before.documents
 
@@ -230,7 +230,7 @@ def test_a_tombstone_moved_back_under_another_name_is_a_restore() -> None:
 
 
 def test_a_restore_while_the_container_is_still_being_removed_is_the_same_server() -> None:
-    before = fleet_of(doc(GRAVE, "image: a\n", bury(running(1), NOW)))
+    before = fleet_of(doc(GRAVE, "image: a\n", mark_deleted(running(1), NOW)))
     for changes in ({GRAVE: None, A: file(GRAVE, before)}, {A: render("image: a\n", running(1))}):
         after = push(before, changes)
         assert ids(after) == {A: server_id(1)}
@@ -281,7 +281,9 @@ def test_a_definition_itself_says_which_id_it_goes_on_with() -> None:
 
 
 def test_a_fleet_that_begins_is_believed_as_it_is() -> None:
-    begun = succeed(fleet_of(), as_pushed(fleet_of(), {A: file(A)}), {A}, counter(100), NOW)
+    begun = carry_over_states(
+        fleet_of(), as_pushed(fleet_of(), {A: file(A)}), {A}, counter(100), NOW
+    )
     assert state(begun, A) == running(1)
 
 
@@ -306,7 +308,7 @@ class World:
             return server_id(self.next_id)
 
         new = as_pushed(self.fleet, changes)
-        after = succeed(self.fleet, new, changes, new_id, later(self.time))
+        after = carry_over_states(self.fleet, new, changes, new_id, later(self.time))
         if check(after, changes):
             return
         living = {each.id for each in after.servers()}

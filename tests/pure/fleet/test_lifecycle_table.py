@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, later, running, server_id
-from zedops.fleet.lifecycle import MOVES, IllegalMove, born, bury, fold, revive
+from zedops.fleet.lifecycle import MOVES, IllegalMove, fold, mark_deleted, new_state, restore
 from zedops.protocol.sync import Activity, ContainerFacts, Goal, ServerReport
 from zedops.spec.model import State, Status
 
@@ -33,7 +33,7 @@ def text(state: State) -> str:
     return f"{state.status}: {state.message}"
 
 
-NEW = born(server_id(1), "attic", NOW)
+NEW = new_state(server_id(1), "attic", NOW)
 MAKING = NEW.model_copy(update={"status": Status.CREATING})
 RUNS = running(1)
 
@@ -69,10 +69,11 @@ RUNS = running(1)
         (running(1, message="unhealthy: x"), report(UP, activity=Activity.OTHER), RUN,
          "running: unhealthy: x"),
         (running(1, message="recovered: x"), report(UP), RUN, "running: recovered: x"),
-        (bury(RUNS, NOW), report(UP), DELETE, "deleting: None"),
-        (bury(RUNS, NOW), report(activity=Activity.REMOVING), DELETE, "deleting: None"),
-        (bury(RUNS, NOW), report(UP, failure="cannot stop"), DELETE, "deleting: cannot stop"),
-        (bury(RUNS, NOW), report(), DELETE, "deleted: None"),
+        (mark_deleted(RUNS, NOW), report(UP), DELETE, "deleting: None"),
+        (mark_deleted(RUNS, NOW), report(activity=Activity.REMOVING), DELETE, "deleting: None"),
+        (mark_deleted(RUNS, NOW), report(UP, failure="cannot stop"), DELETE,
+         "deleting: cannot stop"),
+        (mark_deleted(RUNS, NOW), report(), DELETE, "deleted: None"),
         (running(1, status=Status.UNKNOWN), report(UP), RUN, "running: None"),
         (running(1, status=Status.UNKNOWN), report(), RUN, "missing: None"),
         (running(1, status=Status.UNKNOWN, commit=None), report(), RUN, "pending: None"),
@@ -103,7 +104,7 @@ def test_what_really_runs_is_in_the_state() -> None:
 
 def test_a_container_that_is_gone_is_no_longer_in_the_state() -> None:
     assert fold(RUNS, report(), RUN).container is None
-    assert fold(bury(RUNS, NOW), report(), DELETE).container is None
+    assert fold(mark_deleted(RUNS, NOW), report(), DELETE).container is None
 
 
 def test_a_message_is_one_line_as_it_will_be_read_back_from_the_file() -> None:
@@ -137,30 +138,30 @@ def test_a_message_about_an_incident_stays() -> None:
 def test_times_are_kept_to_the_second_as_the_file_has_them() -> None:
     at = later(60) + timedelta(microseconds=123)
     assert fold(RUNS, report(DOWN, at=at), RUN).since == later(60)
-    assert bury(RUNS, at).deleted_at == later(60)
-    assert born(server_id(1), None, at).since == later(60)
+    assert mark_deleted(RUNS, at).deleted_at == later(60)
+    assert new_state(server_id(1), None, at).since == later(60)
 
 
 def test_a_buried_server_keeps_everything_but_its_life() -> None:
-    grave = bury(RUNS, later(5))
+    grave = mark_deleted(RUNS, later(5))
     assert (grave.status, grave.deleted_at, grave.id) == (Status.DELETING, later(5), RUNS.id)
     assert (grave.data_exists, grave.container) == (True, RUNS.container)
 
 
 def test_burying_twice_keeps_the_first_time() -> None:
-    assert bury(bury(RUNS, NOW), later(99)) == bury(RUNS, NOW)
+    assert mark_deleted(mark_deleted(RUNS, NOW), later(99)) == mark_deleted(RUNS, NOW)
 
 
 def test_a_revived_server_is_pending_with_the_same_id_and_data() -> None:
-    back = revive(bury(RUNS, NOW), later(5))
+    back = restore(mark_deleted(RUNS, NOW), later(5))
     assert (back.status, back.deleted_at, back.id) == (Status.PENDING, None, RUNS.id)
     assert back.data_exists
 
 
 def test_a_server_can_be_revived_from_every_stage_of_deletion() -> None:
     for status in (Status.DELETING, Status.DELETED, Status.UNKNOWN):
-        grave = bury(RUNS, NOW).model_copy(update={"status": status})
-        assert revive(grave, NOW).status is Status.PENDING
+        grave = mark_deleted(RUNS, NOW).model_copy(update={"status": status})
+        assert restore(grave, NOW).status is Status.PENDING
 
 
 def test_an_illegal_move_says_which_server_and_from_where_to_where() -> None:
@@ -193,7 +194,9 @@ _ALIVE = st.builds(
     st.sampled_from(sorted(set(Status) - {Status.DELETING, Status.DELETED})),
     st.sampled_from([None, "3f2a1c9"]), st.booleans(),
 )  # fmt: skip
-_BURIED = st.sampled_from([bury(RUNS, NOW), running(1, status=Status.DELETED, deleted_at=NOW)])
+_BURIED = st.sampled_from(
+    [mark_deleted(RUNS, NOW), running(1, status=Status.DELETED, deleted_at=NOW)]
+)
 
 
 def _cases() -> st.SearchStrategy[tuple[State, Goal]]:

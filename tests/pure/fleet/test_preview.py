@@ -9,9 +9,9 @@ import pytest
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, running
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, preset_path
-from zedops.fleet.identity import succeed
-from zedops.fleet.lifecycle import bury
-from zedops.fleet.preview import Effect, foresee, judge, lines, rebase
+from zedops.fleet.identity import carry_over_states
+from zedops.fleet.lifecycle import mark_deleted
+from zedops.fleet.preview import Effect, judge, lines, preview, rebase
 from zedops.spec import preset
 from zedops.spec.change import Change, change
 from zedops.spec.model import Definition, Status
@@ -23,9 +23,9 @@ HEAD = "image: x\nvolumes: {world: /data}\n"
 
 def plan(before: Fleet, after: Fleet, paths: set[str]) -> list[str]:
     """Say what becomes of a change, as a push tells it."""
-    trusted = succeed(before, after, paths, counter(900), NOW)
+    trusted = carry_over_states(before, after, paths, counter(900), NOW)
     problems = judge(before, trusted, paths)
-    return [str(each) for each in foresee(before, trusted, paths, problems)]
+    return [str(each) for each in preview(before, trusted, paths, problems)]
 
 
 def edited(head: str | None, *, was: str = HEAD, path: str = A, **facts: Any) -> list[str]:
@@ -82,8 +82,8 @@ def test_a_new_server_is_created_and_a_refused_one_says_why() -> None:
     before = fleet_of(doc(A, HEAD, running(1)))
     files = {"servers.d/b.yaml": b"image: y\n", "servers.d/c.yaml": b"image: y\nhost: gone\n"}
     after = as_pushed(before, files)
-    trusted = succeed(before, after, set(files), counter(900), NOW)
-    rows = foresee(before, trusted, files, judge(before, trusted, files))
+    trusted = carry_over_states(before, after, set(files), counter(900), NOW)
+    rows = preview(before, trusted, files, judge(before, trusted, files))
     assert [str(each) for each in rows] == ["b: create", "c: refused"]
     assert [each.fact for each in rows[1].problems] == ["'gone' is not a host of this fleet"]
 
@@ -112,7 +112,7 @@ def test_a_move_says_that_the_data_is_to_be_brought_over() -> None:
 
 def test_a_restored_server_is_created_over_its_data() -> None:
     grave = "tombstones.d/a.yaml"
-    state = bury(running(1), NOW).model_copy(update={"status": Status.DELETED})
+    state = mark_deleted(running(1), NOW).model_copy(update={"status": Status.DELETED})
     before = fleet_of(doc(grave, HEAD, state))
     files = {grave: None, A: doc(A, HEAD).head.encode()}
     assert plan(before, as_pushed(before, files), set(files))[0] == (
@@ -122,7 +122,7 @@ def test_a_restored_server_is_created_over_its_data() -> None:
 
 def test_a_tombstone_that_is_removed_or_purged_says_what_becomes_of_the_data() -> None:
     grave = "tombstones.d/a.yaml"
-    state = bury(running(1), NOW).model_copy(update={"status": Status.DELETED})
+    state = mark_deleted(running(1), NOW).model_copy(update={"status": Status.DELETED})
     before = fleet_of(doc(grave, HEAD, state))
     gone = as_pushed(before, {grave: None})
     assert plan(before, gone, {grave}) == ["a: forget, data stays on its host"]
@@ -149,8 +149,8 @@ def test_many_servers_are_summed_up_and_those_that_do_not_change_are_not_told() 
     before = fleet_of(doc(A, HEAD, running(1)))
     files = {f"servers.d/n{at:02}.yaml": b"image: y\n" for at in range(12)}
     after = as_pushed(before, files)
-    trusted = succeed(before, after, {A, *files}, counter(900), NOW)
-    told = lines(foresee(before, trusted, {A, *files}))
+    trusted = carry_over_states(before, after, {A, *files}, counter(900), NOW)
+    told = lines(preview(before, trusted, {A, *files}))
     assert told[:1] + told[-2:] == ["plan: n00: create", "plan: n09: create",
                                     "plan: and 2 more: 2 create"]
     assert len(told) == 11

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, doc, fleet_of, later, running
 from zedops.fleet.fleet import desired_server
-from zedops.fleet.preview import Effect, foresee
+from zedops.fleet.preview import Effect, preview
 from zedops.protocol.sync import DesiredServer
 from zedops_agent.container_spec import ceilings
 from zedops_agent.memory import Memory, reached
@@ -77,7 +77,7 @@ def edits(draw: st.DrawFn) -> tuple[dict[str, str], dict[str, str]]:
 def test_what_is_foretold_is_what_is_planned(edit: tuple[dict[str, str], dict[str, str]]) -> None:
     was, now = edit
     before, after = (fleet_of(doc(PATH, written(each), running(1))) for each in (was, now))
-    told = foresee(before, after, {PATH})[0]
+    told = preview(before, after, {PATH})[0]
     first, then = (desired_server(each, each.documents[PATH], "c") for each in (before, after))
     assert first is not None
     assert then is not None
@@ -103,4 +103,4 @@ def test_every_one_of_these_effects_can_be_told(effect: Effect) -> None:
     was = {"image": "x", **({"desired": "stopped"} if effect is Effect.START else {})}
     before = fleet_of(doc(PATH, written(was), running(1)))
     after = fleet_of(doc(PATH, written({**was, **edits[effect]}), running(1)))
-    assert foresee(before, after, {PATH})[0].effect is effect
+    assert preview(before, after, {PATH})[0].effect is effect

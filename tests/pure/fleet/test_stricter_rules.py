@@ -10,9 +10,9 @@ import pytest
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running
 from zedops.fleet.deletions import check_deletions
 from zedops.fleet.fleet import Fleet
-from zedops.fleet.identity import succeed
-from zedops.fleet.lifecycle import bury, due, keep, purges_data, put_off, revive
-from zedops.fleet.preview import foresee
+from zedops.fleet.identity import carry_over_states
+from zedops.fleet.lifecycle import due, keep, mark_deleted, purges_data, put_off, restore
+from zedops.fleet.preview import preview
 from zedops.manager.state import Ledger
 from zedops.spec import state_block
 from zedops.spec.document import parse
@@ -34,7 +34,7 @@ def fleet(settings: Settings = USUAL) -> Fleet:
 
 def push(before: Fleet, settings: Settings, changes: dict[str, bytes | None]) -> Fleet:
     after = replace(as_pushed(before, changes), settings=settings)
-    return succeed(before, after, changes, counter(100), NOW)
+    return carry_over_states(before, after, changes, counter(100), NOW)
 
 
 def grave(after: Fleet) -> State:
@@ -55,7 +55,7 @@ def test_one_push_that_loosens_the_rules_and_deletes_is_held_to_the_stricter_one
     assert not state.purge_data
     assert due(state, LOOSE) == NOW + timedelta(days=1)
     assert not purges_data(state, LOOSE)
-    row = next(each for each in foresee(fleet(before), after, PATHS) if each.server == "s0")
+    row = next(each for each in preview(fleet(before), after, PATHS) if each.server == "s0")
     assert str(row) == "s0: delete, data kept for 24 h"
 
 
@@ -68,7 +68,7 @@ def test_rules_that_held_before_a_deletion_bind_it() -> None:
 
 
 def test_tombstones_of_earlier_releases_keep_to_the_rules_that_they_had() -> None:
-    buried = bury(running(1), NOW).model_copy(update={"status": Status.DELETED})
+    buried = mark_deleted(running(1), NOW).model_copy(update={"status": Status.DELETED})
     assert buried.kept_until is None
     begun = replace(fleet_of(doc("tombstones.d/a.yaml", state=buried)), commit="c0ffee1")
     ledger = Ledger(fleet=begun)
@@ -82,12 +82,12 @@ def test_tombstones_of_earlier_releases_keep_to_the_rules_that_they_had() -> Non
 
 
 def test_what_a_tombstone_is_kept_for_is_written_below_it_and_nowhere_else() -> None:
-    state = keep(bury(running(1), NOW), USUAL)
+    state = keep(mark_deleted(running(1), NOW), USUAL)
     text = state_block.render("image: a\n", state)
     assert b'kept_until: "2026-11-24T10:00:00Z"\n  purge_data: false\n' in text
     assert parse("tombstones.d/a.yaml", text).state == state
     assert b"kept_until" not in state_block.render("image: a\n", running(1))
-    assert revive(state.model_copy(update={"status": Status.DELETED}), NOW).kept_until is None
+    assert restore(state.model_copy(update={"status": Status.DELETED}), NOW).kept_until is None
     assert due(put_off(state, timedelta(hours=1)), LOOSE) == NOW + timedelta(hours=25)
 
 
@@ -102,7 +102,7 @@ def test_a_purge_of_a_server_that_lives_takes_its_name() -> None:
         )
         assert problem.remedy.endswith("-o allow-delete=s0")
     assert check_deletions(before, after, ("allow-delete=s0",)) == []
-    (row,) = foresee(before, after, [PATHS[0]])
+    (row,) = preview(before, after, [PATHS[0]])
     assert str(row) == "s0: purge (it is stopped first), data removed at once"
 
 

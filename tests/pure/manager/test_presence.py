@@ -41,5 +41,5 @@ def test_a_host_that_was_put_out_is_lost_at_once_whatever_was_frozen() -> None:
     presence = Presence()
     presence.hear("attic", 0)
     assert watched(presence, 0, 3) == []
-    presence.expel("attic")
+    presence.revoke("attic")
     assert presence.miss(["attic"], 300) == ["attic"]

@@ -56,7 +56,7 @@ class Hosting:
         now, ttl = datetime.now(UTC), timedelta(seconds=ttl_s)
         return self._authority.new_token(host, now, ttl, self._urls)
 
-    def expel(self, host: str) -> bool:
+    def revoke(self, host: str) -> bool:
         """Remove a host at once, and void its unused token. False if there was neither."""
         if not self._authority.revoke(host, datetime.now(UTC)):
             return False

@@ -86,9 +86,9 @@ def _empty(url: str) -> str:
 
 
 def _go_on(source: Path, directory: Path) -> None:
-    from zedops.cli.rebuild_hub import revive
+    from zedops.cli.rebuild_hub import rebuild_hub
 
-    hub, clone = revive(source, directory)
+    hub, clone = rebuild_hub(source, directory)
     count = sum(1 for _ in clone.fleet().servers())
     servers = f"{count} server{'' if count == 1 else 's'}"
     click.echo(f"{servers} of {source}: hub {hub.path}, clone {clone.root}")

@@ -24,7 +24,7 @@ def list_command(everything: bool, at: str | None, as_json: bool) -> None:
     zedops list --at 2026-11-23T10:00       the fleet at that time
     zedops list --json | jq '.[] | select(.status == "failed")'
     """
-    found, is_watched = _rows(at, buried=everything)
+    found, is_watched = _rows(at, include_deleted=everything)
     if as_json:
         show_json(found)
     else:
@@ -49,12 +49,12 @@ def _show(found: list[dict[str, Any]]) -> None:
     )
 
 
-def _rows(at: str | None, *, buried: bool) -> tuple[list[dict[str, Any]], bool]:
+def _rows(at: str | None, *, include_deleted: bool) -> tuple[list[dict[str, Any]], bool]:
     """Ask the manager, which has the fleet in memory; read the fleet if none answers here.
 
     Returns the rows, and False if a caveat is due because no manager answered.
     """
-    asked: dict[str, Any] = {"do": "list", "buried": buried}
+    asked: dict[str, Any] = {"do": "list", "buried": include_deleted}
     if at is not None:
         repository = checkout.find_clone(Path.cwd())
         checkout.fetch(repository)
@@ -67,7 +67,7 @@ def _rows(at: str | None, *, buried: bool) -> tuple[list[dict[str, Any]], bool]:
     from zedops.queries import servers
 
     fleet = here().fleet() if at is None else Clone.find(Path.cwd()).fleet(asked["at"])
-    return servers.rows(fleet, buried=buried), at is not None
+    return servers.rows(fleet, include_deleted=include_deleted), at is not None
 
 
 def _time(at: Any) -> datetime | None:

@@ -22,7 +22,7 @@ def restore_command(server: str, wait: bool) -> None:
     zedops restore rosewood --wait
     """
     clone = here()
-    grave = next(clone.glimpse(server).tombstones(), None)
+    grave = next(clone.read_server(server).tombstones(), None)
     if grave is None:
         fleet = clone.fleet()
         names = ", ".join(sorted(each.name for each in fleet.tombstones())) or "none"

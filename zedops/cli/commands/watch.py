@@ -56,7 +56,7 @@ def look(clone: Clone, meter: Meter, width: int) -> Group:
     fleet = clone.fleet()
     busy = meter.read(fleet.settings.hosts)
     said = client.asked({"do": "list", "buried": False})  # the manager knows the progress of a pull
-    rows = said["rows"] if said is not None else made_of(fleet, buried=False)
+    rows = said["rows"] if said is not None else made_of(fleet, include_deleted=False)
     cells = [
         [printable(cell, "") for cell in (
             row["name"], row["status"], ago(_time(row["since"])), row["host"] or "-",
