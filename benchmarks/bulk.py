@@ -27,7 +27,7 @@ from benchmarks import figures, peers
 from benchmarks.host import Events, machine, through
 from tests.machine import Machine, free_ports
 from tests.relay import Relay
-from zedops_agent.limiter import MOST, Pace
+from zedops_agent.limiter import MOST, Limiter
 
 _START = re.compile(rb"POST (/v[0-9.]+)?/containers/[^/]+/start[ ?]")
 
@@ -89,7 +89,7 @@ def last(events: Events, names: Iterator[str]) -> float:
 
 def bare(host: Machine, events: Events, count: int, *, running: bool) -> float:
     """Create (and start) through the API, paced as the agent paces itself."""
-    name, numbers, pace = f"{host.fleet}-floor", free_ports(count), Pace()
+    name, numbers, pace = f"{host.fleet}-floor", free_ports(count), Limiter()
 
     def one(at: int) -> None:
         with pace.turn():

@@ -27,7 +27,7 @@ VARIABLE = "ZEDOPS_FAULT"
 KILL, ONCE, ALWAYS = "kill", "fail-once", "fail"
 
 
-class Effect(Enum):
+class FaultEffect(Enum):
     """The kind of effect before a point; it selects the error that the point raises."""
 
     GIT = "git"
@@ -38,62 +38,63 @@ class Effect(Enum):
 
 #: Points on the way of a push to the hosts.
 POINTS = {
-    "gate.checked": Effect.GIT,  # a push passed every check, no ref has moved
-    "gate.written": Effect.GIT,  # a merge is in the object store, main has not moved
-    "gate.moved": Effect.GIT,  # main has moved, the hook has no answer
-    "door.answered": Effect.BUS,  # the hook has its answer, git has not acted on it
-    "git.imported": Effect.GIT,  # a commit is in the object store, under a ref of its own
-    "hub.written": Effect.GIT,  # a state commit is in the object store, main has not moved
-    "hub.moved": Effect.GIT,  # main and seen have moved, no host was told
-    "hub.seen": Effect.GIT,  # `seen` has moved to a commit that needed no state commit
-    "manager.published": Effect.BUS,  # a host has its document
-    "manager.told": Effect.BUS,  # a report is in the manager's memory, not in git
-    "contact.synced": Effect.BUS,  # the host has its document and has not stored it
-    "contact.reported": Effect.BUS,  # a report was sent, the host still keeps it as unsent
-    "store.desired": Effect.DISK,  # a new document is on the host's disk, no step was done
-    "store.memory": Effect.DISK,  # the agent's memory is on the host's disk
+    "gate.checked": FaultEffect.GIT,  # a push passed every check, no ref has moved
+    "gate.written": FaultEffect.GIT,  # a merge is in the object store, main has not moved
+    "gate.moved": FaultEffect.GIT,  # main has moved, the hook has no answer
+    "door.answered": FaultEffect.BUS,  # the hook has its answer, git has not acted on it
+    "git.imported": FaultEffect.GIT,  # a commit is in the object store, under a ref of its own
+    "hub.written": FaultEffect.GIT,  # a state commit is in the object store, main has not moved
+    "hub.moved": FaultEffect.GIT,  # main and seen have moved, no host was told
+    "hub.seen": FaultEffect.GIT,  # `seen` has moved to a commit that needed no state commit
+    "manager.published": FaultEffect.BUS,  # a host has its document
+    "manager.told": FaultEffect.BUS,  # a report is in the manager's memory, not in git
+    "contact.synced": FaultEffect.BUS,  # the host has its document and has not stored it
+    "contact.reported": FaultEffect.BUS,  # a report was sent, the host still keeps it as unsent
+    "store.desired": FaultEffect.DISK,  # a new document is on the host's disk, no step was done
+    "store.memory": FaultEffect.DISK,  # the agent's memory is on the host's disk
 }
 #: Points that only a start passes.
 START_POINTS = {
-    "hub.epoch": Effect.GIT,  # the old manager's epoch is over, the new one's has not begun
+    "hub.epoch": FaultEffect.GIT,  # the old manager's epoch is over, the new one's has not begun
 }
 #: A hook has the manager's answer, git does not. In the hook's own process; killed only.
 HOOK_POINTS = ("hook.pre-receive", "hook.proc-receive", "hook.post-receive")
 #: A host that cannot reach its manager.
 AWAY_POINTS = {
-    "store.unsent": Effect.DISK,  # the host keeps its reports until the manager is back
+    "store.unsent": FaultEffect.DISK,  # the host keeps its reports until the manager is back
 }
 #: Points within a step that has more than one effect.
 WITHIN = {
-    "data.made": Effect.DISK,  # a server's directory exists and has no marker
-    "data.marked": Effect.DISK,  # a marker is written
-    "create.made": Effect.ENGINE,  # the container exists, outside its networks
-    "join.left": Effect.ENGINE,  # the container has left a network that it must join again
-    "start.handed": Effect.ENGINE,  # its secrets are in memory, the container does not run
-    "stop.signalled": Effect.ENGINE,  # the container has its signal and has not ended
-    "name.cleared": Effect.ENGINE,  # the container that had the name has another one
-    "remove.removed": Effect.ENGINE,  # the container is gone, its secrets are still in memory
-    "giveup.stopped": Effect.ENGINE,  # a crashing container is stopped, no report says why
-    "restart.stopped": Effect.ENGINE,  # a restart has stopped the container and not yet started it
-    "adopt.marked": Effect.ENGINE,  # the data of an adopted container carries the marker
-    "adopt.kept": Effect.ENGINE,  # the host keeps the secrets of an adopted container
-    "purge.begun": Effect.DISK,  # one volume is gone
-    "purge.emptied": Effect.DISK,  # all volumes are gone, the marker is there
-    "purge.unmarked": Effect.DISK,  # the marker is gone, the empty directory is there
+    "data.made": FaultEffect.DISK,  # a server's directory exists and has no marker
+    "data.marked": FaultEffect.DISK,  # a marker is written
+    "create.made": FaultEffect.ENGINE,  # the container exists, outside its networks
+    "join.left": FaultEffect.ENGINE,  # the container has left a network that it must join again
+    "start.handed": FaultEffect.ENGINE,  # its secrets are in memory, the container does not run
+    "stop.signalled": FaultEffect.ENGINE,  # the container has its signal and has not ended
+    "name.cleared": FaultEffect.ENGINE,  # the container that had the name has another one
+    "remove.removed": FaultEffect.ENGINE,  # the container is gone, its secrets are still in memory
+    "giveup.stopped": FaultEffect.ENGINE,  # a crashing container is stopped, no report says why
+    # a restart has stopped the container and not yet started it
+    "restart.stopped": FaultEffect.ENGINE,
+    "adopt.marked": FaultEffect.ENGINE,  # the data of an adopted container carries the marker
+    "adopt.kept": FaultEffect.ENGINE,  # the host keeps the secrets of an adopted container
+    "purge.begun": FaultEffect.DISK,  # one volume is gone
+    "purge.emptied": FaultEffect.DISK,  # all volumes are gone, the marker is there
+    "purge.unmarked": FaultEffect.DISK,  # the marker is gone, the empty directory is there
 }
 #: Points between a hub and its upstream; a fleet without an upstream never passes them.
 UPSTREAM_POINTS = {
-    "intake.written": Effect.GIT,  # a merge is in the object store, main has not moved
-    "intake.moved": Effect.GIT,  # main has moved, no host was told
-    "mirror.looked": Effect.GIT,  # main contains the upstream, the hub has not pushed
-    "mirror.pushed": Effect.GIT,  # the upstream has main, the hub has not recorded that
+    "intake.written": FaultEffect.GIT,  # a merge is in the object store, main has not moved
+    "intake.moved": FaultEffect.GIT,  # main has moved, no host was told
+    "mirror.looked": FaultEffect.GIT,  # main contains the upstream, the hub has not pushed
+    "mirror.pushed": FaultEffect.GIT,  # the upstream has main, the hub has not recorded that
 }
 #: Points while a host joins a fleet; a fleet on one machine never passes them.
 JOIN_POINTS = {
-    "authority.keys": Effect.DISK,  # the keys exist, the certificate authority does not
-    "authority.ca": Effect.DISK,  # both exist, the NATS server does not know them
-    "authority.roll": Effect.DISK,  # a host was added or removed, the server's files are older
-    "authority.redeemed": Effect.DISK,  # a token is used up, the host has no answer
+    "authority.keys": FaultEffect.DISK,  # the keys exist, the certificate authority does not
+    "authority.ca": FaultEffect.DISK,  # both exist, the NATS server does not know them
+    "authority.roll": FaultEffect.DISK,  # a host was added or removed, the server's files are older
+    "authority.redeemed": FaultEffect.DISK,  # a token is used up, the host has no answer
 }
 #: Every point except the agent's steps: after each step comes a point `step.<class>`.
 ALL = {**POINTS, **START_POINTS, **AWAY_POINTS, **WITHIN, **UPSTREAM_POINTS, **JOIN_POINTS}
@@ -140,10 +141,10 @@ def _meet(name: str, said: str) -> None:
 
 def _error(name: str) -> Exception:
     text = f"{name}: a fault that was asked for"
-    raised: dict[Effect, Callable[[], Exception]] = {
-        Effect.GIT: lambda: GitFailed(text),
-        Effect.DISK: lambda: OSError(errno.ENOSPC, text),
-        Effect.ENGINE: lambda: EngineFailed(text),
-        Effect.BUS: lambda: HostUnavailable(text),
+    raised: dict[FaultEffect, Callable[[], Exception]] = {
+        FaultEffect.GIT: lambda: GitFailed(text),
+        FaultEffect.DISK: lambda: OSError(errno.ENOSPC, text),
+        FaultEffect.ENGINE: lambda: EngineFailed(text),
+        FaultEffect.BUS: lambda: HostUnavailable(text),
     }
-    return raised[Effect.ENGINE if name.startswith(STEP) else ALL[name]]()
+    return raised[FaultEffect.ENGINE if name.startswith(STEP) else ALL[name]]()

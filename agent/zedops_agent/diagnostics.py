@@ -19,7 +19,7 @@ from zedops.protocol.requests import Finding
 from zedops.spec.model import Definition
 from zedops.spec.quantities import format_size
 from zedops_agent import membership, shutdown
-from zedops_agent.engine.engine import About
+from zedops_agent.engine.engine import EngineInfo
 from zedops_agent.policy import PolicyFile
 
 #: The oldest API that zedops has been tested with: Engine 20.10.
@@ -38,7 +38,7 @@ class Site:
     fleet: str | None
     root: Path
     policy: PolicyFile
-    engine: Callable[[], About]
+    engine: Callable[[], EngineInfo]
     definitions: tuple[Definition, ...] = ()  #: of the servers that must run here
     #: Data that the agent cannot look at: server, volume, and why.
     unseen: tuple[tuple[str, str, str], ...] = ()
@@ -56,7 +56,7 @@ def check(site: Site) -> Iterator[Finding]:
         yield from _way_to_manager(site.root, fleet)
 
 
-def _engine(look: Callable[[], About]) -> Iterator[Finding]:
+def _engine(look: Callable[[], EngineInfo]) -> Iterator[Finding]:
     try:
         about = look()
     except EngineFailed as error:

@@ -27,7 +27,7 @@ from zedops_agent.container_spec import (
 from zedops_agent.engine.engine import Engine, PortsMissing
 from zedops_agent.host_queries import HostQueries
 from zedops_agent.images import Images
-from zedops_agent.limiter import Pace
+from zedops_agent.limiter import Limiter
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
 from zedops_agent.observed import Observed
 from zedops_agent.observer import Observer
@@ -89,7 +89,7 @@ class Executor:
 
     def __init__(
         self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
-        secrets: Secrets, lookout: Observer, survey: HostQueries, pace: Pace,
+        secrets: Secrets, lookout: Observer, survey: HostQueries, pace: Limiter,
         newest: Callable[[str], DesiredServer | None], owns: Ownership,
         servers: Callable[[], Iterable[DesiredServer]],
     ) -> None:

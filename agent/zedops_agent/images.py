@@ -13,7 +13,7 @@ from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.container_options import PullPolicy
 from zedops_agent.engine.engine import Engine
-from zedops_agent.limiter import Pace
+from zedops_agent.limiter import Limiter
 from zedops_agent.observed import Image
 from zedops_agent.steps import Pull
 
@@ -28,7 +28,7 @@ _IMAGE_S = 0.2
 class Images:
     """The images for the next containers, by server."""
 
-    def __init__(self, engine: Engine, pace: Pace) -> None:
+    def __init__(self, engine: Engine, pace: Limiter) -> None:
         self._engine, self._pace = engine, pace
         #: The image that a plan's first step found, for the steps after it.
         self._found: dict[str, Image] = {}

@@ -74,7 +74,7 @@ def room(most_down: int, limit: int, waited_s: float, took_s: float) -> int:
     return min(MOST_DOWN, most_down + 1)
 
 
-class Pace:
+class Limiter:
     """Lets a limited number of threads in at once. Safe to use from several threads.
 
     A hundred may wait: a thread that leaves wakes one of them, never all.

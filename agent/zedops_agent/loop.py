@@ -31,10 +31,10 @@ from zedops_agent.engine.engine import Engine
 from zedops_agent.executor import Executor
 from zedops_agent.host_queries import HostQueries
 from zedops_agent.kills import Kills
-from zedops_agent.limiter import Pace
+from zedops_agent.limiter import Limiter
 from zedops_agent.manager_link import Contact
 from zedops_agent.memory import left_s
-from zedops_agent.metrics import AgentMetrics, Standing
+from zedops_agent.metrics import AgentMetrics, AgentStatus
 from zedops_agent.observer import Observer
 from zedops_agent.ownership import Ownership
 from zedops_agent.policy import PolicyFile
@@ -72,7 +72,7 @@ class Agent:
         policy = policy or PolicyFile()
         self._secrets = secrets = Secrets(root, fleet)
         secrets.prepare()
-        self._pace = Pace()
+        self._pace = Limiter()
         self._root = Root(root, self._was_used)
         self._root.close_to_others()
         self._root_gone: str | None = None
@@ -193,9 +193,9 @@ class Agent:
         """Ask the manager for the document soon."""
         self._contact.greet()
 
-    def standing(self) -> Standing:
+    def standing(self) -> AgentStatus:
         """Return the state of this agent, for monitoring."""
-        return Standing(
+        return AgentStatus(
             engine_answers=not self._engine_gone, manager_answers=self._contact.reached,
             servers=len(self._ids()), unsent_reports=self._contact.unsent,
             at_work=self._schedule.at_work,

@@ -19,7 +19,7 @@ _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
 @dataclass(frozen=True)
-class Standing:
+class AgentStatus:
     """The state of an agent at a moment."""
 
     engine_answers: bool
@@ -36,7 +36,7 @@ class AgentMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self.look: Callable[[], Standing] | None = None
+        self.look: Callable[[], AgentStatus] | None = None
         self._steps = Counter(
             "zedops_agent_steps", "Steps taken on servers, by kind and outcome.",
             ["kind", "outcome"], registry=self.registry,

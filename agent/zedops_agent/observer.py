@@ -17,8 +17,8 @@ from zedops_agent.adoption import differences
 from zedops_agent.container_cache import Listing
 from zedops_agent.container_spec import own_networks
 from zedops_agent.engine.engine import Engine
-from zedops_agent.engine.events import Event
-from zedops_agent.limiter import Pace
+from zedops_agent.engine.events import EngineEvent
+from zedops_agent.limiter import Limiter
 from zedops_agent.markers import Owner
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Presence
 from zedops_agent.policy import Forbidden, PolicyFile
@@ -30,7 +30,7 @@ class Observer:
     """Knows where one server's data and secrets are on this host, and observes them."""
 
     def __init__(
-        self, fleet: str, engine: Engine, root: Root, secrets: Secrets, pace: Pace,
+        self, fleet: str, engine: Engine, root: Root, secrets: Secrets, pace: Limiter,
         policy: PolicyFile, adopted: Callable[[], Collection[str]],
     ) -> None:
         self._policy, self._adopted = policy, adopted
@@ -63,7 +63,7 @@ class Observer:
         """Record a container that this agent has just made and will look at."""
         self._listing.made(server_id, container)
 
-    def hear(self, event: Event) -> bool:
+    def hear(self, event: EngineEvent) -> bool:
         """Record an event of the Engine; return whether a look may show anything new."""
         if event.is_gone:
             self._engine.forget(event.container)

@@ -15,7 +15,7 @@ from tests.machine import free_port
 from zedops.protocol.requests import PortsReply, PortsRequest, PortUse
 from zedops.protocol.sync import Goal
 from zedops_agent.engine.claims import Claims
-from zedops_agent.engine.connection import Connection
+from zedops_agent.engine.connection import EngineConnection
 from zedops_agent.observed import FLEET
 
 pytestmark = pytest.mark.docker
@@ -135,7 +135,7 @@ def test_two_servers_swap_their_names(host: Host) -> None:
 def test_a_list_knows_what_is_being_made_before_its_creation_answers(
     docker_api: docker.APIClient, image: str
 ) -> None:
-    fleet, claims = f"t{uuid.uuid4().hex[:8]}", Claims(Connection())
+    fleet, claims = f"t{uuid.uuid4().hex[:8]}", Claims(EngineConnection())
     config = docker_api.create_host_config(port_bindings={"8080/tcp": (port := free_port())})
 
     def listed() -> list[int]:

@@ -15,7 +15,7 @@ from tests.remotes import Remote, bare, git
 from zedops.errors import GitFailed, RaceLost
 from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import MAIN, Hub
-from zedops.hub.upstream import Source, UpstreamMerger
+from zedops.hub.upstream import BranchContent, UpstreamMerger
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES
 from zedops.spec.state_block import GOES_ON
@@ -51,7 +51,7 @@ class Pair:
         git(self.person, "push", "--quiet", *flags, "origin", "HEAD:main")
         return git(self.person, "rev-parse", "HEAD").strip()
 
-    def take(self, source: Source = Source.EVERYTHING) -> str:
+    def take(self, source: BranchContent = BranchContent.EVERYTHING) -> str:
         """Take in what the upstream has; returns what is not followed."""
         taken = self.intake.take(self.upstream.fetch("main"), MARK, source)
         assert self.hub.head() == taken.main
@@ -209,14 +209,14 @@ def test_with_a_branch_of_states_a_held_deletion_is_asked_for_until_it_is_meant(
     pair = Pair(tmp_path)
     names = {path: VOLUMES.format(path[10]) for path in (A, B, C)}
     pair.push({"zedops.yaml": "name: fleet\ndeletion_budget: 1\n", **names}, "begin")
-    pair.take(Source.DEFINITIONS)
+    pair.take(BranchContent.DEFINITIONS)
     pair.report(A, B, C)
     pair.push({A: None, B: None}, "oops")
-    assert "held back" in pair.take(Source.DEFINITIONS)
+    assert "held back" in pair.take(BranchContent.DEFINITIONS)
     pair.push({"README.md": "hello\n"})
-    assert "held back" in pair.take(Source.DEFINITIONS)
+    assert "held back" in pair.take(BranchContent.DEFINITIONS)
     pair.push({}, "yes\n\nZedops-Allow-Delete: a")
-    assert pair.take(Source.DEFINITIONS) == ""  # the other one is within the budget
+    assert pair.take(BranchContent.DEFINITIONS) == ""  # the other one is within the budget
     assert pair.at(A) == pair.at(B) == ""
     assert pair.at(C).count("id:") == 1
 
@@ -228,7 +228,7 @@ def test_an_edit_on_the_branch_of_states_counts_for_tombstones_only(pair: Pair) 
     pair.send()
     git(pair.person, "pull", "--quiet")
     pair.push({grave: None, A: "image: theirs\n"})
-    pair.take(Source.STATES)
+    pair.take(BranchContent.STATES)
     assert pair.at(grave) == ""
     assert pair.at(A).startswith(VOLUMES.format("a"))
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.git.people import Person
 from zedops.bus.local import LocalBus
-from zedops.git.maintenance import LOOSE, PACKS, Packer, Standing, look
+from zedops.git.maintenance import LOOSE, PACKS, ObjectCounts, Packer, look
 from zedops.git.objects import NO_OBJECT, Signature
 from zedops.hub.hub import MAIN, Hub
 from zedops.manager.loop import Manager
@@ -37,9 +37,9 @@ def litter(hub: Hub, count: int) -> list[str]:
 
 
 def test_when_it_is_time() -> None:
-    assert not Standing(LOOSE, PACKS).is_due
-    assert Standing(LOOSE + 1, 0).is_due
-    assert Standing(0, PACKS + 1).is_due
+    assert not ObjectCounts(LOOSE, PACKS).is_due
+    assert ObjectCounts(LOOSE + 1, 0).is_due
+    assert ObjectCounts(0, PACKS + 1).is_due
 
 
 def test_what_no_branch_knows_is_still_there_and_open_processes_answer(hub: Hub) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from zedops.errors import GitFailed, RaceLost
-from zedops.git.objects import NO_OBJECT, Change, Entry, Signature
+from zedops.git.objects import NO_OBJECT, Entry, FileChange, Signature
 from zedops.git.repository import Repository, clean_environment
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
@@ -127,7 +127,7 @@ def test_changes_list_what_differs_with_renames_as_two(repository: Repository) -
     changes = {change.path: change for change in repository.changes(first, second)}
     assert changes.keys() == {"one", "b", "z", *ODD}
     assert changes["one"].after is None
-    assert changes["z"] == Change("z", None, tree["z"])
+    assert changes["z"] == FileChange("z", None, tree["z"])
     assert (changes["b"].before, changes["b"].after) == (
         repository.tree(first)["b"], tree["b"],
     )  # fmt: skip

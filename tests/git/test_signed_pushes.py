@@ -18,7 +18,7 @@ from tests.remotes import git as plain_git
 from zedops.errors import GitFailed
 from zedops.fleet.access import OPENPGP_KEYS, SSH_KEYS
 from zedops.hub.hub import Hub
-from zedops.hub.upstream import Source
+from zedops.hub.upstream import BranchContent
 from zedops.spec import state_block
 from zedops.spec.model import Status
 from zedops.spec.state_block import GOES_ON
@@ -367,9 +367,9 @@ def test_of_an_upstream_only_what_is_allowed_is_followed(pair: Pair, tmp_path: P
 
 def test_of_a_protected_upstream_a_deletion_that_is_not_allowed_stays_held(pair: Pair) -> None:
     pair.push({YOURS: None})
-    assert "ben@example.org may not delete it" in pair.take(Source.DEFINITIONS)
+    assert "ben@example.org may not delete it" in pair.take(BranchContent.DEFINITIONS)
     pair.push({"notes": ""}, "nothing")
-    pair.take(Source.DEFINITIONS)
+    pair.take(BranchContent.DEFINITIONS)
     assert pair.at(YOURS).startswith("image: b\n")
 
 

@@ -12,7 +12,7 @@ from tests.nats.sides import DEADLINE_S, wait_for
 from zedops.bus.nats import lease as leases
 from zedops.bus.nats import subjects
 from zedops.bus.nats.authority import Authority
-from zedops.bus.nats.connection import Connection
+from zedops.bus.nats.connection import NatsConnection
 from zedops.bus.nats.lease import NatsLease
 from zedops.bus.nats.server import NatsServer
 
@@ -24,9 +24,9 @@ ATTEMPTS = 10
 
 
 @pytest.fixture
-def manager_connections(server: NatsServer, authority: Authority) -> Iterator[list[Connection]]:
+def manager_connections(server: NatsServer, authority: Authority) -> Iterator[list[NatsConnection]]:
     where = address(server, authority, authority.manager_credentials(), subjects.MANAGER_INBOX)
-    made = [Connection(where) for _ in range(3)]
+    made = [NatsConnection(where) for _ in range(3)]
     assert all(each.wait_up(15) for each in made)
     yield made
     for each in made:
@@ -52,7 +52,7 @@ def unchallenged(parts: list[NatsLease]) -> NatsLease | None:
 
 
 def test_one_of_several_leads_and_renews_its_lease_past_its_end(
-    manager_connections: list[Connection],
+    manager_connections: list[NatsConnection],
 ) -> None:
     parts = [NatsLease(each, "fleet") for each in manager_connections]
     leader = next(filter(None, (unchallenged(parts) for _ in range(ATTEMPTS))), None)
@@ -63,7 +63,7 @@ def test_one_of_several_leads_and_renews_its_lease_past_its_end(
 
 
 def test_a_leader_hands_over_at_its_end(
-    manager_connections: list[Connection], monkeypatch: pytest.MonkeyPatch
+    manager_connections: list[NatsConnection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # what is not given back is nobody's for longer than this test waits
     monkeypatch.setattr(leases, "TTL_S", 60.0)
@@ -79,7 +79,7 @@ def test_a_leader_hands_over_at_its_end(
 
 
 def test_a_leader_that_is_cut_off_knows_before_anybody_else_may_lead(
-    manager_connections: list[Connection],
+    manager_connections: list[NatsConnection],
 ) -> None:
     first = NatsLease(manager_connections[0], "fleet")
     assert first.wait(10)
@@ -93,7 +93,7 @@ def test_a_leader_that_is_cut_off_knows_before_anybody_else_may_lead(
 
 
 def test_fleets_that_share_a_server_do_not_share_a_lease(
-    manager_connections: list[Connection],
+    manager_connections: list[NatsConnection],
 ) -> None:
     one, other = (NatsLease(each, name) for each, name in
                   zip(manager_connections, ("one", "other"), strict=False))

@@ -12,14 +12,14 @@ from urllib.parse import urlparse
 import pytest
 
 from tests.nats.clients import run
-from zedops.bus.nats.transport import Stream
+from zedops.bus.nats.transport import NatsTransport
 
 #: Of SO_LINGER: an end that is no goodbye (socket(7)).
 CUT_OFF = struct.pack("ii", 1, 0)
 
 
 def test_tls_is_not_begun_on_a_connection_that_was_cut_off() -> None:
-    stream = Stream()  # type: ignore[no-untyped-call]
+    stream = NatsTransport()  # type: ignore[no-untyped-call]
 
     async def connect() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:

@@ -20,12 +20,12 @@ from zedops.git.credentials import for_this_process, helper
 from zedops.git.remote import TAKEN, Upstream, checked_url
 from zedops.hub import snapshot
 from zedops.hub.hub import UPSTREAM, Hub
-from zedops.hub.upstream import Source, UpstreamMerger
+from zedops.hub.upstream import BranchContent, UpstreamMerger
 from zedops.manager import commit_status
 from zedops.manager.last_good import Judge
 from zedops.manager.loop import Manager
 from zedops.manager.upstream_sync import MAIN, Mirror
-from zedops.manager.upstream_timing import Pace
+from zedops.manager.upstream_timing import UpstreamTiming
 from zedops.manager.webhook import Webhook
 from zedops.spec.quantities import parse_duration
 from zedops.system.paths import default_hub
@@ -47,10 +47,12 @@ class Remote:
     webhook_secret: Path | None
     status_api: str | None
 
-    def pace(self) -> Pace:
+    def pace(self) -> UpstreamTiming:
         """Return how often to fetch and push."""
         gap_s = _seconds(self.gap)
-        return Pace(_seconds(self.poll), gap_s=gap_s, quiet_s=min(Pace.quiet_s, gap_s))
+        return UpstreamTiming(
+            _seconds(self.poll), gap_s=gap_s, quiet_s=min(UpstreamTiming.quiet_s, gap_s)
+        )
 
     def open(self, hub: Hub) -> Upstream | None:
         """Open the upstream of a hub; None if it follows none."""
@@ -202,7 +204,7 @@ def _begin(hub: Hub, upstream: Upstream) -> None:
     branch = read_settings(content, hub.default_name)[0].state_branch
     if branch and branch in upstream.tips({branch}):
         # the branch of an earlier hub: main with states and ids
-        UpstreamMerger(hub).take(upstream.fetch(branch), TAKEN + branch, Source.STATES)
+        UpstreamMerger(hub).take(upstream.fetch(branch), TAKEN + branch, BranchContent.STATES)
     else:
         UpstreamMerger(hub).take(main, TAKEN + MAIN)
 

@@ -33,7 +33,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """The fleet to accept, its held files, and all problems."""
 
     fleet: Fleet
@@ -53,7 +53,7 @@ def judge(
     commits: Mapping[str, str],
     options: Iterable[str],
     now: datetime,
-) -> Verdict:
+) -> Judgement:
     """Judge the changes between the followed fleet and a newer one."""
     paths = set(changed)
     new, problems = _judge_settings(before, new, paths)
@@ -78,7 +78,7 @@ def judge(
     }  # fmt: skip
     followed = {path: commit for path, commit in came.items() if commit and path not in bad}
     problems += [problem for found in bad.values() for problem in found]
-    return Verdict(result, now_held, frozenset(judged), tuple(problems), followed)
+    return Judgement(result, now_held, frozenset(judged), tuple(problems), followed)
 
 
 def _judge_settings(before: Fleet, new: Fleet, paths: set[str]) -> tuple[Fleet, list[Problem]]:

@@ -27,14 +27,14 @@ _IN_URL = re.compile(r"(\w+://)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
-class Secret:
+class GitLogin:
     """The user and token for a server."""
 
     user: str
     token: str = field(repr=False)
 
 
-def read_secret(path: Path, url: str) -> Secret:
+def read_secret(path: Path, url: str) -> GitLogin:
     """Read a server's secret from a file: one token, or lines of `https://user:token@host`.
 
     UsageError if others could read the file, or if it has no token for the server of the URL.
@@ -48,10 +48,10 @@ def read_secret(path: Path, url: str) -> Secret:
     wanted = urlsplit(url)
     for line in lines:
         if "://" not in line:
-            return Secret(wanted.username or _ANYBODY, line)
+            return GitLogin(wanted.username or _ANYBODY, line)
         parts = urlsplit(line)
         if parts.password and _server(line) == _server(url):
-            return Secret(unquote(parts.username or _ANYBODY), unquote(parts.password))
+            return GitLogin(unquote(parts.username or _ANYBODY), unquote(parts.password))
     raise UsageError(f"{path} has no token for {wanted.hostname or url}; write one line with it")
 
 
@@ -66,7 +66,7 @@ def _server(url: str) -> tuple[str, str]:
     return parts.scheme, unquote(parts.netloc.rpartition("@")[2]).lower()
 
 
-def environment(secret: Secret, url: str) -> Mapping[str, str]:
+def environment(secret: GitLogin, url: str) -> Mapping[str, str]:
     """Build the environment that gives git a secret for the server of a URL, and no other."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]

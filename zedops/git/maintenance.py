@@ -33,7 +33,7 @@ _STEPS = (
 
 
 @dataclass(frozen=True)
-class Standing:
+class ObjectCounts:
     """Number of loose files (an estimate) and packs in a repository."""
 
     loose: int
@@ -45,12 +45,12 @@ class Standing:
         return self.loose > LOOSE or self.packs > PACKS
 
 
-def look(path: Path) -> Standing:
+def look(path: Path) -> ObjectCounts:
     """Count a bare repository's loose files and packs; lists only five directories."""
     objects = path / "objects"
     files = sum(1 for each in _SAMPLE for one in (objects / each).glob("*") if one.name != _HOLDER)
     packs = sum(1 for _ in (objects / "pack").glob("*.pack"))
-    return Standing(files * (256 // len(_SAMPLE)), packs)
+    return ObjectCounts(files * (256 // len(_SAMPLE)), packs)
 
 
 class Packer:

@@ -27,7 +27,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Change:
+class FileChange:
     """A path that differs between two commits; None means that it is absent."""
 
     path: str
@@ -42,7 +42,7 @@ class Commit:
     id: str
     email: str  #: the committer's
     parents: tuple[str, ...]
-    changes: list[Change]
+    changes: list[FileChange]
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class Signature:
         return f"{self.name} <{self.email}> {self.at_s} +0000"
 
 
-def raw_changes(fields: list[bytes]) -> list[Change]:
+def raw_changes(fields: list[bytes]) -> list[FileChange]:
     """Read raw differences; stop before those against a merge's second parent."""
     found = []
     for meta, path in zip(fields[::2], fields[1::2], strict=False):
         if not meta.lstrip(b"\n").startswith(b":"):
             break
         old_mode, new_mode, old_blob, new_blob, _ = meta.lstrip(b"\n:").split()
-        found.append(Change(
+        found.append(FileChange(
             path.decode("utf-8", "surrogateescape"),
             _entry(old_mode, old_blob),
             _entry(new_mode, new_blob),

@@ -46,7 +46,7 @@ class Upstream:
         """Name the remote for messages."""
         return credentials.redact(self.url)
 
-    def secret(self) -> credentials.Secret | None:
+    def secret(self) -> credentials.GitLogin | None:
         """Read the token from its file each time: the owner may have replaced it."""
         if self.secret_file is None or urlsplit(self.url).scheme not in ("http", "https"):
             return None

@@ -20,9 +20,9 @@ from zedops.git import loose_objects, stderr
 from zedops.git.batch import Batch
 from zedops.git.objects import (
     NO_OBJECT,
-    Change,
     Commit,
     Entry,
+    FileChange,
     Signature,
     import_stream,
     raw_changes,
@@ -159,7 +159,7 @@ class Repository:
             entries[path.decode("utf-8", "surrogateescape")] = Entry(int(mode, 8), blob.decode())
         return entries
 
-    def changes(self, before: str, after: str) -> list[Change]:
+    def changes(self, before: str, after: str) -> list[FileChange]:
         """List the files that differ between two commits, renames as a removal and an addition."""
         try:
             step = self.commit(after)
@@ -171,13 +171,13 @@ class Repository:
             return self._compared(before, after)
         return raw_changes(out.split(b"\0")[:-1])
 
-    def _compared(self, before: str, after: str) -> list[Change]:
+    def _compared(self, before: str, after: str) -> list[FileChange]:
         """Compare two commits file by file: a malformed tree ends git's own comparison.
 
         `receive.fsckObjects` keeps out new ones, but an old one may exist.
         """
         one, other = self.tree(before), self.tree(after)
-        return [Change(path, one.get(path), other.get(path))
+        return [FileChange(path, one.get(path), other.get(path))
                 for path in sorted(one.keys() | other.keys()) if one.get(path) != other.get(path)]
 
     def steps(self, pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

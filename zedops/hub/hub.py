@@ -20,7 +20,7 @@ from zedops.errors import GitFailed, UsageError
 from zedops.fleet.deletions import TRAILER
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.fleet.trailers import EMAIL
-from zedops.git.objects import NO_OBJECT, Change, Signature
+from zedops.git.objects import NO_OBJECT, FileChange, Signature
 from zedops.git.repository import IMPORTS, Repository
 from zedops.hub import hook, snapshot
 from zedops.spec.document import Document, parse
@@ -173,7 +173,7 @@ class Hub:
 
     def read(
         self, commit: str, warm: Fleet | None = None, repository: Repository | None = None
-    ) -> tuple[Fleet, list[Change]]:
+    ) -> tuple[Fleet, list[FileChange]]:
         """Read the fleet at a commit; see `snapshot.read`."""
         return snapshot.read(
             repository or self.repository, commit, self.default_name, warm, self.checked

@@ -23,7 +23,7 @@ from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.fleet.identity import carry_over_states, void_ids
 from zedops.fleet.lint import advise
 from zedops.fleet.merge import folders, merge, path_conflicts
-from zedops.git.objects import NO_OBJECT, Change, Entry, Signature
+from zedops.git.objects import NO_OBJECT, Entry, FileChange, Signature
 from zedops.git.repository import Repository, clean_environment
 from zedops.hub import hook, pushed_refs, snapshot
 from zedops.hub.authorization import PushAuthorizer, posing, with_trusted_states
@@ -207,7 +207,7 @@ class PushReceiver:
         return Proposal(main, base, new, files, fast_forward=base == main and base != new)
 
     def _merge_files(
-        self, repository: Repository, base: str, main: str, theirs: Mapping[str, Change]
+        self, repository: Repository, base: str, main: str, theirs: Mapping[str, FileChange]
     ) -> dict[str, bytes | Entry | None]:
         """Merge the files that both sides changed; InvalidInput carries every conflict."""
         ours = {each.path: each for each in repository.changes(base, main)}

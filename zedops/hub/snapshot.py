@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
-from zedops.git.objects import FILE_MODE, Change, Entry
+from zedops.git.objects import FILE_MODE, Entry, FileChange
 from zedops.git.repository import Repository
 from zedops.spec import preset
 from zedops.spec.document import Document, not_a_file, parse
@@ -44,7 +44,7 @@ def shipped_presets() -> Mapping[str, Preset]:
 def read(
     repository: Repository, commit: str, default_name: str, warm: Fleet | None = None,
     alike: Mapping[str, Document] = _NONE,
-) -> tuple[Fleet, list[Change]]:
+) -> tuple[Fleet, list[FileChange]]:
     """Read the fleet at a commit; reuses `warm`, a fleet at another commit.
 
     Returns the fleet and the changes since `warm`. The states of changed files come from the files.
@@ -52,7 +52,7 @@ def read(
     """
     if warm is None or not warm.commit:
         warm = empty(default_name)
-        changes = [Change(path, None, entry) for path, entry in repository.tree(commit).items()]
+        changes = [FileChange(path, None, entry) for path, entry in repository.tree(commit).items()]
     elif warm.commit == commit:
         return warm, []
     else:

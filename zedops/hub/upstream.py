@@ -21,7 +21,7 @@ from zedops.fleet.deletions import PASSED_OVER, hold_back
 from zedops.fleet.fleet import Fleet, Kind, kind_of
 from zedops.fleet.identity import carry_over_states, dependent_paths
 from zedops.fleet.merge import head_of, merge, path_conflicts, take_theirs
-from zedops.git.objects import NO_OBJECT, Change, Entry
+from zedops.git.objects import NO_OBJECT, Entry, FileChange
 from zedops.hub import snapshot
 from zedops.hub.authorization import PushAuthorizer, posing, with_trusted_states
 from zedops.hub.hub import MAIN, Hub
@@ -42,7 +42,7 @@ class Taken:
     problems: tuple[Problem, ...] = ()
 
 
-class Source(Enum):
+class BranchContent(Enum):
     """The content of an upstream's branch."""
 
     EVERYTHING = "everything"  #: definitions and states, in one file each
@@ -59,7 +59,7 @@ class UpstreamMerger:
         self._known: Fleet | None = None
         self._seen: Fleet | None = None
 
-    def take(self, tip: str, mark: str, source: Source = Source.EVERYTHING) -> Taken:
+    def take(self, tip: str, mark: str, source: BranchContent = BranchContent.EVERYTHING) -> Taken:
         """Merge a tip into main; the ref `mark` is the newest upstream commit that main contains.
 
         RaceLost if main moved meanwhile.
@@ -78,16 +78,16 @@ class UpstreamMerger:
             fact = "its history has nothing in common with the hub's"
             raise GitFailed(f"upstream: {fact}; choose an empty repository, or another hub")
         theirs = {each.path: each for each in hub.repository.changes(base, tip)}
-        if source is Source.STATES:
+        if source is BranchContent.STATES:
             theirs = {path: each for path, each in theirs.items()
                       if kind_of(path) is Kind.TOMBSTONE}
-        lone = source is Source.DEFINITIONS and seen is not None
+        lone = source is BranchContent.DEFINITIONS and seen is not None
         files, problems = self._files(main, base, tip, theirs, lone=lone)
-        if base == main and not problems and not rewritten and source is not Source.STATES:
+        if base == main and not problems and not rewritten and source is not BranchContent.STATES:
             new = tip
         else:
             # a merge must not bring back history that was removed from the upstream
-            parents = [tip] if rewritten and source is Source.EVERYTHING else [main, tip]
+            parents = [tip] if rewritten and source is BranchContent.EVERYTHING else [main, tip]
             new = self._write(main, tip, parents, files, problems)
         failpoints.point("intake.written")
         self._move(new, main, tip, mark)
@@ -110,7 +110,7 @@ class UpstreamMerger:
         self._hub.repository.pipe("update-ref", "--stdin", stdin=stdin.encode())
 
     def _files(
-        self, main: str, base: str, tip: str, theirs: Mapping[str, Change], *, lone: bool
+        self, main: str, base: str, tip: str, theirs: Mapping[str, FileChange], *, lone: bool
     ) -> tuple[Files, dict[str, Problem]]:
         """Return the files for main, and the problem of each change that is not followed."""
         hub, repository = self._hub, self._hub.repository
@@ -151,7 +151,7 @@ class UpstreamMerger:
             files[path] = _with_message(was, problem) if was and said else here.get(path)
         return files, problems | kept | posers
 
-    def _passed_over(self, theirs: Mapping[str, Change]) -> dict[str, Problem]:
+    def _passed_over(self, theirs: Mapping[str, FileChange]) -> dict[str, Problem]:
         """Find servers' files that cannot hold a state: links, and files that are too large."""
         found = {}
         entries = {path: each.after for path, each in theirs.items()
@@ -173,7 +173,7 @@ class UpstreamMerger:
         return found
 
     def _merged(
-        self, here: Mapping[str, Entry], both: Mapping[str, Change]
+        self, here: Mapping[str, Entry], both: Mapping[str, FileChange]
     ) -> dict[str, Entry | bytes | None]:
         """Merge the documents that both sides changed; a conflict keeps the person's text."""
         repository = self._hub.repository

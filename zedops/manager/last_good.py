@@ -13,7 +13,7 @@ from datetime import datetime
 from zedops.errors import GitFailed, Problem
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
 from zedops.fleet.last_good import Held, judge, suspects
-from zedops.git.objects import NO_OBJECT, Change
+from zedops.git.objects import NO_OBJECT, FileChange
 from zedops.hub.hub import Hub
 from zedops.manager.state import Ledger
 from zedops.spec.document import Document, parse
@@ -37,7 +37,7 @@ class Judge:
         self,
         ledger: Ledger,
         new: Fleet,
-        changes: Iterable[Change],
+        changes: Iterable[FileChange],
         commits: Mapping[str, str],
         now: datetime,
     ) -> None:

@@ -14,7 +14,7 @@ SILENT_S = 22.0
 FROZEN_S = 4.0
 
 
-class Presence:
+class Liveness:
     """Remembers when each host was last heard."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from zedops.hub.hub import Hub
 from zedops.manager import ref_watch
 from zedops.manager.last_good import Judge
 from zedops.manager.leadership import LeadershipLost, Lease, Term
-from zedops.manager.liveness import Presence
+from zedops.manager.liveness import Liveness
 from zedops.manager.maintenance import Housekeeping
 from zedops.manager.metrics import Metrics
 from zedops.manager.retention import Clock, end_retentions
@@ -66,7 +66,7 @@ class Manager:
         self.ending = False
         self._bus = bus
         self._handed: dict[str, DesiredDocument] = {}
-        self._presence = Presence()
+        self._presence = Liveness()
         self._wakes = self._handled = 0
         self._clock = Clock()
         #: A commit that was taken in; the loop marks it as seen after hosts have heard of it.

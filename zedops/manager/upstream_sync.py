@@ -18,11 +18,11 @@ from zedops import failpoints
 from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
 from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import Hub
-from zedops.hub.upstream import Source, UpstreamMerger
+from zedops.hub.upstream import BranchContent, UpstreamMerger
 from zedops.manager import commit_status
 from zedops.manager.commit_status import Forge
 from zedops.manager.loop import Manager
-from zedops.manager.upstream_timing import Pace
+from zedops.manager.upstream_timing import UpstreamTiming
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,11 @@ class Mirror:
     """Mirrors one hub and its upstream. Call `start` and `stop` with the manager's."""
 
     def __init__(
-        self, manager: Manager, upstream: Upstream, pace: Pace, statuses: Forge | None = None
+        self,
+        manager: Manager,
+        upstream: Upstream,
+        pace: UpstreamTiming,
+        statuses: Forge | None = None,
     ) -> None:
         self._manager = manager
         self._hub: Hub = manager.hub
@@ -187,11 +191,11 @@ class Mirror:
             return
         tip = self._there[branch] = self._upstream.fetch(branch)
         if branch != MAIN:
-            source = Source.STATES
+            source = BranchContent.STATES
         elif self._target == MAIN:
-            source = Source.EVERYTHING
+            source = BranchContent.EVERYTHING
         else:
-            source = Source.DEFINITIONS
+            source = BranchContent.DEFINITIONS
         taken = self._intake.take(tip, mark, source)
         # a manager that has ended takes in no more commits; its next start does
         done = not self._stopping and self._manager.wait_for(self._manager.wake(), _VERDICT_S)

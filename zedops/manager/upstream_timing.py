@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Pace:
+class UpstreamTiming:
     """Intervals between polls and between pushes, in seconds."""
 
     #: Between two polls, unless an event asks for one earlier.

@@ -48,7 +48,7 @@ class Resolved:
 
 
 @dataclass(frozen=True)
-class Event:
+class HistoryRow:
     """One commit."""
 
     at: Annotated[str, "time"]
@@ -77,7 +77,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Volume:
+class VolumeRow:
     """One data volume."""
 
     server: Annotated[str, "its name, or its id if no file has that id"]
@@ -122,7 +122,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Port:
+class PortRow:
     """One host port that is taken."""
 
     host: str
@@ -134,7 +134,7 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Orphan:
+class OrphanRow:
     """A container or data on a host that no file of the fleet owns."""
 
     host: str
@@ -161,7 +161,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Finding:
+class FindingRow:
     """The result of one check."""
 
     where: Annotated[str, "here, fleet, or a host"]
@@ -195,7 +195,7 @@ class Invitation:
 
 
 @dataclass(frozen=True)
-class Secret:
+class SecretRow:
     """One secret; never its value."""
 
     server: str
@@ -212,18 +212,18 @@ SHAPES: dict[str, Any] = {
     "show SERVER --resolved": list[Resolved],
     "status": list[Row],
     "status SERVER": Shown,
-    "history": list[Event],
+    "history": list[HistoryRow],
     "stats": list[Load],
-    "data": list[Volume],
+    "data": list[VolumeRow],
     "plan": Planned,
     "diff": list[Difference],
-    "ports": list[Port],
+    "ports": list[PortRow],
     "ports --free N": list[int],
     "ports --for SERVER": dict[str, int],
-    "orphans": list[Orphan],
+    "orphans": list[OrphanRow],
     "validate": list[Checked],
-    "doctor": list[Finding],
+    "doctor": list[FindingRow],
     "host list": list[Host],
     "host add HOST": Invitation,
-    "secret list": list[Secret],
+    "secret list": list[SecretRow],
 }

@@ -10,7 +10,7 @@ from enum import StrEnum
 from zedops.spec.model import Definition, definition_hash
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """How far a change goes, the mildest first."""
 
     NOTHING = "nothing"
@@ -29,12 +29,12 @@ def asks_restart(definition: Definition, answered: str | None) -> bool:
     return definition.restart is not None and definition.restart != answered
 
 
-def change(before: Definition, after: Definition) -> Change:
+def change(before: Definition, after: Definition) -> ChangeKind:
     """Say how a change from one resolved definition to the next affects the container."""
     made_for = before.rebuild or ""
     wanted = definition_hash(after)
     if not is_made_for(definition_hash(before), made_for, wanted, after.rebuild):
-        return Change.RECREATE
+        return ChangeKind.RECREATE
     if asks_restart(after, before.restart):
-        return Change.RESTART
-    return Change.NOTHING if before == after else Change.IN_PLACE
+        return ChangeKind.RESTART
+    return ChangeKind.NOTHING if before == after else ChangeKind.IN_PLACE

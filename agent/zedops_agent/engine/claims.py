@@ -12,7 +12,7 @@ from typing import Any
 import docker.errors
 
 from zedops_agent.engine import parse
-from zedops_agent.engine.connection import Connection
+from zedops_agent.engine.connection import EngineConnection
 from zedops_agent.observed import FLEET, SERVER_ID, Binding
 
 
@@ -38,7 +38,7 @@ class Claimed:
 class Claims:
     """Knows each container's ports, which never change. Safe to use from several threads."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: EngineConnection) -> None:
         self._connection = connection
         self._bindings: dict[str, tuple[Binding, ...]] = {}
         #: The ports of containers during their creation, by name.

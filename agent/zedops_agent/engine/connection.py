@@ -63,7 +63,7 @@ class _OnePool(UnixHTTPAdapter):
         return super().get_connection("http+docker://localhost", proxies)
 
 
-class Connection:
+class EngineConnection:
     """docker-py's low-level client of one Engine. Safe to use from several threads."""
 
     def __init__(self, url: str | None = None) -> None:
@@ -156,7 +156,7 @@ def translated(call: F) -> F:
 
     @functools.wraps(call)
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-        connection: Connection = self.connection
+        connection: EngineConnection = self.connection
         try:
             return call(self, *args, **kwargs)
         except docker.errors.APIError as error:

@@ -29,7 +29,7 @@ from zedops_agent.beyond import Usual
 from zedops_agent.coalesce import Joint
 from zedops_agent.engine import lists, parse, stats, stopping, streams, users
 from zedops_agent.engine.claims import Claimed, Claims
-from zedops_agent.engine.connection import Connection, translated
+from zedops_agent.engine.connection import EngineConnection, translated
 from zedops_agent.engine.events import Subscription
 from zedops_agent.observed import FLEET, Ceilings, Container, Image, Network, Phase
 from zedops_agent.stops import Stopped, Stopping
@@ -54,7 +54,7 @@ class PortsMissing(EngineFailed):
 
 
 @dataclass(frozen=True)
-class About:
+class EngineInfo:
     """An Engine's facts about itself."""
 
     version: str
@@ -67,7 +67,7 @@ class Engine:
     """One Docker Engine. Safe to use from several threads."""
 
     def __init__(self, url: str | None = None) -> None:
-        self.connection = Connection(url)
+        self.connection = EngineConnection(url)
         self._images = cache(lambda reference: Joint(partial(self._image, reference)))
         self._networks = cache(lambda reference: Joint(partial(self._network, reference)))
         self._subscription: Subscription | None = None
@@ -97,10 +97,10 @@ class Engine:
         return str(self._api.version()["Version"])
 
     @translated
-    def about(self) -> About:
+    def about(self) -> EngineInfo:
         """Ask the Engine about itself."""
         version, info = self._api.version(), self._api.info()
-        return About(
+        return EngineInfo(
             str(version["Version"]), str(version["ApiVersion"]),
             live_restore=bool(info.get("LiveRestoreEnabled")),
             limits_memory=bool(info.get("MemoryLimit")),
@@ -420,12 +420,12 @@ class Engine:
     @translated
     def logs(
         self, container: str, tail: int, *, follow: bool, since: int | None = None
-    ) -> streams.Stream:
+    ) -> streams.EngineStream:
         """Stream a container's log."""
         return streams.logs(self.connection, container, tail, follow=follow, since=since)
 
     @translated
-    def run(self, container: str, command: tuple[str, ...]) -> streams.Stream:
+    def run(self, container: str, command: tuple[str, ...]) -> streams.EngineStream:
         """Run a command in a container and stream its output."""
         return streams.run(self.connection, container, command)
 

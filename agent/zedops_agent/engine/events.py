@@ -16,7 +16,7 @@ from typing import Any
 import docker.errors
 import requests
 
-from zedops_agent.engine.connection import AWAY, Connection
+from zedops_agent.engine.connection import AWAY, EngineConnection
 from zedops_agent.observed import FLEET, SERVER_ID
 
 #: Events that call for another look at a container, without the noise of exec and health checks.
@@ -26,7 +26,7 @@ _TELLING = ["create", "start", "die", "destroy", "pause", "unpause", "rename", "
 
 
 @dataclass(frozen=True)
-class Event:
+class EngineEvent:
     """One event of a server's container, with its time (ns since 1970)."""
 
     server_id: str
@@ -61,7 +61,7 @@ class Subscription:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: EngineConnection,
         fleet: str,
         since_ns: int | None,
         adopted: Callable[[], Mapping[str, str]],
@@ -73,7 +73,7 @@ class Subscription:
         api: Any = connection.api  # it takes `since` as text, too; the stubs do not know that
         self._stream = api.events(since=since, filters=filters, decode=True)
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[EngineEvent]:
         try:
             for raw in self._stream:
                 labels = raw["Actor"]["Attributes"]
@@ -82,7 +82,7 @@ class Subscription:
                 if server_id is not None:
                     code = labels.get("exitCode", "")
                     at_ns = int(raw["timeNano"])
-                    yield Event(server_id, raw["Actor"]["ID"], raw["Action"], at_ns, code)
+                    yield EngineEvent(server_id, raw["Actor"]["ID"], raw["Action"], at_ns, code)
         except (docker.errors.DockerException, *AWAY) as error:
             raise self._connection.gone(error) from error
         finally:

@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from zedops.protocol.requests import Belonging
-from zedops_agent.engine.connection import Connection
+from zedops_agent.engine.connection import EngineConnection
 from zedops_agent.observed import FLEET, SERVER_ID, SERVER_NAME
 
 
-def labelled(connection: Connection, fleet: str, *labels: str) -> list[Mapping[str, Any]]:
+def labelled(connection: EngineConnection, fleet: str, *labels: str) -> list[Mapping[str, Any]]:
     """List the containers with the fleet's label and these labels."""
     filters = {"label": [f"{FLEET}={fleet}", *labels]}
     found: list[Mapping[str, Any]] = connection.api.containers(all=True, filters=filters)
     return found
 
 
-def of_server(connection: Connection, fleet: str, server_id: str) -> list[str]:
+def of_server(connection: EngineConnection, fleet: str, server_id: str) -> list[str]:
     """List the ids of one server's containers."""
     return [each["Id"] for each in labelled(connection, fleet, f"{SERVER_ID}={server_id}")]
 
 
-def by_server(connection: Connection, fleet: str) -> dict[str, list[str]]:
+def by_server(connection: EngineConnection, fleet: str) -> dict[str, list[str]]:
     """List the ids of every server's containers."""
     found: dict[str, list[str]] = {}
     for each in labelled(connection, fleet):
@@ -32,7 +32,7 @@ def by_server(connection: Connection, fleet: str) -> dict[str, list[str]]:
 
 
 def summary(
-    connection: Connection, fleet: str, adopted: Mapping[str, str]
+    connection: EngineConnection, fleet: str, adopted: Mapping[str, str]
 ) -> dict[str, frozenset[tuple[str, str, str]]]:
     """List a fleet's containers, adopted ones too: server id → {(container, state, name)}.
 
@@ -50,7 +50,7 @@ def summary(
     return {key: frozenset(each) for key, each in found.items()}
 
 
-def ups(connection: Connection, fleet: str, adopted: Mapping[str, str]) -> set[str]:
+def ups(connection: EngineConnection, fleet: str, adopted: Mapping[str, str]) -> set[str]:
     """List the servers of a fleet with a container that runs or may run."""
     found = connection.api.containers(filters={"status": ["running", "paused", "restarting"]})
     owners = {
@@ -60,7 +60,7 @@ def ups(connection: Connection, fleet: str, adopted: Mapping[str, str]) -> set[s
     return {each for each in owners if each is not None}
 
 
-def mounting(connection: Connection, place: Path) -> list[str]:
+def mounting(connection: EngineConnection, place: Path) -> list[str]:
     """Name the containers with a mount of a directory of the host, or of one below it."""
     return sorted(
         each["Names"][0].removeprefix("/") for each in connection.api.containers(all=True)
@@ -72,7 +72,7 @@ def mounting(connection: Connection, place: Path) -> list[str]:
 
 
 def belongings(
-    connection: Connection, fleet: str, is_ours: Callable[[Mapping[str, str]], bool]
+    connection: EngineConnection, fleet: str, is_ours: Callable[[Mapping[str, str]], bool]
 ) -> list[Belonging]:
     """List every container of the fleet; `is_ours` says by its labels whether it is one."""
     return [

@@ -17,7 +17,7 @@ import docker.errors
 import requests.exceptions
 
 from zedops.protocol.requests import Sample
-from zedops_agent.engine.connection import Connection
+from zedops_agent.engine.connection import EngineConnection
 from zedops_agent.observed import FLEET, SERVER_ID
 
 _STATUS = re.compile(r"Up (?P<uptime>[^(]+?)(?: \((?:health: )?(?P<health>\w+)\))?")
@@ -27,7 +27,7 @@ WITHIN_S = 8.0
 
 
 def samples(
-    connection: Connection, fleet: str, adopted: Mapping[str, str], ends: Callable[[], bool]
+    connection: EngineConnection, fleet: str, adopted: Mapping[str, str], ends: Callable[[], bool]
 ) -> list[Sample]:
     """Sample every running container of a fleet, and those adopted, while time lasts.
 
@@ -48,7 +48,10 @@ def samples(
 
 
 def _ask(
-    connection: Connection, path: str, within_s: float, asked: Mapping[str, bool] | None = None
+    connection: EngineConnection,
+    path: str,
+    within_s: float,
+    asked: Mapping[str, bool] | None = None,
 ) -> Any:
     """Ask the Engine: docker-py's own calls wait for two minutes."""
     api: Any = connection.api
@@ -63,7 +66,7 @@ def _owner(listed: Mapping[str, Any], fleet: str, adopted: Mapping[str, str]) ->
 
 
 def _sample(
-    connection: Connection, owner: str, listed: Mapping[str, Any], left_s: float
+    connection: EngineConnection, owner: str, listed: Mapping[str, Any], left_s: float
 ) -> Sample | None:
     path = f"/containers/{listed['Id']}/stats"
     try:

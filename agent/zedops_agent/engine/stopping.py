@@ -24,7 +24,7 @@ from zedops.errors import EngineFailed, LookOutdated
 from zedops.spec import stop_signals
 from zedops.spec.model import Stop
 from zedops_agent.engine import parse
-from zedops_agent.engine.connection import Connection
+from zedops_agent.engine.connection import EngineConnection
 from zedops_agent.observed import Container
 from zedops_agent.stops import Move, Stopped, Stopping, left_s, next_move, stopped
 
@@ -41,7 +41,7 @@ class Halt:
     """
 
     def __init__(
-        self, connection: Connection, container: str, asked: Callable[[], Stop],
+        self, connection: EngineConnection, container: str, asked: Callable[[], Stop],
         begun: Stopping | None, keep: Callable[[Stopping], None],
     ) -> None:
         self._connection, self._api = connection, connection.api

@@ -9,10 +9,10 @@ import docker.errors
 import requests.exceptions
 
 from zedops.errors import CommandFailed, EngineFailed, EngineUnreachable
-from zedops_agent.engine.connection import Connection
+from zedops_agent.engine.connection import EngineConnection
 
 
-class Stream(Iterator[bytes]):
+class EngineStream(Iterator[bytes]):
     """An iterator of chunks. Another thread may abort it while it waits for the next chunk."""
 
     def __init__(
@@ -43,8 +43,13 @@ class Stream(Iterator[bytes]):
 
 
 def logs(
-    connection: Connection, container: str, tail: int, *, follow: bool, since: int | None = None
-) -> Stream:
+    connection: EngineConnection,
+    container: str,
+    tail: int,
+    *,
+    follow: bool,
+    since: int | None = None,
+) -> EngineStream:
     """Stream a container's log: its last `tail` lines, then new lines if `follow`.
 
     `since`, in seconds since 1970, leaves out older lines.
@@ -52,10 +57,10 @@ def logs(
     stream = connection.api.logs(
         container, stream=True, follow=follow, tail=tail, since=since
     )
-    return Stream(iter(stream), stream.close, lambda: None)
+    return EngineStream(iter(stream), stream.close, lambda: None)
 
 
-def run(connection: Connection, container: str, command: tuple[str, ...]) -> Stream:
+def run(connection: EngineConnection, container: str, command: tuple[str, ...]) -> EngineStream:
     """Run a command in a container and stream both its outputs. Raises CommandFailed unless 0."""
     api = connection.api
     made = api.exec_create(container, list(command))["Id"]
@@ -66,4 +71,4 @@ def run(connection: Connection, container: str, command: tuple[str, ...]) -> Str
         if code:
             raise CommandFailed(f"{command[0]} ended with code {code}")
 
-    return Stream(iter(stream), stream.close, end)
+    return EngineStream(iter(stream), stream.close, end)

@@ -11,7 +11,7 @@ from zedops.errors import Problem
 from zedops.fleet.access import NOT_ALLOWED
 from zedops.fleet.deletions import NOT_DELETED, PASSED_OVER, hold_back
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
-from zedops.fleet.last_good import Verdict, judge, suspects
+from zedops.fleet.last_good import Judgement, judge, suspects
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import GOES_ON
 
@@ -29,8 +29,8 @@ def begin(*numbers: int) -> Fleet:
 
 
 def push(
-    before: Fleet, *heads: tuple[str, str], held: Verdict | None = None, options: str = ""
-) -> Verdict:
+    before: Fleet, *heads: tuple[str, str], held: Judgement | None = None, options: str = ""
+) -> Judgement:
     """Judge a commit that gives some files other heads; states stay as they are."""
     known = before.documents
     files = {path: doc(path, head, known[path].state if path in known else None)
@@ -41,7 +41,7 @@ def push(
     )
 
 
-def facts(verdict: Verdict) -> dict[str, str]:
+def facts(verdict: Judgement) -> dict[str, str]:
     """Name what is held, and why."""
     return {path: verdict.fleet.documents[path].problems[0].fact for path in verdict.held}
 

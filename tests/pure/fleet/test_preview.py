@@ -13,7 +13,7 @@ from zedops.fleet.identity import carry_over_states
 from zedops.fleet.lifecycle import mark_deleted
 from zedops.fleet.preview import Effect, judge, lines, preview, rebase
 from zedops.spec import preset
-from zedops.spec.change import Change, change
+from zedops.spec.change import ChangeKind, change
 from zedops.spec.model import Definition, Status
 from zedops.spec.settings import Settings
 
@@ -180,10 +180,15 @@ def test_edits_of_presets_and_settings_are_one_s_own_too() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "expected"),
-    [({}, Change.NOTHING), ({"game": "a"}, Change.IN_PLACE), ({"restart": "1"}, Change.RESTART),
-     ({"rebuild": "1"}, Change.RECREATE), ({"image": "y", "restart": "1"}, Change.RECREATE)],
+    [
+        ({}, ChangeKind.NOTHING),
+        ({"game": "a"}, ChangeKind.IN_PLACE),
+        ({"restart": "1"}, ChangeKind.RESTART),
+        ({"rebuild": "1"}, ChangeKind.RECREATE),
+        ({"image": "y", "restart": "1"}, ChangeKind.RECREATE),
+    ],
 )
-def test_one_rule_says_what_a_change_means(changed: dict[str, str], expected: Change) -> None:
+def test_one_rule_says_what_a_change_means(changed: dict[str, str], expected: ChangeKind) -> None:
     before = Definition(image="x")
     assert change(before, before.model_copy(update=changed)) is expected
     assert Effect(expected).value == expected.value

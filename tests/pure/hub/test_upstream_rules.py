@@ -20,7 +20,7 @@ from zedops.git import credentials
 from zedops.git.remote import checked_url
 from zedops.hub.hub import is_own
 from zedops.manager import commit_status
-from zedops.manager.upstream_timing import Pace
+from zedops.manager.upstream_timing import UpstreamTiming
 from zedops.manager.webhook import is_genuine
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import MARKER
@@ -32,13 +32,13 @@ URL = "https://git.example:8443/ada/fleet.git"
 
 
 def test_looks_get_rarer_with_every_failure_up_to_a_ceiling() -> None:
-    pace = Pace(poll_s=30, poll_most_s=300)
+    pace = UpstreamTiming(poll_s=30, poll_most_s=300)
     assert [pace.look_at(0, failures) for failures in range(6)] == [30, 60, 120, 240, 300, 300]
-    assert Pace(poll_s=3600).look_at(0, 9) == 3600
+    assert UpstreamTiming(poll_s=3600).look_at(0, 9) == 3600
 
 
 def test_a_push_waits_for_quiet_but_not_for_ever_and_keeps_its_distance() -> None:
-    pace = Pace(gap_s=10, quiet_s=1)
+    pace = UpstreamTiming(gap_s=10, quiet_s=1)
     assert pace.push_at(began=100, moved=100, pushed=0) == 101
     assert pace.push_at(began=100, moved=108, pushed=0) == 109
     assert pace.push_at(began=100, moved=109.9, pushed=0) == 110
@@ -49,7 +49,7 @@ def test_a_push_waits_for_quiet_but_not_for_ever_and_keeps_its_distance() -> Non
 def test_two_pushes_are_never_nearer_than_the_gap(
     began: float, further: float, pushed: float, gap: float
 ) -> None:
-    at = Pace(gap_s=gap).push_at(began, began + further, pushed)
+    at = UpstreamTiming(gap_s=gap).push_at(began, began + further, pushed)
     assert at >= pushed + gap
     assert at >= began
 
@@ -81,9 +81,9 @@ def secret_file(folder: Path, text: str, mode: int = 0o600) -> Path:
 
 def test_a_file_with_nothing_but_a_token_is_for_the_upstream(tmp_path: Path) -> None:
     path = secret_file(tmp_path, "# deploy token\n\n t0ken \n")
-    assert credentials.read_secret(path, URL) == credentials.Secret("zedops", "t0ken")
+    assert credentials.read_secret(path, URL) == credentials.GitLogin("zedops", "t0ken")
     named = credentials.read_secret(path, "https://ada@git.example/x")
-    assert named == credentials.Secret("ada", "t0ken")
+    assert named == credentials.GitLogin("ada", "t0ken")
     assert "t0ken" not in repr(named)
 
 
@@ -92,7 +92,7 @@ def test_of_lines_for_several_servers_only_the_right_one_counts(tmp_path: Path) 
         tmp_path,
         "https://ada:wrong@git.example\nhttps://a%40b:t%2Fken@git.example%3a8443\n",
     )
-    assert credentials.read_secret(path, URL) == credentials.Secret("a@b", "t/ken")
+    assert credentials.read_secret(path, URL) == credentials.GitLogin("a@b", "t/ken")
     with pytest.raises(UsageError, match=r"has no token for other\.example"):
         credentials.read_secret(path, "https://other.example/x")
 

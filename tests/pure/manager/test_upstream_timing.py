@@ -15,7 +15,7 @@ from zedops_agent.limiter import (
     MOST,
     QUICK_S,
     SLOW_S,
-    Pace,
+    Limiter,
     adapted,
     gap_s,
     learned,
@@ -45,7 +45,7 @@ def test_quick_starts_make_room_slow_ones_take_it_and_a_quiet_host_learns_nothin
 
 
 def test_no_more_are_inside_than_may_be_and_a_failure_gives_its_place_back() -> None:
-    pace, inside, most = Pace(2), threading.Semaphore(0), 0
+    pace, inside, most = Limiter(2), threading.Semaphore(0), 0
     leave, lock, count = threading.Event(), threading.Lock(), 0
 
     def work() -> None:
@@ -76,7 +76,7 @@ def test_no_more_are_inside_than_may_be_and_a_failure_gives_its_place_back() -> 
 
 
 def test_starts_let_looks_go_first_and_no_more_look_than_may() -> None:
-    pace, order, lock = Pace(2), list[str](), threading.Lock()
+    pace, order, lock = Limiter(2), list[str](), threading.Lock()
     inside, leave = threading.Semaphore(0), threading.Event()
 
     def look() -> None:
@@ -105,7 +105,7 @@ def test_starts_let_looks_go_first_and_no_more_look_than_may() -> None:
 
 
 def test_whoever_waits_at_the_end_does_not_begin() -> None:
-    pace, inside, leave = Pace(FEWEST), threading.Semaphore(0), threading.Event()
+    pace, inside, leave = Limiter(FEWEST), threading.Semaphore(0), threading.Event()
     outcomes = list[str]()
 
     def work() -> None:
@@ -140,7 +140,7 @@ def test_as_many_stops_begin_as_there_is_room_for_starts() -> None:
 
 
 def test_what_is_down_starts_before_what_is_new_and_before_one_more_is_stopped() -> None:
-    pace, order, lock = Pace(1), list[str](), threading.Lock()
+    pace, order, lock = Limiter(1), list[str](), threading.Lock()
     inside, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -182,7 +182,7 @@ def test_what_is_down_starts_before_what_is_new_and_before_one_more_is_stopped()
 
 
 def test_no_more_are_down_than_start_at_once_until_none_has_to_wait() -> None:
-    pace, away, leave = Pace(2), threading.Semaphore(0), threading.Event()
+    pace, away, leave = Limiter(2), threading.Semaphore(0), threading.Event()
     third = threading.Event()
 
     def swap() -> None:
@@ -212,7 +212,7 @@ def test_no_more_are_down_than_start_at_once_until_none_has_to_wait() -> None:
 
 
 def test_who_waits_to_stop_a_server_at_the_end_does_not() -> None:
-    pace, outcomes = Pace(1), list[str]()
+    pace, outcomes = Limiter(1), list[str]()
 
     def swap() -> None:
         try:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from zedops.bus.interfaces import AgentSide
 from zedops.bus.nats import messages, subjects
 from zedops.bus.nats.certificates import ssl_context
-from zedops.bus.nats.connection import Address, Connection
+from zedops.bus.nats.connection import Address, NatsConnection
 from zedops.bus.nats.streams import MAX_STREAMS, Writer
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.protocol.requests import read_request, read_stream_request
@@ -48,7 +48,7 @@ class NatsLink:
         self._host, self._agent = host, agent
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="bus")
         self._writers: dict[str, Writer] = {}
-        self._connection = Connection(address, agent.greet)
+        self._connection = NatsConnection(address, agent.greet)
         serve = self._connection.serve
         serve(subjects.HELLO, self._take_hello)
         serve(subjects.down(host, subjects.DESIRED), self._take_desired, in_order=True)

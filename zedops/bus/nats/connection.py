@@ -25,7 +25,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from zedops.bus.nats.messages import HEADERS
-from zedops.bus.nats.transport import Stream
+from zedops.bus.nats.transport import NatsTransport
 from zedops.errors import HostUnavailable
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Address:
     tls_first: bool = True
 
 
-class Connection:
+class NatsConnection:
     """Connects in the background and again after every break, until `close`.
 
     `on_up` runs in a thread of its own each time a connection is made and subscribed.
@@ -194,7 +194,7 @@ class Connection:
         extra: dict[str, Any] = {}
         if address.tls is not None:
             extra |= {"tls": address.tls, "tls_handshake_first": address.tls_first}
-            client._transport = Stream()  # type: ignore[no-untyped-call]
+            client._transport = NatsTransport()  # type: ignore[no-untyped-call]
         if address.credentials is not None:
             extra["user_credentials"] = RawCredentials(address.credentials)
         await client.connect(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from zedops.bus.nats import jwt, messages, subjects
 from zedops.bus.nats.certificates import ssl_context
-from zedops.bus.nats.connection import Address, Connection
+from zedops.bus.nats.connection import Address, NatsConnection
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.bus.nats.tokens import Token
 from zedops.errors import HostUnavailable, Refused, ZedopsError
@@ -29,7 +29,7 @@ def join(token: Token, seed: str) -> tuple[str, Credentials]:
     """
     inbox = subjects.joining_inbox(token.id)
     tls = ssl_context(token.ca)
-    connection = Connection(Address(token.urls, inbox, inbox, token.credentials.text, tls))
+    connection = NatsConnection(Address(token.urls, inbox, inbox, token.credentials.text, tls))
     try:
         if not connection.wait_up(_ASK_S):
             raise _why(token, connection)
@@ -41,7 +41,7 @@ def join(token: Token, seed: str) -> tuple[str, Credentials]:
         connection.close()
 
 
-def _why(token: Token, connection: Connection) -> ZedopsError:
+def _why(token: Token, connection: NatsConnection) -> ZedopsError:
     """Explain a missing answer. The server gives no reason when it rejects a token."""
     remedy = f"make a new one: zedops host add {token.host}"
     if "uthoriz" in connection.trouble:

@@ -19,7 +19,7 @@ from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 from nats.js.kv import KeyValue
 
-from zedops.bus.nats.connection import Connection
+from zedops.bus.nats.connection import NatsConnection
 from zedops.errors import HostUnavailable, ServerFailed
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _BUCKET = "zedops-lease"
 class NatsLease:
     """One manager's part in the election for one fleet. `close` gives the lease back."""
 
-    def __init__(self, connection: Connection, fleet: str) -> None:
+    def __init__(self, connection: NatsConnection, fleet: str) -> None:
         """Make the bucket if it is not there. ServerFailed without JetStream."""
         self._connection, self._key = connection, fleet
         self._me = uuid.uuid4().hex.encode()

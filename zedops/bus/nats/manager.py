@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from zedops.bus.interfaces import ManagerSide
 from zedops.bus.nats import messages, subjects
-from zedops.bus.nats.connection import Address, Connection
+from zedops.bus.nats.connection import Address, NatsConnection
 from zedops.bus.nats.streams import Reader
 from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
 from zedops.protocol.requests import Reply, Request, StreamRequest, read_reply
@@ -40,7 +40,7 @@ class NatsBus:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="bus")
         self._turns: dict[str, asyncio.Lock] = {}
         self._mismatched: set[str] = set()
-        self._connection = Connection(address, self._say_hello)
+        self._connection = NatsConnection(address, self._say_hello)
 
     def serve(self, manager: ManagerSide) -> None:
         """Answer agents from now on, and greet all of them."""
@@ -114,7 +114,7 @@ class NatsBus:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> NatsConnection:
         """Give the connection, for other users of it."""
         return self._connection
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from zedops.bus.interfaces import Stream
 from zedops.bus.nats import messages, subjects
-from zedops.bus.nats.connection import Connection
+from zedops.bus.nats.connection import NatsConnection
 from zedops.errors import HostUnavailable, ZedopsError
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ _COUNT, _END = "Zed-Chunk", "Zed-End"
 class Reader:
     """One stream from a host, as an iterator of chunks."""
 
-    connection: Connection
+    connection: NatsConnection
     host: str
     stream_id: str
     _arrived: queue.Queue[tuple[bytes, dict[str, str]]] = field(default_factory=queue.Queue)
@@ -108,7 +108,7 @@ class Reader:
 class Writer:
     """Sends one iterator's chunks, in a thread of its own."""
 
-    connection: Connection
+    connection: NatsConnection
     host: str
     stream_id: str
     source: Stream

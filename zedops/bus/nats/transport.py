@@ -13,7 +13,7 @@ from urllib.parse import ParseResult
 from nats.aio.transport import TcpTransport
 
 
-class Stream(TcpTransport):
+class NatsTransport(TcpTransport):
     """nats-py's own stream, with a protocol that knows its transport."""
 
     async def connect_tls(

@@ -118,10 +118,10 @@ def _hosts(asker: Clone | Path, hub: Hub) -> Found:
 
 def _this_host(root: Path, policy: Path) -> Iterator[Finding]:
     from zedops_agent.diagnostics import Site, check
-    from zedops_agent.engine.engine import About, Engine
+    from zedops_agent.engine.engine import Engine, EngineInfo
     from zedops_agent.policy import PolicyFile
 
-    def look() -> About:
+    def look() -> EngineInfo:
         engine = Engine()
         try:
             return engine.about()
