@@ -73,7 +73,7 @@ def commits(site: Site) -> Figures:
     copy = site.folder / "copy.git"
     shutil.copytree(site.hub.path, copy, ignore=shutil.ignore_patterns("zedops"))
     hub, ledger, whole, in_git = Hub(copy), Ledger(), list[float](), list[float]()
-    fleet, _ = hub.read(hub.head() or "")
+    fleet, _ = hub.read_fleet(hub.head() or "")
     ledger.advance(fleet, fleet.documents, {}, datetime.now(UTC))
     assert ledger.journal.empty
     for at in range(_LOOKS):

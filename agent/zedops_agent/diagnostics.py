@@ -146,7 +146,7 @@ def _secrets(root: Path) -> Iterator[Finding]:
 
 def _policy(policy: PolicyFile) -> Iterator[Finding]:
     try:
-        policy.read()
+        policy.read_policy()
     except EngineFailed as error:
         yield Finding.wrong("policy", str(error), "correct it: until then nothing is started here")
         return

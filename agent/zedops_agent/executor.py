@@ -121,7 +121,7 @@ class Executor:
                 return self._images.have(step, want, progress)
             case MakeData():
                 # read the secrets before the plan stops a server: without them a creation fails
-                self._secrets.read(want)
+                self._secrets.read_values(want)
                 self._make_data(want)
             case CheckPorts():
                 self._check_ports(step, want, seen)
@@ -247,7 +247,7 @@ class Executor:
                 self._store.save_memory(want.id, memory)
 
         begun = self._store.load_memory(want.id).stopping
-        return self._engine.stop(container, asked, begun, keep)
+        return self._engine.stop_container(container, asked, begun, keep)
 
     def _start(self, step: Start, want: DesiredServer, seen: Observed) -> None:
         """Start a container; the error about a taken port names its holder."""
@@ -259,7 +259,7 @@ class Executor:
         try:
             is_down = any(each.id != step.container for each in seen.containers)
             with self._pace.turn(is_down=is_down):
-                self._engine.start(step.container)
+                self._engine.start_container(step.container)
         except PortsMissing:
             self._stop(step.container, want)
             raise
@@ -285,7 +285,7 @@ class Executor:
         given = self._engine.environment(step.container)
         secrets = [given.get(name, "") for name in want.definition.secrets]
         with contextlib.suppress(EngineFailed):  # secrets that are files are in no variable
-            secrets += self._secrets.read(want).values()
+            secrets += self._secrets.read_values(want).values()
         lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
         self._stop(step.container, want)
         failpoints.point("giveup.stopped")
@@ -300,7 +300,7 @@ class Executor:
         if secrets.place:
             secret_files.prepare(Path(secrets.place))
         sources = self._lookout.resolved(want)
-        policy = self._policy.read()
+        policy = self._policy.read_policy()
         blank = [each for each in image.labels if is_ours(each) or not policy.gives(each)]
         config, host, networks = create_arguments(
             self._fleet, want, step.name, sources, image, secrets, blank,
@@ -324,7 +324,7 @@ class Executor:
             act()
 
     def _handed(self, want: DesiredServer) -> ContainerSecrets:
-        values = self._secrets.read(want)
+        values = self._secrets.read_values(want)
         fingerprint = self._secrets.fingerprint(want) or ""
         place = ""
         if values and want.definition.secrets_as is SecretsAs.FILES:
@@ -363,7 +363,7 @@ class Executor:
             self._see_wanted(want)
             self._hand_files(step.container, want)
             with self._pace.turn(is_down=True):
-                self._engine.start(step.container)
+                self._engine.start_container(step.container)
         return how
 
 

@@ -132,11 +132,11 @@ class Agent:
         """End the work after the present step of each worker; servers go on running."""
         self._reconciler.stopping = True
         self._pace.end()
-        self._schedule.stop()
+        self._schedule.stop_workers()
         self._schedule.wait()
         if self._homes is not None:
             self._homes.close()
-        self._contact.stop()
+        self._contact.stop_sending()
         self._engine.close()
         for thread in self._threads:
             thread.join(timeout=5)

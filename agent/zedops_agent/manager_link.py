@@ -95,7 +95,7 @@ class Contact:
         """Count the reports that wait for the manager."""
         return len(self._reports)
 
-    def stop(self) -> None:
+    def stop_sending(self) -> None:
         """End `run` after it has sent the queue, if it can."""
         with self._wake:
             self._stopping = True

@@ -305,7 +305,7 @@ class PolicyFile:
         except OSError:
             return None
 
-    def read(self) -> Policy:
+    def read_policy(self) -> Policy:
         """Read the policy. Raises Forbidden if the file exists and is not valid."""
         try:
             return _understood(files.read(self.path))
@@ -330,7 +330,7 @@ class PolicyFile:
         }
         networks = {each: found for each in definition.network_names if (found := find(each))}
         asked = Asked(fleet, definition, sources, networks, adopted, adopting)
-        refused = list(refusals(self.read(), asked))
+        refused = list(refusals(self.read_policy(), asked))
         if refused:
             facts = "; ".join(each.fact for each in refused)
             lines = ", ".join(f"`{each.line}`" for each in refused)
@@ -338,6 +338,6 @@ class PolicyFile:
 
     def check_purge(self) -> None:
         """Refuse to remove data if the host's policy keeps it."""
-        if not self.read().purge:
+        if not self.read_policy().purge:
             fact = "this host never removes data"
             raise EngineFailed(f"{fact}; its owner can remove `purge: false` from {self.path}")

@@ -120,7 +120,7 @@ class Secrets:
             with contextlib.suppress(OSError):  # a value is being written there
                 source.rmdir()
 
-    def read(self, want: DesiredServer) -> dict[str, str]:
+    def read_values(self, want: DesiredServer) -> dict[str, str]:
         """Read all secrets of a server; EngineFailed names a missing secret, and never a value."""
         sealed = want.definition.sealed_secrets
         return {

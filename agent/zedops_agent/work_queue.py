@@ -115,7 +115,7 @@ class Schedule:
             while not self.stopping and (left := deadline - time.monotonic()) > 0:
                 self._wake.wait(left)
 
-    def stop(self) -> None:
+    def stop_workers(self) -> None:
         """Give workers no more servers, and end every pause."""
         with self._wake:
             self.stopping = True

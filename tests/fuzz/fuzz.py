@@ -76,7 +76,7 @@ def question(raw: bytes) -> None:
 def token(raw: bytes) -> None:
     """Read what a person pastes to join a host."""
     with contextlib.suppress(ZedopsError):
-        Token.read("zed1." + raw.decode("latin-1"))
+        Token.parse("zed1." + raw.decode("latin-1"))
 
 
 def game(raw: bytes) -> None:
@@ -117,13 +117,13 @@ def door(raw: bytes) -> None:
 def packet(raw: bytes) -> None:
     """Read what git says to a hook."""
     with contextlib.suppress(hook.Malformed):
-        hook.Call("proc-receive", {}, io.BytesIO(raw), io.BytesIO(), io.BytesIO()).read()
+        hook.Call("proc-receive", {}, io.BytesIO(raw), io.BytesIO(), io.BytesIO()).read_push()
 
 
 def pushed(raw: bytes) -> None:
     """Read which refs a push moves."""
     with contextlib.suppress(hook.Malformed):
-        hook.Call("pre-receive", {}, io.BytesIO(raw), io.BytesIO(), io.BytesIO()).read()
+        hook.Call("pre-receive", {}, io.BytesIO(raw), io.BytesIO(), io.BytesIO()).read_push()
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

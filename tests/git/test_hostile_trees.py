@@ -109,7 +109,7 @@ def test_refs_that_look_like_main_are_not_main(hub: Hub, eve: Person, ref: str) 
                        capture_output=True, check=False, timeout=60)
     assert hub.head() == head
     assert Hub(hub.path).head() == head
-    fleet = Hub(hub.path).read(str(head), None)[0]
+    fleet = Hub(hub.path).read_fleet(str(head), None)[0]
     assert fleet.documents[A].head == "image: a\n"
     clone = Clone.make(str(hub.path), eve.folder.parent / "ben")
     assert clone.fleet().documents[A].head == "image: a\n"

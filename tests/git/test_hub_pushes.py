@@ -71,7 +71,7 @@ def test_a_definition_that_no_state_answers_is_found_with_the_commit_that_asks_f
     def unanswered() -> dict[str, str]:
         head = hub.head()
         assert head is not None
-        return hub.unanswered(head, hub.read(head)[0].servers())
+        return hub.unanswered(head, hub.read_fleet(head)[0].servers())
 
     assert unanswered() == {}
     ada.commit({A: ada.read(A).replace("image: a", "image: new")})

@@ -273,7 +273,7 @@ def test_what_is_under_way_ends_when_zedops_does(pair: Pair) -> None:
         thread.start()
         link, _ = door.accept()
         with link:
-            upstream.stop()
+            upstream.cancel()
             thread.join(timeout=10)
         assert len(errors) == 1
         with pytest.raises(GitFailed, match="is ending"):

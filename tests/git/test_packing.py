@@ -102,7 +102,7 @@ def test_a_run_that_is_stopped_does_no_harm_and_the_next_one_ends(hub: Hub) -> N
     packer = Packer(hub.path)
     work = threading.Thread(target=packer.pack)
     work.start()
-    packer.stop()
+    packer.cancel()
     work.join()
     assert not packer.pack()
     assert Packer(hub.path).pack()

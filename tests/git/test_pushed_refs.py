@@ -121,8 +121,8 @@ def test_a_malformed_tree_from_before_stops_neither_reads_nor_pushes(
 
     hub.repository.keep_open()
     try:
-        known = hub.read(seen)[0]
-        fleet, changes = hub.read(str(hub.head()), known)
+        known = hub.read_fleet(seen)[0]
+        fleet, changes = hub.read_fleet(str(hub.head()), known)
         assert {each.path for each in changes} == {"README.md", "evil/x"}
         assert set(fleet.documents) == {A}
         assert "README.md" in hub.authors(seen, str(hub.head()))

@@ -37,4 +37,4 @@ def server(authority: Authority) -> Iterator[NatsServer]:
     made = NatsServer(authority, [f"tls://localhost:{port}"], "127.0.0.1", port)
     made.start()
     yield made
-    made.stop()
+    made.stop_server()

@@ -160,7 +160,7 @@ def test_a_place_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     vault = PrivateDirectory(tmp_path / "vault")
     (tmp_path / "vault" / "keys.json").mkdir()
     with pytest.raises(ZedopsError, match=r"cannot read .*keys\.json"):
-        vault.read("keys.json")
+        vault.read_file("keys.json")
     with pytest.raises(ZedopsError, match=r"cannot write .*keys\.json"):
         vault.write("keys.json", b"{}")
 

@@ -168,7 +168,7 @@ def test_an_agent_may_begin_before_the_server(
 ) -> None:
     agent, inbox = AgentEnd(), subjects.inbox("attic")
     where = address(server, authority, new_host(authority, "attic"), inbox)
-    server.stop()
+    server.stop_server()
     link = NatsLink("attic", agent, where)
     try:
         with pytest.raises(HostUnavailable, match="no connection to tls://"):
@@ -178,7 +178,7 @@ def test_an_agent_may_begin_before_the_server(
         try:
             assert link.wait_up(15)
         finally:
-            again.stop()
+            again.stop_server()
     finally:
         link.close()
 

@@ -139,7 +139,7 @@ def test_a_host_trusts_its_own_fleet_only(
     try:
         run(job())
     finally:
-        impostor.stop()
+        impostor.stop_server()
 
 
 def test_nothing_is_said_in_plain_text(server: NatsServer) -> None:

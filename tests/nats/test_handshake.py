@@ -43,7 +43,7 @@ def test_a_certificate_near_its_end_is_told(authority: Authority) -> None:
         wait_for(lambda: check_nats(made.url, authority.ca_pem, tls_first=True).remedy)
         found = check_nats(made.url, authority.ca_pem, tls_first=True)
     finally:
-        made.stop()
+        made.stop_server()
     assert found.verdict is Verdict.WARNING, found
 
 

@@ -143,7 +143,7 @@ def test_a_host_answers_a_call_once(server: NatsServer, authority: Authority) ->
 def test_whoever_holds_a_token_may_ask_to_join_and_nothing_else(
     server: NatsServer, authority: Authority
 ) -> None:
-    token = Token.read(authority.new_token("cellar", datetime.now(UTC), timedelta(hours=1), [URL]))
+    token = Token.parse(authority.new_token("cellar", datetime.now(UTC), timedelta(hours=1), [URL]))
     own, inbox = f"zed.join.{token.id}", f"_INBOX_join_{token.id}"
     heard = {**FOREIGN_TO_HEAR, "zed.d.cellar.desired": "zed.d.cellar.desired",
              "zed.d.all.>": "zed.d.all.hello", own: own, "_INBOX_attic.>": "_INBOX_attic.1"}

@@ -39,7 +39,7 @@ def new_key() -> str:
 
 
 def offer(authority: Authority, host: str = "attic", ttl: timedelta = HOUR) -> Token:
-    return Token.read(authority.new_token(host, NOW, ttl, URLS))
+    return Token.parse(authority.new_token(host, NOW, ttl, URLS))
 
 
 def claims(user_jwt: str) -> dict[str, object]:
@@ -50,7 +50,7 @@ def claims(user_jwt: str) -> dict[str, object]:
 
 def test_a_token_is_one_line_and_says_all_that_a_host_needs(authority: Authority) -> None:
     text = authority.new_token("attic", NOW, HOUR, URLS)
-    token = Token.read(text)
+    token = Token.parse(text)
     assert text.startswith("zed1.")
     assert len(text.split()) == 1
     assert (token.urls, token.host, token.ca) == (URLS, "attic", authority.ca_pem)
@@ -59,21 +59,21 @@ def test_a_token_is_one_line_and_says_all_that_a_host_needs(authority: Authority
     assert token.seed not in repr(token)
     assert token.seed not in repr(token.credentials)
     wrapped = "\n  ".join(text[i : i + 80] for i in range(0, len(text), 80))
-    assert Token.read(f" {wrapped}\n") == token
+    assert Token.parse(f" {wrapped}\n") == token
 
 
 def test_a_text_that_is_no_whole_token_says_why(authority: Authority) -> None:
     text = authority.new_token("attic", NOW, HOUR, URLS)
     for cut in (len(text) - 1, len(text) - 2, len(text) - 5, len(text) // 2, 40, 6, 5):
         with pytest.raises(InvalidToken, match="not whole"):
-            Token.read(text[:cut])
+            Token.parse(text[:cut])
     with pytest.raises(InvalidToken, match="not whole"):
-        Token.read(text[:500] + text[501:])
+        Token.parse(text[:500] + text[501:])
     for foreign in ("", "hello", "zed1", "zed.abc", "zed1.a!c", "eyJhbGc.J9", text[4:], "zed0.a"):
         with pytest.raises(InvalidToken, match=r"not a token of zedops; copy the whole line"):
-            Token.read(foreign)
+            Token.parse(foreign)
     with pytest.raises(InvalidToken, match=r"newer form \(zed2\); use the zedops of the manager"):
-        Token.read("zed2." + text[5:])
+        Token.parse("zed2." + text[5:])
 
 
 def test_a_token_whose_parts_were_exchanged_is_no_token(authority: Authority) -> None:
@@ -85,7 +85,7 @@ def test_a_token_whose_parts_were_exchanged_is_no_token(authority: Authority) ->
     for change in changes:
         body = json.dumps({**json.loads(token.model_dump_json()), **change}).encode()
         with pytest.raises(InvalidToken, match="was changed"):
-            Token.read("zed1." + base64.urlsafe_b64encode(body).decode())
+            Token.parse("zed1." + base64.urlsafe_b64encode(body).decode())
 
 
 @pytest.mark.parametrize("url", ["fleet.example:4222", "nats://fleet.example", "tls://", "tls://:1"])
@@ -219,7 +219,7 @@ async def get_in(
     """Use a token that ends soon; one that ends later where that took too long."""
     for ttl_s in (5, 10, 20):
         ttl = timedelta(seconds=ttl_s)
-        token = Token.read(authority.new_token("attic", datetime.now(UTC), ttl, URLS))
+        token = Token.parse(authority.new_token("attic", datetime.now(UTC), ttl, URLS))
         attempt = connected(server, token.ca, token.credentials)
         try:
             return token, await held.enter_async_context(attempt)

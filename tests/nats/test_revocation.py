@@ -48,7 +48,7 @@ def test_a_host_that_is_out_stays_out_after_a_restart(
 ) -> None:
     out, member = new_host(authority, "attic"), new_host(authority, "cellar")
     authority.revoke("attic", datetime.now(UTC))
-    server.stop()
+    server.stop_server()
     reopened = Authority.open(authority.folder)
     again = NatsServer(reopened, [server.url], "127.0.0.1", int(server.url.rpartition(":")[2]))
     again.start()
@@ -61,7 +61,7 @@ def test_a_host_that_is_out_stays_out_after_a_restart(
     try:
         run(job())
     finally:
-        again.stop()
+        again.stop_server()
 
 
 def test_a_host_comes_back_with_the_key_it_had_and_its_old_jwt_stays_void(
@@ -144,5 +144,5 @@ def test_a_token_that_nobody_used_can_be_taken_back(authority: Authority) -> Non
     assert authority.revoke("atic", now)
     assert not authority.revoke("atic", now)
     with pytest.raises(Refused, match="taken back"):
-        authority.redeem(Token.read(text).id, "atic", jwt.public_key(jwt.new_seed(Role.USER)), now)
+        authority.redeem(Token.parse(text).id, "atic", jwt.public_key(jwt.new_seed(Role.USER)), now)
     assert not authority.hosts()

@@ -70,7 +70,7 @@ def test_a_server_dies_with_its_killed_parent_and_the_next_takes_over(
     try:
         assert successor.pid not in (None, child.pid)
     finally:
-        successor.stop()
+        successor.stop_server()
 
 
 def test_ctrl_c_in_a_terminal_reaches_zedops_and_not_the_server(server: NatsServer) -> None:
@@ -114,7 +114,7 @@ def test_a_server_that_was_killed_comes_back_and_says_so(
         assert server.pid not in (None, first)
         assert "ended by signal 9; starting it again in 0.1 s" in caplog.text
     finally:
-        server.stop()
+        server.stop_server()
     assert server.pid is None
 
 
@@ -135,7 +135,7 @@ def test_what_follows_a_restart_may_fail_and_the_server_lives(authority: Authori
             assert fell.wait(10)
         run(_manager_gets_in(server, authority))
     finally:
-        server.stop()
+        server.stop_server()
 
 
 async def _manager_gets_in(server: NatsServer, authority: Authority) -> None:
@@ -155,7 +155,7 @@ def test_a_taken_port_is_named(authority: Authority) -> None:
     assert server.pid is None
     again = NatsServer(authority, [], "127.0.0.1", port)
     again.start()  # nothing is left of the first attempt that would stand in the way
-    again.stop()
+    again.stop_server()
 
 
 def test_an_address_that_is_not_this_machines_is_told_in_the_servers_words(
@@ -177,7 +177,7 @@ def test_a_server_runs_on_ipv6(authority: Authority) -> None:
     try:
         run(_manager_gets_in(server, authority))
     finally:
-        server.stop()
+        server.stop_server()
 
 
 def test_a_server_runs_in_any_directory(
@@ -194,7 +194,7 @@ def test_a_server_runs_in_any_directory(
         server.reload()
         run(_manager_gets_in(server, authority))
     finally:
-        server.stop()
+        server.stop_server()
 
 
 def test_a_change_that_the_server_does_not_take_is_told(
@@ -212,12 +212,12 @@ def test_a_change_that_the_server_does_not_take_is_told(
 
 def test_stop_ends_the_server_and_may_be_said_twice(authority: Authority) -> None:
     server = NatsServer(authority, [], "127.0.0.1", free_port())
-    server.stop()
+    server.stop_server()
     server = NatsServer(authority, [], "127.0.0.1", free_port())
     server.start()
     child = psutil.Process(server.pid)
-    server.stop()
-    server.stop()
+    server.stop_server()
+    server.stop_server()
     assert not child.is_running()
     assert not [each for each in threading.enumerate() if each.name.startswith("nats-")]
     server.reload()  # writes files for the next one, and finds nobody to tell

@@ -107,7 +107,7 @@ class Pair(Machine):
     def tear_down(self) -> None:
         for each in (*self.managers, *([self.agent] if self.agent else [])):
             each.end()
-        self.server.stop()
+        self.server.stop_server()
         super().tear_down()
 
 

@@ -35,7 +35,7 @@ class Meter:
         #: Host → the error of the last read.
         self.silent: dict[str, str] = {}
 
-    def read(self, hosts: Iterable[str]) -> dict[str, Busy]:
+    def measure(self, hosts: Iterable[str]) -> dict[str, Busy]:
         """Sample every server, by id. A host that does not answer is in `silent`."""
         self.silent = {}
         now = {each.server_id: each for each in self._ask_all(deque(hosts))}

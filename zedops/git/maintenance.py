@@ -70,7 +70,7 @@ class Packer:
             (folder / _HOLDER).touch()
         return all(self._run(each) for each in _STEPS)
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """End the running git command and start no other; the repository stays consistent."""
         with self._lock:
             self._stopping = True

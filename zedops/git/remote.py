@@ -75,7 +75,7 @@ class Upstream:
         """Push a commit to a branch. RaceLost if that is no fast-forward."""
         self._git("push", "--quiet", "--", self.url, f"{commit}:refs/heads/{branch}")
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """End the running git command, and start no other."""
         with self._lock:
             self._stopped = True

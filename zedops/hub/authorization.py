@@ -35,7 +35,7 @@ def with_trusted_states(hub: Hub, main: str, known: Fleet | None) -> Fleet:
     `known` is a fleet that a manager has read: its own, or the one at `hub.seen()`.
     """
     known = known or snapshot.empty(hub.default_name)
-    fleet, changes = hub.read(main, known)
+    fleet, changes = hub.read_fleet(main, known)
     now, paths = datetime.now(UTC), {each.path for each in changes}
     return carry_over_states(known, fleet, paths, lambda: new_id(now.timestamp()), now)
 

@@ -140,7 +140,7 @@ class Call:
         self._told.write(b"0000")
         self._told.flush()
 
-    def read(self) -> dict[str, Any]:
+    def read_push(self) -> dict[str, Any]:
         """Read the ref updates and push options from git. Malformed if the input has none."""
         options = []
         if self.name == "proc-receive":
@@ -318,7 +318,7 @@ def main(name: str) -> int:
             return 0
         os.execv(sys.executable, [sys.executable, "-m", "zedops.hub.receive", name])  # noqa: S606
     try:
-        request = call.read()
+        request = call.read_push()
     except Malformed as error:
         call.say("cannot be checked: %s" % error)
         return 1

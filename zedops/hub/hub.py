@@ -171,7 +171,7 @@ class Hub:
         content = next(iter(blobs.values()), b"")
         return read_settings(content, self.default_name)[0]
 
-    def read(
+    def read_fleet(
         self, commit: str, warm: Fleet | None = None, repository: Repository | None = None
     ) -> tuple[Fleet, list[FileChange]]:
         """Read the fleet at a commit; see `snapshot.read`."""

@@ -118,7 +118,7 @@ class PushReceiver:
         if proposal.main:
             known = self.warm()
             if known is None and (seen := self.hub.seen()) is not None:
-                known = self.hub.read(seen)[0]
+                known = self.hub.read_fleet(seen)[0]
             before = with_trusted_states(self.hub, proposal.main, known)
         else:
             before = snapshot.empty(self.hub.default_name)
@@ -306,7 +306,7 @@ def main(name: str) -> int:
     """Serve one hook call without a manager; return the exit code."""
     call = hook.of_this_process(name)
     try:
-        request = call.read()
+        request = call.read_push()
     except hook.Malformed as error:
         call.say(f"cannot be checked: {error}")
         return 1

@@ -132,9 +132,9 @@ class UpstreamMerger:
             # the hub puts no file back on that branch: a deletion repeats until it is confirmed
             files |= {path: None for path in here.keys() - there.keys()
                       if kind_of(path) is Kind.SERVER and path not in files}
-        written = self._known = hub.read(main, self._known)[0]
+        written = self._known = hub.read_fleet(main, self._known)[0]
         if seen := hub.seen():
-            self._seen = hub.read(seen, self._seen or written)[0]
+            self._seen = hub.read_fleet(seen, self._seen or written)[0]
         before = with_trusted_states(hub, main, self._seen)
         after = snapshot.apply(repository, tip, hub.default_name, before, files)
         trusted = carry_over_states(

@@ -45,14 +45,14 @@ def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any
 def _newest(manager: Manager) -> Fleet:
     """Give the fleet as main has it, with pushes that the manager has not taken in yet."""
     known, head = manager.as_committed(), manager.hub.head()
-    return known if head is None else manager.hub.read(head, known)[0]
+    return known if head is None else manager.hub.read_fleet(head, known)[0]
 
 
 def _past(manager: Manager, fleet: Fleet, commit: str) -> Fleet:
     """Read the fleet at a commit; files that have not changed since are not read again."""
     if manager.hub.repository.resolve(commit) is None:
         raise ZedopsError(f"the hub has no commit {commit}")
-    return manager.hub.read(commit, fleet)[0]
+    return manager.hub.read_fleet(commit, fleet)[0]
 
 
 def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str, Any]:

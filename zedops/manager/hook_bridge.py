@@ -49,7 +49,7 @@ def serve(handler: StreamRequestHandler, answer: Answer) -> bool:
 
 def _answer(call: hook.Call, answer: Answer, link: socket.socket) -> int:
     try:
-        request = protocol.check(call.read())
+        request = protocol.check(call.read_push())
         if _hung_up(link):  # this process was frozen, and the push was refused meanwhile
             raise BrokenPipeError
     except (hook.Malformed, ZedopsError) as error:

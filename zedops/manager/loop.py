@@ -104,7 +104,7 @@ class Manager:
     def stop(self) -> None:
         """Commit the known states and end every thread."""
         self._stopping.set()
-        self._house.stop()
+        self._house.stop_repacking()
         self._strays.stop()
         self.metrics.watch(None)
         self.wake()
@@ -315,7 +315,7 @@ class Manager:
         self.ledger.hub = self.ledger.hub or self.hub.identity()
         self._house.wake()
         known = warm or self.ledger.fleet
-        fleet, changes = self.hub.read(head, known if known.commit else None)
+        fleet, changes = self.hub.read_fleet(head, known if known.commit else None)
         if before:
             commits = self.hub.authors(before, head)
         else:

@@ -34,11 +34,11 @@ class Housekeeping:
         """Have the thread check whether a repack is due."""
         self._wake.set()
 
-    def stop(self) -> None:
+    def stop_repacking(self) -> None:
         """End the thread, and a repack that runs."""
         self._stopping.set()
         self._wake.set()
-        self._packer.stop()
+        self._packer.cancel()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 

@@ -73,14 +73,14 @@ class Mirror:
         self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop_syncing(self) -> None:
         """Push the hub's last commits, if the upstream answers, and end."""
         with self._wakes:
             self._stopping = True
             self._wakes.notify_all()
         if self._thread is not None:
             self._thread.join(timeout=_LAST_S)
-            self._upstream.stop()
+            self._upstream.cancel()
             self._thread.join(timeout=_LAST_S)
 
     def wake(self) -> None:

@@ -306,7 +306,7 @@ class Engine:
             self._api.connect_container_to_network(made, network, **networks[network])
 
     @translated
-    def start(self, container: str) -> None:
+    def start_container(self, container: str) -> None:
         """Start a container and check that the Engine has bound every port it publishes.
 
         An Engine that shuts down still answers on old connections. So this pings it first, on a
@@ -329,7 +329,7 @@ class Engine:
         return asked - bound if said["State"]["Running"] else set()
 
     @translated
-    def stop(
+    def stop_container(
         self, container: str, asked: Callable[[], Stop], begun: Stopping | None = None,
         keep: Callable[[Stopping], None] = lambda _: None,
     ) -> Stopped:

@@ -72,7 +72,7 @@ def keeping(store: Store, way: Way) -> Iterator[Contact]:
     try:
         yield made
     finally:
-        made.stop()
+        made.stop_sending()
         way.taken.release(2 * MANY)
         thread.join(30)
         assert not thread.is_alive()

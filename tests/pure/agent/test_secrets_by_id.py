@@ -41,12 +41,12 @@ def test_what_was_kept_by_name_goes_on_working_and_follows_the_server(
     (place / "TOKEN").write_text("xyz\n")
     mark = secrets.fingerprint(want(ONE, "anns"))
     assert mark
-    assert secrets.read(want(ONE, "anns")) == {"TOKEN": "xyz"}
+    assert secrets.read_values(want(ONE, "anns")) == {"TOKEN": "xyz"}
     assert not place.exists()
-    assert secrets.read(want(ONE, "renamed")) == {"TOKEN": "xyz"}
+    assert secrets.read_values(want(ONE, "renamed")) == {"TOKEN": "xyz"}
     assert secrets.fingerprint(want(ONE, "renamed")) == mark  # and nothing is recreated
     with pytest.raises(EngineFailed, match="secret TOKEN is not set"):
-        secrets.read(want(OTHER, "anns"))
+        secrets.read_values(want(OTHER, "anns"))
 
 
 def test_what_is_set_before_there_is_a_server_is_for_the_one_that_gets_the_name(
@@ -56,9 +56,9 @@ def test_what_is_set_before_there_is_a_server_is_for_the_one_that_gets_the_name(
     secrets.set("bobs", "TOKEN", "abc")
     secrets.bind({"anns": ONE})
     assert secrets.names() == [(ONE, "TOKEN"), ("bobs", "TOKEN")]
-    assert secrets.read(want(ONE, "anns")) == {"TOKEN": "xyz"}
+    assert secrets.read_values(want(ONE, "anns")) == {"TOKEN": "xyz"}
     secrets.set("anns", "TOKEN", "new")
-    assert secrets.read(want(ONE, "anns")) == {"TOKEN": "new"}
+    assert secrets.read_values(want(ONE, "anns")) == {"TOKEN": "new"}
 
 
 def test_a_purge_ends_the_secrets_of_that_server_alone(secrets: Secrets) -> None:
@@ -74,9 +74,9 @@ def test_a_value_sealed_for_an_id_opens_under_any_name_of_that_server_alone(
 ) -> None:
     sealed = {"TOKEN": age.seal("abc", f"f/{ONE}/TOKEN", secrets.recipient())}
     for name in ("anns", "renamed"):
-        assert secrets.read(want(ONE, name, sealed)) == {"TOKEN": "abc"}
+        assert secrets.read_values(want(ONE, name, sealed)) == {"TOKEN": "abc"}
     with pytest.raises(EngineFailed, match="secret TOKEN cannot be opened: it was encrypted for"):
-        secrets.read(want(OTHER, "anns", sealed))
+        secrets.read_values(want(OTHER, "anns", sealed))
 
 
 def test_a_value_sealed_for_a_name_belongs_to_the_first_server_that_opened_it(
@@ -84,9 +84,9 @@ def test_a_value_sealed_for_a_name_belongs_to_the_first_server_that_opened_it(
 ) -> None:
     text = age.seal("abc", "f/anns/TOKEN", secrets.recipient())
     with pytest.raises(EngineFailed, match="was encrypted for 'f/anns/TOKEN', not for 'f/bobs/"):
-        secrets.read(want(OTHER, "bobs", {"TOKEN": text}))
-    assert secrets.read(want(ONE, "anns", {"TOKEN": text})) == {"TOKEN": "abc"}
-    assert secrets.read(want(ONE, "renamed", {"TOKEN": text})) == {"TOKEN": "abc"}
+        secrets.read_values(want(OTHER, "bobs", {"TOKEN": text}))
+    assert secrets.read_values(want(ONE, "anns", {"TOKEN": text})) == {"TOKEN": "abc"}
+    assert secrets.read_values(want(ONE, "renamed", {"TOKEN": text})) == {"TOKEN": "abc"}
     for server, named, key in ((OTHER, "anns", "TOKEN"), (ONE, "anns", "OTHER")):
         with pytest.raises(EngineFailed, match="cannot be opened"):
-            secrets.read(want(server, named, {key: text}))
+            secrets.read_values(want(server, named, {key: text}))

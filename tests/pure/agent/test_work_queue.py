@@ -30,7 +30,7 @@ def running(work: Callable[[Schedule, str], None]) -> Iterator[tuple[Schedule, S
     try:
         yield schedule, done
     finally:
-        schedule.stop()
+        schedule.stop_workers()
         thread.join()
         schedule.wait()
 
@@ -118,7 +118,7 @@ def test_one_that_was_marked_while_it_was_in_hand_is_looked_at_as_it_is_after_th
         schedule.mark({"rosewood"})
         assert [done.get(timeout=DEADLINE_S) for _ in range(2)] == ["rosewood"] * 2
     finally:
-        schedule.stop()
+        schedule.stop_workers()
         thread.join()
         schedule.wait()
     assert since[1] >= ended[0]

@@ -75,12 +75,12 @@ class Authority:
         vault = PrivateDirectory(folder)
         now = datetime.now(UTC)
         with vault.locked():
-            raw = vault.read(_KEYS)
+            raw = vault.read_file(_KEYS)
             if raw is None:
                 raw = _new_keys(now).model_dump_json().encode()
                 vault.write(_KEYS, raw)
                 failpoints.point("authority.keys")
-            ca = vault.read(_CA)
+            ca = vault.read_file(_CA)
             if ca is None:
                 ca = certificates.new_ca(now)
                 vault.write(_CA, ca)
@@ -190,7 +190,7 @@ class Authority:
         self._write_accounts(new)
 
     def _read_roll(self) -> HostRegistry:
-        raw = self._vault.read(_ROLL)
+        raw = self._vault.read_file(_ROLL)
         if raw is None:
             return HostRegistry()
         with _undamaged(self.folder / _ROLL):
@@ -218,7 +218,7 @@ class Authority:
         )).encode())
 
     def _write_certificate(self, names: Sequence[str], now: datetime) -> None:
-        held = self._vault.read(_SERVER)
+        held = self._vault.read_file(_SERVER)
         # an unreadable certificate is replaced: no client keeps a copy of it
         with contextlib.suppress(ValueError):
             if held is not None and certificates.is_good(held, self._ca, names, now):
@@ -226,7 +226,7 @@ class Authority:
         self._vault.write(_SERVER, certificates.new_server(self._ca, names, now))
 
     def _write_changed(self, name: str, content: bytes) -> None:
-        if self._vault.read(name) != content:
+        if self._vault.read_file(name) != content:
             self._vault.write(name, content)
 
 

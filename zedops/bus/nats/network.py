@@ -47,7 +47,7 @@ class Hosting:
     def close(self) -> None:
         """End the connection, then the server."""
         self.bus.close()
-        self._server.stop()
+        self._server.stop_server()
 
     # --- admission: `bus.Enrolment`
 

@@ -29,7 +29,7 @@ class PrivateDirectory:
             remedy = "make it a directory that this user owns"
             raise ZedopsError(f"cannot use {folder}: {error.strerror}; {remedy}") from error
 
-    def read(self, name: str) -> bytes | None:
+    def read_file(self, name: str) -> bytes | None:
         """Read a file; None if there is none. ZedopsError if it is there and cannot be read."""
         path = self.folder / name
         try:

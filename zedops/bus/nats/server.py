@@ -107,7 +107,7 @@ class NatsServer:
             self._changed.wait_for(lambda: self._phase is not _Phase.STARTING, START_DEADLINE_S)
             phase, words = self._phase, self._last_words
         if phase is not _Phase.READY:
-            self.stop()
+            self.stop_server()
             raise ServerFailed(self._explain(words or f"silent for {START_DEADLINE_S:.0f} s"))
 
     def reload(self) -> None:
@@ -125,7 +125,7 @@ class NatsServer:
                     if self._child is child:
                         self._loaded = digest
 
-    def stop(self) -> None:
+    def stop_server(self) -> None:
         """End the server: SIGTERM, then SIGKILL. Nothing happens if it does not run."""
         self._stopping.set()
         with self._changed:

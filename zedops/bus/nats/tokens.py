@@ -45,7 +45,7 @@ class Token(Model):
         return f"zed{_VERSION}.{packed}"
 
     @classmethod
-    def read(cls, text: str) -> Token:
+    def parse(cls, text: str) -> Token:
         """Read a token, with any line breaks of a terminal; InvalidToken names its fault."""
         form = _FORM.fullmatch("".join(text.split()))
         if form is None:

@@ -73,7 +73,7 @@ def join_command(
 
     running.prepare()
     root = (data_root or default_data_root()).absolute()
-    read = Token.read(_one_token(token, token_file))
+    read = Token.parse(_one_token(token, token_file))
     if systemd:
         require_systemd()
     key = membership.key_for(root, read.id, new_key)

@@ -99,7 +99,7 @@ def _hosts(asker: Clone | Path, hub: Hub) -> Found:
 
     yield from (("fleet", each) for each in checkup.check_own_nats(hub))
     try:
-        fleet = hub.read(hub.head() or "")[0]
+        fleet = hub.read_fleet(hub.head() or "")[0]
     except GitFailed:
         return  # check_hub has reported the damage
     yield from (("fleet", each) for each in checkup.check_notify(fleet.settings))

@@ -98,7 +98,7 @@ def _stand_by(hub: Hub, lease: NatsLease, end: Ending) -> Fleet | None:
     while not lease.wait(0.5) and not end.is_set():
         head = hub.head()
         if head is not None and (warm is None or warm.commit != head):
-            warm = hub.read(head, warm)[0]
+            warm = hub.read_fleet(head, warm)[0]
         if not told:
             text = f"another manager leads; standing by with {hub.path}. Ctrl-C ends it."
             announce(text, "standing-by")

@@ -29,9 +29,9 @@ def stats_command(as_json: bool) -> None:
     clone = here()
     fleet = clone.fleet()
     meter = Meter(clone)
-    meter.read(fleet.settings.hosts)
+    meter.measure(fleet.settings.hosts)
     time.sleep(_BETWEEN_S)
-    busy = meter.read(fleet.settings.hosts)
+    busy = meter.measure(fleet.settings.hosts)
     if len(meter.silent) == len(fleet.settings.hosts):
         raise HostUnavailable(next(iter(meter.silent.values())))
     names = {each.id: each.name for each in fleet.servers() if each.id}

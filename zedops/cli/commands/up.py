@@ -159,7 +159,7 @@ def serving(
         door.close()
         manager.stop()
         if mirror:
-            mirror.stop()  # after the manager's last commit, which it still pushes
+            mirror.stop_syncing()  # after the manager's last commit, which it still pushes
         messenger.close()
 
 

@@ -54,7 +54,7 @@ def watch_command(interval: float) -> None:
 def look(clone: Clone, meter: Meter, width: int) -> Group:
     """Draw the present status of the fleet."""
     fleet = clone.fleet()
-    busy = meter.read(fleet.settings.hosts)
+    busy = meter.measure(fleet.settings.hosts)
     said = client.asked({"do": "list", "buried": False})  # the manager knows the progress of a pull
     rows = said["rows"] if said is not None else made_of(fleet, include_deleted=False)
     cells = [
