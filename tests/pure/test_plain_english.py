@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 #: Folders and pages with prose of the project; `docs/reference` is generated from the first two.
 ROOMS = ["zedops", "agent", "docs"]
-PAGES = ["README.md", "SECURITY.md", "CHANGELOG.md"]
+PAGES = ["README.md", "SECURITY.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]
 TEXTS = {".py", ".md", ".json", ".yaml", ".svg", ".js", ".css", ".sh"}
 #: A word → the better way.
 WORDS = {
