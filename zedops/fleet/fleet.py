@@ -38,6 +38,10 @@ __all__ = [
 ]
 
 
+#: Fields of a single server; `purge` below all would remove the data of every deleted server.
+_NOT_DEFAULT = ("adopt", "purge", "moved_from")
+
+
 @dataclass(frozen=True)
 class Fleet:
     """A fleet as of `commit`. Paths are relative to the repository's root.
@@ -152,7 +156,12 @@ def _default_problems(source: Source, settings: Settings) -> list[Problem]:
     inner = {path[1:]: each for path, each in source.places.items() if path[:1] == ("defaults",)}
     part = Source(source.path, {"image": "any", **settings.defaults}, inner)
     found = validation.validate(Definition, part)[1]
-    return [replace(each, field=f"defaults.{each.field}") for each in found]
+    single = [key for key in _NOT_DEFAULT if key in settings.defaults]
+    fact, remedy = "belongs to a single server", "write it into the definitions"
+    return [
+        *(replace(each, field=f"defaults.{each.field}") for each in found),
+        *(source.problem(("defaults", key), fact, remedy) for key in single),
+    ]
 
 
 def is_same_server(document: Document, grave: Document) -> bool:
@@ -180,7 +189,8 @@ def desired_server(
     if definition.adopted_id is not None:  # it names a server, not a container of the host
         definition = definition.model_copy(update={"adopt": None})
     buried = kind_of(document.path) is Kind.TOMBSTONE
-    purges = buried and definition.purge is not None
+    asked = document.definition.purge if document.definition else None  # defaults cannot ask
+    purges = buried and asked is not None
     if buried and not purges and state.status is Status.DELETED:
         return None
     running = definition.desired is Desired.RUNNING

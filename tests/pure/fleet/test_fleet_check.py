@@ -318,6 +318,30 @@ def test_defaults_are_checked_as_the_part_of_a_definition_that_they_are() -> Non
     ]
 
 
+@pytest.mark.parametrize("line", ["purge: data", "adopt: old", "moved_from: attic"])
+def test_a_push_of_defaults_with_a_field_of_a_single_server_is_refused(line: str) -> None:
+    settings, problems = read_settings(f"name: x\ndefaults:\n  {line}\n".encode(), "x")
+    fleet = Fleet(settings=settings, problems=problems)
+    key, remedy = line.partition(":")[0], "write it into the definitions"
+    assert said(fleet, "zedops.yaml") == [
+        f"zedops.yaml:3:3: defaults.{key}: belongs to a single server; {remedy}"
+    ]
+
+
+def test_defaults_that_hold_a_purge_already_remove_no_data() -> None:
+    ended = running(1, status=Status.DELETED, deleted_at=NOW)
+    grave = doc("tombstones.d/a.yaml", "image: a\n", ended)
+    assert desired_server(with_defaults({"purge": "data"}, grave), grave, "c") is None
+    stopping = doc("tombstones.d/a.yaml", "image: a\n", running(1))
+    want = desired_server(with_defaults({"purge": "data"}, stopping), stopping, "c")
+    assert want is not None
+    assert want.goal is Goal.DELETED
+    asked = doc("tombstones.d/a.yaml", "image: a\npurge: data\n", ended)
+    want = desired_server(with_defaults({}, asked), asked, "c")
+    assert want is not None
+    assert want.goal is Goal.PURGED
+
+
 @pytest.mark.parametrize("content", [b"", b"# nothing\n", b"~\n", b"hosts: [local]\n"])
 def test_settings_without_a_name_take_the_name_of_the_hub(content: bytes) -> None:
     settings, problems = read_settings(content, "attic-fleet")
