@@ -83,7 +83,7 @@ def excess(
     if "all" in may:
         return [], ""
     emptied = len(gone) > 1 and next(after.servers(), None) is None
-    with_data = [each for each in unsaid if each.state and each.state.data_exists]
+    with_data = [each for each in unsaid if each.state and each.state.has_world]
     budget = min(each.settings.deletion_budget for each in (before, after))
     if emptied and unsaid:
         return unsaid, f"this {what} would delete every server ({len(gone)})"
@@ -139,7 +139,7 @@ def _lives(fleet: Fleet, server_id: str | None) -> bool:
 
 def _data_volumes(fleet: Fleet, each: Document) -> set[str]:
     definition, _ = fleet.resolve(each)
-    if definition is None or each.state is None or not each.state.data_exists:
+    if definition is None or each.state is None or not each.state.has_world:
         return set()
     return {key for key, each in definition.volumes.items() if each.kind is VolumeKind.DATA}
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, later, running
-from zedops.fleet.deletions import check_deletions
+from zedops.fleet.deletions import check_deletions, check_volumes
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import carry_over_states
 from zedops.fleet.lifecycle import due, keep, mark_deleted, purges_data, put_off, restore
@@ -57,6 +57,17 @@ def test_one_push_that_loosens_the_rules_and_deletes_is_held_to_the_stricter_one
     assert not purges_data(state, LOOSE)
     row = next(each for each in preview(fleet(before), after, PATHS) if each.server == "s0")
     assert str(row) == "s0: delete, data kept for 24 h"
+
+
+def test_worlds_that_are_lost_at_the_moment_count_as_data() -> None:
+    servers = [doc(path, "image: a\nvolumes: {world: /w}\n",
+                   running(at, data_exists=False, data_lost=True))
+               for at, path in enumerate(PATHS)]
+    before = replace(fleet_of(*servers, settings=USUAL), commit="c0ffee1")
+    (problem,) = check_deletions(before, push(before, USUAL, dict.fromkeys(PATHS[:5])), ())
+    assert problem.fact == "this push would delete 5 servers with data, more than 3"
+    (problem,) = check_volumes(before, push(before, USUAL, {PATHS[0]: b"image: a\n"}), ())
+    assert problem.fact == "the data volume 'world' would be left behind with its content"
 
 
 def test_rules_that_held_before_a_deletion_bind_it() -> None:
