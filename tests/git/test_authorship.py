@@ -8,9 +8,12 @@ import pytest
 
 from tests.git.people import Person
 from tests.git.test_intake import Pair, pair
+from tests.pure.fleets import NOW, running
+from zedops.fleet.audit import transition, write_message
 from zedops.fleet.authorship import poses
-from zedops.fleet.trailers import EMAIL
+from zedops.fleet.trailers import EMAIL, OWN
 from zedops.hub.hub import Hub
+from zedops.spec.model import Status
 
 __all__ = ["pair"]
 A = "servers.d/a.yaml"
@@ -82,6 +85,22 @@ def test_commits_of_the_hub_itself_may_come_back(hub: Hub, eve: Person) -> None:
 def test_on_an_upstream_such_a_commit_is_told(pair: Pair) -> None:
     pair.push({"README.md": "x\n"}, "edit\n\nZedops-Server: a 01")
     assert "says that zedops made it" in pair.take()
+
+
+@pytest.mark.parametrize("line", ["zedops-drain: a unit", "Zedops-Drain: a unit", "zedops-bot: x"])
+def test_a_line_that_zedops_never_writes_is_no_claim(line: str) -> None:
+    raw = b"tree 1\nauthor Ada <a@x> 1 +0000\ncommitter Ada <a@x> 1 +0000\n\nsubject\n\n"
+    assert not poses(raw + f"{line}\n".encode())
+    for key in OWN:
+        assert poses(raw + f"zedops-{key}: x\n".encode())
+
+
+def test_the_trailers_of_zedops_are_all_known() -> None:
+    moves = (Status.CREATING, Status.RUNNING)
+    message = write_message([transition("a", moves, running(1), times=(NOW,))])
+    written = {line.split(":")[0] for line in message.splitlines() if line.startswith("Zedops-")}
+    assert len(written) == 5
+    assert written <= {f"Zedops-{key}" for key in OWN}
 
 
 def test_a_name_is_compared_as_it_is_seen() -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 
 from zedops.errors import Problem
-from zedops.fleet.trailers import EMAIL
+from zedops.fleet.trailers import EMAIL, OWN
 
 _NAME = "zedops"
 _PERSON = re.compile(rb"^(?:author|committer) (.*?) ?<(.*?)> ", re.MULTILINE)
-#: Trailers of state commits. A person's commit may carry only the one that confirms deletions.
-_TRAILER = re.compile(rb"^Zedops-(?!Allow-Delete:)[A-Za-z-]+:", re.MULTILINE | re.IGNORECASE)
+#: A person's commit may carry the trailer that confirms deletions, and lines such as `zedops-x: …`.
+_TRAILER = re.compile(
+    rf"^Zedops-(?:{'|'.join(OWN)})[ \t]*:".encode(), re.MULTILINE | re.IGNORECASE
+)
 FAULT = "says that zedops made it"
 _OLD_HUB = "if the hub is older than your clone, `zedops init NAME --from CLONE` makes a new one"
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 #: The committer of zedops' own commits.
 EMAIL = "zedops@localhost"
+#: The trailers that only zedops writes: of its state commits, and of its merges.
+OWN = ("Server", "Host", "Transition", "At", "Commit", "Upstream")
 
 
 def read_reasons(message: str) -> dict[str, str]:
