@@ -41,6 +41,15 @@ def test_callers_that_never_finish_keep_nobody_out() -> None:
         assert slow[0].recv(100)[:12] in (b"", b"HTTP/1.1 401")  # the oldest was ended
 
 
+@pytest.mark.parametrize("length", [f"{0:020}{10**9}", "0" * 24, "9" * 21, "9" * 5000])
+def test_a_length_is_judged_by_all_of_its_digits(length: str) -> None:
+    hook = Webhook(("127.0.0.1", 0), SECRET, lambda: None)
+    with contextlib.closing(hook), socket.create_connection(hook.address) as link:
+        link.sendall(f"POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
+        link.settimeout(30)
+        assert link.recv(1000)[8:12] == b" 413"
+
+
 def test_a_call_that_drips_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "_TIMEOUT_S", 0.2)
     hook = Webhook(("127.0.0.1", 0), SECRET, lambda: None)

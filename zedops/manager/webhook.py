@@ -26,6 +26,8 @@ _Call = socket.socket | tuple[bytes, socket.socket]
 
 #: GitHub sends up to 25 MB, but a push of one fleet's definitions stays far below this.
 MAX_BODY = 4 * 1024 * 1024
+#: A length of more digits is refused unread.
+_DIGITS = 20
 _AT_ONCE = 32
 #: A call may take this long, from its connection to its last byte.
 _TIMEOUT_S = 10.0
@@ -112,14 +114,15 @@ class Webhook:
                     wake()
 
             def _judge(self) -> HTTPStatus:
-                length = self.headers.get("Content-Length", "")
-                if not length.isascii() or not length.isdigit():
+                said = self.headers.get("Content-Length", "")
+                if not said.isascii() or not said.isdigit():
                     return HTTPStatus.LENGTH_REQUIRED
-                if int(length[:20]) > MAX_BODY:
+                # int() itself refuses thousands of digits
+                if len(said) > _DIGITS or (length := int(said)) > MAX_BODY:
                     return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                body = self.rfile.read(int(length))
+                body = self.rfile.read(length)
                 headers = {key.title(): value for key, value in self.headers.items()}
-                genuine = len(body) == int(length) and is_genuine(headers, body, secret)
+                genuine = len(body) == length and is_genuine(headers, body, secret)
                 return HTTPStatus.NO_CONTENT if genuine else HTTPStatus.UNAUTHORIZED
 
             def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
