@@ -151,7 +151,7 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
     Settings: {
         "name": ("The fleet's name; cannot change once the fleet has servers.", ("home",)),
         "hosts": ("The machines of this fleet, each with one Docker Engine.", (["attic"],)),
-        "defaults": ("Values for every definition that does not set them: any of its fields.",
+        "defaults": ("Values for definitions that do not set them; not adopt, moved_from, purge.",
                      ({"limits": {"memory": "4GiB"}},)),
         "retention": ("How long a deleted server can be restored.", ("24h", "7d")),
         "drift": ("Whether to heal or report a container changed by hand.", ("heal", "report")),
