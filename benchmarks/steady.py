@@ -144,7 +144,7 @@ def settled(host: Machine, names: Sequence[str]) -> bool:
 
 def bare(host: Machine, names: Sequence[str]) -> bool:
     """Say whether nothing else is left either: no container, no data directory."""
-    directories = list((host.data_root / "servers").iterdir())
+    directories = [each for each in (host.data_root / "servers").iterdir() if each.is_dir()]
     return settled(host, names) and len(host.containers()) == len(names) == len(directories)
 
 

@@ -108,7 +108,9 @@ def _volumes(
         mount = mounted.pop(volume.path, None)
         if mount is None or mount.read_only != volume.read_only:
             yield f"volumes.{key}"
-        elif mount.source not in (volume.source, str(places.get(key))):
+        elif mount.source not in (
+            None if volume.subpath else volume.source, str(places.get(key))
+        ):
             yield f"volumes.{key} ({mount.source})"
     for target in sorted(mounted):
         yield f"a mount at {target}"

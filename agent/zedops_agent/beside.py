@@ -75,7 +75,7 @@ def release(root: Path, folder: int, owner: Owner) -> None:
 def _attribute(folder: int) -> dict[str, str] | None:
     try:
         said = json.loads(os.getxattr(folder, _ATTRIBUTE))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
 
@@ -84,7 +84,7 @@ def _file(root: Path, folder: int) -> dict[str, str] | None:
     """Read the file of this boot: after a reboot, the device number may name another disk."""
     try:
         said = json.loads(files.read(_path(root, folder)))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) and said.get("boot") == _boot() else None
 

@@ -130,7 +130,8 @@ def _networks(
     for name in own_networks(want.definition):
         known, now = inside.get(name), seen.networks.get(name)
         if known is None and name in seen.networks:
-            out.append(name)
+            if now is None or now not in inside.values():  # a definition may name one by its id
+                out.append(name)
         elif known and now is not None and now != known:
             lost.append(name)
     steps: list[Step] = [Join(current.id, each, "the network was made again") for each in lost]
@@ -187,7 +188,8 @@ def _run(
     if current.phase is Phase.RUNNING and memory.hidden == process(current):
         cause = "it writes to a directory that is no longer the one of its volume"
         stop = StopContainer(current.id, want.definition.stop, cause)
-        return [stop, Start(current.id, cause)], None
+        # what keeps it from starting again must keep it from being stopped, too
+        return [MakeData(cause), stop, Start(current.id, cause)], None
     if current.phase is Phase.RESTARTING or current.phase is Phase.RUNNING:
         return [], None
     left_alone = want.drift is Drift.REPORT and memory.goal is want.goal

@@ -286,7 +286,10 @@ class Executor:
         secrets = [given.get(name, "") for name in want.definition.secrets]
         with contextlib.suppress(EngineFailed):  # secrets that are files are in no variable
             secrets += self._secrets.read_values(want).values()
-        lines = _hide(secrets, self._engine.last_lines(step.container, _LAST_LINES))
+        said = ""
+        with contextlib.suppress(EngineFailed):  # not every logging driver can be read back
+            said = self._engine.last_lines(step.container, _LAST_LINES)
+        lines = _hide(secrets, said)
         self._stop(step.container, want)
         failpoints.point("giveup.stopped")
         raise GaveUp(f"{step.cause}{LAST_LINES} {lines or 'none'}")

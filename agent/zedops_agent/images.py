@@ -47,7 +47,7 @@ class Images:
             fact = f"image {step.image} is not on this host, and `pull: never` asks no registry"
             raise EngineFailed(f"{fact}; build or load it there")
         if found is None:
-            found, note = self._pull(step, progress)
+            found, note = self._pull(step, progress, want.definition.platform)
         if found is not None:
             self._found[want.id] = found
         if found is not None and step.ran is not None:
@@ -79,12 +79,12 @@ class Images:
         return f"made of the image that ran; {step.image} means another one by now, {remedy}"
 
     def _pull(
-        self, step: Pull, progress: Callable[[str], None]
+        self, step: Pull, progress: Callable[[str], None], platform: str | None
     ) -> tuple[Image | None, str | None]:
         try:
             with self._pace.pull():
                 progress(f"pulling {step.image}")
-                self._engine.pull(step.image, progress)
+                self._engine.pull(step.image, progress, platform)
         except EngineUnreachable:
             raise
         except EngineFailed as error:

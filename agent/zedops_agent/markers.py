@@ -57,7 +57,7 @@ def read(folder: int, owner: Owner) -> Presence:
         same = said.get("id") == owner.id and said.get("fleet", owner.fleet) == owner.fleet
     except FileNotFoundError:
         return Presence.ABSENT
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return Presence.FOREIGN
     return Presence.PRESENT if same else Presence.FOREIGN
 
@@ -67,7 +67,7 @@ def owner_of(folder: int) -> Owner | None:
     try:
         said = json.loads(files.read_regular(MARKER, _MOST, dir_fd=folder))
         return Owner(str(said["id"]), str(said.get("fleet", "")), str(said.get("name", "")))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
 
 

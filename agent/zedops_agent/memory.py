@@ -276,7 +276,9 @@ def _count_crashes(
     fresh = 0 if was_stopped else current.restart_count - before
     update: dict[str, object] = {}
     if died(current) and memory.ended != current.started_at:
-        fresh, update["ended"] = fresh + (want.goal is Goal.RUNNING), current.started_at
+        own = memory.stopping is not None and memory.stopping.is_of(current)
+        fresh += want.goal is Goal.RUNNING and not own
+        update["ended"] = current.started_at
     if ran_s(memory, current, now) >= STABLE_S and not fresh:
         return {"crashes": (), "tries": 0, "counted": (current.id, current.restart_count)}
     horizon = now - timedelta(seconds=CRASH_WINDOW_S)

@@ -106,7 +106,10 @@ class Secrets:
         except OSError:
             return
         for each in there:
-            self._bind(names[each], each)
+            try:
+                self._bind(names[each], each)
+            except OSError as error:  # the server that needs a value says so; others go on
+                log.warning("cannot take over secrets in %s: %s", self._values / each, error)
 
     def _bind(self, server_id: str, name: str) -> None:
         source, target = self._values / name, self._values / server_id

@@ -83,4 +83,4 @@ def test_new_writes_a_definition_with_free_ports_and_show_tells_where_it_came_fr
     rows = json.loads(fleet.zedops("show", "page", "--resolved", "--json").stdout)
     assert {"field": "game", "value": "web", "origin": "page.yaml:2"} in rows
     assert "known: " in fleet.zedops("new", "x", "--game", "doom", code=2).stderr
-    assert "--game minecraft, or --image" in fleet.zedops("new", "x", code=2).stderr
+    assert "--game minecraft, say, or --image" in fleet.zedops("new", "x", code=2).stderr

@@ -86,7 +86,7 @@ def test_a_fleet_keeps_its_name_even_where_only_its_directory_says_it(machine: M
     shutil.rmtree(machine.hub)
     shutil.rmtree(machine.clone)
     done = machine.zedops("init", "other", "--from", str(backup), cwd=machine.folder, code=2)
-    assert f"which was '{machine.fleet}'" in done.stderr
+    assert f"the fleet's name was '{machine.fleet}'" in done.stderr
     assert not (machine.folder / "other.git").exists()
     machine.zedops("init", machine.fleet, "--from", str(backup), cwd=machine.folder)
     assert machine.hub.is_dir()

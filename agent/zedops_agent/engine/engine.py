@@ -251,11 +251,13 @@ class Engine:
         return parse.image(found) if parse.is_called(found, reference) else None
 
     @translated
-    def pull(self, reference: str, progress: Callable[[str], None]) -> None:
+    def pull(
+        self, reference: str, progress: Callable[[str], None], platform: str | None = None
+    ) -> None:
         """Pull an image and tell the progress. Raises the errors in the stream, too."""
         name, tag = docker.utils.parse_repository_tag(reference)
         layers: dict[str, tuple[int, int]] = {}
-        for line in self._begin_pull(name, tag or "latest"):
+        for line in self._begin_pull(name, tag or "latest", platform):
             if "error" in line:
                 raise EngineFailed(f"cannot pull {reference}: {line['error']}")
             detail = line.get("progressDetail") or {}
@@ -264,13 +266,16 @@ class Engine:
                 done, total = (sum(column) for column in zip(*layers.values(), strict=True))
                 progress(f"pulling {reference} {100 * done // total} % of {total >> 20} MiB")
 
-    def _begin_pull(self, name: str, tag: str) -> Iterator[dict[str, Any]]:
+    def _begin_pull(
+        self, name: str, tag: str, platform: str | None
+    ) -> Iterator[dict[str, Any]]:
         """Begin to pull, with the user's login if there is one.
 
         docker-py raises if a credential helper is missing or fails. Most images need no login; the
         registry refuses the others by itself.
         """
         asked: dict[str, Any] = {"tag": tag, "stream": True, "decode": True}
+        asked |= {"platform": platform} if platform else {}
         try:
             return cast(Iterator[dict[str, Any]], self._api.pull(name, **asked))
         except docker.errors.APIError:

@@ -111,7 +111,9 @@ def test_only_the_very_directory_that_lost_its_marker_may_be_marked_by_hand() ->
 def test_a_container_on_a_hidden_directory_gets_the_one_that_is_back() -> None:
     seen = see(sitting(BARE), world=at(BEFORE))
     memory = remember(known(), wanted(), seen, NOW)
-    assert planned(wanted(), seen, memory) == f"stop new ({MOVED})\nstart new ({MOVED})"
+    assert planned(wanted(), seen, memory) == (
+        f"make data ({MOVED})\nstop new ({MOVED})\nstart new ({MOVED})"
+    )
 
 
 def test_a_container_that_shows_another_directory_again_is_not_restarted_for_ever() -> None:
@@ -123,7 +125,7 @@ def test_a_container_that_shows_another_directory_again_is_not_restarted_for_eve
     # until it was seen to have the right one: then it may lose it another time
     memory = remember(memory, wanted(), see(sitting(BEFORE), world=at(BEFORE)), NOW)
     memory = remember(memory, wanted(), first, NOW)
-    assert planned(wanted(), first, memory).startswith("stop new")
+    assert planned(wanted(), first, memory).startswith("make data")
 
 
 def test_a_container_that_cannot_be_seen_into_is_left_alone() -> None:
