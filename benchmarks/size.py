@@ -68,7 +68,7 @@ def commits(site: Site) -> Figures:
     """Commit what hosts say of many servers at once, as the manager does, in a copy of the hub.
 
     From the reports as they come off the bus until main has moved. What is left out is what the
-    manager waits for more to come (`journal.UNSETTLED_S` at most), because that is no work.
+    manager waits for more to come (`commit_batch.UNSETTLED_S` at most), because that is no work.
     """
     copy = site.folder / "copy.git"
     shutil.copytree(site.hub.path, copy, ignore=shutil.ignore_patterns("zedops"))

@@ -38,7 +38,7 @@ def test_packaged_units_are_the_template_s_and_systemd_takes_them(
     name: str, tmp_path: Path
 ) -> None:
     text = (ROOT / "systemd" / name).read_text()
-    assert text == systemd.packaged()[name], "write it anew from zedops.cli.unit.packaged()"
+    assert text == systemd.packaged()[name], "write it again from zedops.cli.systemd.packaged()"
     made = tmp_path / name.replace("@", "@my-fleet")
     made.write_text(text)
     _verify(made)

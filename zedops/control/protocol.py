@@ -1,4 +1,4 @@
-"""Checks requests at the manager's door: one JSON line → a request of a known shape. Pure.
+"""Checks requests at the manager's socket: one JSON line → a request of a known shape. Pure.
 
 Object ids and the environment reach git's command line and environment. So a request passes only
 with values that git itself gives to a hook; all others are refused with a reason.

@@ -37,7 +37,7 @@ def shipped_presets() -> Mapping[str, Preset]:
     """Read the presets that come with zedops."""
     folder = Path(str(resources.files("zedops.spec"))) / "presets"
     files = sorted(folder.glob("*.yaml"))
-    return {path.stem: preset.parse(f"zedops/presets/{path.name}", path.read_bytes())
+    return {path.stem: preset.parse(f"zedops/spec/presets/{path.name}", path.read_bytes())
             for path in files}
 
 

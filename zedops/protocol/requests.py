@@ -154,7 +154,7 @@ class Pong(Message):
     epoch: int  #: of the document it holds
     rev: int
     data_root: str = ""  #: where it keeps worlds and secrets
-    boot_id: str = ""  #: the machine that it runs on; see `places.boot_id`
+    boot_id: str = ""  #: the machine that it runs on; see `paths.boot_id`
 
 
 class RecipientRequest(Message):
