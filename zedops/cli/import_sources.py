@@ -53,6 +53,7 @@ def from_compose(
     except ValueError as error:
         raise UsageError(str(error)) from error
     found = _translated(project, sources, keep_secrets=keep_secrets)
+    collect.refuse_invalid(found)
     return [_best(clone, host, each) for each in found]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from zedops.protocol.requests import Mounted, Shape
 from zedops.spec.definition_text import render
+from zedops.spec.quantities import exact
 from zedops.spec.references import is_id
 
 _LOOPBACK = "127.0.0.1"
@@ -128,7 +129,7 @@ def _limits(shape: Shape) -> dict[str, Any]:
 
 
 def _stop(shape: Shape) -> dict[str, Any]:
-    grace = {"grace": f"{shape.grace_s:g}s"} if shape.grace_s else {}
+    grace = {"grace": f"{exact(shape.grace_s)}s"} if shape.grace_s else {}
     return {**({"signal": shape.stop_signal} if shape.stop_signal else {}), **grace}
 
 

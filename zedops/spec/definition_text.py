@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zedops.spec.emitter import flow, quoted, scalar
-from zedops.spec.quantities import readable
+from zedops.spec.quantities import exact, readable
 
 #: The order of keys in which people read a definition; other keys come last.
 _ORDER = (
@@ -58,8 +58,10 @@ def _value(key: str, value: Any) -> str:
             return str(value).lower()
         case int() if key in _SIZES:
             return readable(f"{value}b")
-        case int() | float():
-            return f"{value:g}" if isinstance(value, float) else str(value)
+        case int():
+            return str(value)
+        case float():
+            return exact(value)
         case str():
             return value if _MEASURE.fullmatch(value) else scalar(value)
         case dict():

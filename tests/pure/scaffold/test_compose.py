@@ -200,6 +200,13 @@ def test_a_project_is_named_as_compose_names_it() -> None:
 
 @pytest.mark.parametrize(("written", "fields"), [
     ("command: 'a \"b c\"'", {"command": ["a", "b c"]}),
+    ("command: 'a \"b|c\" d\\|e x\"y\\n\"z # \"\"'",
+     {"command": ["a", "b|c", "d|e", "xynz", "#", ""]}),
+    ("command: say $$(a | b) `c|d`", {"command": ["say", "$(a | b)", "`c|d`"]}),
+    *((f"{key}: ''", {}) for key in ("user", "hostname", "platform", "working_dir", "stop_signal",
+                                     "network_mode", "stop_grace_period")),
+    ("stop_grace_period: 0s", {"stop": {"grace": "0s"}}), ("networks: {}", {}),
+    ("stop_grace_period: 300h0m1s", {"stop": {"grace": "1080001s"}}),
     ("entrypoint: /x y", {"entrypoint": ["/x", "y"]}), ("working_dir: /w", {"working_dir": "/w"}),
     ("tty: true", {"tty": True}), ("stdin_open: 'yes'", {"stdin_open": True}),
     ("init: false", {"init": False}), ("read_only: true", {"read_only": True}),
@@ -222,6 +229,7 @@ def test_a_project_is_named_as_compose_names_it() -> None:
     ("stop_signal: INT", {"stop": {"signal": "SIGINT"}}),
     ("stop_signal: 15", {"stop": {"signal": "SIGTERM"}}),
     ("stop_grace_period: 1m30s", {"stop": {"grace": "90s"}}),
+    ("cpus: 1.3333333", {"limits": {"cpus": 1.3333333}}),
     ("mem_limit: 2g", {"limits": {"memory": 2 << 30}}), ("cpus: 1.5", {"limits": {"cpus": 1.5}}),
     ("pids_limit: 100", {"limits": {"pids": 100}}), ("pids_limit: -1", {}),
     ("deploy: {resources: {limits: {memory: 1g, cpus: '2', pids: 9}}}",
@@ -292,7 +300,38 @@ def test_networks_are_written_with_what_the_service_is_there() -> None:
     assert one("{image: a, networks: [proxy]}", rest).fields["networks"] == ["proxy"]
 
 
+@pytest.mark.parametrize(("said_there", "written", "networks"), [
+    ("{name: shared, external: true}", "", ["shared"]), ("{external: true}", "", ["default"]),
+    ("{name: lan}", "networks: {}", ["lan"]), ("{name: lan}", "networks: [default]", ["lan"]),
+    ("{external: {name: old}}", "network_mode: ''", ["old"]),
+    ("{name: lan}", "network_mode: bridge", None), ("{name: lan}", "network_mode: none", None),
+    ("{driver: bridge}", "", None), ("", "", None),
+    ("{name: lan}", "networks: {default: {aliases: [a]}}", {"lan": {"aliases": ["a"]}}),
+])  # fmt: skip
+def test_the_default_network_that_a_file_names_is_used(
+    said_there: str, written: str, networks: list[str] | None
+) -> None:
+    found = one(f"{{image: a, {written}}}", f"networks: {{default: {said_there}}}\n")
+    assert (found.refused, found.fields.get("networks")) == ([], networks)
+
+
+def test_a_service_with_an_invalid_value_is_refused_alone() -> None:
+    found, _ = imported("services: {a: {image: a, cpus: 5000}, b: {image: b, user: x}}")
+    collect.refuse_invalid(list(found.values()))
+    assert found["b"].refused == []
+    assert len(found["a"].refused) == 1
+    assert "cpus" in found["a"].refused[0]
+
+
+@pytest.mark.parametrize("command", ["a | b", "a && b", "a; b", "a > b", "a 2>&1", "a & b", "a <b"])
+def test_a_command_that_compose_would_cut_is_refused(command: str) -> None:
+    for key in ("command", "entrypoint"):
+        found = one(f"{{image: a, {key}: '{command}'}}")
+        assert ["outside quotes" in each for each in found.refused] == [True]
+
+
 @pytest.mark.parametrize(("written", "words"), [
+    ("command: a (b)", "a bracket outside quotes"), ("command: 'a \"b'", "has no end"),
     ("privileged: true", "privileged: all rights on the host"),
     ("network_mode: 'service:vpn'", "another container's network"),
     ("pid: host", "processes"), ("volumes_from: [x]", "another container's volumes"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zedops.spec.quantities import format_duration, parse_duration, parse_size, readable
+from zedops.spec.quantities import exact, format_duration, parse_duration, parse_size, readable
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,16 @@ def test_a_size_for_people_is_short_and_everything_else_stays() -> None:
     assert readable("6442450944b") == "6GiB"
     assert readable("1536b") == "1536b"
     assert readable("120s") == "120s"
+
+
+@pytest.mark.parametrize(("number", "text"), [
+    (1.3333333, "1.3333333"), (1_080_000.0, "1080000"), (0.0, "0"), (2.5, "2.5"),
+    (1e22, "1" + 22 * "0"), (0.00001, "0.00001"), (100.0, "100"),
+])  # fmt: skip
+def test_a_number_is_written_with_every_digit(number: float, text: str) -> None:
+    assert exact(number) == text
+
+
+@given(st.floats(min_value=0, allow_nan=False, allow_infinity=False))
+def test_a_written_number_is_read_back(number: float) -> None:
+    assert float(exact(number)) == number

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zedops.scaffold.compose.reading import Translation
+from zedops.spec import document, state_block
+from zedops.spec.definition_text import render
 
 #: zedops sets these limits for every container; Compose does not.
 _OWN = (
@@ -21,6 +23,17 @@ def settle(services: Sequence[Translation]) -> list[str]:
         if "pids" not in each.fields.get("limits", {}):
             each.note(_OWN)
     return _name_each_other(services)
+
+
+def refuse_invalid(services: Sequence[Translation]) -> None:
+    """Refuse each service with a value that no definition can have; the others go on."""
+    for each in services:
+        if each.refused:
+            continue
+        content = state_block.render(render(each.fields), None)
+        for problem in document.parse("servers.d/server.yaml", content).problems:
+            remedy = f"; {problem.remedy}" if problem.remedy else ""
+            each.refuse(f"{problem.field}: {problem.fact}{remedy}")
 
 
 def _share_data(services: Sequence[Translation]) -> None:

@@ -33,12 +33,14 @@ def network_mode(given: Translation, value: Any) -> None:
         given.fields["network_mode"] = mode
         if given.fields.pop("ports", None):
             given.note(f"ports: the network {mode!r} publishes none, and Compose ignores them")
-    elif mode not in ("bridge", "default"):
+    elif mode not in ("", "bridge", "default"):
         raise ValueError(f"{mode}: another container's network, which a definition cannot express")
 
 
 def networks(given: Translation, value: Any) -> None:
     said = value if isinstance(value, dict) else {as_text(each): None for each in items(value)}
+    if list(said) in ([], ["default"]) and not any(_has_parts(each) for each in said.values()):
+        return  # as without the key: `default_network`
     found: dict[str, Any] = {}
     for name, raw in said.items():
         own = {} if raw is None or merge.is_null(raw) else raw
@@ -53,9 +55,28 @@ def networks(given: Translation, value: Any) -> None:
         if left := sorted(set(own) - {"aliases", "ipv4_address", "ipv6_address"}):
             given.note(f"networks.{name}: {', '.join(left)} is not taken over")
         found[_network(given, name)] = parts
-    if list(said) == ["default"] and not any(found.values()):
-        return
     given.fields["networks"] = found if any(found.values()) else list(found)
+
+
+def _has_parts(own: Any) -> bool:
+    return own is not None and not merge.is_null(own) and bool(own)
+
+
+def default_network(given: Translation) -> None:
+    """Join the project's own default network, where the file names one and nothing else is said."""
+    told = given.project.networks.get("default")
+    if not isinstance(told, dict) or {"networks", "network_mode"} & set(given.fields):
+        return
+    mode = given.tree.get("network_mode")
+    has_mode = mode is not None and as_text(mode) != ""
+    if not has_mode and (as_text(told.get("name", "")) or _is_external(told)):
+        given.fields["networks"] = [_network(given, "default")]
+
+
+def _is_external(told: Mapping[str, Any]) -> bool:
+    """Say whether others made a network; before version 3.5, `external` held its name."""
+    said = told.get("external")
+    return isinstance(said, dict) or is_true(said)
 
 
 def _network(given: Translation, name: str) -> str:

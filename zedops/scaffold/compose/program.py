@@ -8,7 +8,7 @@ from typing import Any
 from zedops.scaffold.compose import accounts, merge
 from zedops.scaffold.compose.reading import Translation, is_true, only, texts_or_none, words
 from zedops.scaffold.compose.scalars import as_text
-from zedops.spec.quantities import parse_duration
+from zedops.spec.quantities import exact, parse_duration
 
 #: The Engine's own timeout, for files without one (API: HealthConfig).
 HEALTH_TIMEOUT = "30s"
@@ -61,15 +61,16 @@ def restart(given: Translation, value: Any) -> None:
 
 
 def stop_signal(given: Translation, value: Any) -> None:
-    said = as_text(value).upper()
+    if not (said := as_text(value).upper()):
+        return
     name = signal.Signals(int(said)).name if said.isdigit() else f"SIG{said.removeprefix('SIG')}"
     given.fields.setdefault("stop", {})["signal"] = name
 
 
 def stop_grace_period(given: Translation, value: Any) -> None:
-    seconds = parse_duration(as_text(value))
-    if seconds:
-        given.fields.setdefault("stop", {})["grace"] = f"{seconds:g}s"
+    if said := as_text(value):
+        seconds = parse_duration(said)
+        given.fields.setdefault("stop", {})["grace"] = f"{exact(seconds)}s"
 
 
 def healthcheck(given: Translation, value: Any) -> None:
@@ -90,7 +91,7 @@ def healthcheck(given: Translation, value: Any) -> None:
     }
     for key in ("interval", "timeout", "start_period"):
         if key in value and (seconds := parse_duration(as_text(value[key]))):
-            found[key] = f"{seconds:g}s"
+            found[key] = f"{exact(seconds)}s"
     found.setdefault("timeout", HEALTH_TIMEOUT)
     if "retries" in value and (count := int(as_text(value["retries"]))):
         found["retries"] = count

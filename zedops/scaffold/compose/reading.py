@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from zedops.scaffold.compose import merge
 from zedops.scaffold.compose.project import Project
 from zedops.scaffold.compose.scalars import Plain, as_text, kind
+from zedops.scaffold.compose.shell_words import split
 from zedops.scaffold.compose.variables import Read
 from zedops.spec.quantities import parse_size
 
@@ -70,8 +70,8 @@ def texts_or_none(value: Any) -> list[str]:
 
 
 def words(value: Any) -> list[str]:
-    """Read a text as a shell splits it, or a list."""
-    return shlex.split(value) if isinstance(value, str) else [as_text(e) for e in items(value)]
+    """Read a text as Compose splits it, or a list."""
+    return split(value) if isinstance(value, str) else [as_text(e) for e in items(value)]
 
 
 def is_true(value: Any) -> bool:

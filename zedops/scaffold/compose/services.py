@@ -17,7 +17,8 @@ from zedops.scaffold.compose.variables import Read
 
 def _text(name: str) -> Method:
     def method(given: Translation, value: Any) -> None:
-        given.fields[name] = as_text(value)
+        if said := as_text(value):  # an empty one says nothing, as in Compose
+            given.fields[name] = said
 
     return method
 
@@ -79,6 +80,7 @@ def translate(
     for key in dict.fromkeys([*METHODS, *given.tree]):
         if key in given.tree and not merge.is_null(given.tree[key]):
             _read_key(given, key, given.tree[key])
+    network.default_network(given)
     environment.look_for_passwords(given)
     return given
 
