@@ -60,6 +60,7 @@ def said(service: Translation, words: str) -> bool:
 @pytest.mark.parametrize(("text", "value"), [
     ("$A-${A}-${A:-x}-${A-x}", "1-1-1-1"), ("${B:-${A}}x${B:-}", "1x"), ("${E:-x}${E-y}", "x"),
     ("${A:+there}${B:+no}${E+set}", "thereset"), ("$$A $${A}", "$A ${A}"), ("${A:?no}", "1"),
+    ("pay $5", "pay $5"), ("a$", "a$"), ("$ $. $-x ${B:-$}", "$ $. $-x $"), ("$$$", "$$"),
     ("${B:-a{b}c}", "a{b}c"), ("no dollar", "no dollar"),
 ])  # fmt: skip
 def test_variables_are_filled_in(text: str, value: str) -> None:
@@ -67,7 +68,7 @@ def test_variables_are_filled_in(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("pay $5", "write `\\$\\$`"), ("${", "begins no variable"), ("${A", "closing brace"),
+    ("${5}", "begins no variable"), ("${", "begins no variable"), ("${A", "closing brace"),
     ("${B:?set it}", "needs the variable B: set it"), ("${A!x}", "is no operator"),
     ("${B:-" * 30 + "}" * 30, "nested too deeply"),
 ])  # fmt: skip
@@ -106,11 +107,23 @@ def test_dotenv_counts_below_the_shell_and_names_the_project() -> None:
 
 @pytest.mark.parametrize(("written", "text"), [
     ("TRUE", "true"), ("1.20", "1.2"), ("022", "18"), ("0x1f", "31"), ("1_000", "1000"),
-    ("22:22", "22:22"), ("yes", "yes"), ("1e3", "1000"), ("2001-01-01", "2001-01-01"),
-    ("089", "89"), ("~", ""), (".5", "0.5"), ("1e30", "1e+30"), ("0.00001", "1e-05"),
+    ("22:22", "22:22"), ("yes", "yes"), ("1e3", "1000"),
+    ("2001-01-01", "2001-01-01 00:00:00 +0000 UTC"),
+    ("2001-1-1", "2001-01-01 00:00:00 +0000 UTC"), ("2001-13-01", "2001-13-01"),
+    ("089", "89"), ("~", ""), (".5", "0.5"), ("1e6", "1e+06"), ("100000.0", "100000"),
+    ("1234567.5", "1.2345675e+06"), ("-0.0", "-0"), ("-0", "0"), ("0.0001", "0.0001"),
+    ("18446744073709551615", "18446744073709551615"), ("-089", "-89"),
+    ("18446744073709551616", "1.8446744073709552e+19"),
+    ("-9223372036854775808", "-9223372036854775808"),
+    ("-9223372036854775809", "-9.223372036854776e+18"), ("1e30", "1e+30"), ("0.00001", "1e-05"),
 ])  # fmt: skip
 def test_plain_scalars_become_what_compose_makes_of_them(written: str, text: str) -> None:
     assert as_text(typed(written)) == text
+
+
+def test_a_value_tagged_as_text_is_what_is_written() -> None:
+    found = one("{image: a, environment: {A: !!str 1.20, B: ! 022, C: !!str TRUE}}")
+    assert found.fields["env"] == {"A": "1.20", "B": "022", "C": "TRUE"}
 
 
 def test_where_a_value_is_not_what_was_written_that_is_told() -> None:
@@ -144,6 +157,77 @@ def test_an_override_beside_it_is_read_and_merged() -> None:
     assert sorted(fields["ports"]) == ["tcp1", "tcp2"]
     assert (fields["env"], fields["labels"]) == ({"A": "1", "B": "3"}, {"a": "b"})
     assert "compose.override.yaml is read, too, as Compose does" in notes
+
+
+@pytest.mark.parametrize(("under", "over", "fields"), [
+    ("extra_hosts: {x: 1.1.1.1}", "extra_hosts: ['x:1.1.1.1', z=4.4.4.4]",
+     {"extra_hosts": {"x": "1.1.1.1", "z": "4.4.4.4"}}),
+    ("logging: {options: {a: b}}", "logging: {driver: local, options: {c: d}}",
+     {"logging": {"driver": "local", "options": {"a": "b", "c": "d"}}}),
+    ("logging: {driver: syslog, options: {a: b}}", "logging: {driver: local}",
+     {"logging": {"driver": "local"}}),
+    ("devices: ['/dev/a:/dev/t', /dev/b]", "devices: ['/dev/c:/dev/t', '/dev/b:/dev/b:r']",
+     {"devices": ["/dev/c:/dev/t", "/dev/b:/dev/b:r"]}),
+    ("volumes: ['/a:/data']", "volumes: ['/b:/data/:ro']",
+     {"volumes": {"data": {"path": "/data/", "source": "/b", "kind": "cache", "read_only": True}}}),
+    ("ports: ['80:80']", "ports: ['80:80/tcp', {target: 80, published: '80'}]",
+     {"ports": {"tcp80": "80:80/tcp"}}),
+    ("environment: {A: '1', B: '2'}", "environment: {A: !reset x, B: !override '5'}",
+     {"env": {"B": "5"}}),
+    ("labels: {A: '1'}", "labels: {A: !reset x}", {}),
+])  # fmt: skip
+def test_two_files_are_merged_as_compose_merges_them(
+    under: str, over: str, fields: dict[str, Any]
+) -> None:
+    found, _ = imported(f"services: {{mc: {{image: a, {under}}}}}",
+                        {"compose.override.yml": f"services: {{mc: {{{over}}}}}"})
+    assert (found["mc"].refused, found["mc"].fields) == ([], {"image": "a", **fields})
+
+
+def test_an_override_drops_and_replaces_whole_services_and_sections() -> None:
+    text = ("services: {a: {image: a}, b: {image: b, tty: true}, mc: {image: a, volumes: ['v:/v']}}"
+            "\nvolumes: {v: {name: x}}\nnetworks: {default: {name: lan}}")
+    over = ("services: {a: !reset {}, b: !override {image: z}}\n"
+            "volumes: !override {v: {name: z}}\nnetworks: !reset {}")
+    found, _ = imported(text, {"compose.override.yml": over})
+    assert sorted(found) == ["b", "mc"]
+    assert found["b"].fields == {"image": "z"}
+    assert found["mc"].fields["volumes"]["v"]["source"] == "z"
+
+
+def test_only_the_first_override_is_read_and_compose_file_is_told() -> None:
+    files = {".env": "COMPOSE_FILE=a.yaml:b.yaml\n",
+             "compose.override.yaml": "services: {mc: {command: later}}",
+             "compose.override.yml": "services: {mc: {command: first}}"}
+    found, notes = imported("services: {mc: {image: a}}", files)
+    assert found["mc"].fields["command"] == ["first"]
+    assert [each for each in notes if "a.yaml:b.yaml" in each]
+
+
+def test_later_env_files_see_earlier_ones_and_an_escaped_dollar_stays() -> None:
+    files = {"1.env": 'A=1\nD="a\\$B c\\n"\nE="$5"\nG="x\\\\$A"\n', "2.env": "A=5\nS=$A\n"}
+    found, _ = imported("services: {mc: {image: a, env_file: [1.env, 2.env]}}", files)
+    assert found["mc"].fields["env"] == {
+        "A": "5", "D": "a$B c\n", "E": "$5", "G": "x\\1", "S": "1"
+    }
+
+
+def test_an_include_finds_its_env_file_from_the_including_directory() -> None:
+    files = {".env": "PD=pd\n", "env/x.env": "V=1\n",
+             "sub/c.yaml": "services: {mc: {image: 'a:$V', volumes: ['./d:/d']}}"}
+    text = "include: [{path: sub/c.yaml, env_file: env/x.env, project_directory: 'sub/$PD'}]"
+    found, _ = imported(text, files)
+    assert found["mc"].fields["image"] == "a:1"
+    assert found["mc"].fields["volumes"]["d"]["source"] == f"{PLACE}/sub/pd/d"
+
+
+@pytest.mark.parametrize("written", [
+    "privileged: false", "secrets: []", "configs: []", "volumes_from: []", "pid: ''", "ipc: ''",
+    "use_api_socket: false", "post_start: []",
+])  # fmt: skip
+def test_keys_that_say_nothing_are_no_refusal(written: str) -> None:
+    found = one(f"{{image: a, {written}}}")
+    assert (found.refused, found.fields) == ([], {"image": "a"})
 
 
 def test_extends_and_include_bring_what_other_files_say() -> None:
@@ -269,7 +353,7 @@ def test_ports_in_every_form(written: str, ports: dict[str, Any]) -> None:
     ("world:/w", {"path": "/w", "source": "mc_world"}),
     ("named:/w", {"path": "/w", "source": "other"}), ("ext:/w", {"path": "/w", "source": "ext"}),
     ("old:/w", {"path": "/w", "source": "mc-2019"}), ("dir:/w", {"path": "/w", "source": "/srv/w"}),
-    ("/v", {"path": "/v"}),
+    ("/v", {"path": "/v"}), ("rel:/w", {"path": "/w", "source": f"{PLACE}/w"}),
     ("{type: volume, source: world, target: /w, volume: {subpath: a/b}}",
      {"path": "/w", "source": "mc_world", "subpath": "a/b"}),
     ("{type: bind, source: /o, target: /w, bind: {propagation: rslave}}",
@@ -283,7 +367,8 @@ def test_ports_in_every_form(written: str, ports: dict[str, Any]) -> None:
 ])  # fmt: skip
 def test_volumes_in_every_form(written: str, volume: dict[str, Any]) -> None:
     rest = ("volumes: {world: , named: {name: other}, ext: {external: true}, old: {external:"
-            " {name: mc-2019}}, dir: {driver_opts: {type: none, o: bind, device: /srv/w}}}\n")
+            " {name: mc-2019}}, dir: {driver_opts: {type: none, o: bind, device: /srv/w}},"
+            " rel: {driver: local, driver_opts: {type: none, o: bind, device: ./w}}}\n")
     found = one(f"{{image: a, volumes: [{written}]}}", rest)
     assert (found.refused, list(found.fields["volumes"].values())) == ([], [volume])
 
@@ -332,12 +417,14 @@ def test_a_command_that_compose_would_cut_is_refused(command: str) -> None:
 
 @pytest.mark.parametrize(("written", "words"), [
     ("command: a (b)", "a bracket outside quotes"), ("command: 'a \"b'", "has no end"),
+    ("extra_hosts: ['a:1.1.1.1', 'a:2.2.2.2']", "a has two addresses"),
     ("privileged: true", "privileged: all rights on the host"),
     ("network_mode: 'service:vpn'", "another container's network"),
     ("pid: host", "processes"), ("volumes_from: [x]", "another container's volumes"),
     ("secrets: [x]", "files that Compose makes"), ("configs: [x]", "configs"),
     ("runtime: nvidia", "another runtime"), ("entrypoint: ''", "an empty one"),
     ("unknown_key: 1", "unknown_key is not known"),
+    ("unknown_key: []", "unknown_key is not known"),
     ("ports: ['8000-8010:80']", "different lengths"),
     ("ports: ['80:80/icmp']", "of no protocol"), ("ports: ['x:y']", "is not understood"),
     ("ports: ['99999:1']", "is no port"), ("volumes: [none:/x]", "is not among the file's volumes"),

@@ -55,7 +55,7 @@ def _env_files(given: Translation) -> dict[str, str]:
         text = decoded(path, content)
         try:
             found |= _raw(text) if as_text(long.get("format", "")) == "raw" else \
-                read_env_file(text, given.project.variables)
+                read_env_file(text, {**found, **given.project.variables})
         except ValueError as error:
             raise ValueError(f"env_file {path}: {error}") from error
     return found
@@ -92,8 +92,10 @@ def look_for_passwords(given: Translation) -> None:
 
 def secrets(given: Translation, value: Any) -> None:
     """Refuse Compose's own secrets, which are files in /run/secrets."""
+    if not (names := _names(value)):
+        return
     given.refuse(
-        f"secrets: {', '.join(_names(value))}: files that Compose makes in /run/secrets; write"
+        f"secrets: {', '.join(names)}: files that Compose makes in /run/secrets; write"
         " `secrets:` and `secrets_as: files`, and set them with `zedops secret set`"
     )
 

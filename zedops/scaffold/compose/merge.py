@@ -5,6 +5,7 @@ Source: Compose Specification, "Merge"; compose-go, `override/merge.go` and `unc
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,17 +31,21 @@ def lay(over: Any, under: Any, key: str = "") -> Any:
     if key in _REPLACED:
         return over
     if key in _PAIRS:
-        return {**as_pairs(under), **as_pairs(over)}
+        return cleaned({**as_pairs(under), **as_pairs(over)})
+    if key == "extra_hosts":
+        return _unique([*_hosts(under), *_hosts(over)])
     if key in _LISTS:
         return _unique([*as_list(under), *as_list(over)])
     if key in ("networks", "depends_on"):
         return _mappings(_named(over), _named(under))
     if isinstance(over, dict) and isinstance(under, dict):
-        if key == "logging" and over.get("driver", under.get("driver")) != under.get("driver"):
+        drivers = [each["driver"] for each in (over, under) if "driver" in each]
+        if key == "logging" and len(drivers) == 2 and drivers[0] != drivers[1]:
             return over
         return _mappings(over, under)
     if isinstance(over, list) and isinstance(under, list):
-        return _by_target([*under, *over]) if key == "volumes" else _unique([*under, *over])
+        is_by_target = key in ("volumes", "devices")
+        return _by_target([*under, *over]) if is_by_target else _unique([*under, *over])
     return over
 
 
@@ -112,6 +117,14 @@ def _by_target(volumes: list[Any]) -> list[Any]:
 
 def _target(volume: Any) -> str:
     if isinstance(volume, dict):
-        return as_text(volume.get("target", ""))
+        return posixpath.normpath(as_text(volume.get("target", "")))
     parts = as_text(volume).split(":")
-    return parts[1] if len(parts) > 1 else parts[0]
+    return posixpath.normpath(parts[1] if len(parts) > 1 else parts[0])
+
+
+def _hosts(value: Any) -> list[Any]:
+    """Read `extra_hosts`, a mapping or a list, as a list: a name may have several addresses."""
+    if isinstance(value, dict):
+        return [f"{name}={as_text(one)}" for name, each in value.items() for one in as_list(each)]
+    return [as_text(each).replace(":", "=", 1) if "=" not in as_text(each) else as_text(each)
+            for each in as_list(value)]

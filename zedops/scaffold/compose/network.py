@@ -16,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 
 def ports(given: Translation, value: Any) -> None:
     found: dict[str, Any] = {}
-    for port in read_ports(items(value)):
+    for port in dict.fromkeys(read_ports(items(value))):
         if not port.host:
             given.note(
                 f"ports: Docker chose the host port for {port.container}/{port.protocol};"
@@ -99,6 +99,9 @@ def extra_hosts(given: Translation, value: Any) -> None:
     if isinstance(value, list):
         pairs = [re.split(r"[=:]", as_text(each), maxsplit=1) for each in value]
         found = {each[0]: each[1] for each in pairs if len(each) == 2}
+        for name, address in (each for each in pairs if len(each) == 2):
+            if found[name] != address:
+                raise ValueError(f"{name} has two addresses; a definition takes one")
     else:
         found = {name: as_text(each) for name, each in value.items()}
     given.fields["extra_hosts"] = {name: each.strip("[]") for name, each in found.items()}

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zedops.scaffold.compose import merge, scalars
-from zedops.scaffold.compose.scalars import Override, Plain, as_text, kind
+from zedops.scaffold.compose.scalars import Override, Plain, Reset, as_text, kind
 from zedops.scaffold.compose.variables import Lookup, Read, decoded, fill_in, read_env_file
 
 #: Override files that Compose reads beside its usual files (Specification, "Compose file").
-_OVERRIDES = {
-    f"{stem}.{end}": tuple(f"{stem}.override.{each}" for each in ("yml", "yaml"))
-    for stem in ("compose", "docker-compose") for end in ("yaml", "yml")
-}
+_STEMS, _ENDS = ("compose", "docker-compose"), ("yml", "yaml")
+_USUAL = {f"{stem}.{end}" for stem in _STEMS for end in _ENDS}
+#: In the order in which Compose looks for them; it reads the first one only.
+_OVERRIDES = [f"{stem}.override.{end}" for stem in _STEMS for end in _ENDS]
 _SECTIONS = ("services", "volumes", "networks", "secrets", "configs")
 _KNOWN = {*_SECTIONS, "version", "name", "include", "models"}
 _MOST_FILES = 100
@@ -61,6 +61,8 @@ class Reader:
         """Read the project of a compose file. ValueError if it has no readable services."""
         directory = posixpath.dirname(path)
         variables = self._variables(directory)
+        if files := variables.get("COMPOSE_FILE"):
+            self._notes.append(f"COMPOSE_FILE names {files}: zedops reads the file that you name")
         paths = [path, *self._override_of(path)]
         found = self._load(paths, directory, variables, ())
         name = variables.get("COMPOSE_PROJECT_NAME") or found.get("name")
@@ -75,11 +77,12 @@ class Reader:
 
     def _override_of(self, path: str) -> Iterator[str]:
         directory, name = posixpath.split(path)
-        for each in _OVERRIDES.get(name, ()):
+        for each in _OVERRIDES if name in _USUAL else ():
             beside = posixpath.join(directory, each)
             if self._read(beside) is not None:
                 self._notes.append(f"{each} is read, too, as Compose does")
                 yield beside
+                return
 
     def _variables(self, directory: str, *files: str) -> dict[str, str]:
         """Read `.env`, or the files named in its place; the shell's variables take precedence."""
@@ -111,10 +114,18 @@ class Reader:
             if "name" in tree:
                 found["name"] = tree["name"]
             for section in _SECTIONS[1:]:
-                said = _filled(_mapping(tree, section), Lookup(variables))
+                said = _filled(_section(tree, section, found), Lookup(variables))
+                if section == "volumes":
+                    said = {name: _absolute_device(each, directory, variables)
+                            for name, each in said.items()}
                 found[section] = merge.lay(said, found[section], "")
-            for name, raw in _mapping(tree, "services").items():
-                over = self._service(name, raw, path, directory, variables, ())
+            for name, raw in _section(tree, "services", found).items():
+                if isinstance(raw, Reset | Override):
+                    found["services"].pop(name, None)
+                if isinstance(raw, Reset):
+                    continue
+                own = raw.value if isinstance(raw, Override) else raw
+                over = self._service(name, own, path, directory, variables, ())
                 found["services"][name] = _over(over, found["services"].get(name))
         return found
 
@@ -149,13 +160,16 @@ class Reader:
             long = each if isinstance(each, dict) else {"path": each}
             texts = [fill_in(as_text(one), Lookup(variables))
                      for one in merge.as_list(long.get("path"))]
+            long = _filled({key: one for key, one in long.items() if key != "path"},
+                           Lookup(variables))
             paths = [posixpath.normpath(posixpath.join(directory, one)) for one in texts]
             if not paths or set(paths) & set(within):
                 raise ValueError(f"include: {texts} includes itself, or names no file")
             given = long.get("project_directory")
             there = posixpath.join(directory, as_text(given)) if given else \
                 posixpath.dirname(paths[0])
-            files = [as_text(one) for one in merge.as_list(long.get("env_file"))]
+            files = [posixpath.join(directory, as_text(one))
+                     for one in merge.as_list(long.get("env_file"))]
             own = {**self._variables(there, *files), **variables}
             inside = self._load(paths, there, own, (*within, *paths))
             for section in _SECTIONS:
@@ -210,6 +224,15 @@ def _over(over: Source, under: Source | None) -> Source:
     return Source(over.name, tree, under.problems + over.problems, under.unset | over.unset)
 
 
+def _section(tree: Mapping[str, Any], key: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Read a file's section; `!reset` and `!override` drop what earlier files say there."""
+    said = tree.get(key)
+    if isinstance(said, Reset | Override):
+        found[key] = {}
+        return _mapping({key: said.value}, key) if isinstance(said, Override) else {}
+    return _mapping(tree, key)
+
+
 def _mapping(tree: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = tree.get(key)
     if value is None or merge.is_null(value):
@@ -243,7 +266,7 @@ def _absolute(tree: dict[str, Any], directory: str, variables: Mapping[str, str]
     found = dict(tree)
     if isinstance(volumes := tree.get("volumes"), list):
         found["volumes"] = [_absolute_volume(each, directory, variables) for each in volumes]
-    if "env_file" in tree and not isinstance(tree["env_file"], Plain | Override | scalars.Reset):
+    if "env_file" in tree and not isinstance(tree["env_file"], Plain | Override | Reset):
         found["env_file"] = [
             {**each, "path": _joined(directory, as_text(each.get("path", "")), variables)}
             if isinstance(each, dict) else _joined(directory, as_text(each), variables)
@@ -264,6 +287,16 @@ def _absolute_volume(volume: Any, directory: str, variables: Mapping[str, str]) 
     if colon and source.startswith((".", "/", "~")):
         return f"{_joined(directory, source, variables)}:{rest}"
     return volume
+
+
+def _absolute_device(volume: Any, directory: str, variables: Mapping[str, str]) -> Any:
+    """Make a bound directory absolute, as Compose does where the driver is written."""
+    options = volume.get("driver_opts") if isinstance(volume, dict) else None
+    if not isinstance(options, dict) or volume.get("driver") != "local":
+        return volume
+    if options.get("o") != "bind" or not isinstance(device := options.get("device"), str):
+        return volume
+    return {**volume, "driver_opts": {**options, "device": _joined(directory, device, variables)}}
 
 
 def _joined(directory: str, path: str, variables: Mapping[str, str]) -> str:

@@ -1,15 +1,18 @@
 """A compose file's YAML → plain values, with scalars typed as Compose types them. Pure.
 
 Compose reads YAML with go-yaml v3: `TRUE` is a boolean, `1.20` the number 1.2, `022` the number 18;
-`yes`, `22:22` and a date are text. A value keeps its written form, so that an importer can report
-a difference. Two tags are Compose's own: `!reset` and `!override` (Compose Specification, "Merge").
+`yes` and `22:22` are text, a date is a time. A value keeps its written form, so that an importer
+can report a difference. Two tags are Compose's own: `!reset` and `!override` (Compose
+Specification, "Merge").
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -20,10 +23,10 @@ MOST_VALUES = 100_000
 
 @dataclass(frozen=True)
 class Plain:
-    """A scalar without quotes that is null, a boolean or a number."""
+    """A scalar without quotes that is null, a boolean, a number or a time (as Go writes it)."""
 
     written: str
-    value: bool | int | float | None
+    value: bool | int | float | str | None
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Override:
 
     value: Any
 
+_TAG = "tag:yaml.org,2002:"
+
 
 class Loader(yaml.SafeLoader):
     """Reads mappings, lists, text and `Plain`; refuses a duplicate key."""
@@ -44,6 +49,15 @@ class Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
         "<": [("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"))]
     }
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        """Read a scalar; one tagged as text counts as quoted."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        is_text = str(getattr(event, "tag", "")) in ("!", f"{_TAG}str")
+        node = super().compose_scalar_node(anchor)
+        if is_text and node.style is None:
+            node.style = '"'
+        return node
 
 
 def _scalar(_: Loader, node: yaml.ScalarNode) -> Any:
@@ -92,7 +106,6 @@ def _plain_value(loader: Loader, node: yaml.Node) -> Any:
     return _scalar(loader, node) if isinstance(node, yaml.ScalarNode) else None
 
 
-_TAG = "tag:yaml.org,2002:"
 Loader.add_constructor(f"{_TAG}str", _scalar)
 Loader.add_constructor(f"{_TAG}map", _mapping)
 Loader.add_constructor(f"{_TAG}seq", _sequence)
@@ -124,6 +137,7 @@ _NULLS = {"", "~", "null", "Null", "NULL"}
 _BOOLEANS = {"true": True, "True": True, "TRUE": True,
              "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
@@ -140,7 +154,16 @@ def typed(text: str) -> Plain | str:
         return Plain(text, float(text))
     if _SPECIAL.fullmatch(text):
         return Plain(text, float(text.replace(".", "", 1).lower()))
+    if date := _DATE.fullmatch(text):
+        return _date(text, *map(int, date.groups()))
     return text
+
+
+def _date(text: str, year: int, month: int, day: int) -> Plain | str:
+    try:
+        return Plain(text, f"{dt.date(year, month, day)} 00:00:00 +0000 UTC")
+    except ValueError:
+        return text
 
 
 def _integer(text: str) -> Plain | str:
@@ -153,8 +176,10 @@ def _integer(text: str) -> Plain | str:
             return Plain(text, sign * int(digits, 8))
         number = int(digits)
     except ValueError:  # 089 is no octal number; go-yaml reads a float
-        return Plain(text, float(digits)) if digits.isdigit() else text
-    return Plain(text, sign * number if number < 1 << 63 else float(digits))
+        return Plain(text, sign * float(digits)) if digits.isdigit() else text
+    # below zero an int64, above it a uint64; a longer one is a float
+    is_whole = number <= 1 << 63 if sign < 0 else number < 1 << 64
+    return Plain(text, sign * (number if is_whole else float(digits)))
 
 
 def as_text(value: Any) -> str:
@@ -168,10 +193,14 @@ def as_text(value: Any) -> str:
             return ""
         case bool():
             return str(value.value).lower()
-        case int():
+        case int() | str():
             return str(value.value)
         case float():
             return _float(value.value)
+
+
+#: Compose writes 100000, but 1e+06.
+_FIRST_EXPONENT = 6
 
 
 def _float(value: float) -> str:
@@ -179,13 +208,11 @@ def _float(value: float) -> str:
         return "+Inf" if value > 0 else "-Inf"
     if math.isnan(value):
         return "NaN"
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
-    text = repr(value)
-    mantissa, e, exponent = text.partition("e")
-    if e and -4 <= int(exponent) < 21:
-        return f"{value:f}".rstrip("0")
-    return f"{mantissa}e{int(exponent):+03d}" if e else text
+    number = Decimal(repr(value)).normalize()
+    exponent = number.adjusted()
+    if number == 0 or -4 <= exponent < _FIRST_EXPONENT:
+        return f"{number:f}"
+    return f"{number.scaleb(-exponent):f}e{exponent:+03d}"
 
 
 def kind(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from zedops.scaffold.compose import accounts, environment, merge, network, program, rights, storage
 from zedops.scaffold.compose.project import Project, Source
 from zedops.scaffold.compose.reading import IsFile, Method, Translation, is_true
-from zedops.scaffold.compose.scalars import as_text
+from zedops.scaffold.compose.scalars import Plain, as_text
 from zedops.scaffold.compose.variables import Read
 
 
@@ -85,10 +85,17 @@ def translate(
     return given
 
 
+def _says_nothing(value: Any) -> bool:
+    """Say whether a value is empty or false, which Compose reads as no value."""
+    return value in ("", [], {}) or (isinstance(value, Plain) and value.value is False)
+
+
 def _read_key(given: Translation, key: str, value: Any) -> None:
     try:
         if key in METHODS:
             METHODS[key](given, value)
+        elif key in {*accounts.DIFFERS, *accounts.REFUSED} and _says_nothing(value):
+            return
         elif key in accounts.DIFFERS:
             given.note(f"{key} is not taken over: {accounts.DIFFERS[key]}")
         elif key in accounts.REFUSED:

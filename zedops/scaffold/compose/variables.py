@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from dotenv.parser import parse_stream
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPE = re.compile(r"\\([\\'\"abfnrtv$])")
+_ESCAPES = {"$": "$$", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 #: Defaults may hold variables with defaults of their own, nested at most this deep.
 _MOST_DEPTH = 20
@@ -34,7 +37,7 @@ class Lookup:
 
 
 def fill_in(text: str, lookup: Lookup, depth: int = 0) -> str:
-    """Replace `$NAME`, `${NAME}` with its operators, and `$$`. ValueError for any other `$`."""
+    """Replace `$NAME`, `${NAME}` with its operators, and `$$`; any other `$` stays."""
     if "$" not in text:
         return text
     if depth > _MOST_DEPTH:
@@ -53,7 +56,9 @@ def _one(text: str, at: int, lookup: Lookup, depth: int) -> tuple[str, int]:
         return "$", at + 1
     if named := _NAME.match(text, at):
         return lookup.get(named[0]) or "", named.end()
-    if not text.startswith("{", at) or (named := _NAME.match(text, at + 1)) is None:
+    if not text.startswith("{", at):
+        return "$", at
+    if (named := _NAME.match(text, at + 1)) is None:
         raise ValueError(f"{text!r} has a `$` that begins no variable; write `$$` for a dollar")
     end = _closing(text, at + 1)
     rest = text[named.end() : end]
@@ -106,8 +111,17 @@ def read_env_file(text: str, outer: Mapping[str, str]) -> dict[str, str]:
         elif _is_literal(binding.original.string):
             found[binding.key] = binding.value
         else:
-            found[binding.key] = fill_in(binding.value, Lookup({**found, **outer}))
+            value = _escaped(binding.original.string) or binding.value
+            found[binding.key] = fill_in(value, Lookup({**found, **outer}))
     return found
+
+
+def _escaped(line: str) -> str | None:
+    """Read a value in double quotes that holds `\\$`, a dollar that begins no variable."""
+    quoted = _DOUBLE_QUOTED.match(line.partition("=")[2].lstrip())
+    if quoted is None or "\\$" not in quoted[1]:
+        return None
+    return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), quoted[1])
 
 
 def _is_literal(line: str) -> bool:
