@@ -20,6 +20,7 @@ from zedops.spec.change import change
 from zedops.spec.document import Document
 from zedops.spec.model import Definition, Desired, VolumeKind
 from zedops.spec.quantities import format_duration, readable
+from zedops.spec.validation import MAX_PROBLEMS
 
 #: Most servers that a push lists one by one, and most fields of each.
 _LINES, _FIELDS = 10, 2
@@ -67,13 +68,27 @@ def judge(
     before: Fleet, after: Fleet, paths: Iterable[str], options: Iterable[str] = ()
 ) -> list[Problem]:
     """Check a change against every rule; `before` and `after` have trusted states."""
-    said = tuple(options)
+    said, changed = tuple(options), set(paths)
     return [
-        *check(after, paths),
+        *_new_problems(before, after, changed),
         *check_deletions(before, after, said),
         *check_volumes(before, after, said),
         *check_name(before, after),
     ]
+
+
+def _new_problems(before: Fleet, after: Fleet, changed: set[str]) -> list[Problem]:
+    """Find the problems of a change, without those that unchanged files had before it.
+
+    A newer zedops may find more in a fleet's files; each would refuse every push of the settings.
+    """
+    found = check(after, changed)
+    old = {each.path for each in found} - changed
+    if not old or len(found) >= MAX_PROBLEMS:  # a check that stops there may not have seen all
+        return found
+    known = {(each.path, each.field, each.fact) for each in check(before, old)}
+    return [each for each in found
+            if each.path in changed or (each.path, each.field, each.fact) not in known]
 
 
 def _lives(fleet: Fleet, each: Document) -> bool:
@@ -119,6 +134,8 @@ def _living(before: Fleet, after: Fleet, old: Document | None, new: Document) ->
     now = after.resolve(new)[0]
     was = before.resolve(old)[0] if old is not None else None
     row = Forecast(new.name, new.path, _host(after, new), Effect.CREATE)
+    if old is not None and old.head == new.head and was is now is None:
+        return replace(row, effect=Effect.NOTHING)
     if old is None or old.state is None or now is None:
         return replace(row, data=_new_data(None, now))
     if kind_of(old.path) is Kind.TOMBSTONE:

@@ -145,6 +145,25 @@ def test_a_changed_preset_and_changed_defaults_tell_of_the_servers_below_them() 
     assert told == [f"{name}: recreate (user: unset → 5), data kept" for name in "ab"]
 
 
+@pytest.mark.parametrize("head", ["image: a\nstop: {grace: 2h}\n", "image: [a\n", "game: none\n"])
+def test_an_old_problem_of_a_file_refuses_no_push_of_other_files(head: str) -> None:
+    before = fleet_of(doc(A, head, running(1)), doc("servers.d/b.yaml", HEAD, running(2)))
+    now = before.settings.model_copy(update={"defaults": {"drift": "report"}})
+    after = replace(before, settings=now)
+    assert judge(before, after, {SETTINGS_PATH}) == []
+    assert "a: refused" not in plan(before, after, {SETTINGS_PATH})
+    assert "a: create" not in plan(before, after, {SETTINGS_PATH})
+    assert {each.path for each in judge(before, after, {SETTINGS_PATH, A})} == {A}
+
+
+def test_a_new_problem_of_an_unchanged_file_refuses_the_push_that_makes_it() -> None:
+    before = fleet_of(doc(A, "image: a\nstop: {grace: 2h}\n", running(1)),
+                      doc("servers.d/b.yaml", HEAD, running(2)))
+    now = before.settings.model_copy(update={"defaults": {"stop": {"grace": "2h"}}})
+    (problem,) = judge(before, replace(before, settings=now), {SETTINGS_PATH})
+    assert problem.path == "servers.d/b.yaml"
+
+
 def test_many_servers_are_summed_up_and_those_that_do_not_change_are_not_told() -> None:
     before = fleet_of(doc(A, HEAD, running(1)))
     files = {f"servers.d/n{at:02}.yaml": b"image: y\n" for at in range(12)}
