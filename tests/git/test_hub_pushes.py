@@ -150,6 +150,24 @@ def test_a_manager_whose_time_is_over_cannot_commit(hub: Hub, ada: Person) -> No
     assert other.commit(head, {A: b"image: b\n"}, "zedops: alive\n") == hub.head()
 
 
+def test_a_manager_whose_time_is_over_cannot_move_what_was_seen(hub: Hub, ada: Person) -> None:
+    old = hub.head()
+    assert old is not None
+    hub.see(old)  # before the first epoch
+    assert hub.seen() == old
+    hub.begin_epoch()
+    other = Hub(hub.path)
+    other.begin_epoch()
+    new = other.commit(old, {A: b"image: b\n"}, "zedops: alive\n")
+    with pytest.raises(RaceLost):
+        hub.see(old)
+    assert hub.seen() == new
+    other.see(old)
+    hub.repository.run("pack-refs", "--all")
+    other.see(new)
+    assert hub.seen() == new
+
+
 def test_the_head_is_found_also_after_refs_were_packed(hub: Hub, ada: Person) -> None:
     head = hub.head()
     hub.repository.run("pack-refs", "--all")

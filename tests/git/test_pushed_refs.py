@@ -45,6 +45,7 @@ def test_what_git_could_take_for_another_ref_is_refused(hub: Hub, eve: Person, r
 
 def test_a_tag_is_not_called_like_a_branch_nor_a_branch_like_a_tag(hub: Hub, eve: Person) -> None:
     eve.push("origin", "HEAD:refs/heads/one", "HEAD:refs/tags/two")
+    hub.repository.run("pack-refs", "--all")
     for ref, other in (("refs/tags/one", "refs/heads/one"), ("refs/heads/two", "refs/tags/two")):
         said = eve.push("origin", f"HEAD:{ref}", fails=True)
         assert f"{ref}: has the same name as {other}" in said

@@ -146,9 +146,9 @@ class Hub:
         """Return main's newest commit; None in an empty hub."""
         return self._ref(MAIN)
 
-    def has(self, ref: str) -> bool:
-        """Say whether a ref of this full name exists."""
-        return self._ref(ref) is not None
+    def refs(self) -> set[str]:
+        """List the full names of all refs."""
+        return set(self.repository.run("for-each-ref", "--format=%(refname)").split("\n"))
 
     def _ref(self, name: str) -> str | None:
         """Read a ref; None without one. A loose ref is one file, so this is cheap."""
@@ -291,8 +291,11 @@ class Hub:
         return new
 
     def see(self, commit: str) -> None:
-        """Move `seen` to a commit that needs no state commit."""
-        self.repository.run("update-ref", "--end-of-options", SEEN, commit)
+        """Move `seen` to a commit that needs no state commit; RaceLost if another manager leads."""
+        lines = ["start", f"update {SEEN} {commit}"]
+        lines += [f"verify {EPOCH} {self._epoch}"] if self._epoch else []
+        stdin = "".join(f"{line}\n" for line in [*lines, "prepare", "commit"])
+        self.repository.pipe("update-ref", "--stdin", stdin=stdin.encode())
         failpoints.point("hub.seen")
 
     def seen(self) -> str | None:

@@ -17,7 +17,10 @@ _PEOPLES = ("refs/heads/", "refs/tags/", "refs/notes/", "refs/for/")
 def wrong(
     hub: Hub, repository: Repository, new: str, ref: str, all_refs: Collection[str]
 ) -> Problem | None:
-    """Find the reason to refuse a ref's new object; `all_refs` are the refs of the same push."""
+    """Find the reason to refuse a ref's new object.
+
+    `all_refs` are the refs of the hub and of the same push.
+    """
     fact, remedy = _wrong(hub, repository, new, ref, all_refs)
     return Problem(ref, 0, 0, "", fact, remedy) if fact else None
 
@@ -33,7 +36,7 @@ def _wrong(
     if ref.startswith("refs/for/") and ref != FOR_MAIN:
         return "is no branch of a fleet", f"push to {FOR_MAIN}"
     if ref not in (MAIN, FOR_MAIN):
-        return _misnamed(hub, ref, all_refs) if new != NO_OBJECT else "", "choose another name"
+        return _misnamed(ref, all_refs) if new != NO_OBJECT else "", "choose another name"
     if upstream := hub.upstream:
         return f"this hub follows {redact(upstream)}", "push there"
     if new == NO_OBJECT:
@@ -45,7 +48,7 @@ def _wrong(
     return "", ""
 
 
-def _misnamed(hub: Hub, ref: str, all_refs: Collection[str]) -> str:
+def _misnamed(ref: str, all_refs: Collection[str]) -> str:
     """Say why git could take a ref's name for another ref (gitrevisions(7)); empty if not."""
     folder, _, name = ref.removeprefix("refs/").partition("/")
     other = {"tags": f"refs/heads/{name}", "heads": f"refs/tags/{name}"}.get(folder)
@@ -53,4 +56,4 @@ def _misnamed(hub: Hub, ref: str, all_refs: Collection[str]) -> str:
         return ""
     if name == "HEAD" or name.startswith("refs/") or other == MAIN:
         return "has a name that git could take for another one"
-    return f"has the same name as {other}" if hub.has(other) or other in all_refs else ""
+    return f"has the same name as {other}" if other in all_refs else ""

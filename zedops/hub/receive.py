@@ -88,6 +88,8 @@ class PushReceiver:
         problems: list[Problem] = []
         said: list[str] = []
         names = {ref for _, _, ref in updates}
+        if not names <= {MAIN, FOR_MAIN}:
+            names |= self.hub.refs()
         for _, new, ref in updates:
             if wrong := pushed_refs.wrong(self.hub, repository, new, ref, names):
                 problems.append(wrong)
