@@ -65,9 +65,12 @@ class Site(Machine):
         os.kill(self.pid, signal.SIGCONT)
 
     def of(self, name: str) -> list[dict[str, Any]]:
-        """List every container of one server."""
-        label = f"zedops.server.name={name}"
-        return self.api.containers(all=True, filters={"label": label})  # type: ignore[no-any-return]
+        """List every container that has a server's name, also the one before an update.
+
+        A label keeps the name that the server had when the container was made.
+        """
+        names = rf"^/{self.fleet}-{name}(\.next|-previous|-superseded)?$"
+        return self.api.containers(all=True, filters={"name": names})  # type: ignore[no-any-return]
 
 
 class Sampler:
