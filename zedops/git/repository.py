@@ -248,11 +248,7 @@ class Repository:
             return self.blobs(each for each in wanted if each not in read) | read
         if not wanted:
             return {}
-        if self._blobs is not None and len(wanted) <= _FEW:
-            out = self._blobs.ask(*wanted)
-        else:
-            stdin = "".join(f"{each}\n" for each in wanted).encode()
-            out = self.pipe("cat-file", "--batch", "--buffer", stdin=stdin)
+        out = self._ask(self._blobs, "--batch", wanted)
         found, offset = {}, 0
         for each in wanted:
             end = out.index(b"\n", offset)
@@ -263,6 +259,13 @@ class Repository:
             found[each] = out[end + 1 : end + 1 + size]
             offset = end + size + 2
         return found
+
+    def _ask(self, running: Batch | None, how: str, ids: list[str]) -> bytes:
+        """Ask cat-file: the one that runs for a few objects, one of its own for many."""
+        if running is not None and len(ids) <= _FEW:
+            return running.ask(*ids)
+        stdin = "".join(f"{each}\n" for each in ids).encode()
+        return self.pipe("cat-file", how, "--buffer", stdin=stdin)
 
     def _in_quarantine(self, ids: list[str], most: int) -> dict[str, bytes]:
         folder = self._env.get(QUARANTINE)
@@ -282,11 +285,7 @@ class Repository:
         """Tell the sizes of blobs in bytes; leaves out unreadable ones."""
         if not ids:
             return {}
-        if self._sizes is not None and len(ids) <= _FEW:
-            out = self._sizes.ask(*ids)
-        else:
-            stdin = "".join(f"{each}\n" for each in ids).encode()
-            out = self.pipe("cat-file", "--batch-check", "--buffer", stdin=stdin)
+        out = self._ask(self._sizes, "--batch-check", ids)
         said = (line.split() for line in out.decode().splitlines())
         return {words[0]: int(words[2]) for words in said if len(words) == 3}
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from zedops.spec.fields import Bytes, Model, Text, no_nul, one_of, words
+from zedops.spec.fields import Bytes, Model, Text, matching, no_nul, one_of, words
 
 #: Linux's capabilities, without `CAP_` (capabilities(7)); ALL stands for every one.
 CAPABILITIES = frozenset({
@@ -63,15 +63,6 @@ def _address(value: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 
 
-def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(f"{value!r} is not {what}")
-        return value
-
-    return AfterValidator(check)
-
-
 def _capability(value: str) -> str:
     if value.upper().removeprefix("CAP_") not in CAPABILITIES:
         raise ValueError(f"{value!r} is no capability of Linux; write e.g. NET_ADMIN or SYS_NICE")
@@ -81,12 +72,12 @@ def _capability(value: str) -> str:
 #: Kept as written: another spelling would change the hash, and with it recreate containers.
 Capability = Annotated[str, Field(pattern=r"^[A-Za-z_]+$"), AfterValidator(_capability)]
 Device = Annotated[
-    str, _matching(_DEVICE, "a device; write e.g. /dev/dri or /dev/ttyUSB0:/dev/ttyS0")
+    str, matching(_DEVICE, "a device; write e.g. /dev/dri or /dev/ttyUSB0:/dev/ttyS0")
 ]
-Inside = Annotated[str, _matching(_PATH, "a path inside the container; write e.g. /tmp")]
-Sysctl = Annotated[str, _matching(_SYSCTL, "a kernel parameter; write e.g. net.core.somaxconn")]
-HostName = Annotated[str, _matching(_HOST_NAME, "a host name; write e.g. db.example.org")]
-Platform = Annotated[str, _matching(_PLATFORM, "a platform; write e.g. linux/arm64")]
+Inside = Annotated[str, matching(_PATH, "a path inside the container; write e.g. /tmp")]
+Sysctl = Annotated[str, matching(_SYSCTL, "a kernel parameter; write e.g. net.core.somaxconn")]
+HostName = Annotated[str, matching(_HOST_NAME, "a host name; write e.g. db.example.org")]
+Platform = Annotated[str, matching(_PLATFORM, "a platform; write e.g. linux/arm64")]
 
 
 class Ulimit(Model):

@@ -94,7 +94,9 @@ def _shaped(pattern: re.Pattern[str]) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^({pattern.pattern})$"})
 
 
-def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+def matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    """Refuse a text that is not wholly of a pattern; says it "is not WHAT"."""
+
     def check(value: str) -> str:
         if not pattern.fullmatch(value):
             raise ValueError(f"{value!r} is not {what}")
@@ -127,35 +129,35 @@ def _sealed(value: object) -> object:
 
 Name = Annotated[
     str,
-    _matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first"),
+    matching(NAME, "a name; use lower-case letters, digits and '-', at most 63, no '-' first"),
     _shaped(NAME),
 ]
 Key = Annotated[
-    str, _matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'"), _shaped(_KEY)
+    str, matching(_KEY, "a key; use lower-case letters, digits, '-' and '_'"), _shaped(_KEY)
 ]
-ServerId = Annotated[str, _matching(SERVER_ID, "a server's id: 26 letters and digits of a ULID")]
+ServerId = Annotated[str, matching(SERVER_ID, "a server's id: 26 letters and digits of a ULID")]
 EnvKey = Annotated[
     str,
-    _matching(ENV_KEY, "a variable name; use letters, digits and '_', no digit first"),
+    matching(ENV_KEY, "a variable name; use letters, digits and '_', no digit first"),
     _shaped(ENV_KEY),
 ]
 #: Docker takes any name; a shell inside may not know all of them (environ(7)).
 EnvName = Annotated[
     str,
-    _matching(_ENV_NAME, "a variable name; it may hold all but '=' and control characters"),
+    matching(_ENV_NAME, "a variable name; it may hold all but '=' and control characters"),
     _shaped(_ENV_NAME),
 ]
 #: A secret's value, encrypted for its host: `age:` and base 64.
 Sealed = Annotated[str, BeforeValidator(_sealed)]
 #: A host's public key; secrets for this host are encrypted to it.
 Recipient = Annotated[
-    str, _matching(_RECIPIENT, "an age recipient; `zedops secret recipients` writes them")
+    str, matching(_RECIPIENT, "an age recipient; `zedops secret recipients` writes them")
 ]
 Text = Annotated[str, AfterValidator(no_nul)]
-CommitId = Annotated[str, _matching(COMMIT, "a commit's id"), AfterValidator(sys.intern)]
-ContainerId = Annotated[str, _matching(CONTAINER, "a container's id")]
+CommitId = Annotated[str, matching(COMMIT, "a commit's id"), AfterValidator(sys.intern)]
+ContainerId = Annotated[str, matching(CONTAINER, "a container's id")]
 #: An image as a host names it; it may be longer than an image in a definition.
-ImageSeen = Annotated[str, _matching(IMAGE_SEEN, "an image"), AfterValidator(sys.intern)]
+ImageSeen = Annotated[str, matching(IMAGE_SEEN, "an image"), AfterValidator(sys.intern)]
 #: A host's name, interned: thousands of states hold the same one.
 HostSeen = Annotated[Name, AfterValidator(sys.intern)]
 
@@ -213,12 +215,12 @@ Bytes = Annotated[
 ]
 Image = Annotated[
     str,
-    _matching(_IMAGE, f"an image reference; {_IMAGE_HINT}"),
+    matching(_IMAGE, f"an image reference; {_IMAGE_HINT}"),
     _shaped(_IMAGE),
 ]
 
 Source = Annotated[
-    str, _matching(_SOURCE, "an absolute path of the host or a named volume; write e.g. /srv/world")
+    str, matching(_SOURCE, "an absolute path of the host or a named volume; write e.g. /srv/world")
 ]
 
 
