@@ -21,6 +21,8 @@ from pathlib import Path
 
 import docker
 
+from tests.conftest import without
+
 DEADLINE_S = 30.0
 _NEEDED = ("dockerd", "containerd", "iptables", "nsenter", "setpriv", "unshare")
 #: Begins an Engine with a socket that stays open while none is behind it, as Debian's docker.socket
@@ -183,3 +185,24 @@ def _lives(process: Path) -> bool:
         return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@contextlib.contextmanager
+def running(
+    image: str, other: docker.APIClient, *options: str, activated: bool = False, room: str = ""
+) -> Iterator[PrivateEngine]:
+    """Run one with an image of another Engine, on a small disk if room tells its size; or skip."""
+    if lack := missing():
+        without(f"private Docker Engine (for want of: {lack})")
+    made = PrivateEngine(*options, activated=activated)
+    try:
+        if room:
+            data = made.folder / "data"
+            data.mkdir()
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(data)], check=True
+            )
+        made.start_with(image, other)
+        yield made
+    finally:
+        made.remove()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +10,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.conftest import without
 from tests.docker.host import Host
-from tests.docker.private_engine import PrivateEngine, missing
+from tests.docker.private_engine import PrivateEngine, running
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.timeout(120),
@@ -30,19 +28,8 @@ SIZE = "64m"
 @pytest.fixture
 def engine(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEngine]:
     """Run an Engine that lets its containers live, on a small disk, and has the tests' image."""
-    if lack := missing():
-        without(f"private Docker Engine (for want of: {lack})")
-    made = PrivateEngine("--live-restore")
-    (made.folder / "data").mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(made.folder / "data")],
-        check=True,
-    )
-    try:
-        made.start_with(image, docker_api)
+    with running(image, docker_api, "--live-restore", room=SIZE) as made:
         yield made
-    finally:
-        made.remove()
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 import docker
 import pytest
 
-from tests.conftest import without
 from tests.docker.host import Host
-from tests.docker.private_engine import PrivateEngine, missing
+from tests.docker.private_engine import PrivateEngine, running
 from tests.machine import Machine
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.protocol.sync import Goal, ServerReport
@@ -45,14 +44,8 @@ RECOVERY_S = ENGINE_RETRY_S + 10
 @pytest.fixture(scope="module")
 def imported(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEngine]:
     """Run an Engine that has the image of the tests."""
-    if lack := missing():
-        without(f"private Docker Engine (for want of: {lack})")
-    made = PrivateEngine()
-    try:
-        made.start_with(image, docker_api)
+    with running(image, docker_api) as made:
         yield made
-    finally:
-        made.remove()
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.conftest import without
 from tests.docker.host import Host
-from tests.docker.private_engine import PrivateEngine, missing
+from tests.docker.private_engine import PrivateEngine, running
 from zedops.protocol.sync import Goal
 from zedops.spec.model import Drift, Stop
 from zedops_agent import drain
@@ -201,14 +200,8 @@ def test_a_signal_whose_answer_was_lost_is_not_sent_again(host: Host) -> None:
 @pytest.fixture(scope="module")
 def replaceable(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEngine]:
     """Run an Engine that may be replaced while its containers run on, behind an open socket."""
-    if lack := missing():
-        without(f"private Docker Engine (for want of: {lack})")
-    made = PrivateEngine("--live-restore", activated=True)
-    try:
-        made.start_with(image, docker_api)
+    with running(image, docker_api, "--live-restore", activated=True) as made:
         yield made
-    finally:
-        made.remove()
 
 
 @pytest.fixture

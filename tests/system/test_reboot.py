@@ -11,8 +11,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.conftest import without
-from tests.docker.private_engine import PrivateEngine, missing
+from tests.docker.private_engine import PrivateEngine, running
 from tests.machine import Machine
 from tests.system.servers import LOOP, command, wait_status, write
 
@@ -22,14 +21,8 @@ pytestmark = [pytest.mark.docker, pytest.mark.system]
 @pytest.fixture
 def engine(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEngine]:
     """Run an Engine that may be ended, with the image of the tests."""
-    if lack := missing():
-        without(f"private Docker Engine (for want of: {lack})")
-    made = PrivateEngine()
-    try:
-        made.start_with(image, docker_api)
+    with running(image, docker_api) as made:
         yield made
-    finally:
-        made.remove()
 
 
 class Systemd:
