@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,9 @@ def test_a_history_tells_of_a_server_under_the_names_that_it_had(tmp_path: Path)
     def push(message: str) -> None:
         for line in (["add", "--all"], ["commit", "--quiet", "-m", message], ["push", "--quiet"]):
             subprocess.run([*git, *line], cwd=clone, check=True, capture_output=True)
+        second = int(time.time())  # git's times are whole seconds, and `--at` below asks by one
+        while int(time.time()) == second:
+            time.sleep(0.02)
 
     (clone / "servers.d/old.yaml").write_text("image: a\nlabels: {what: \"the first one\"}\n")
     push("old: begin")
