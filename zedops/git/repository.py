@@ -248,7 +248,7 @@ class Repository:
             return self.blobs(each for each in wanted if each not in read) | read
         if not wanted:
             return {}
-        out = self._ask(self._blobs, "--batch", wanted)
+        out = self._ask(wanted, content=True)
         found, offset = {}, 0
         for each in wanted:
             end = out.index(b"\n", offset)
@@ -260,12 +260,15 @@ class Repository:
             offset = end + size + 2
         return found
 
-    def _ask(self, running: Batch | None, how: str, ids: list[str]) -> bytes:
+    def _ask(self, ids: list[str], *, content: bool) -> bytes:
         """Ask cat-file: the one that runs for a few objects, one of its own for many."""
+        running = self._blobs if content else self._sizes
         if running is not None and len(ids) <= _FEW:
             return running.ask(*ids)
         stdin = "".join(f"{each}\n" for each in ids).encode()
-        return self.pipe("cat-file", how, "--buffer", stdin=stdin)
+        return self.pipe(
+            "cat-file", "--batch" if content else "--batch-check", "--buffer", stdin=stdin
+        )
 
     def _in_quarantine(self, ids: list[str], most: int) -> dict[str, bytes]:
         folder = self._env.get(QUARANTINE)
@@ -285,7 +288,7 @@ class Repository:
         """Tell the sizes of blobs in bytes; leaves out unreadable ones."""
         if not ids:
             return {}
-        out = self._ask(self._sizes, "--batch-check", ids)
+        out = self._ask(ids, content=False)
         said = (line.split() for line in out.decode().splitlines())
         return {words[0]: int(words[2]) for words in said if len(words) == 3}
 
