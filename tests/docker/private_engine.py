@@ -22,6 +22,7 @@ from pathlib import Path
 import docker
 
 from tests.conftest import without
+from tests.frozen import freeze
 
 DEADLINE_S = 30.0
 _NEEDED = ("dockerd", "containerd", "iptables", "nsenter", "setpriv", "unshare")
@@ -141,7 +142,7 @@ class PrivateEngine:
     def frozen(self) -> Iterator[None]:
         """Let it answer nobody for a while, as on a machine that swaps."""
         daemon = int((self.folder / "pid").read_text())
-        os.kill(daemon, signal.SIGSTOP)
+        freeze(daemon)
         try:
             yield
         finally:

@@ -10,10 +10,10 @@ import signal
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
+from tests.frozen import freeze
 from tests.nats.clients import as_host, as_manager, new_host, run
 from tests.nats.links import address, manager_bus, new_link
 from tests.nats.sides import AgentEnd, Chunks, ManagerEnd, wait_for
@@ -76,7 +76,7 @@ def test_a_server_that_hangs_leaves_nothing_behind(
     assert pid is not None
     with new_link(server, authority, "attic", agent) as link:
         wait_for(lambda: agent.greeted)
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         try:
             fill(link)
             if goes_on:
@@ -98,7 +98,7 @@ def test_a_manager_may_begin_while_its_server_hangs(
     assert pid is not None
     with manager_bus(server, authority) as bus:
         wait_for(lambda: bus.connection.wait_up(0))
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         try:
             bus.serve(manager)
         finally:
@@ -116,12 +116,6 @@ def fill(link: NatsLink) -> None:
             link.progress(Progress(host="attic", id=server_id(1), text=text))
 
 
-def has_stopped(pid: int) -> bool:
-    """Say whether every thread of a process has stopped (proc(5))."""
-    threads = Path(f"/proc/{pid}/task").glob("*/stat")
-    return all(each.read_text().rpartition(")")[2].split()[0] == "T" for each in threads)
-
-
 def test_what_could_not_be_sent_is_refused_at_once_and_never_sent_later(
     server: NatsServer, authority: Authority
 ) -> None:
@@ -134,8 +128,7 @@ def test_what_could_not_be_sent_is_refused_at_once_and_never_sent_later(
         bus.serve(manager)
         pid = server.pid
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        wait_for(lambda: has_stopped(pid))  # else the first report may still get through
+        freeze(pid)
         try:
             with pytest.raises(HostUnavailable):
                 link.report(sent)

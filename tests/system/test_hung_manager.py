@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import docker
 import pytest
 
+from tests.frozen import freeze
 from tests.machine import Machine, became
 from tests.system.servers import begin, edit, runs
 
@@ -45,7 +46,7 @@ def test_a_frozen_manager_holds_nobody_for_ever_and_takes_in_nothing_that_was_re
     path = begin(fleet, "rosewood", "env: {GREET: a}")
     before = runs(fleet, "rosewood")
     zedops = (sys.executable, "-m", "zedops")
-    os.kill(fleet.pid, signal.SIGSTOP)
+    freeze(fleet.pid)
     head = fleet.git("rev-parse", "main", cwd=fleet.hub)
     edit(fleet, path, "GREET: a", "GREET: b")
     asked = {

@@ -17,6 +17,7 @@ from typing import Any
 import docker
 import pytest
 
+from tests.frozen import freeze
 from tests.machine import Machine, free_port
 from tests.system.servers import LOOP, begin, command, edit, write
 from zedops.cli.commands import diff, orphans, plan, ports, validate
@@ -137,7 +138,7 @@ def test_ctrl_c_ends_watch_while_a_host_takes_its_time(fleet: Machine) -> None:
     begin(fleet, "waiting", command(LOOP))
     with watch(fleet) as (watching, leader):
         drawn(leader, b"waiting", b"running")
-        os.kill(fleet.pid, signal.SIGSTOP)
+        freeze(fleet.pid)
         try:
             while select.select([leader], [], [], 2)[0]:  # it draws no more: it waits for an answer
                 os.read(leader, 65536)

@@ -13,6 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from tests.frozen import freeze
 from tests.machine import Machine, became
 from tests.system.servers import begin, edit, runs
 
@@ -64,7 +65,7 @@ def test_of_two_that_have_all_places_the_first_one_ends_and_says_why(
     fleet: Machine, tmp_path: Path
 ) -> None:
     told = fleet.log.stat().st_size
-    os.kill(fleet.pid, signal.SIGSTOP)  # else it puts its locks back before the second one begins
+    freeze(fleet.pid)  # else it puts its locks back before the second one begins
     (fleet.hub / "zedops/lock").unlink()
     (fleet.data_root / "agent" / fleet.fleet / "lock").unlink()
     log = tmp_path / "second.log"

@@ -15,6 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from tests.frozen import freeze
 from tests.machine import Machine, free_port
 from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
@@ -140,7 +141,7 @@ def test_the_other_takes_over_from_one_that_was_killed(pair: Pair) -> None:
 
 def test_one_that_slept_and_wakes_can_neither_commit_nor_command(pair: Pair) -> None:
     sleeper = pair.managers[0].popen.pid
-    os.kill(sleeper, signal.SIGSTOP)
+    freeze(sleeper)
     pair.wait_for(lambda: pair.leads(1), TAKE_OVER_S)
     # the new leader's work: a push, and what became of it
     pair.pull()
