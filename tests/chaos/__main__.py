@@ -34,18 +34,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--hosts", type=int, default=0, metavar="N",
+                        help="N hosts over NATS instead of one machine without it")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if not given.inside:
         command = [sys.executable, "-m", "tests.chaos", "--inside",
-                   "--minutes", str(given.minutes), "--seed", str(given.seed)]
+                   "--minutes", str(given.minutes), "--seed", str(given.seed),
+                   "--hosts", str(given.hosts)]
         return subprocess.run(["unshare", "--net", *command], check=False).returncode
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    return _run(given.minutes, given.seed)
+    return _run(given.minutes, given.seed, given.hosts)
 
 
-def _run(minutes: float, seed: int) -> int:
-    print(f"seed {seed}, {minutes:g} minutes", flush=True)
+def _run(minutes: float, seed: int, hosts: int) -> int:
+    print(f"seed {seed}, {minutes:g} minutes, {hosts or 1} hosts", flush=True)
     with contextlib.closing(docker.APIClient(timeout=120)) as api:
         counter = images.build_counter(api)
         games = {name: image for name in images.GAMES if (image := images.build_game(api, name))}
@@ -54,7 +57,7 @@ def _run(minutes: float, seed: int) -> int:
         Path(folder, "gitconfig").write_text(
             "[user]\n\tname = Chaos\n\temail = chaos@example.org\n[init]\n\tdefaultBranch = main\n"
         )
-        with made(Path(folder), counter, [counter, *games.values()]) as site:
+        with made(Path(folder), counter, [counter, *games.values()], hosts) as site:
             broken = _play(site, games, minutes, random.Random(seed))
     for each in broken:
         print(f"BROKEN {each}")
@@ -78,12 +81,12 @@ def _play(site: Site, games: dict[str, str], minutes: float, dice: random.Random
         broken += checks.settle(chaos, ports) + checks.untrue(chaos)
         broken += [f"the world of {path} has another seed" for path, seed in seeds.items()
                    if checks.seeds(site).get(path) != seed]
-        broken += sampler.broken + checks.complaints(site.log)
+        broken += sampler.broken + [each for log in site.logs() for each in checks.complaints(log)]
         print(f"{time.strftime('%H:%M:%S')} calm, {acts.total()} acts", flush=True)
     sampler.end()
     if broken:
         kept = Path(tempfile.gettempdir(), "zedops-chaos.log")
-        kept.write_text(site.log.read_text() if site.log.exists() else "")
+        kept.write_text("\n".join(each.read_text() for each in site.logs() if each.exists()))
         print(f"what zedops said: {kept}")
     print(", ".join(f"{count} {name}" for name, count in sorted(acts.items())))
     return broken
@@ -100,7 +103,8 @@ def _begin(chaos: Chaos, games: dict[str, str]) -> dict[str, int]:
         ports[name] = 24_100 + number
         inside = images.GAMES[name].port
         chaos.site.write(f"servers.d/{name}.yaml", "\n".join([
-            f"image: {image}", "volumes: {world: /data}", "stop: {grace: 20s}",
+            *chaos.host_line(), f"image: {image}", "volumes: {world: /data}",
+            "stop: {grace: 20s}",
             f'ports: {{game: "{ports[name]}:{inside}"}}', "env:", '  CHAOS: "0"', "",
         ]))
         chaos.expected.running[name] = True

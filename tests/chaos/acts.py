@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +15,8 @@ from pathlib import Path
 import docker
 import requests
 
-from tests.chaos.site import Site
+from tests.chaos.site import ManyHosts, Site
+from tests.system.many import RemoteHost
 
 #: What the Engine may answer while it is being killed, or about a container that is gone.
 ENGINE_SAYS_NO = (docker.errors.DockerException, requests.RequestException)
@@ -49,6 +52,8 @@ class Chaos:
             (6, self.by_hand), (6, self.by_hand), (2, self.move_data),
             (4, self.kill_zedops), (2, self.end_zedops), (2, self.freeze), (1, self.engine),
         ]
+        if isinstance(self.site, ManyHosts):
+            table += [(4, self.cut), (4, self.heal), (1, self.kill_nats)]
         weights, acts = zip(*table, strict=True)
         chosen = self.dice.choices(acts, weights)[0]
         if not isinstance(done := chosen(), str):
@@ -193,12 +198,11 @@ class Chaos:
             return None
         way = self.dice.choice(["rm", "stop", "kill", "pause", "rename", "update", "restart"])
         with contextlib.suppress(*ENGINE_SAYS_NO):
-            for each in self.site.of(name)[:1]:
-                self._do(way, each["Id"])
+            for place, each in self.site.named(name)[:1]:
+                self._do(place.api, way, each["Id"])
         return f"{way} {name}"
 
-    def _do(self, way: str, container: str) -> None:
-        api = self.site.api
+    def _do(self, api: docker.APIClient, way: str, container: str) -> None:
         match way:
             case "rm":
                 api.remove_container(container, force=True)
@@ -217,11 +221,10 @@ class Chaos:
 
     def move_data(self) -> str | None:
         """Move a world away, as a disk that is not mounted; `settle` puts it back."""
-        homes = [each for each in (self.site.data_root / "servers").glob("*/world")
-                 if each not in self.expected.away]
+        homes = [each for each in self.site.worlds("") if each not in self.expected.away]
         if not homes:
             return None
-        place = self.dice.choice(sorted(homes))
+        place = self.dice.choice(homes)
         aside = self.site.folder / f"aside-{place.parent.name}"
         place.rename(aside)
         self.expected.away[place] = aside
@@ -229,28 +232,57 @@ class Chaos:
 
     # --- crashes
 
-    def kill_zedops(self) -> None:
-        """Kill zedops in the midst of anything, and start it again."""
-        self.site.down(kill=True)
-        time.sleep(self.dice.random())
-        self.site.up()
+    def kill_zedops(self) -> str:
+        """Kill a part of zedops in the midst of anything, and start it again."""
+        return self._end(kill=True)
 
-    def end_zedops(self) -> None:
-        """End zedops politely, and start it again."""
-        self.site.down()
-        self.site.up()
+    def end_zedops(self) -> str:
+        """End a part of zedops politely, and start it again."""
+        return self._end(kill=False)
+
+    def _end(self, *, kill: bool) -> str:
+        name, part = self.dice.choice(sorted(self.site.processes().items()))
+        part.down(kill=kill)
+        time.sleep(self.dice.random())
+        part.run()
+        return name
 
     def freeze(self) -> None:
         """Stop the process for some seconds, as a machine that swaps does."""
         self.site.pause_zedops(self.dice.uniform(0.5, 4))
 
     def engine(self) -> str:
-        """Kill or restart the Engine."""
+        """Kill or restart an Engine."""
         way = self.dice.choice(["kill", "stop"])
-        getattr(self.site.engine, way)()
+        place = self.dice.choice(self.site.places())
+        getattr(place.engine, way)()
         time.sleep(self.dice.random() * 3)
-        self.site.engine.start()
-        return way
+        place.engine.start()
+        return f"{way} {place.address}"
+
+    # --- the network between hosts
+
+    def cut(self) -> str:
+        """Pull a host's cable; `heal` or the next calm plugs it in again."""
+        name, host = self._host()
+        host.cut()
+        return name
+
+    def heal(self) -> str:
+        """Plug a host's cable in, pulled or not."""
+        name, host = self._host()
+        host.heal()
+        return name
+
+    def _host(self) -> tuple[str, RemoteHost]:
+        assert isinstance(self.site, ManyHosts)
+        return self.dice.choice(sorted(self.site.hosts.items()))
+
+    def kill_nats(self) -> None:
+        """Kill the nats-server that the manager runs."""
+        assert isinstance(self.site, ManyHosts)
+        with contextlib.suppress(ProcessLookupError, AssertionError):  # it may be starting
+            os.kill(self.site.nats_pid(), signal.SIGKILL)
 
     # --- files
 
@@ -261,10 +293,15 @@ class Chaos:
     def define(self, name: str, port: int) -> None:
         """Write a counter's definition."""
         self.site.write(f"servers.d/{name}.yaml", "\n".join([
-            f"image: {self.site.image}", "volumes: {world: /data}", "stop: {grace: 10s}",
+            *self.host_line(), f"image: {self.site.image}", "volumes: {world: /data}",
+            "stop: {grace: 10s}",
             f'ports: {{web: "{port}:8080"}}', "env:", '  CHAOS: "0"',
             f'  SAVE: "{self.dice.choice([0, 0, 1, 3])}"', "",
         ]))
+
+    def host_line(self) -> list[str]:
+        """Choose a host, where there are several."""
+        return [f"host: {self.dice.choice(self.site.names)}"] if self.site.names else []
 
     def _port_line(self, name: str) -> str:
         return next(each for each in self.path(name).read_text().splitlines()

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.chaos.acts import Chaos
 from tests.chaos.images import GAMES
-from tests.chaos.site import Site
+from tests.chaos.site import ManyHosts, Site
 
 #: From the last act until everything is as people asked.
 SETTLE_S = 120.0
@@ -23,6 +23,9 @@ TRUE_S = 2.0
 def settle(chaos: Chaos, ports: dict[str, int]) -> list[str]:
     """Put back and mend all that was broken, wait, and list what is not as it should be."""
     _put_back(chaos)
+    if isinstance(chaos.site, ManyHosts):
+        for host in chaos.site.hosts.values():
+            host.heal()
     for name in sorted(chaos.expected.bad):
         chaos.mend(name)
     deadline = time.monotonic() + SETTLE_S
@@ -62,11 +65,11 @@ def _differences(chaos: Chaos) -> list[str]:
             continue
         if row["status"] != wanted:
             found.append(f"{name}: {row['status']} instead of {wanted}: {row['message']}")
-        shown = [each["State"] for each in site.of(name)]
+        shown = [each["State"] for _, each in site.named(name)]
         if ("running" in shown) is not running or shown.count("running") > 1:
             found.append(f"{name}: the Engine shows {shown}, wanted {wanted}")
     gone = sorted(chaos.expected.deleted - set(chaos.expected.running))
-    return found + [f"{name}: deleted, and has a container" for name in gone if site.of(name)]
+    return found + [f"{name}: deleted, and has a container" for name in gone if site.named(name)]
 
 
 def untrue(chaos: Chaos) -> list[str]:
@@ -90,13 +93,13 @@ def untrue(chaos: Chaos) -> list[str]:
 
 
 def _runs(site: Site, name: str) -> bool:
-    return any(each["State"] in ("running", "paused") for each in site.of(name))
+    return any(each["State"] in ("running", "paused") for _, each in site.named(name))
 
 
 def _worlds(site: Site) -> list[str]:
     """Read every counter's world: one birth, and each number one more than the last."""
     found = []
-    for log in sorted((site.data_root / "servers").glob("*/world/log")):
+    for log in site.worlds("/log"):
         lines = log.read_text().splitlines()
         numbers = [int(each) for each in lines if each.isdigit()]
         for at, (one, two) in enumerate(itertools.pairwise(numbers)):
@@ -108,7 +111,7 @@ def _worlds(site: Site) -> list[str]:
 def seeds(site: Site) -> dict[Path, str]:
     """Read the seed of every minetest world."""
     found = {}
-    for path in (site.data_root / "servers").glob("*/world/world/map_meta.txt"):
+    for path in site.worlds("/world/map_meta.txt"):
         lines = [each for each in path.read_text().splitlines() if each.startswith("seed = ")]
         found[path] = lines[0] if lines else ""
     return found
@@ -123,7 +126,8 @@ def _unanswered(chaos: Chaos, name: str, port: int) -> str | None:
     with socket.socket(type=socket.SOCK_DGRAM) as client:
         client.settimeout(1)
         while time.monotonic() < deadline:
-            client.sendto(game.probe, ("127.0.0.1", port))
+            for place in chaos.site.places():
+                client.sendto(game.probe, (place.address, port))
             try:
                 client.recv(2048)
             except OSError:

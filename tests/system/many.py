@@ -47,8 +47,8 @@ class Bridge:
         _run("ip", "addr", "add", f"{self.address}/24", "dev", self.name)
         _run("ip", "link", "set", self.name, "up")
 
-    def plug(self, engine: PrivateEngine) -> str:
-        """Connect a host's network; returns the name of its cable."""
+    def plug(self, engine: PrivateEngine) -> tuple[str, str]:
+        """Connect a host's network; returns the name of its cable and its address."""
         self._hosts += 1
         cable = f"{self.name}{self._hosts}"
         inside = ("nsenter", f"--net={engine.network}")
@@ -58,7 +58,7 @@ class Bridge:
         _run(*inside, "ip", "addr", "add", f"{self._net}.{self._hosts}/24", "dev", "up0")
         _run(*inside, "ip", "link", "set", "up0", "up")
         _run(*inside, "ip", "link", "set", "lo", "up")
-        return cable
+        return cable, f"{self._net}.{self._hosts}"
 
     def remove(self) -> None:
         """Take it away."""
@@ -76,7 +76,7 @@ class RemoteHost:
         self.log = self.folder / "agent.log"
         self.engine = PrivateEngine()
         self._agent: subprocess.Popen[bytes] | None = None
-        self._cable = bridge.plug(self.engine)
+        self._cable, self.address = bridge.plug(self.engine)
         self.engine.start()
         self.api = self.engine.connect()
 
