@@ -54,7 +54,7 @@ def drain(fleet: str, root: Path, policy: Path) -> int:
 
 def _up(engine: Engine, document: DesiredDocument, adopted: Mapping[str, str]) -> set[str]:
     """Name the servers with a container that is up."""
-    found = engine.ups(document.fleet, adopted)
+    found = engine.lists.ups(document.fleet, adopted)
     return {each.name for key, each in document.servers.items() if key in found}
 
 

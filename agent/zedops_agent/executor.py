@@ -24,8 +24,9 @@ from zedops_agent.container_spec import (
     restart_policy,
     uncovered,
 )
-from zedops_agent.engine.engine import Engine, PortsMissing
-from zedops_agent.host_queries import HostQueries
+from zedops_agent.engine.containers import PortsMissing
+from zedops_agent.engine.engine import Engine
+from zedops_agent.host_ports import HostPorts
 from zedops_agent.images import Images
 from zedops_agent.limiter import Limiter
 from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
@@ -89,23 +90,24 @@ class Executor:
 
     def __init__(
         self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
-        secrets: Secrets, lookout: Observer, survey: HostQueries, pace: Limiter,
+        secrets: Secrets, lookout: Observer, ports: HostPorts, pace: Limiter,
         newest: Callable[[str], DesiredServer | None], owns: Ownership,
         servers: Callable[[], Iterable[DesiredServer]],
     ) -> None:
         self._owns = owns
         self._fleet = fleet
-        self._engine = engine
+        self._containers, self._inspector = engine.containers, engine.inspector
+        self._networks, self._streams = engine.networks, engine.streams
         self._root = root
         self._store = store
         self._policy = policy
         self._secrets = secrets
-        self._lookout, self._survey, self._pace = lookout, survey, pace
+        self._lookout, self._ports, self._pace = lookout, ports, pace
         #: Finds the newest wish for a server, during a plan for it.
         self._newest, self._servers = newest, servers
         #: True: stop the host's servers, against every definition.
         self.draining = False
-        self._images = Images(engine, pace)
+        self._images = Images(engine.images, pace)
 
     def carry_out(
         self, step: Step, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
@@ -114,7 +116,6 @@ class Executor:
 
         A stop returns its result, a creation a note for people.
         """
-        engine = self._engine
         self._require(step, want, seen)
         match step:
             case Pull():
@@ -138,10 +139,10 @@ class Executor:
             case Update() | Join() | Unpause():
                 self._set_right(step, want)
             case Rename():
-                rename = partial(engine.rename, step.container, step.name)
+                rename = partial(self._containers.rename, step.container, step.name)
                 self._name(step.name, step.container, rename)
             case Remove():
-                engine.remove(step.container)
+                self._containers.remove(step.container)
                 failpoints.point("remove.removed")
                 self._forget_files(step.container, want, seen)
             case RemoveData():
@@ -160,7 +161,7 @@ class Executor:
         if isinstance(step, _BRINGS_UP) and not _only_hands_over(step, seen):
             taken = seen.candidate.name if isinstance(step, Adopt) and seen.candidate else None
             places, adopted = self._lookout.places(want), self._store.adopted
-            network = self._engine.network
+            network = self._networks.find
             self._policy.check(self._fleet, want.definition, places, network, adopted, taken)
         if isinstance(step, _NEEDS_DATA):
             self._lookout.require_data(want, seen)
@@ -170,12 +171,12 @@ class Executor:
         """Undo a person's change of a container, while the container runs."""
         match step:
             case Update():
-                self._engine.update(step.container, step.ceilings)
+                self._containers.update(step.container, step.ceilings)
             case Join():
                 place = options.attachments(want.definition, want.name)[step.network]
-                self._engine.join(step.container, step.network, place)
+                self._networks.join(step.container, step.network, place)
             case Unpause():
-                self._engine.unpause(step.container)
+                self._containers.unpause(step.container)
 
     def _make_data(self, want: DesiredServer) -> None:
         places = self._lookout.places(want)
@@ -185,9 +186,9 @@ class Executor:
 
     def _check_ports(self, step: CheckPorts, want: DesiredServer, seen: Observed) -> None:
         ports = {(each.protocol, each.host) for each in want.definition.ports.values()}
-        if self._survey.are_free(ports, want.id, self._store.adopted):
+        if self._ports.are_free(ports, want.id, self._store.adopted):
             return
-        uses = self._survey.ports(self._store.adopted)
+        uses = self._ports.taken(self._store.adopted)
         staying = [each for each in uses if not is_leaving(each, self._newest)]
         found = conflict(want.definition, staying, want.id, stopped_too=step.stopped_too)
         if found is not None:
@@ -212,7 +213,7 @@ class Executor:
         """Adopt a container: only its owner changes."""
         self._make_data(want)
         failpoints.point("adopt.marked")
-        given = self._engine.environment(step.container)
+        given = self._inspector.environment(step.container)
         wanted = want.definition.host_secrets
         self._secrets.keep(want, {name: given.get(name, "") for name in wanted})
         failpoints.point("adopt.kept")
@@ -247,7 +248,7 @@ class Executor:
                 self._store.save_memory(want.id, memory)
 
         begun = self._store.load_memory(want.id).stopping
-        return self._engine.stop_container(container, asked, begun, keep)
+        return self._containers.stop(container, asked, begun, keep)
 
     def _start(self, step: Start, want: DesiredServer, seen: Observed) -> None:
         """Start a container; the error about a taken port names its holder."""
@@ -259,7 +260,7 @@ class Executor:
         try:
             is_down = any(each.id != step.container for each in seen.containers)
             with self._pace.turn(is_down=is_down):
-                self._engine.start_container(step.container)
+                self._containers.start(step.container)
         except PortsMissing:
             self._stop(step.container, want)
             raise
@@ -267,7 +268,7 @@ class Executor:
             said = str(error)
             if not any(words in said for words in _PORT_TAKEN):
                 raise
-            holder = who_has(said, self._survey.ports(self._store.adopted), want.id)
+            holder = who_has(said, self._ports.taken(self._store.adopted), want.id)
             raise EngineFailed(f"{said}{f'; {holder}' if holder else ''}") from error
 
     def _see_alone(self, container: str, seen: Observed) -> None:
@@ -276,19 +277,19 @@ class Executor:
         A person or the Engine may have started one since the look.
         """
         others = [each.id for each in seen.containers if each.id != container]
-        for each in self._engine.inspect(others):
+        for each in self._inspector.inspect(others):
             if each.up and each.name != container:
                 raise LookOutdated(f"{each.name} was started again meanwhile")
 
     def _give_up(self, step: GiveUp, want: DesiredServer) -> None:
         """Stop a server that keeps crashing. Its log goes into git, without its secrets."""
-        given = self._engine.environment(step.container)
+        given = self._inspector.environment(step.container)
         secrets = [given.get(name, "") for name in want.definition.secrets]
         with contextlib.suppress(EngineFailed):  # secrets that are files are in no variable
             secrets += self._secrets.read_values(want).values()
         said = ""
         with contextlib.suppress(EngineFailed):  # not every logging driver can be read back
-            said = self._engine.last_lines(step.container, _LAST_LINES)
+            said = self._streams.last_lines(step.container, _LAST_LINES)
         lines = _hide(secrets, said)
         self._stop(step.container, want)
         failpoints.point("giveup.stopped")
@@ -312,7 +313,8 @@ class Executor:
         )
         made = partial(self._lookout.made, want.id)
         with self._pace.turn():
-            self._name(step.name, None, lambda: self._engine.create(config, host, networks, made))
+            create = partial(self._containers.create, config, host, networks, made)
+            self._name(step.name, None, create)
         return uncovered(want.definition, image)
 
     def _name(self, name: str, container: str | None, act: Callable[[], object]) -> None:
@@ -322,7 +324,7 @@ class Executor:
         except EngineFailed as error:
             if _NAME_TAKEN not in str(error):
                 raise
-            self._engine.make_way(name, container, self._owns.has)
+            self._containers.make_way(name, container, self._owns.has)
             failpoints.point("name.cleared")
             act()
 
@@ -341,11 +343,11 @@ class Executor:
         if want.definition.secrets_as is SecretsAs.FILES and want.definition.secrets:
             handed = self._handed(want)
             # a container from before a reboot, or of an earlier release, mounts its former place
-            found = self._engine.inspect([container])
+            found = self._inspector.inspect([container])
             mounted = Path(found[0].secrets_at) if found else Path()
             is_ours = secret_files.is_place(mounted, self._fleet, want.id)
             place = mounted if is_ours else Path(handed.place)
-            secret_files.fill(place, handed.values, self._engine.user(container))
+            secret_files.fill(place, handed.values, self._inspector.user(container))
 
     def _forget_files(self, container: str, want: DesiredServer, seen: Observed) -> None:
         """Remove the secret files of a container that is gone."""
@@ -366,7 +368,7 @@ class Executor:
             self._see_wanted(want)
             self._hand_files(step.container, want)
             with self._pace.turn(is_down=True):
-                self._engine.start_container(step.container)
+                self._containers.start(step.container)
         return how
 
 

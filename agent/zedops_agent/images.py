@@ -12,7 +12,7 @@ from dataclasses import replace
 from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.container_options import PullPolicy
-from zedops_agent.engine.engine import Engine
+from zedops_agent.engine.images import EngineImages
 from zedops_agent.limiter import Limiter
 from zedops_agent.observed import Image
 from zedops_agent.steps import Pull
@@ -28,8 +28,8 @@ _IMAGE_S = 0.2
 class Images:
     """The images for the next containers, by server."""
 
-    def __init__(self, engine: Engine, pace: Limiter) -> None:
-        self._engine, self._pace = engine, pace
+    def __init__(self, images: EngineImages, pace: Limiter) -> None:
+        self._images, self._pace = images, pace
         #: The image that a plan's first step found, for the steps after it.
         self._found: dict[str, Image] = {}
 
@@ -37,12 +37,12 @@ class Images:
         self, step: Pull, want: DesiredServer, progress: Callable[[str], None]
     ) -> str | None:
         """Carry out a pull; return a note for people, if any."""
-        ran = self._engine.image(step.ran, _IMAGE_S) if step.ran else None
+        ran = self._images.find(step.ran, _IMAGE_S) if step.ran else None
         if ran is not None:
             return self._keep(ran, step, want)
         note = None
         never = want.definition.pull is PullPolicy.NEVER
-        found = self._engine.image(step.image, _IMAGE_S) if never or not step.newest else None
+        found = self._images.find(step.image, _IMAGE_S) if never or not step.newest else None
         if found is None and never:
             fact = f"image {step.image} is not on this host, and `pull: never` asks no registry"
             raise EngineFailed(f"{fact}; build or load it there")
@@ -57,18 +57,18 @@ class Images:
 
     def user(self, want: DesiredServer) -> str:
         """Name the image's user, for a definition without a user of its own."""
-        image = self._found.get(want.id) or self._engine.image(want.definition.image)
+        image = self._found.get(want.id) or self._images.find(want.definition.image)
         return image.user if image else ""
 
     def take(self, want: DesiredServer) -> Image:
         """Return the image for the container that the next step makes."""
-        image = self._found.pop(want.id, None) or self._engine.image(want.definition.image)
+        image = self._found.pop(want.id, None) or self._images.find(want.definition.image)
         if image is None:
             raise EngineFailed(f"image {want.definition.image} is not on this host; pull it again")
         return image
 
     def _keep(self, ran: Image, step: Pull, want: DesiredServer) -> str | None:
-        named = self._engine.image(step.image, _IMAGE_S)
+        named = self._images.find(step.image, _IMAGE_S)
         if named is not None and named.id == ran.id:
             self._found[want.id] = ran
             return None
@@ -84,19 +84,19 @@ class Images:
         try:
             with self._pace.pull():
                 progress(f"pulling {step.image}")
-                self._engine.pull(step.image, progress, platform)
+                self._images.pull(step.image, progress, platform)
         except EngineUnreachable:
             raise
         except EngineFailed as error:
             said = str(error)
-            here = self._engine.image(step.image)
+            here = self._images.find(step.image)
             if here is not None and (here.unpublished or any(each in said for each in _NOT_THERE)):
                 note = f"no registry has {step.image}: made of the one on this host"
                 return here, f"{note}, {_short(here.id)}"
             named = "" if step.image in said else f"cannot pull {step.image}: "
             way = _how_to_be_known(step.image, said)
             raise EngineFailed(f"{named}{said}{way}") from error
-        return self._engine.image(step.image), None
+        return self._images.find(step.image), None
 
 
 def _short(image_id: str) -> str:

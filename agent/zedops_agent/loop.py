@@ -29,6 +29,7 @@ from zedops.system.shutdown import Ending
 from zedops.system.watch import Directories
 from zedops_agent.engine.engine import Engine
 from zedops_agent.executor import Executor
+from zedops_agent.host_ports import HostPorts
 from zedops_agent.host_queries import HostQueries
 from zedops_agent.kills import Kills
 from zedops_agent.limiter import Limiter
@@ -82,11 +83,12 @@ class Agent:
         self._policy, self._policy_was = policy, policy.stamp()
         self._document: DesiredDocument | None = self._store.load_desired()
         owns = Ownership(fleet, root, self._store, lambda: self._document)
+        ports = HostPorts(fleet, engine.claims)
         self._survey = HostQueries(
-            fleet, engine, root, self._lookout.places, policy, secrets.recipient, owns.has
+            fleet, engine, root, self._lookout.places, policy, secrets.recipient, ports, owns.has
         )
         self._workshop = workshop = Executor(
-            fleet, engine, root, self._store, policy, secrets, self._lookout, self._survey,
+            fleet, engine, root, self._store, policy, secrets, self._lookout, ports,
             self._pace, self._newest, owns, self._servers,
         )
         workshop.draining = drains
@@ -181,11 +183,11 @@ class Agent:
         newest = max(containers, key=lambda each: (each.up, str(each.started_at or "")))
         match request:
             case LogsRequest():
-                return self._engine.logs(
+                return self._engine.streams.logs(
                     newest.id, request.tail, follow=request.follow, since=request.since
                 )
             case ExecRequest():
-                return self._engine.run(newest.id, request.command)
+                return self._engine.streams.run(newest.id, request.command)
             case _:
                 assert_never(request)
 
@@ -236,7 +238,7 @@ class Agent:
             stays = want.definition.moved_from is None and want.goal is not Goal.PURGED
             if own and want.data_expected and stays:
                 return f"server {want.name!r} has data there"
-        users = self._engine.mounting(self._root.path / "servers")
+        users = self._engine.lists.mounting(self._root.path / "servers")
         return f"container {users[0]!r} has mounted a directory of it" if users else None
 
     def _look_at_root(self) -> None:
@@ -341,7 +343,7 @@ class Agent:
 
     def _resync(self) -> None:
         try:
-            summary = self._engine.summary(self.fleet, self._store.adopted)
+            summary = self._engine.lists.summary(self.fleet, self._store.adopted)
         except ZedopsError as error:
             log.warning("resync: %s", error)
             return

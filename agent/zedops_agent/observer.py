@@ -34,13 +34,16 @@ class Observer:
         policy: PolicyFile, adopted: Callable[[], Collection[str]],
     ) -> None:
         self._policy, self._adopted = policy, adopted
-        self._fleet, self._engine = fleet, engine
+        self._fleet, self._claims = fleet, engine.claims
+        self._inspector, self._networks = engine.inspector, engine.networks
         self._data_root, self._root = root, root.path
         self._secrets, self._pace = secrets, pace
         self._named: dict[str, Path] = {}
         #: The result of the newest look at each server's data and secrets.
         self._shown: dict[str, tuple[str | None, tuple[DataVolume, ...], str | None]] = {}
-        self._listing = Listing(partial(engine.listed, fleet), partial(engine.all_listed, fleet))
+        self._listing = Listing(
+            partial(engine.lists.of_server, fleet), partial(engine.lists.by_server, fleet)
+        )
 
     def look(
         self, want: DesiredServer, adopted: str | None, begin: Callable[[str], None],
@@ -66,7 +69,7 @@ class Observer:
     def hear(self, event: EngineEvent) -> bool:
         """Record an event of the Engine; return whether a look may show anything new."""
         if event.is_gone:
-            self._engine.forget(event.container)
+            self._claims.forget(event.container)
         return self._listing.hear(
             event.server_id, event.container, new=event.is_new, gone=event.is_gone
         )
@@ -77,7 +80,7 @@ class Observer:
         containers = [
             self._as_adopted(each, want) if each.id == adopted
             else replace(each, stale=self._is_stale(each, want, secrets))
-            for each in self._engine.inspect(ids)
+            for each in self._inspector.inspect(ids)
         ]
         for gone in set(ids).difference(each.id for each in containers):
             self._listing.tell(want.id, gone, gone=True)
@@ -98,7 +101,7 @@ class Observer:
 
     def _forbidden(self, want: DesiredServer) -> str | None:
         """Name the part of the definition that the host's policy forbids; None: it allows all."""
-        places, find = self.places(want), self._engine.network
+        places, find = self.places(want), self._networks.find
         try:
             self._policy.check(self._fleet, want.definition, places, find, self._adopted())
         except Forbidden as error:
@@ -136,7 +139,7 @@ class Observer:
         for each in containers:
             known = {name for name, _ in each.networks} if each.running else set()
             asked |= set(own_networks(want.definition)) - known
-        return {name: self._engine.network_id(name) for name in sorted(asked)}
+        return {name: self._networks.id_of(name) for name in sorted(asked)}
 
     def has_changed(self, want: DesiredServer) -> bool:
         """Say whether data or secrets changed since the newest look; takes 0.04 ms."""
@@ -153,14 +156,14 @@ class Observer:
 
     def _as_adopted(self, found: Container, want: DesiredServer) -> Container:
         """Compare an adopted container with the definition."""
-        shown = self._engine.shape(found.id)
+        shown = self._inspector.shape(found.id)
         same = shown is not None and not differences(
             shown[1], want.definition, self.places(want), taken=True
         )
         return replace(found, definition=want.hash if same else "adopted", adopted=True)
 
     def _candidate(self, want: DesiredServer) -> Candidate:
-        shown = self._engine.shape(str(want.definition.adopt))
+        shown = self._inspector.shape(str(want.definition.adopt))
         if shown is None:
             return Candidate(None)
         container, shape = shown
@@ -212,7 +215,7 @@ class Observer:
         if source.startswith("/"):
             return Path(source)
         if source not in self._named:
-            found = self._engine.volume(source)
+            found = self._inspector.volume(source)
             if found is None:
                 return None
             self._named[source] = found

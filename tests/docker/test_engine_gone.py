@@ -210,14 +210,14 @@ def test_what_an_engine_refuses_while_it_shuts_its_door_is_no_failure(
         first, second = (
             api.create_container(image, ports=[8080], host_config=config)["Id"] for _ in range(2)
         )
-        own.start_container(first)
+        own.containers.start(first)
         with pytest.raises(EngineFailed, match="port is already allocated") as refused:
-            own.start_container(second)
+            own.containers.start(second)
         assert not isinstance(refused.value, EngineUnreachable)
         Path(engine.url.removeprefix("unix://")).unlink()
         try:
             with pytest.raises(EngineUnreachable):
-                own.start_container(second)
+                own.containers.start(second)
         finally:
             engine.stop()
             engine.start()

@@ -190,7 +190,7 @@ def test_a_signal_whose_answer_was_lost_is_not_sent_again(host: Host) -> None:
             since_s=time.monotonic(), signal="SIGTERM",
         )
         host.api.kill(process.id, "SIGTERM")
-        assert engine.stop_container(process.id, Stop, begun).exit_code == 0
+        assert engine.containers.stop(process.id, Stop, begun).exit_code == 0
     assert log(host, server) == ["start", "TERM1", "saved"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import docker.errors
 
 from zedops_agent.engine import parse
-from zedops_agent.engine.connection import EngineConnection
+from zedops_agent.engine.connection import EngineConnection, translated
 from zedops_agent.observed import FLEET, SERVER_ID, Binding
 
 
@@ -39,7 +39,7 @@ class Claims:
     """Knows each container's ports, which never change. Safe to use from several threads."""
 
     def __init__(self, connection: EngineConnection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._bindings: dict[str, tuple[Binding, ...]] = {}
         #: The ports of containers during their creation, by name.
         self._making: dict[str, tuple[Binding, ...]] = {}
@@ -60,7 +60,8 @@ class Claims:
         """Forget a container that is gone: in a fleet without ports, no list ever runs."""
         self._bindings.pop(container, None)
 
-    def listed(self, fleet: str, within_s: float) -> Claimed:
+    @translated
+    def listed(self, fleet: str, within_s: float = 0.0) -> Claimed:
         """List every container's claims.
 
         A list may be `within_s` old, but at most fifty times as old as the time that it took.
@@ -78,7 +79,7 @@ class Claims:
     def _list(self, fleet: str) -> list[Bound]:
         """List all claims. The Engine delays inspections during a start: ours need none."""
         before = list(self._bindings)
-        listed = {each["Id"]: each for each in self._connection.api.containers(all=True)}
+        listed = {each["Id"]: each for each in self.connection.api.containers(all=True)}
         for gone in [key for key in before if key not in listed]:
             self._bindings.pop(gone, None)
         found = []
@@ -90,7 +91,7 @@ class Claims:
             bindings = self._bindings.get(key, made_with)
             if bindings is None:
                 try:
-                    bindings = parse.bindings(self._connection.api.inspect_container(key))
+                    bindings = parse.bindings(self.connection.api.inspect_container(key))
                 except docker.errors.NotFound:
                     continue
                 self._bindings[key] = bindings

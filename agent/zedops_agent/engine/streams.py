@@ -9,7 +9,7 @@ import docker.errors
 import requests.exceptions
 
 from zedops.errors import CommandFailed, EngineFailed, EngineUnreachable
-from zedops_agent.engine.connection import EngineConnection
+from zedops_agent.engine.connection import EngineConnection, translated
 
 
 class EngineStream(Iterator[bytes]):
@@ -42,33 +42,42 @@ class EngineStream(Iterator[bytes]):
             self._abort()
 
 
-def logs(
-    connection: EngineConnection,
-    container: str,
-    tail: int,
-    *,
-    follow: bool,
-    since: int | None = None,
-) -> EngineStream:
-    """Stream a container's log: its last `tail` lines, then new lines if `follow`.
+class Streams:
+    """Reads the output of one Engine's containers."""
 
-    `since`, in seconds since 1970, leaves out older lines.
-    """
-    stream = connection.api.logs(
-        container, stream=True, follow=follow, tail=tail, since=since
-    )
-    return EngineStream(iter(stream), stream.close, lambda: None)
+    def __init__(self, connection: EngineConnection) -> None:
+        self.connection = connection
 
+    @translated
+    def last_lines(self, container: str, lines: int) -> str:
+        """Read the end of a container's log as one line of text."""
+        raw = self.connection.api.logs(container, tail=lines, stdout=True, stderr=True)
+        text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+        return " | ".join(line.strip() for line in text.splitlines() if line.strip())
 
-def run(connection: EngineConnection, container: str, command: tuple[str, ...]) -> EngineStream:
-    """Run a command in a container and stream both its outputs. Raises CommandFailed unless 0."""
-    api = connection.api
-    made = api.exec_create(container, list(command))["Id"]
-    stream = api.exec_start(made, stream=True)
+    @translated
+    def logs(
+        self, container: str, tail: int, *, follow: bool, since: int | None = None
+    ) -> EngineStream:
+        """Stream a container's log: its last `tail` lines, then new lines if `follow`.
 
-    def end() -> None:
-        code = api.exec_inspect(made)["ExitCode"]
-        if code:
-            raise CommandFailed(f"{command[0]} ended with code {code}")
+        `since`, in seconds since 1970, leaves out older lines.
+        """
+        stream = self.connection.api.logs(
+            container, stream=True, follow=follow, tail=tail, since=since
+        )
+        return EngineStream(iter(stream), stream.close, lambda: None)
 
-    return EngineStream(iter(stream), stream.close, end)
+    @translated
+    def run(self, container: str, command: tuple[str, ...]) -> EngineStream:
+        """Run a command and stream its output. Raises CommandFailed unless it ends with 0."""
+        api = self.connection.api
+        made = api.exec_create(container, list(command))["Id"]
+        stream = api.exec_start(made, stream=True)
+
+        def end() -> None:
+            code = api.exec_inspect(made)["ExitCode"]
+            if code:
+                raise CommandFailed(f"{command[0]} ended with code {code}")
+
+        return EngineStream(iter(stream), stream.close, end)
