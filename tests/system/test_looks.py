@@ -24,7 +24,7 @@ from zedops.cli.commands import diff, orphans, plan, ports, validate
 from zedops.clone.clone import Clone
 from zedops.control import client
 from zedops.hub.hub import Hub
-from zedops.queries import servers
+from zedops.queries import output, servers
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -75,13 +75,14 @@ def test_the_manager_answers_what_a_command_would_read_without_it(
         monkeypatch.chdir(fleet.clone)
         Clone.find(fleet.clone).fetch()
         taken, lost = ports.read(None), orphans.read(None)
-        assert "seen" in {each["server"] for each in taken["rows"]}
-        assert "stray" in {each["name"] for each in lost["rows"]}
+        assert "seen" in {each.server for each in taken[0]}
+        assert "stray" in {each.name for each in lost[0]}
         for asked, read in (("ports", ports.read), ("orphans", orphans.read)):
             # others on this machine open and close ports meanwhile
             fleet.wait_for(
                 lambda asked=asked, read=read:  # type: ignore[misc]
-                client.asked({"do": asked, "host": None}) == {"exit": 0, **read(None)}
+                client.asked({"do": asked, "host": None})
+                == {"exit": 0, **in_json(dict(zip(("rows", "silent"), read(None), strict=True)))}
             )
             assert client.asked({"do": asked, "host": "locall"}) is None
     finally:
@@ -90,7 +91,7 @@ def test_the_manager_answers_what_a_command_would_read_without_it(
         commit = fleet.git("rev-parse", f"origin/main~{back}").strip()
         past = servers.rows(Clone.find(fleet.clone).fleet(commit), include_deleted=True)
         answer = client.asked({"do": "list-at", "buried": True, "at": commit})
-        assert answer == {"exit": 0, "rows": past}
+        assert answer == {"exit": 0, "rows": in_json(past)}
     assert client.asked({"do": "list-at", "buried": True, "at": "1" * 40}) is None
     assert client.asked({"do": "list-at", "buried": True, "at": "HEAD"}) is None
 
@@ -112,11 +113,16 @@ def test_the_manager_says_of_edits_what_a_command_would_say_without_it(
             ({"do": "validate"}, validate.read(fleet.clone)),
         ):
             answer = client.asked_of_edits(asked, fleet.clone)
-            assert answer == {"exit": 0, **json.loads(json.dumps(read))}
+            assert answer == {"exit": 0, **in_json(read)}
             assert "broken" in str(answer)
     finally:
         fleet.git("reset", "--quiet", "--hard", "origin/main")
         fleet.git("clean", "--quiet", "--force", "servers.d")
+
+
+def in_json(said: object) -> Any:
+    """Write read models as the socket does."""
+    return json.loads(json.dumps(said, default=output.plain))
 
 
 def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:

@@ -13,7 +13,7 @@ from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet, tombstone_path
 from zedops.protocol.requests import InspectRequest, Shape
 from zedops.queries import hosts
-from zedops.queries.hosts import Orphan
+from zedops.queries.output import OrphanRow
 from zedops.scaffold.container import server_name, write_draft
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
@@ -21,7 +21,7 @@ from zedops.spec.edit import set_field
 from zedops.spec.layout import NAME
 
 
-def _find(host: str | None, named: str) -> tuple[Clone, Fleet, Orphan]:
+def _find(host: str | None, named: str) -> tuple[Clone, Fleet, OrphanRow]:
     """Find an orphan, on one host or on any, and return it with the clone and the fleet."""
     clone = here()
     fleet = clone.fleet()
@@ -53,7 +53,7 @@ def adopt(host: str | None, named: str, name: str | None, *, wait: bool, yes: bo
     act(clone, {path: state_block.render(text, None)}, f"{name}: adopt", name, wait=wait)
 
 
-def _check_left(fleet: Fleet, orphan: Orphan) -> None:
+def _check_left(fleet: Fleet, orphan: OrphanRow) -> None:
     """Raise ZedopsError for remains of a moved server: an id belongs to one server."""
     owner = fleet.owner(orphan.id)
     if owner is not None:
@@ -82,7 +82,7 @@ def _from_history(clone: Clone, server_id: str) -> Document | None:
     return None
 
 
-def _from_container(clone: Clone, fleet: Fleet, orphan: Orphan) -> str:
+def _from_container(clone: Clone, fleet: Fleet, orphan: OrphanRow) -> str:
     if orphan.container is None:
         fact = "the history has no definition of it, and it has no container to read one from"
         remedy = f"write a definition of it with the line `adopt: {orphan.id}`"

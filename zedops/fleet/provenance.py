@@ -15,7 +15,7 @@ from zedops.errors import InvalidInput
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, preset_path
 from zedops.spec.document import Document
 from zedops.spec.emitter import flow, scalar
-from zedops.spec.loader import Path, dotted
+from zedops.spec.loader import Path
 from zedops.spec.model import Definition
 from zedops.spec.resolve import layers
 
@@ -100,12 +100,6 @@ def write(values: list[Value]) -> str:
         line = f"{indent}{scalar(str(each.path[-1]))}: {_shown(each.value)}"
         lines.append(f"{line:<{_WIDTH}} # {each.origin}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def as_json(values: list[Value]) -> list[dict[str, Any]]:
-    """Build the output of `show --resolved --json`."""
-    return [{"field": dotted(each.path), "value": each.value, "origin": each.origin}
-            for each in values]
 
 
 def _shown(value: Any) -> str:

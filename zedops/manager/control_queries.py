@@ -37,7 +37,7 @@ def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any
             return {"rows": taken, "silent": silent}
         case "orphans":
             found, silent = hosts.orphans(_newest(manager), request["host"], bus.call)
-            return {"rows": [vars(each) for each in found], "silent": silent}
+            return {"rows": found, "silent": silent}
         case _:
             return _weigh(manager, _newest(manager), request)
 
@@ -62,15 +62,15 @@ def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str,
         raise ZedopsError(f"the hub has no commit {edits.base}")
     base, mine = snapshot.edited(hub.repository, hub.default_name, fleet, edits.base, edits.files)
     if request["do"] == "validate":
-        return changes.validate(mine, edits.files)
+        return vars(changes.validate(mine, edits.files))
     proposed, paths = changes.propose(fleet, base, mine, datetime.now(UTC))
     if request["do"] == "diff":
         return {"rows": changes.compare(fleet, proposed)}
-    return changes.plan(fleet, proposed, paths, request["server"], edits.files)
+    return vars(changes.plan(fleet, proposed, paths, request["server"], edits.files))
 
 
 def _show(fleet: Fleet, name: str) -> dict[str, Any]:
     found = [each for each in (*fleet.servers(), *fleet.tombstones()) if each.name == name]
     if not found:
         raise ZedopsError(f"no server {name!r}")
-    return servers.detail(fleet, found[0])
+    return {**vars(servers.detail(fleet, found[0])), "text": servers.text(found[0])}

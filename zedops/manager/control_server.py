@@ -30,6 +30,7 @@ from zedops.manager.control_queries import LOOKS
 from zedops.manager.loop import Manager
 from zedops.manager.push_progress import follow
 from zedops.protocol.requests import read_request, read_stream_request
+from zedops.queries import output
 from zedops.system import files
 from zedops.system.locks import LOOK_S
 
@@ -219,7 +220,7 @@ def _read(read: Callable[[object], T], said: object) -> T:
 
 
 def _in_json(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, default=str).encode() + b"\n"
+    return json.dumps(message, default=output.plain).encode() + b"\n"
 
 
 def in_words(message: dict[str, Any]) -> bytes:

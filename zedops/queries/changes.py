@@ -6,7 +6,6 @@ The manager answers these through its control socket; without a manager, command
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +15,8 @@ from zedops.fleet import checks
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
 from zedops.fleet.identity import carry_over_states
 from zedops.fleet.lint import advise
-from zedops.fleet.preview import judge, leaves, preview, rebase
+from zedops.fleet.preview import Forecast, judge, leaves, preview, rebase
+from zedops.queries.output import Difference, Planned, PlannedServer, Validated
 from zedops.spec import strays
 from zedops.spec.document import Document
 
@@ -32,8 +32,8 @@ def propose(hub: Fleet, base: Fleet, mine: Fleet, now: datetime) -> tuple[Fleet,
 def plan(
     hub: Fleet, proposed: Fleet, paths: set[str], server: str | None,
     files: Mapping[str, object] = _NONE,
-) -> dict[str, Any]:
-    """Predict the effect of a push on each server, or on one: the output of `plan --json`.
+) -> Planned:
+    """Predict the effect of a push on each server, or on one.
 
     `files`: the edited files by path, also those outside the fleet; see `strays`.
     """
@@ -49,16 +49,21 @@ def plan(
         shown = {each.path for each in rows}
         problems = [each for each in problems if each.path in shown]
         warnings = [each for each in warnings if each.path in shown]
-    return {
-        "servers": [{**asdict(each), "problems": [str(one) for one in each.problems]}
-                    for each in rows],
-        "problems": [str(each) for each in problems],
-        "warnings": [str(each) for each in warnings],
-    }
+    return Planned(
+        [_planned(each) for each in rows],
+        [str(each) for each in problems],
+        [str(each) for each in warnings],
+    )
 
 
-def compare(hub: Fleet, proposed: Fleet) -> list[dict[str, Any]]:
-    """List the servers that differ, with changed fields: the output of `diff --json`."""
+def _planned(each: Forecast) -> PlannedServer:
+    problems = [str(one) for one in each.problems]
+    return PlannedServer(each.server, each.path, each.host, each.effect.value, list(each.because),
+                         each.data, problems)
+
+
+def compare(hub: Fleet, proposed: Fleet) -> list[Difference]:
+    """List the servers that differ, with changed fields."""
     rows = []
     paths = {path for path in hub.documents.keys() | proposed.documents.keys()
              if kind_of(path) is Kind.SERVER}
@@ -73,22 +78,19 @@ def compare(hub: Fleet, proposed: Fleet) -> list[dict[str, Any]]:
         change = "new" if before is None else "deleted" if after is None else "changed"
         if after is not None and after.problems:
             change = f"cannot be read: {after.problems[0]}"
-        fields = {key: (one.get(key), other.get(key)) for key in sorted(one.keys() | other.keys())
+        fields = {key: [one.get(key), other.get(key)] for key in sorted(one.keys() | other.keys())
                   if one.get(key) != other.get(key) and change == "changed"}
         name = (after or before or Document(path, "")).name
-        rows.append({"server": name, "path": path, "change": change, "fields": fields})
+        rows.append(Difference(name, path, change, fields))
     return rows
 
 
-def validate(mine: Fleet, files: Mapping[str, object] = _NONE) -> dict[str, Any]:
-    """Check every file of a working copy: the output of `validate`."""
+def validate(mine: Fleet, files: Mapping[str, object] = _NONE) -> Validated:
+    """Check every file of a working copy."""
     presets = {each.path for each in mine.presets.values()}
     paths = {*mine.documents, *presets, SETTINGS_PATH}
-    return {
-        "problems": [asdict(each) for each in checks.check(mine, paths)],
-        "warnings": [asdict(each) for each in (*advise(mine, paths), *strays.find(files))],
-        "count": sum(1 for _ in mine.servers()),
-    }
+    warnings = [*advise(mine, paths), *strays.find(files)]
+    return Validated(checks.check(mine, paths), warnings, sum(1 for _ in mine.servers()))
 
 
 def _flat(fleet: Fleet, document: Document | None) -> dict[str, Any]:

@@ -1,17 +1,27 @@
-"""The shapes of `--json` output, command by command: a promise to scripts. Pure.
+"""The read models: what `--json`, the manager's socket and the web page show of a fleet. Pure.
 
-`docs/generate.py` makes the reference page from these, and a test checks each command's output
-against them. Within a major version fields may be added; no field goes or changes its meaning.
+The other modules of this package make them. They are a promise to scripts: `docs/generate.py` makes
+the reference page from these, and a test checks each command's output against them. Within a major
+version fields may be added; no field goes or changes its meaning. Fields keep their order in JSON.
+
+Imports little: commands that ask the manager load this module at their start.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from zedops.errors import Problem
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Row:
+class ServerRow:
     """One server."""
 
     name: str
@@ -32,14 +42,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Shown(Row):
+class ServerDetail(ServerRow):
     """One server with its resolved definition."""
 
     definition: Annotated[dict[str, Any] | None, "with preset and defaults; null: unreadable"]
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedValue:
     """One value of a resolved definition."""
 
     field: Annotated[str, "dotted, as in `stop.grace`"]
@@ -61,7 +71,7 @@ class HistoryRow:
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadRow:
     """One running server."""
 
     name: str
@@ -148,7 +158,16 @@ class OrphanRow:
 
 
 @dataclass(frozen=True)
-class Checked:
+class Validated:
+    """The check of every file of a working copy."""
+
+    problems: Annotated[list[Problem], "reasons to refuse a push"]
+    warnings: list[Problem]
+    count: Annotated[int, "of servers"]
+
+
+@dataclass(frozen=True)
+class CheckedRow:
     """One problem or warning."""
 
     kind: Annotated[str, "error or warning"]
@@ -172,7 +191,7 @@ class FindingRow:
 
 
 @dataclass(frozen=True)
-class Host:
+class HostRow:
     """One host."""
 
     name: str
@@ -205,15 +224,52 @@ class SecretRow:
     asked_for: Annotated[bool | None, "whether its definition names it; null: not known here"]
 
 
+def plain(value: object) -> object:
+    """Turn what `json` cannot write into what it can: its argument `default`."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return vars(value)
+    return written(value) if isinstance(value, datetime) else str(value)
+
+
+def written(at: datetime) -> str:
+    """Write a time in UTC to the second: `2026-11-23T08:12:20Z`."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def read(kind: type[T], said: Mapping[str, Any]) -> T:
+    """Read a model from JSON. A manager of another release may send more fields, or fewer."""
+    inner: dict[str, type[Any]] = _inner(kind)  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for each in fields(kind):  # type: ignore[arg-type]
+        value = said.get(each.name)
+        if each.name in inner:
+            value = [read(inner[each.name], one) for one in value or ()]
+        values[each.name] = value
+    return kind(**values)
+
+
+def read_all(kind: type[T], said: list[dict[str, Any]]) -> list[T]:
+    """Read a list of models from JSON."""
+    return [read(kind, each) for each in said]
+
+
+@functools.cache
+def _inner(kind: type[Any]) -> dict[str, type[Any]]:
+    """Name the fields that are lists of other models."""
+    hints = get_type_hints(kind).items()
+    lists = {name: get_args(hint)[0] for name, hint in hints if get_origin(hint) is list}
+    return {name: each for name, each in lists.items() if hasattr(each, "__dataclass_fields__")}
+
+
 #: Shapes by command, with the options that change them.
 SHAPES: dict[str, Any] = {
-    "list": list[Row],
-    "show SERVER": Shown,
-    "show SERVER --resolved": list[Resolved],
-    "status": list[Row],
-    "status SERVER": Shown,
+    "list": list[ServerRow],
+    "show SERVER": ServerDetail,
+    "show SERVER --resolved": list[ResolvedValue],
+    "status": list[ServerRow],
+    "status SERVER": ServerDetail,
     "history": list[HistoryRow],
-    "stats": list[Load],
+    "stats": list[LoadRow],
     "data": list[VolumeRow],
     "plan": Planned,
     "diff": list[Difference],
@@ -221,9 +277,9 @@ SHAPES: dict[str, Any] = {
     "ports --free N": list[int],
     "ports --for SERVER": dict[str, int],
     "orphans": list[OrphanRow],
-    "validate": list[Checked],
+    "validate": list[CheckedRow],
     "doctor": list[FindingRow],
-    "host list": list[Host],
+    "host list": list[HostRow],
     "host add HOST": Invitation,
     "secret list": list[SecretRow],
 }

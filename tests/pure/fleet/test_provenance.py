@@ -9,6 +9,8 @@ from tests.pure.spec.test_presets import fleet_with
 from zedops.errors import InvalidInput
 from zedops.fleet import provenance
 from zedops.fleet.fleet import Fleet
+from zedops.queries import servers
+from zedops.queries.output import ResolvedValue
 from zedops.spec import document
 from zedops.spec.loader import load
 
@@ -69,8 +71,7 @@ def test_what_cannot_be_resolved_is_not_shown_half() -> None:
 
 def test_machines_get_fields_values_and_origins() -> None:
     fleet = fleet_with(doc("servers.d/a.yaml", "game: mine\n"), mine="image: x\n")
-    found = provenance.as_json(provenance.values(fleet, fleet.documents["servers.d/a.yaml"]))
-    assert found == [
-        {"field": "game", "value": "mine", "origin": "a.yaml:1"},
-        {"field": "image", "value": "x", "origin": "preset mine (presets.d/mine.yaml)"},
+    assert servers.resolved(fleet, fleet.documents["servers.d/a.yaml"]) == [
+        ResolvedValue("game", "mine", "a.yaml:1"),
+        ResolvedValue("image", "x", "preset mine (presets.d/mine.yaml)"),
     ]

@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +14,7 @@ from zedops.control import client
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.hub import hook
 from zedops.queries import servers
+from zedops.queries.output import ServerRow, read
 
 LIST = {"do": "list", "buried": False}
 
@@ -60,12 +60,12 @@ def test_more_than_the_manager_takes_is_not_sent(listener: socket.socket, tmp_pa
 
 
 def test_a_row_without_a_message_says_how_far_its_host_is() -> None:
-    made: list[dict[str, Any]] = [
-        {"id": "1", "status": "creating", "message": None},
-        {"id": "2", "status": "creating", "message": "its own"},
-        {"id": "3", "status": "running", "message": None},
-        {"id": None, "status": "pending", "message": None},
-    ]
+    def row(server_id: str | None, status: str, message: str | None = None) -> ServerRow:
+        said = {"id": server_id, "status": status, "message": message}
+        return read(ServerRow, said)
+
+    made = [row("1", "creating"), row("2", "creating", "its own"), row("3", "running"),
+            row(None, "pending")]
     progress = {"1": "pulling 41 %", "2": "pulling 1 %", "3": "pulling 99 %"}
-    told = [each["message"] for each in servers.with_progress(made, progress)]
+    told = [each.message for each in servers.with_progress(made, progress)]
     assert told == ["pulling 41 %", "its own", None, None]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from zedops.cli.completion_types import SERVER
 from zedops.cli.output import show_json
 from zedops.control import client
+from zedops.queries.output import Difference, read_all
 from zedops.spec.quantities import readable
 
 
@@ -26,20 +26,20 @@ def diff_command(server: str | None, as_json: bool) -> None:
     zedops diff rosewood
     """
     said = client.asked_of_edits({"do": "diff"}, Path.cwd())
-    rows = read() if said is None else said["rows"]
-    rows = [row for row in rows if server in (None, row["server"])]
+    rows = read() if said is None else read_all(Difference, said["rows"])
+    rows = [row for row in rows if server in (None, row.server)]
     if as_json:
         show_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['server']}: {row['change']}")
-        for field, (before, after) in row["fields"].items():
+        click.echo(f"{row.server}: {row.change}")
+        for field, (before, after) in row.fields.items():
             click.echo(f"  {field}: {_text(before)} → {_text(after)}")
     if not rows:
         click.echo("no difference")
 
 
-def read() -> list[dict[str, Any]]:
+def read() -> list[Difference]:
     """Compare here, if no manager on this machine has the fleet in memory."""
     from zedops.cli.find import here
     from zedops.queries import changes

@@ -16,6 +16,7 @@ from zedops.control.hosts import call, is_managed
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub.hub import Hub
 from zedops.protocol.requests import CheckupReply, CheckupRequest, Finding, Verdict
+from zedops.queries.output import FindingRow
 from zedops.system.paths import default_data_root
 
 _COLOURS = {
@@ -55,7 +56,7 @@ def doctor_command(fleet: Path, data_root: Path | None, policy: Path, as_json: b
         root = (data_root or default_data_root()).absolute()
         found += [("this host", each) for each in _this_host(root, policy.absolute())]
     if as_json:
-        show_json([{"where": where, **each.model_dump(mode="json")} for where, each in found])
+        show_json([FindingRow(where, **each.model_dump(mode="json")) for where, each in found])
     else:
         _show(found)
     if any(each.verdict is Verdict.WRONG for _, each in found):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -12,10 +11,11 @@ from zedops.cli.find import here
 from zedops.cli.output import local, show_json, table
 from zedops.cli.push import ask as confirm
 from zedops.clone.clone import Clone
-from zedops.control.hosts import ask, call
-from zedops.errors import HostUnavailable, UsageError, ZedopsError
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet
-from zedops.protocol.requests import PingRequest, Pong
+from zedops.control.hosts import ask, asking
+from zedops.errors import HostUnavailable, UsageError
+from zedops.fleet.fleet import SETTINGS_PATH
+from zedops.queries import hosts
+from zedops.queries.output import HostRow, Invitation
 from zedops.spec import edit, loader
 from zedops.spec.layout import NAME
 from zedops.spec.quantities import format_duration, parse_duration
@@ -51,7 +51,7 @@ def add_command(name: str, ttl: str, as_json: bool) -> None:
     if name not in clone.settings().hosts:
         _edit_hosts(clone, name, adds=True)
     if as_json:
-        show_json({"host": name, "token": token, "ttl_s": ttl_s})
+        show_json(Invitation(name, token, ttl_s))
         return
     click.echo(f"on {name}, within {format_duration(ttl_s)}, run:\n", err=True)
     click.echo(f"zedops agent join {token}")
@@ -62,16 +62,15 @@ def add_command(name: str, ttl: str, as_json: bool) -> None:
 def list_command(as_json: bool) -> None:
     """List the fleet's hosts: who answers, which release, how many servers."""
     clone = here()
-    rows = [_row(clone, each) for each in _hosts(clone)]
+    rows = _rows(clone)
     if as_json:
         show_json(rows)
         return
     table(
         ["HOST", "SERVERS", "ANSWERS", "LAST HEARD", "JOINED", "ZEDOPS", "ENGINE"],
         [
-            [each["name"], str(each["servers"]), "yes" if each["answers"] else "no",
-             _ago(each["quiet_s"]), _joined(each["joined"]), each["zedops"] or "-",
-             each["engine"] or "-"]
+            [each.name, str(each.servers), "yes" if each.answers else "no", _ago(each.quiet_s),
+             _joined(each.joined), each.zedops or "-", each.engine or "-"]
             for each in rows
         ],
         "the fleet has no hosts",
@@ -90,7 +89,7 @@ def remove_command(name: str, yes: bool) -> None:
     clone = here()
     fleet = clone.fleet()
     known = fleet.settings.hosts
-    servers = _servers(fleet, name)
+    servers = hosts.servers_of(fleet, name)
     names = f" Its servers ({', '.join(servers[:5])}) become unknown." if servers else ""
     confirm(f"Remove host {name}?{names} Its containers and data stay as they are.", yes=yes)
     was_in = ask(clone, {"do": "host-remove", "host": name}).get("was_in", True)
@@ -106,31 +105,13 @@ def remove_command(name: str, yes: bool) -> None:
         _edit_hosts(clone, name, adds=False)
 
 
-def _hosts(clone: Clone) -> list[dict[str, Any]]:
+def _rows(clone: Clone) -> list[HostRow]:
     fleet = clone.fleet()
-    known = list(fleet.settings.hosts)
     try:
-        said = ask(clone, {"do": "host-list", "hosts": known})
+        said = ask(clone, {"do": "host-list", "hosts": list(fleet.settings.hosts)})
     except HostUnavailable:
         said = {"joined": {}, "quiet_s": {}}  # without a manager, only the fleet's files are known
-    names = dict.fromkeys([*known, *said["joined"]])
-    return [
-        {"name": name, "servers": len(_servers(fleet, name)), "in_fleet": name in known,
-         "joined": said["joined"].get(name), "quiet_s": said["quiet_s"].get(name)}
-        for name in names
-    ]  # fmt: skip
-
-
-def _row(clone: Clone, host: dict[str, Any]) -> dict[str, Any]:
-    try:
-        pong = call(clone, host["name"], PingRequest(), Pong)
-    except ZedopsError:
-        return {**host, "answers": False, "zedops": None, "engine": None}
-    return {**host, "answers": True, "zedops": pong.zedops, "engine": pong.engine or None}
-
-
-def _servers(fleet: Fleet, host: str) -> list[str]:
-    return sorted(each.name for each in fleet.servers() if fleet.place(each)[0] == host)
+    return hosts.hosts(fleet, said["joined"], said["quiet_s"], asking(clone))
 
 
 def _edit_hosts(clone: Clone, name: str, *, adds: bool) -> None:

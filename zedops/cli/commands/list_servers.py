@@ -11,6 +11,7 @@ import click
 from zedops.cli.output import AT, ago, show_json, table
 from zedops.clone import checkout
 from zedops.control import client
+from zedops.queries.output import ServerRow, read_all
 
 
 @click.command("list")
@@ -35,13 +36,13 @@ def list_command(everything: bool, at: str | None, as_json: bool) -> None:
         warn(Path.cwd())
 
 
-def _show(found: list[dict[str, Any]]) -> None:
+def _show(found: list[ServerRow]) -> None:
     table(
         ["NAME", "STATUS", "SINCE", "HOST", "IMAGE", "PORTS", "MESSAGE"],
         [
             [
-                row["name"], row["status"], ago(_time(row["since"])), row["host"] or "-",
-                row["image"] or "-", " ".join(row["ports"]) or "-", row["message"] or "",
+                row.name, row.status, ago(_time(row.since)), row.host or "-", row.image or "-",
+                " ".join(row.ports) or "-", row.message or "",
             ]
             for row in found
         ],
@@ -49,7 +50,7 @@ def _show(found: list[dict[str, Any]]) -> None:
     )
 
 
-def _rows(at: str | None, *, include_deleted: bool) -> tuple[list[dict[str, Any]], bool]:
+def _rows(at: str | None, *, include_deleted: bool) -> tuple[list[ServerRow], bool]:
     """Ask the manager, which has the fleet in memory; read the fleet if none answers here.
 
     Returns the rows, and False if a caveat is due because no manager answered.
@@ -61,7 +62,7 @@ def _rows(at: str | None, *, include_deleted: bool) -> tuple[list[dict[str, Any]
         asked |= {"do": "list-at", "at": checkout.at(repository, at)}
     said = client.asked(asked)
     if said is not None:
-        return list(said["rows"]), True
+        return read_all(ServerRow, said["rows"]), True
     from zedops.cli.find import here
     from zedops.clone.clone import Clone
     from zedops.queries import servers
@@ -70,5 +71,5 @@ def _rows(at: str | None, *, include_deleted: bool) -> tuple[list[dict[str, Any]
     return servers.rows(fleet, include_deleted=include_deleted), at is not None
 
 
-def _time(at: Any) -> datetime | None:
-    return datetime.fromisoformat(at) if isinstance(at, str) else at
+def _time(at: str | None) -> datetime | None:
+    return datetime.fromisoformat(at) if at else None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from zedops.cli.completion_types import HOST
 from zedops.cli.output import WAIT, show_json, table, tell_silent
 from zedops.control import client
 from zedops.errors import UsageError
+from zedops.queries.output import OrphanRow, read_all
 
 
 @click.command("orphans")
@@ -42,37 +41,36 @@ def orphans_command(
         elif remove:
             orphan_actions.remove(host, remove, data=data, wait=wait, yes=yes)
         return
-    said = client.asked({"do": "orphans", "host": host}, None) or read(host)
-    tell_silent(said["silent"])
+    said = client.asked({"do": "orphans", "host": host}, None)
+    rows, silent = (read_all(OrphanRow, said["rows"]), said["silent"]) if said else read(host)
+    tell_silent(silent)
     if as_json:
-        show_json(said["rows"])
+        show_json(rows)
         return
     table(
         ["HOST", "NAME", "CONTAINER", "DATA", "ID"],
-        [[each["host"], each["name"] or "-", _container(each), _data(each), each["id"]]
-         for each in said["rows"]],
+        [[each.host, each.name or "-", _container(each), _data(each), each.id] for each in rows],
         "no orphans",
     )
 
 
-def read(host: str | None) -> dict[str, Any]:
+def read(host: str | None) -> tuple[list[OrphanRow], dict[str, str]]:
     """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops.cli.find import here
     from zedops.control.hosts import asking
     from zedops.queries import hosts
 
     clone = here()
-    found, silent = hosts.orphans(clone.fleet(), host, asking(clone))
-    return {"rows": [vars(each) for each in found], "silent": silent}
+    return hosts.orphans(clone.fleet(), host, asking(clone))
 
 
-def _container(each: dict[str, Any]) -> str:
-    if each["container"] is None:
+def _container(each: OrphanRow) -> str:
+    if each.container is None:
         return "-"
-    return f"{each['container']} ({'running' if each['running'] else 'stopped'})"
+    return f"{each.container} ({'running' if each.running else 'stopped'})"
 
 
-def _data(each: dict[str, Any]) -> str:
-    if each["path"] is None:
+def _data(each: OrphanRow) -> str:
+    if each.path is None:
         return "-"
-    return str(each["path"]) + {True: "", False: " (empty)", None: " (?)"}[each["data_exists"]]
+    return each.path + {True: "", False: " (empty)", None: " (?)"}[each.data_exists]

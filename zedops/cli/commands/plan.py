@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from zedops.cli.completion_types import SERVER
 from zedops.cli.output import show_json, table
 from zedops.control import client
+from zedops.queries import output
+from zedops.queries.output import Planned
 
 
 @click.command("plan")
@@ -25,24 +26,24 @@ def plan_command(server: str | None, as_json: bool) -> None:
     zedops plan
     zedops plan rosewood --json
     """
-    asked = {"do": "plan", "server": server}
-    said = client.asked_of_edits(asked, Path.cwd()) or read(server)
+    asked = client.asked_of_edits({"do": "plan", "server": server}, Path.cwd())
+    said = read(server) if asked is None else output.read(Planned, asked)
     if as_json:
-        show_json({key: said[key] for key in ("servers", "problems", "warnings")})
+        show_json(said)
         return
     table(
         ["SERVER", "EFFECT", "DATA", "BECAUSE"],
-        [[each["server"], each["effect"], each["data"] or "-", "; ".join(each["because"]) or "-"]
-         for each in said["servers"] if each["effect"] != "nothing"],
+        [[each.server, each.effect, each.data or "-", "; ".join(each.because) or "-"]
+         for each in said.servers if each.effect != "nothing"],
         "nothing changes",
     )
-    for problem in said["problems"]:
+    for problem in said.problems:
         click.echo(f"refused: {problem}")
-    for warning in said["warnings"]:
+    for warning in said.warnings:
         click.echo(f"warning: {warning}")
 
 
-def read(server: str | None) -> dict[str, Any]:
+def read(server: str | None) -> Planned:
     """Plan here, if no manager on this machine has the fleet in memory."""
     from zedops.cli.find import here
     from zedops.queries import changes

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from zedops.cli.completion_types import ANY_SERVER, HOST
 from zedops.cli.output import show_json, table
 from zedops.control import client
+from zedops.queries.output import PortRow, read_all
 
 
 @click.command("ports")
@@ -43,26 +42,26 @@ def ports_command(
 
 
 def _show_taken(host: str | None, *, as_json: bool) -> None:
-    said = client.asked({"do": "ports", "host": host}, None) or read(host)
-    for where, why in said["silent"].items():
+    said = client.asked({"do": "ports", "host": host}, None)
+    rows, silent = (read_all(PortRow, said["rows"]), said["silent"]) if said else read(host)
+    for where, why in silent.items():
         click.echo(f"{where}: only the fleet's own ports are known: {why}", err=True)
     if as_json:
-        show_json(said["rows"])
+        show_json(rows)
         return
     table(
         ["HOST", "PORT", "WHO", "KEY"],
-        [[row["host"], f"{row['port']}/{row['protocol']}", row["server"] or row["holder"],
-          row["key"] or "-"] for row in said["rows"]],
+        [[row.host, f"{row.port}/{row.protocol}", row.server or row.holder or "-", row.key or "-"]
+         for row in rows],
         "no host ports in use",
     )
 
 
-def read(host: str | None) -> dict[str, Any]:
+def read(host: str | None) -> tuple[list[PortRow], dict[str, str]]:
     """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops.cli.find import here
     from zedops.control.hosts import asking
     from zedops.queries import hosts
 
     clone = here()
-    rows, silent = hosts.taken_ports(clone.fleet(), host, asking(clone))
-    return {"rows": rows, "silent": silent}
+    return hosts.taken_ports(clone.fleet(), host, asking(clone))

@@ -10,7 +10,6 @@ import difflib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -26,6 +25,7 @@ from zedops.control.hosts import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import SETTINGS_PATH, Fleet
 from zedops.protocol.requests import RecipientReply, RecipientRequest
+from zedops.queries.output import SecretRow
 from zedops.spec import document, edit, loader
 from zedops.spec.document import Document
 from zedops.spec.fields import ENV_KEY
@@ -96,15 +96,15 @@ def list_command(
 ) -> None:
     """List the secrets and their places, never their values."""
     place = find_place(fleet, data_root)
-    rows = [each for each in _rows(place) if server in (None, each["server"])]
+    rows = [each for each in _rows(place) if server in (None, each.server)]
     if as_json:
         show_json(rows)
         return
     words = {True: "yes", False: "no", None: "not seen from here"}
     table(
         ["SERVER", "NAME", "KEPT", "SET", "ASKED FOR"],
-        [[each["server"], each["name"], each["kept"], words[each["set"]],
-          "yes" if each["asked_for"] else "no"] for each in rows],
+        [[each.server, each.name, each.kept, words[each.set], "yes" if each.asked_for else "no"]
+         for each in rows],
         "no secrets; `zedops secret set SERVER NAME` keeps the first",
     )
 
@@ -197,13 +197,10 @@ def _with_secret(each: Document, name: str, sealed: str, under: list[str]) -> st
     return mark + head
 
 
-def _rows(place: Place) -> list[dict[str, Any]]:
+def _rows(place: Place) -> list[SecretRow]:
     here_set = place.set_here()
-    rows: dict[tuple[str, str], dict[str, Any]] = {
-        key: {"server": key[0], "name": key[1], "kept": "on this host", "set": True,
-              "asked_for": None if place.known is None else False}
-        for key in here_set
-    }
+    unasked = None if place.known is None else False
+    rows = {key: SecretRow(*key, "on this host", set=True, asked_for=unasked) for key in here_set}
     for each in place.known.servers() if place.known else ():
         definition = _resolved(place.known, each)
         if definition is None or place.known is None:
@@ -215,8 +212,7 @@ def _rows(place: Place) -> list[dict[str, Any]]:
             kept, there = f"on {host}", None if elsewhere else key in here_set
             if name in definition.sealed_secrets:
                 kept, there = f"in the fleet, for {host}", True
-            rows[key] = {"server": key[0], "name": name, "kept": kept, "set": there,
-                         "asked_for": True}
+            rows[key] = SecretRow(*key, kept, set=there, asked_for=True)
     return [rows[key] for key in sorted(rows)]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from zedops.cli.completion_types import ANY_SERVER
 from zedops.cli.output import AT, ago, echo_raw, show_json
 from zedops.control import client
+from zedops.queries import output
+from zedops.queries.output import ServerDetail
 
 
 @click.command("show")
@@ -31,16 +32,17 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
         _show_resolved(server, at, as_json=as_json)
         return
     said = client.asked({"do": "show", "server": server}) if at is None else None
-    row = said["row"] if said is not None else _read(server, at)
-    text = row.pop("text")
+    if said is not None:
+        row, text = output.read(ServerDetail, said["row"]), said["row"]["text"]
+    else:
+        row, text = _read(server, at)
     if as_json:
         show_json(row)
     else:
-        click.echo(f"# {row['path']}")
+        click.echo(f"# {row.path}")
         echo_raw(text)
-        since = row["since"]
-        since = datetime.fromisoformat(since) if isinstance(since, str) else since
-        click.echo(f"\n{row['name']} is {row['status']}, for {ago(since)}")
+        since = datetime.fromisoformat(row.since) if row.since else None
+        click.echo(f"\n{row.name} is {row.status}, for {ago(since)}")
     if said is None and at is None:
         from zedops.cli.caveat import warn
 
@@ -50,21 +52,22 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
 def _show_resolved(server: str, at: str | None, *, as_json: bool) -> None:
     from zedops.cli.find import find_any, fleet_at, here
     from zedops.fleet import provenance
+    from zedops.queries import servers
 
     fleet = fleet_at(here(), at)
     each = find_any(fleet, server)
-    found = provenance.values(fleet, each)
     if as_json:
-        show_json(provenance.as_json(found))
+        show_json(servers.resolved(fleet, each))
     else:
         click.echo(f"# {each.path}")
-        echo_raw(provenance.write(found))
+        echo_raw(provenance.write(provenance.values(fleet, each)))
 
 
-def _read(server: str, at: str | None) -> dict[str, Any]:
+def _read(server: str, at: str | None) -> tuple[ServerDetail, str]:
     """Read the fleet here, if no manager on this machine has it in memory."""
     from zedops.cli.find import find_any, fleet_at, here
     from zedops.queries import servers
 
     fleet = fleet_at(here(), at)
-    return servers.detail(fleet, find_any(fleet, server))
+    each = find_any(fleet, server)
+    return servers.detail(fleet, each), servers.text(each)

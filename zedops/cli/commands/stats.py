@@ -10,6 +10,7 @@ from zedops.cli.find import here
 from zedops.cli.load_meter import Busy, Meter
 from zedops.cli.output import show_json, table
 from zedops.errors import HostUnavailable
+from zedops.queries.output import LoadRow
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_size
 
@@ -37,10 +38,7 @@ def stats_command(as_json: bool) -> None:
     names = {each.id: each.name for each in fleet.servers() if each.id}
     rows = sorted((names.get(key, key), each) for key, each in busy.items())
     if as_json:
-        show_json([
-            {"name": name, "cpu_cores": each.cpu, **each.sample.model_dump(mode="json")}
-            for name, each in rows
-        ])
+        show_json([LoadRow(name, each.cpu, **each.sample.model_dump()) for name, each in rows])
     else:
         table(
             ["NAME", "CPU", "MEMORY", "LIMIT", "PIDS", "UP", "HEALTH"],

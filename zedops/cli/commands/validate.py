@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from zedops.cli.output import show_json
 from zedops.control import client
 from zedops.errors import Problem
-
-_KINDS = {"error": "problems", "warning": "warnings"}
+from zedops.queries import output
+from zedops.queries.output import CheckedRow, Validated
 
 
 @click.command("validate")
@@ -31,24 +29,26 @@ def validate_command(directory: Path, form: str, as_json: bool) -> None:
     zedops validate && git push
     zedops validate --format github          in a workflow of GitHub, Gitea or Forgejo
     """
-    said = client.asked_of_edits({"do": "validate"}, directory, fetch=False) or read(directory)
-    found = [(kind, Problem(**each)) for kind, key in _KINDS.items() for each in said[key]]
+    asked = client.asked_of_edits({"do": "validate"}, directory, fetch=False)
+    said = read(directory) if asked is None else output.read(Validated, asked)
+    found = [*(("error", each) for each in said.problems),
+             *(("warning", each) for each in said.warnings)]
     if as_json or form == "json":
-        show_json([{"kind": kind, **asdict(each)} for kind, each in found])
+        show_json([CheckedRow(kind, **vars(each)) for kind, each in found])
     elif form == "github":
         for kind, each in found:
             click.echo(annotation(kind, each))
     else:
         for kind, each in found:
             click.echo(f"warning: {each}" if kind == "warning" else str(each))
-        count = said["count"]
-        if not said["problems"]:
+        count = said.count
+        if not said.problems:
             click.echo(f"{count} definition{'' if count == 1 else 's'}, no problems")
-    if said["problems"]:
+    if said.problems:
         raise SystemExit(1)
 
 
-def read(directory: Path) -> dict[str, Any]:
+def read(directory: Path) -> Validated:
     """Work it out here, where no manager is near that has the fleet in memory."""
     from zedops.clone.clone import Clone
     from zedops.queries import changes

@@ -19,7 +19,8 @@ from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
 from zedops.control import client
 from zedops.errors import GitFailed, ZedopsError
-from zedops.queries.servers import rows as made_of
+from zedops.queries import servers
+from zedops.queries.output import ServerRow, read_all
 from zedops.spec.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
 from zedops.spec.quantities import format_size
 
@@ -56,18 +57,19 @@ def look(clone: Clone, meter: Meter, width: int) -> Group:
     fleet = clone.fleet()
     busy = meter.measure(fleet.settings.hosts)
     said = client.asked({"do": "list", "buried": False})  # the manager knows the progress of a pull
-    rows = said["rows"] if said is not None else made_of(fleet, include_deleted=False)
+    rows = (servers.rows(fleet, include_deleted=False) if said is None
+            else read_all(ServerRow, said["rows"]))
     cells = [
         [printable(cell, "") for cell in (
-            row["name"], row["status"], ago(_time(row["since"])), row["host"] or "-",
-            *_load(busy.get(row["id"] or "")), " ".join(row["ports"]) or "-", row["message"] or "",
+            row.name, row.status, ago(_time(row.since)), row.host or "-",
+            *_load(busy.get(row.id or "")), " ".join(row.ports) or "-", row.message or "",
         )]
         for row in rows
     ]  # fmt: skip
     made = [Text.assemble(*pieces) for pieces in columns.lines(_HEADINGS, cells, width)]
     counts = " ".join(
-        f"{sum(row['status'] == status for row in rows)} {status}"
-        for status in dict.fromkeys(row["status"] for row in rows)
+        f"{sum(row.status == status for row in rows)} {status}"
+        for status in dict.fromkeys(row.status for row in rows)
     )
     waiting = f", not answering: {', '.join(sorted(meter.silent))}" if meter.silent else ""
     head = Text(f"{fleet.settings.name}: {counts or 'no servers'}{waiting}", style="bold")
