@@ -30,7 +30,8 @@ from zedops.fleet.trailers import EMAIL
 from zedops.git.maintenance import Packer, look
 from zedops.git.objects import Signature
 from zedops.git.repository import Repository
-from zedops.hub.hub import MAIN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN
 from zedops.protocol.sync import ContainerFacts, Goal, ServerReport
 from zedops.spec import document, state_block
 from zedops.spec.model import State, Status

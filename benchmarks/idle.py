@@ -105,7 +105,7 @@ def _comment(host: Machine, relay: Counter) -> dict[str, int]:
     relay.asked.clear()
     host.git("push", "--quiet")
     # the manager marks what it has taken in, after it told the agent of it
-    host.wait_for(lambda: hub.seen() == hub.head())
+    host.wait_for(lambda: hub.refs.seen() == hub.head())
     time.sleep(_AFTER_S)
     return dict(relay.asked)
 

@@ -20,7 +20,8 @@ from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.errors import GitFailed, RaceLost
 from zedops.git.objects import Signature
-from zedops.hub.hub import MAIN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN
 
 #: What was measured, by name; seconds unless the name says otherwise.
 Figures = dict[str, float]

@@ -86,7 +86,7 @@ def commits(site: Site) -> Figures:
         files, message = ledger.journal.files(ledger.fleet)
         assert len(files) == min(_TOGETHER, len(fleet.documents))
         made = time.monotonic()
-        ledger.committed(hub.commit(ledger.fleet.commit, files, message), time.monotonic())
+        ledger.committed(hub.refs.commit(ledger.fleet.commit, files, message), time.monotonic())
         whole.append(figures.timed(begun))
         in_git.append(figures.timed(made))
     shutil.rmtree(copy)

@@ -76,7 +76,7 @@ def test_a_merge_hides_no_such_commit(hub: Hub, eve: Person) -> None:
 def test_commits_of_the_hub_itself_may_come_back(hub: Hub, eve: Person) -> None:
     head = hub.head()
     assert head is not None
-    hub.commit(head, {A: b"image: a\n\n# --- state: written by zedops\n"}, "states\n")
+    hub.refs.commit(head, {A: b"image: a\n\n# --- state: written by zedops\n"}, "states\n")
     eve.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
     eve.commit({"README.md": "x\n"})
     eve.push()

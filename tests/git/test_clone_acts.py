@@ -16,7 +16,8 @@ from zedops.clone.edits import Edits
 from zedops.control import protocol
 from zedops.errors import GitFailed, InvalidInput, UsageError
 from zedops.hub import snapshot
-from zedops.hub.hub import FOR_MAIN, MAIN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import FOR_MAIN, MAIN
 from zedops.spec import state_block
 from zedops.spec.model import Status
 
@@ -134,7 +135,7 @@ def test_an_act_on_another_branch_leaves_it_there(hub: Hub, ada: Person) -> None
 def test_an_act_keeps_the_state_that_the_hub_wrote_meanwhile(hub: Hub, ada: Person) -> None:
     parent = hub.head()
     assert parent is not None
-    hub.commit(parent, {A: state_block.render("image: a\n", running(1))}, "zedops: a\n")
+    hub.refs.commit(parent, {A: state_block.render("image: a\n", running(1))}, "zedops: a\n")
     ada.clone.act({A: b"image: b\n"}, "a: b")
     assert at(hub, A) == state_block.render("image: b\n", running(1)).decode()
 

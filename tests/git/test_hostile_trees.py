@@ -15,7 +15,8 @@ from zedops.clone.clone import Clone
 from zedops.fleet.checks import check
 from zedops.git.objects import FILE_MODE, LINK_MODE, Entry, Signature
 from zedops.hub import snapshot
-from zedops.hub.hub import MAIN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN
 
 A, B = "servers.d/a.yaml", "servers.d/b.yaml"
 WHO = Signature("Eve", "eve@example.org", 1)

@@ -13,7 +13,8 @@ from tests.git.people import Person
 from tests.pure.fleets import running
 from zedops.errors import RaceLost, UsageError
 from zedops.hub import hook
-from zedops.hub.hub import MAIN, SEEN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN, SEEN
 from zedops.spec import state_block
 from zedops.spec.model import State, Status
 
@@ -51,7 +52,7 @@ def report(hub: Hub, path: str, head: str, state: State) -> None:
     """Commit a state as a manager does."""
     parent = hub.head()
     assert parent is not None
-    hub.commit(parent, {path: state_block.render(head, state)}, "zedops: state\n")
+    hub.refs.commit(parent, {path: state_block.render(head, state)}, "zedops: state\n")
 
 
 # --- the hub itself
@@ -71,7 +72,7 @@ def test_a_definition_that_no_state_answers_is_found_with_the_commit_that_asks_f
     def unanswered() -> dict[str, str]:
         head = hub.head()
         assert head is not None
-        return hub.unanswered(head, hub.read_fleet(head)[0].servers())
+        return hub.history.unanswered(head, hub.read_fleet(head)[0].servers())
 
     assert unanswered() == {}
     ada.commit({A: ada.read(A).replace("image: a", "image: new")})
@@ -130,42 +131,42 @@ def test_each_start_of_a_manager_counts_one_up(
 ) -> None:
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)  # an epoch is not behind the clock either
-    first = hub.begin_epoch()
-    assert hub.is_current_epoch()
-    assert hub.begin_epoch() == first + 1
+    first = hub.refs.begin_epoch()
+    assert hub.refs.is_current_epoch()
+    assert hub.refs.begin_epoch() == first + 1
     hub.repository.run("pack-refs", "--all")
-    assert hub.is_current_epoch()
+    assert hub.refs.is_current_epoch()
 
 
 def test_a_manager_whose_time_is_over_cannot_commit(hub: Hub, ada: Person) -> None:
     head = hub.head()
     assert head is not None
-    hub.begin_epoch()
+    hub.refs.begin_epoch()
     other = Hub(hub.path)
-    other.begin_epoch()
-    assert not hub.is_current_epoch()
+    other.refs.begin_epoch()
+    assert not hub.refs.is_current_epoch()
     with pytest.raises(RaceLost):
-        hub.commit(head, {A: b"image: b\n"}, "zedops: from the grave\n")
+        hub.refs.commit(head, {A: b"image: b\n"}, "zedops: from the grave\n")
     assert hub.head() == head
-    assert other.commit(head, {A: b"image: b\n"}, "zedops: alive\n") == hub.head()
+    assert other.refs.commit(head, {A: b"image: b\n"}, "zedops: alive\n") == hub.head()
 
 
 def test_a_manager_whose_time_is_over_cannot_move_what_was_seen(hub: Hub, ada: Person) -> None:
     old = hub.head()
     assert old is not None
-    hub.see(old)  # before the first epoch
-    assert hub.seen() == old
-    hub.begin_epoch()
+    hub.refs.see(old)  # before the first epoch
+    assert hub.refs.seen() == old
+    hub.refs.begin_epoch()
     other = Hub(hub.path)
-    other.begin_epoch()
-    new = other.commit(old, {A: b"image: b\n"}, "zedops: alive\n")
+    other.refs.begin_epoch()
+    new = other.refs.commit(old, {A: b"image: b\n"}, "zedops: alive\n")
     with pytest.raises(RaceLost):
-        hub.see(old)
-    assert hub.seen() == new
-    other.see(old)
+        hub.refs.see(old)
+    assert hub.refs.seen() == new
+    other.refs.see(old)
     hub.repository.run("pack-refs", "--all")
-    other.see(new)
-    assert hub.seen() == new
+    other.refs.see(new)
+    assert hub.refs.seen() == new
 
 
 def test_the_head_is_found_also_after_refs_were_packed(hub: Hub, ada: Person) -> None:
@@ -177,11 +178,11 @@ def test_the_head_is_found_also_after_refs_were_packed(hub: Hub, ada: Person) ->
 def test_a_state_is_committed_with_what_was_seen_or_not_at_all(hub: Hub, ada: Person) -> None:
     parent = hub.head()
     assert parent is not None
-    new = hub.commit(parent, {A: b"image: a\n\n"}, "zedops: x\n")
-    assert (hub.head(), hub.seen()) == (new, new)
+    new = hub.refs.commit(parent, {A: b"image: a\n\n"}, "zedops: x\n")
+    assert (hub.head(), hub.refs.seen()) == (new, new)
     with pytest.raises(RaceLost):
-        hub.commit(parent, {A: b"image: b\n"}, "zedops: late\n")
-    assert (hub.head(), hub.seen()) == (new, new)
+        hub.refs.commit(parent, {A: b"image: b\n"}, "zedops: late\n")
+    assert (hub.head(), hub.refs.seen()) == (new, new)
     assert hub.repository.run("log", "-1", "--format=%an %ae") == "zedops zedops@localhost"
 
 
@@ -194,7 +195,7 @@ def test_the_commit_behind_a_change_is_the_newest_by_a_person(hub: Hub, ada: Per
     head = hub.head()
     assert before is not None
     assert head is not None
-    found = hub.authors(before, head)
+    found = hub.history.authors(before, head)
     assert second.startswith(found[A])
     assert first.startswith(found[B])
 

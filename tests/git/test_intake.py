@@ -14,7 +14,8 @@ from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
 from zedops.errors import GitFailed, RaceLost
 from zedops.git.remote import TAKEN, Upstream
-from zedops.hub.hub import MAIN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN
 from zedops.hub.upstream import BranchContent, UpstreamMerger
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES
@@ -65,7 +66,7 @@ class Pair:
             path: state_block.render(state_block.split(self.at(path))[0], running(number))
             for number, path in enumerate(paths, 1)
         }
-        return self.hub.commit(head, files, "a: running\n\nZedops-Server: a 01\n")
+        return self.hub.refs.commit(head, files, "a: running\n\nZedops-Server: a 01\n")
 
     def send(self) -> None:
         """Push main, as the mirror does."""
@@ -122,7 +123,7 @@ def test_a_conflict_is_settled_in_the_persons_favour(pair: Pair) -> None:
     head = pair.hub.head()
     assert head is not None
     other = state_block.render(VOLUMES.format("other"), running(1))
-    pair.hub.commit(head, {A: other}, "a head of its own\n")
+    pair.hub.refs.commit(head, {A: other}, "a head of its own\n")
     pair.push({A: (pair.person / A).read_text().replace("image: a", "image: mine")})
     assert pair.take() == ""
     assert pair.at(A).startswith(VOLUMES.format("mine"))
@@ -195,7 +196,8 @@ def test_a_file_that_is_too_large_to_read_is_passed_over_and_never_written_over(
 
 def test_a_history_of_somebody_else_is_never_merged(pair: Pair, tmp_path: Path) -> None:
     hub = Hub.create(tmp_path / "other.git")
-    first = hub.repository.write_commit([], {"x": b""}, "x", hub.signature(), hub.signature())
+    signature = hub.refs.signature()
+    first = hub.repository.write_commit([], {"x": b""}, "x", signature, signature)
     hub.repository.run("update-ref", MAIN, first)
     tip = Upstream(hub.repository, pair.remote.url).fetch("main")
     with pytest.raises(GitFailed, match="nothing in common"):
@@ -224,7 +226,7 @@ def test_with_a_branch_of_states_a_held_deletion_is_asked_for_until_it_is_meant(
 def test_an_edit_on_the_branch_of_states_counts_for_tombstones_only(pair: Pair) -> None:
     head, grave = pair.hub.head(), "tombstones.d/x.yaml"
     assert head is not None
-    pair.hub.commit(head, {grave: b"image: x\n"}, "x\n")
+    pair.hub.refs.commit(head, {grave: b"image: x\n"}, "x\n")
     pair.send()
     git(pair.person, "pull", "--quiet")
     pair.push({grave: None, A: "image: theirs\n"})

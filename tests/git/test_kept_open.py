@@ -14,7 +14,8 @@ from zedops.errors import GitFailed
 from zedops.fleet.trailers import EMAIL
 from zedops.git.objects import NO_OBJECT, Signature
 from zedops.git.repository import Repository
-from zedops.hub.hub import MAIN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN
 from zedops.manager.ref_watch import watch
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
@@ -49,8 +50,8 @@ def test_whose_a_change_is_does_not_depend_on_who_is_asked(hub: Hub) -> None:
         (state, merged_two, {A, C}), (state, equal, {A}), (root, merged, {A}),
         (root, second, {A, C}), (root, root, set()),
     ]:
-        assert hub.authors(before, after) == plain.authors(before, after)
-        assert hub.authors(before, after).keys() == expected
+        assert hub.history.authors(before, after) == plain.history.authors(before, after)
+        assert hub.history.authors(before, after).keys() == expected
         assert hub.repository.changes(before, after) == plain.repository.changes(before, after)
 
 

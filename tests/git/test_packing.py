@@ -13,7 +13,8 @@ from tests.git.people import Person
 from zedops.bus.local import LocalBus
 from zedops.git.maintenance import LOOSE, PACKS, ObjectCounts, Packer, look
 from zedops.git.objects import NO_OBJECT, Signature
-from zedops.hub.hub import MAIN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN
 from zedops.manager.loop import Manager
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
@@ -88,7 +89,7 @@ def test_people_and_manager_commit_while_it_is_packed_again_and_again(
                 ada.git("push", "origin", "HEAD:main")
                 head = hub.head() or ""
                 state = f"image: y:{at}\n".encode()
-                hub.commit(head, {"servers.d/b.yaml": state}, f"state {at}\n")
+                hub.refs.commit(head, {"servers.d/b.yaml": state}, f"state {at}\n")
                 ada.git("pull", "--quiet", "--no-rebase", "origin", "main")
         finally:
             ended.set()

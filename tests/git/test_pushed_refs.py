@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.git.people import Person
-from zedops.hub.hub import CONFIG, MAIN, Hub
+from zedops.hub.configuration import CONFIG
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN
 
 A = "servers.d/a.yaml"
 
@@ -96,10 +98,10 @@ def test_a_users_configuration_switches_nothing_of_a_hub_off(
 def test_a_hub_that_lacks_a_setting_is_mended_at_the_start_and_told_before(hub: Hub) -> None:
     hub.repository.run("config", "--unset", "core.hooksPath")
     hub.repository.run("config", "receive.fsckObjects", "false")
-    assert sorted(hub.unset_config()) == ["core.hooksPath", "receive.fsckObjects"]
+    assert sorted(hub.configuration.unset()) == ["core.hooksPath", "receive.fsckObjects"]
     hub.equip()
-    assert hub.unset_config() == []
-    assert {key.lower() for key in CONFIG} <= hub.held_config().keys()
+    assert hub.configuration.unset() == []
+    assert {key.lower() for key in CONFIG} <= hub.configuration.held().keys()
 
 
 def test_a_malformed_tree_from_before_stops_neither_reads_nor_pushes(
@@ -126,7 +128,7 @@ def test_a_malformed_tree_from_before_stops_neither_reads_nor_pushes(
         fleet, changes = hub.read_fleet(str(hub.head()), known)
         assert {each.path for each in changes} == {"README.md", "evil/x"}
         assert set(fleet.documents) == {A}
-        assert "README.md" in hub.authors(seen, str(hub.head()))
+        assert "README.md" in hub.history.authors(seen, str(hub.head()))
     finally:
         hub.repository.close()
     eve.commit({A: "image: b\n"})

@@ -73,7 +73,7 @@ def report(hub: Hub) -> None:
         path: state_block.render(state_block.split(at(hub, path) or "")[0], running(number))
         for number, path in enumerate((MINE, YOURS), 1)
     }
-    hub.commit(head, files, "states\n")
+    hub.refs.commit(head, files, "states\n")
 
 
 def test_whoever_may_does(hub: Hub, ada: Person, ben: Person) -> None:
@@ -289,7 +289,8 @@ def test_a_deleted_server_is_restored_by_who_may_change_it(
     assert head is not None
     deleted = running(2, status=Status.DELETED, deleted_at=running(2).since)
     grave = "tombstones.d/pz.yaml"
-    hub.commit(head, {YOURS: None, grave: state_block.render("image: b\n", deleted)}, "deleted\n")
+    kept = state_block.render("image: b\n", deleted)
+    hub.refs.commit(head, {YOURS: None, grave: kept}, "deleted\n")
     ben.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
     ben.commit({NEW: text})
     said = ben.push(fails=True)

@@ -20,7 +20,8 @@ from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
 from zedops.git.stderr import MEND
 from zedops.hub import hook
-from zedops.hub.hub import FOR_MAIN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import FOR_MAIN
 from zedops.protocol.requests import Finding, PortsReply, PortsRequest
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
@@ -87,7 +88,7 @@ def check_clone(clone: Clone) -> Iterator[Finding]:
 def check_hub(hub: Hub) -> Iterator[Finding]:
     """Check a hub's configuration, hooks, permissions, locks and objects."""
     remedy = "start `zedops up` or `zedops manager`, which sets it"
-    if wrong := hub.unset_config():
+    if wrong := hub.configuration.unset():
         yield Finding.wrong("hub", f"its configuration lacks {', '.join(wrong)}", remedy)
     hooks = [name for name in hook.NAMES if not os.access(hub.path / "hooks" / name, os.X_OK)]
     if hooks:
@@ -145,7 +146,7 @@ def say_managed(hub: Hub, *, managed: bool, awake: bool) -> Finding:
         return Finding.wrong("manager", fact, "end it and start it again if it stays so")
     if managed:
         return Finding.good("manager", "answers")
-    seen, head = hub.seen(), hub.head()
+    seen, head = hub.refs.seen(), hub.head()
     waits = "; newer pushes wait for one" if head != seen else ""
     remedy = "start `zedops up` or `zedops manager`"
     return Finding.wrong("manager", f"none runs on {hub.path}{waits}", remedy)

@@ -10,7 +10,8 @@ from zedops.fleet.fleet import SETTINGS_PATH, read_settings
 from zedops.git.objects import NO_OBJECT
 from zedops.git.repository import Repository
 from zedops.hub import snapshot
-from zedops.hub.hub import MAIN, SEEN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN, SEEN
 
 #: In a clone, `origin/main` is the hub's last known main; a mirror has only its own main.
 _KNOWN = ("refs/remotes/origin/main", MAIN)

@@ -19,7 +19,8 @@ from zedops.fleet.fleet import SETTINGS_PATH, read_settings
 from zedops.git.credentials import for_this_process, helper
 from zedops.git.remote import TAKEN, Upstream, checked_url
 from zedops.hub import snapshot
-from zedops.hub.hub import UPSTREAM, Hub
+from zedops.hub.configuration import UPSTREAM
+from zedops.hub.hub import Hub
 from zedops.hub.upstream import BranchContent, UpstreamMerger
 from zedops.manager import commit_status
 from zedops.manager.last_good import Judge
@@ -171,11 +172,11 @@ def _follow(url: str, hub: Hub | None, remote: Remote) -> Hub:
     if hub is None:
         place.parent.mkdir(parents=True, exist_ok=True)
         hub = Hub.create(place)
-    known = hub.recall(UPSTREAM)
+    known = hub.configuration.recall(UPSTREAM)
     if known not in (None, url):
         remedy = f"choose another --hub, or: git -C {hub.path} config {UPSTREAM} {url}"
         raise UsageError(f"{hub.path} follows {known}; {remedy}")
-    hub.remember(UPSTREAM, url)
+    hub.configuration.remember(UPSTREAM, url)
     return _ready(hub, remote)
 
 

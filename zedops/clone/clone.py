@@ -26,7 +26,8 @@ from zedops.git.objects import Signature
 from zedops.git.repository import Repository
 from zedops.git.stderr import failure
 from zedops.hub import snapshot
-from zedops.hub.hub import FOR_MAIN, MAIN, SEEN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import FOR_MAIN, MAIN, SEEN
 from zedops.queries.changes import propose
 from zedops.spec import strays
 from zedops.spec.document import stem

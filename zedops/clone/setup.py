@@ -14,7 +14,7 @@ import git
 
 from zedops.errors import UsageError
 from zedops.git import stderr
-from zedops.hub.hub import FOR_MAIN
+from zedops.hub.refs import FOR_MAIN
 
 
 def clone(url: str, folder: Path) -> Path:

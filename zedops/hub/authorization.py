@@ -32,7 +32,7 @@ _FEW = 5
 def with_trusted_states(hub: Hub, main: str, known: Fleet | None) -> Fleet:
     """Read main with the trusted states: those of `known`, not the ones that pushes edited since.
 
-    `known` is a fleet that a manager has read: its own, or the one at `hub.seen()`.
+    `known` is a fleet that a manager has read: its own, or the one at `hub.refs.seen()`.
     """
     known = known or snapshot.empty(hub.default_name)
     fleet, changes = hub.read_fleet(main, known)

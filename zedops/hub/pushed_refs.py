@@ -8,7 +8,8 @@ from zedops.errors import Problem
 from zedops.git.credentials import redact
 from zedops.git.objects import NO_OBJECT
 from zedops.git.repository import Repository
-from zedops.hub.hub import FOR_MAIN, MAIN, Hub
+from zedops.hub.hub import Hub
+from zedops.hub.refs import FOR_MAIN, MAIN
 
 #: Prefixes of the refs that people may push.
 _PEOPLES = ("refs/heads/", "refs/tags/", "refs/notes/", "refs/for/")

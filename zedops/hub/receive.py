@@ -27,7 +27,9 @@ from zedops.git.objects import NO_OBJECT, Entry, FileChange, Signature
 from zedops.git.repository import Repository, clean_environment
 from zedops.hub import hook, pushed_refs, snapshot
 from zedops.hub.authorization import PushAuthorizer, posing, with_trusted_states
-from zedops.hub.hub import FOR_MAIN, MAIN, Hub
+from zedops.hub.history import merge_base
+from zedops.hub.hub import Hub
+from zedops.hub.refs import FOR_MAIN, MAIN
 from zedops.spec import strays
 from zedops.spec.document import not_a_file
 from zedops.spec.layout import MAX_BYTES
@@ -89,7 +91,7 @@ class PushReceiver:
         said: list[str] = []
         names = {ref for _, _, ref in updates}
         if not names <= {MAIN, FOR_MAIN}:
-            names |= self.hub.refs()
+            names |= self.hub.refs.names()
         for _, new, ref in updates:
             if wrong := pushed_refs.wrong(self.hub, repository, new, ref, names):
                 problems.append(wrong)
@@ -119,7 +121,7 @@ class PushReceiver:
         """Check a proposal against every rule; return main before and after, paths, warnings."""
         if proposal.main:
             known = self.warm()
-            if known is None and (seen := self.hub.seen()) is not None:
+            if known is None and (seen := self.hub.refs.seen()) is not None:
                 known = self.hub.read_fleet(seen)[0]
             before = with_trusted_states(self.hub, proposal.main, known)
         else:
@@ -195,7 +197,7 @@ class PushReceiver:
         if main is None:
             tree = dict(repository.tree(new))
             return Proposal("", "", new, tree, fast_forward=True)
-        base = self.hub.merge_base(main, new, repository)
+        base = merge_base(repository, main, new)
         if base is None:
             fact = "this history has nothing in common with the fleet's"
             raise InvalidInput([Problem(MAIN, 0, 0, "", fact, "clone the fleet and start there")])
@@ -259,7 +261,7 @@ class PushReceiver:
         who = repository.run("log", "-1", "--format=%an%x00%ae%x00%s", "--end-of-options",
                              proposal.pushed)
         name, email, subject = who.split("\0", 2)
-        by_zedops = self.hub.signature()
+        by_zedops = self.hub.refs.signature()
         author = Signature(_plain(name), _plain(email), by_zedops.at_s)
         return repository.write_commit(
             [proposal.main, proposal.pushed], proposal.files, f"Merge: {subject}\n", author,

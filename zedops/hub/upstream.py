@@ -24,7 +24,9 @@ from zedops.fleet.merge import head_of, merge, path_conflicts, take_theirs
 from zedops.git.objects import NO_OBJECT, Entry, FileChange
 from zedops.hub import snapshot
 from zedops.hub.authorization import PushAuthorizer, posing, with_trusted_states
-from zedops.hub.hub import MAIN, Hub
+from zedops.hub.history import merge_base
+from zedops.hub.hub import Hub
+from zedops.hub.refs import MAIN
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
 from zedops.spec.state_block import GOES_ON
@@ -73,7 +75,7 @@ class UpstreamMerger:
         if not rewritten and self._contains(main, tip):
             run("update-ref", "--end-of-options", mark, tip)
             return Taken(main)
-        base = seen if rewritten else hub.merge_base(main, tip, hub.repository)
+        base = seen if rewritten else merge_base(hub.repository, main, tip)
         if base is None:
             fact = "its history has nothing in common with the hub's"
             raise GitFailed(f"upstream: {fact}; choose an empty repository, or another hub")
@@ -133,14 +135,14 @@ class UpstreamMerger:
             files |= {path: None for path in here.keys() - there.keys()
                       if kind_of(path) is Kind.SERVER and path not in files}
         written = self._known = hub.read_fleet(main, self._known)[0]
-        if seen := hub.seen():
+        if seen := hub.refs.seen():
             self._seen = hub.read_fleet(seen, self._seen or written)[0]
         before = with_trusted_states(hub, main, self._seen)
         after = snapshot.apply(repository, tip, hub.default_name, before, files)
         trusted = carry_over_states(
             before, after, set(files), lambda: _PLACEHOLDER_ID, datetime.now(UTC)
         )
-        kept = hold_back(before, trusted, hub.options(base, tip))
+        kept = hold_back(before, trusted, hub.history.confirmed_deletions(base, tip))
         refused = PushAuthorizer(repository, main, base, tip).judge(before, after, trusted, files)
         for path, problem in refused.items():
             kept[path] = replace(problem, fact=f"{NOT_ALLOWED}: {problem.fact}")
@@ -203,7 +205,7 @@ class UpstreamMerger:
             # `files` replace files of the first parent's tree, so they must hold all of main
             here, there = repository.tree(main), repository.tree(tip)
             files = {**dict.fromkeys(there.keys() - here.keys()), **here, **files}
-        signature = hub.signature()
+        signature = hub.refs.signature()
         return repository.write_commit(parents, files, message, signature, signature)
 
 

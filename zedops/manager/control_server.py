@@ -23,8 +23,8 @@ from zedops.control import protocol
 from zedops.errors import ZedopsError
 from zedops.git.objects import NO_OBJECT
 from zedops.hub import hook
-from zedops.hub.hub import FOR_MAIN, MAIN
 from zedops.hub.receive import PushReceiver, answer
+from zedops.hub.refs import FOR_MAIN, MAIN
 from zedops.manager import control_queries, hook_bridge
 from zedops.manager.control_queries import LOOKS
 from zedops.manager.loop import Manager

@@ -50,7 +50,7 @@ class Judge:
             new = replace(new, problems=(Problem(SETTINGS_PATH, 0, 0, "", fact, remedy),))
         options: tuple[str, ...] = ()
         if before.commit:
-            options = self._hub.options(before.commit, new.commit)
+            options = self._hub.history.confirmed_deletions(before.commit, new.commit)
         else:
             before, changed = self._begin(ledger, new, commits, now)
         verdict = judge(before, new, changed, self._held, commits, options, now)
@@ -62,7 +62,7 @@ class Judge:
         self._held, self.problems = verdict.held, verdict.problems
         ledger.advance(fleet, verdict.judged | changed, {**commits, **verdict.commits}, now)
         if ledger.fleet.documents:
-            self._hub.remember(_NAME, ledger.settings.name)
+            self._hub.configuration.remember(_NAME, ledger.settings.name)
 
     def _begin(
         self, ledger: Ledger, new: Fleet, commits: Mapping[str, str], now: datetime
@@ -97,7 +97,7 @@ class Judge:
 
     def _settings(self, new: Fleet) -> Settings:
         """Find the newest settings without problems that keep the fleet's name."""
-        name = self._hub.recall(_NAME)
+        name = self._hub.configuration.recall(_NAME)
         if not new.problems and name in (None, new.settings.name):
             return new.settings
         log = self._hub.repository.run(

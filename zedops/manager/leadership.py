@@ -48,9 +48,9 @@ class Term:
             fact = f"cannot use {hub.runtime / 'lock'}: {error.strerror}"
             raise ZedopsError(f"{fact}; run zedops as the user who owns the hub") from error
         hub.equip()
-        hub.clear_stale_lock(patience_s=0.0 if lease is None else 5.0)
+        hub.refs.clear_stale_lock(patience_s=0.0 if lease is None else 5.0)
         #: Newer managers' documents win over older ones'.
-        self.epoch = hub.begin_epoch()
+        self.epoch = hub.refs.begin_epoch()
 
     @property
     def goes_on(self) -> bool:
@@ -62,7 +62,7 @@ class Term:
         if not self._lock.holds():
             who = holder(self._hub.runtime / "lock")
             raise LeadershipLost(f"another manager{who} took {self._hub.path} over")
-        if not self.goes_on or not self._hub.is_current_epoch():
+        if not self.goes_on or not self._hub.refs.is_current_epoch():
             raise LeadershipLost("another manager leads this fleet now")
 
     def end(self) -> None:

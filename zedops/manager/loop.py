@@ -84,7 +84,7 @@ class Manager:
         self._term = Term(self.hub, self._lease)
         self.hub.repository.keep_open()
         self.ledger.assigned.epoch = self._term.epoch
-        seen = self.hub.seen()
+        seen = self.hub.refs.seen()
         if seen is not None:
             self._take_in(seen, warm)
         self._bus.serve(self)
@@ -307,7 +307,7 @@ class Manager:
             self.metrics.settle(self.ledger, time.monotonic())
             self.changed.notify_all()
         if self._unseen is not None:
-            self.hub.see(self._unseen)
+            self.hub.refs.see(self._unseen)
             self._unseen = None
 
     def _take_in(self, head: str, warm: Fleet | None = None) -> None:
@@ -317,9 +317,9 @@ class Manager:
         known = warm or self.ledger.fleet
         fleet, changes = self.hub.read_fleet(head, known if known.commit else None)
         if before:
-            commits = self.hub.authors(before, head)
+            commits = self.hub.history.authors(before, head)
         else:
-            commits = self.hub.unanswered(head, fleet.servers())
+            commits = self.hub.history.unanswered(head, fleet.servers())
         now = datetime.now(UTC)
         if self.judge is None:
             paths = {change.path for change in changes} if before else set(fleet.documents)
@@ -342,7 +342,7 @@ class Manager:
 
     def _commit(self) -> None:
         files, message = self.ledger.journal.files(self.ledger.fleet)
-        commit = self.hub.commit(self.ledger.fleet.commit, files, message)
+        commit = self.hub.refs.commit(self.ledger.fleet.commit, files, message)
         self.ledger.committed(commit, time.monotonic())
         self._unseen = None
         self.metrics.commits.inc()

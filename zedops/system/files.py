@@ -49,7 +49,8 @@ def read_regular(path: str | Path, limit: int = 1 << 40, *, dir_fd: int | None =
 def write(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file beside `path`, sync it to the disk, and rename it to `path`. Raises OSError.
 
-    One writer at a time. The old content stays in place until the new file is complete.
+    One writer at a time. The old content stays in place until the new file is complete. Rights that
+    `mode` gives to others do not depend on the umask.
     """
     partial = f"{path}{PARTIAL}"
     try:
@@ -61,6 +62,8 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> None:
             set_aside(Path(partial))
         descriptor = os.open(partial, _NEW, mode)
     try:
+        if mode & 0o077:
+            os.fchmod(descriptor, mode)
         left = memoryview(content)
         while left:
             left = left[os.write(descriptor, left) :]

@@ -18,7 +18,7 @@ from zedops.fleet.state_branch import with_states, without_state
 from zedops.fleet.trailers import EMAIL
 from zedops.git import credentials
 from zedops.git.remote import checked_url
-from zedops.hub.hub import is_own
+from zedops.hub.history import is_own
 from zedops.manager import commit_status
 from zedops.manager.upstream_timing import UpstreamTiming
 from zedops.manager.webhook import is_genuine

@@ -64,3 +64,12 @@ def test_what_is_set_aside_twice_in_a_second_is_kept_twice(tmp_path: Path) -> No
         files.write(path, content)
         files.set_aside(path)
     assert {each.read_bytes() for each in tmp_path.iterdir()} == {b"one", b"two"}
+
+
+def test_the_mode_that_a_file_is_written_with_does_not_depend_on_the_umask(tmp_path: Path) -> None:
+    path, before = tmp_path / "hook", os.umask(0o077)
+    try:
+        files.write(path, b"#!/bin/sh\n", 0o755)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o755
