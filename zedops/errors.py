@@ -10,6 +10,7 @@
     │   └── LookOutdated      1   the container went away meanwhile: look again, then retry
     ├── DataAtRisk            1   going on could harm a world: stop and say so
     │   └── RootGone          1   the data root is missing, or another one than before
+    │       └── RootUnseen    1   could not look at the data root: unknown, not gone
     ├── NotKept               1   the disk did not take a record that zedops depends on
     ├── AgentAtWork           1   another agent works for the fleet on this host
     ├── HostUnavailable       1   no agent answers for that host
@@ -95,6 +96,10 @@ class DataAtRisk(ZedopsError):
 
 class RootGone(DataAtRisk):
     """The data root is missing or another one. Until it is back, zedops starts nothing."""
+
+
+class RootUnseen(RootGone):
+    """The data root cannot be looked at, so zedops starts nothing. Says nothing about loss."""
 
 
 class PersistFailed(ZedopsError):

@@ -24,7 +24,7 @@ class Ban:
 def ban(want: DesiredServer, seen: Observed, memory: Memory) -> Ban | None:
     """Return the reason that forbids a start of this server, or None."""
     if seen.root_gone is not None:
-        return Ban(seen.root_gone, is_lost=True)
+        return Ban(seen.root_gone, is_lost=not seen.root_unseen)
     if said := _not_here_yet(want, seen, memory):
         return Ban(said, is_lost=True)
     ways = f"put it back, or let it go with `zedops purge {want.name} --data`"

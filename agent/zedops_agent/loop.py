@@ -275,7 +275,7 @@ class Agent:
         except EngineUnreachable as error:
             self._say_gone(str(error))
             return ENGINE_RETRY_S
-        except EngineFailed as error:  # the Engine answers, and the look failed all the same
+        except ZedopsError as error:  # the Engine answers, and the look failed all the same
             log.warning("cannot look at %s: %s; trying again", want.name if want else "it", error)
             return ENGINE_RETRY_S
         except Exception:
@@ -336,6 +336,8 @@ class Agent:
                     self._resync()
             except EngineUnreachable as error:
                 self._say_gone(str(error))
+            except ZedopsError as error:
+                log.warning("%s; trying again", error)
             except Exception:
                 log.exception("looking at the data failed; trying again")
             rest_s = (time.thread_time() - begun) / DATA_LOOK_SHARE

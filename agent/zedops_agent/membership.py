@@ -37,12 +37,16 @@ def load(root: Path, fleet: str) -> Membership | None:
     """Read a membership; None if this host has never joined."""
     where = path(root, fleet)
     try:
-        return Membership.model_validate_json(where.read_bytes())
+        return Membership.model_validate_json(files.read(where))
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
+    except OSError as error:
+        remedy = "see to its disk and mode; if it is no file, move it away and join again"
+        raise ZedopsError(f"cannot read {where}: {error.strerror}; {remedy}") from error
+    except ValidationError as error:
         remedy = "join again with a new token and --replace"
-        raise ZedopsError(f"{where} cannot be used: {error}; {remedy}") from error
+        fact = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise ZedopsError(f"{where} cannot be used: {fact}; {remedy}") from error
 
 
 def save(root: Path, membership: Membership, *, replace: bool = False) -> Path:

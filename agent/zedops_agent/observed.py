@@ -175,6 +175,7 @@ class Observed:
     forbidden: str | None = None
     #: Ids of the networks that a container may lack; None: no such network.
     networks: Mapping[str, str | None] = field(default_factory=dict)
+    root_unseen: bool = False  #: `root_gone` says only that zedops could not look
 
     @property
     def data_exists(self) -> bool | None:

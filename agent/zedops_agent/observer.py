@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from zedops.errors import LookOutdated, RootGone
+from zedops.errors import LookOutdated, RootGone, RootUnseen
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Volume
 from zedops_agent import seats, secret_files
@@ -75,7 +75,8 @@ class Observer:
         )
 
     def _look(self, want: DesiredServer, adopted: str | None, known: list[str]) -> Observed:
-        root_gone, secrets = self.look_at_root(), self.look_at_secrets(want)
+        trouble, secrets = self._root_trouble(), self.look_at_secrets(want)
+        root_gone = None if trouble is None else str(trouble)
         ids = [*known, *([adopted] if adopted else [])]
         containers = [
             self._as_adopted(each, want) if each.id == adopted
@@ -97,6 +98,7 @@ class Observer:
             root_gone,
             self._forbidden(want) if containers and not want.goal.ends else None,
             self._look_at_networks(want, containers),
+            root_unseen=isinstance(trouble, RootUnseen),
         )
 
     def _forbidden(self, want: DesiredServer) -> str | None:
@@ -114,10 +116,14 @@ class Observer:
 
     def look_at_root(self) -> str | None:
         """Say why the data root cannot be the former one; None: it is the same."""
+        trouble = self._root_trouble()
+        return None if trouble is None else str(trouble)
+
+    def _root_trouble(self) -> RootGone | None:
         try:
             self._data_root.require()
         except RootGone as error:
-            return str(error)
+            return error
         return None
 
     def require_data(self, want: DesiredServer, seen: Observed) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -136,7 +137,11 @@ class Reconciler:
             if self.stopping or self._workshop.is_superseded(want):
                 return None  # the newer document has marked the server for another look
             now = datetime.now(UTC)
-            before = self._store.load_memory(want.id)
+            try:
+                before = self._store.load_memory(want.id)
+            except PersistFailed as error:
+                self._report_forgotten(want, since, str(error))
+                raise
             if not done.whole or want.goal.ends:  # an end for good needs a list each time
                 seen = None
             seen = self._lookout.look(want, before.adopted, self._cover, since, seen)
@@ -169,6 +174,19 @@ class Reconciler:
             if done.waits:
                 return datetime.now(UTC) + timedelta(seconds=_WAITS_LOOK_S)
         return datetime.now(UTC) + timedelta(seconds=_ROUNDS_PAUSE_S)
+
+    def _report_forgotten(self, want: DesiredServer, since: float, text: str) -> None:
+        """Report the facts of a server whose memory cannot be read; of its data none is sure."""
+        mine = (key for key, each in self._store.adopted.items() if each == want.id)
+        seen = self._lookout.look(want, next(mine, None), self._cover, since)
+        unsure = tuple(
+            replace(each, marker=Presence.UNKNOWN, content=Presence.UNKNOWN)
+            for each in seen.volumes
+        )
+        seen = replace(seen, volumes=unsure)
+        is_up = any(each.up for each in seen.containers)
+        plan = Plan(note=text) if is_up else Plan(refused=text)
+        self._report(want, seen, Memory(), plan, plan.note, None)
 
     def _ended_meanwhile(
         self, memory: Memory, want: DesiredServer, seen: Observed

@@ -16,9 +16,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from zedops.errors import RootGone, ZedopsError
+from zedops.errors import RootGone, RootUnseen
 from zedops.system import files
 from zedops.system.ulid import new_id
+from zedops_agent.volumes import trouble
 
 MARKER = ".zedops-root.json"
 PRIVATE = 0o700
@@ -69,10 +70,10 @@ class Root:
             files.write(self._servers / MARKER, json.dumps({"root": self._known}).encode())
         except OSError as error:
             self._known = None
-            raise ZedopsError(f"cannot mark {self._servers}: {error.strerror}") from error
+            raise RootUnseen(f"cannot mark {trouble(self._servers, error)}") from error
 
     def _look(self) -> tuple[str | None, tuple[int, int] | None]:
-        """Read the marker and the inode of its directory. Raises RootGone if it cannot look."""
+        """Read the marker and the inode of its directory. Raises RootUnseen."""
         try:
             status = self._servers.stat()
             content = files.read_regular(self._servers / MARKER, _MOST)
@@ -87,8 +88,7 @@ class Root:
             fact = f"{self._servers / MARKER} is damaged"
             raise RootGone(f"{fact}; remove it if {self.path} is the right directory") from error
         except OSError as error:
-            remedy = "see to its disk or network share"
-            raise RootGone(f"cannot look at {self._servers}: {error.strerror}; {remedy}") from error
+            raise RootUnseen(trouble(self._servers, error)) from error
 
     def _holds_servers(self) -> bool:
         with contextlib.suppress(OSError), os.scandir(self._servers) as entries:

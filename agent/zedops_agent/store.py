@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from zedops import failpoints
 from zedops.errors import AgentAtWork, PersistFailed, ZedopsError
+from zedops.protocol.remarks import UNSEEN
 from zedops.protocol.sync import DesiredDocument, ServerReport
 from zedops.system import files
 from zedops.system.locks import Lock, holder
@@ -92,7 +93,10 @@ class Store:
 
     def is_asked_to_drain(self) -> bool:
         """Say whether the agent must keep this host's servers stopped until its next start."""
-        return (self._home / _DRAIN).exists()
+        try:
+            return (self._home / _DRAIN).exists()
+        except OSError:  # could not look: a person asks again
+            return False
 
     def end_drain(self) -> None:
         """Let the servers start again."""
@@ -161,7 +165,7 @@ class Store:
             found = _understood(path, Memory.model_validate_json)
         except OSError as error:
             remedy = "see to its disk and mode; zedops begins nothing for this server, tries again"
-            raise PersistFailed(f"cannot read {path}: {error.strerror}; {remedy}") from error
+            raise PersistFailed(f"{UNSEEN} {path}: {error.strerror}; {remedy}") from error
         if found is None:
             mine = (key for key, each in self.adopted.items() if each == server_id)
             return Memory(adopted=next(mine, None))  # its data root may be away

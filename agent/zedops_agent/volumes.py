@@ -67,8 +67,8 @@ def _look_at(
     except _NOT_THERE:
         return absent
     except OSError as error:
-        trouble = _trouble(path, error)
-        return DataVolume(key, Presence.UNKNOWN, Presence.UNKNOWN, own_place, trouble=trouble)
+        said = trouble(path, error)
+        return DataVolume(key, Presence.UNKNOWN, Presence.UNKNOWN, own_place, trouble=said)
 
 
 def _look_into(
@@ -106,7 +106,7 @@ def holds_anything(folder: int) -> bool:
         return any(entry.name not in OURS for entry in entries)
 
 
-def _trouble(path: Path, error: OSError) -> str:
+def trouble(path: Path, error: OSError) -> str:
     """Describe the obstacle to a look: place, fact, remedy."""
     fact = f"{UNSEEN} {path}: {error.strerror}"
     if error.errno in _FORBIDDEN:

@@ -37,17 +37,20 @@ class Lock:
     def holds(self) -> bool:
         """Say whether this object still holds the lock; recreate a file that was only removed.
 
-        Without the directory no process can have taken it: a disk may be away for a while.
+        Without the directory no process can have taken it: a disk may be away for a while. The same
+        goes for a path that cannot be looked at.
         """
         with self._looking:
             if self._descriptor < 0:
                 return False
-            if _is_at(self._descriptor, self._path) or not self._path.parent.is_dir():
-                return True
             try:
+                if _is_at(self._descriptor, self._path) or not self._path.parent.is_dir():
+                    return True
                 taken = self._take()
-            except OSError:
+            except BlockingIOError:
                 return False
+            except OSError:  # could not look, or not restore the file: no other process has it
+                return True
             os.close(self._descriptor)
             self._descriptor = taken
             return True
@@ -100,9 +103,10 @@ def _open(path: Path) -> int:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
+    """Say whether an open file is the one at a path. OSError if the path cannot be looked at."""
     try:
         there = path.lstat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     mine = os.fstat(descriptor)
     return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)

@@ -128,6 +128,6 @@ def test_a_memory_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> N
     path.unlink()
     path.symlink_to(path.name)  # ELOOP, as root too
     store = Store(tmp_path, "f")
-    with pytest.raises(PersistFailed, match="cannot read"):
+    with pytest.raises(PersistFailed, match="cannot look at"):
         store.load_memory(ID)
     store.close()

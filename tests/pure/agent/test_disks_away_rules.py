@@ -27,6 +27,7 @@ from zedops_agent.observed import Ceilings, Container, DataVolume, Phase, Presen
 BEFORE, BARE = (8, 100), (8, 2)
 WAYS = "put it back, or let it go with `zedops purge rosewood --data`"
 GONE = "data root: /d is empty; is its disk mounted? zedops starts nothing until it is back"
+UNSEEN = "cannot look at /d: Stale file handle; see to its disk"
 MOVED = "it writes to a directory that is no longer the one of its volume"
 
 
@@ -67,6 +68,15 @@ def test_a_data_root_that_is_gone_keeps_no_server_from_being_stopped_or_deleted(
     assert stop == f"stop new (desired: stopped)\nlost: {GONE}"
     cause = "the definition was removed"
     assert planned(wanted(Goal.DELETED), seen) == f"stop new ({cause})\nremove new ({cause})"
+
+
+def test_a_data_root_that_cannot_be_looked_at_is_not_lost() -> None:
+    for phase, how in ((Phase.EXITED, "refused"), (Phase.RUNNING, "note")):
+        seen = replace(see(container(phase), world=UNREADABLE), root_gone=UNSEEN, root_unseen=True)
+        assert planned(wanted(), seen) == f"{how}: {UNSEEN}"
+    seen = replace(see(world=UNREADABLE), root_gone=UNSEEN, root_unseen=True)
+    assert planned(wanted(), seen, Memory()) == f"refused: {UNSEEN}"
+    assert planned(wanted(Goal.PURGED), seen) == f"refused: {UNSEEN}"
 
 
 def test_a_purge_is_not_over_while_the_data_root_is_gone() -> None:
