@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from zedops.spec.document import parse
+
 pytestmark = pytest.mark.xdist_group("command-line")  # one fleet is enough
 
 
@@ -30,6 +32,15 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = zedops("new", "rosewood", "--image", "a", cwd=folder / "fleet")
     assert made.returncode == 0, made.stderr
     return folder / "fleet"
+
+
+def test_a_new_definition_keeps_each_character_of_its_variables(clone: Path) -> None:
+    value = "one\n  two: 'three' \\ \"four\""
+    made = zedops("new", "quoted", "--image", "a", "--env", f"MOTD={value}", cwd=clone)
+    assert made.returncode == 0, made.stderr
+    document = parse("servers.d/quoted.yaml", (clone / "servers.d/quoted.yaml").read_bytes())
+    assert document.definition is not None, document.problems
+    assert document.definition.env == {"MOTD": value}
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from zedops.fleet import checks
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
+from zedops.fleet.fleet import Fleet, read_settings
 from zedops.spec.document import parse
+from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.state_block import render
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from zedops.cli.push import act, ask
 from zedops.clone.clone import Clone
 from zedops.control.hosts import asking, call
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet.fleet import Fleet, tombstone_path
+from zedops.fleet.fleet import Fleet
 from zedops.protocol.requests import InspectRequest, Shape
 from zedops.queries import hosts
 from zedops.queries.output import OrphanRow
@@ -18,7 +18,7 @@ from zedops.scaffold.container import server_name, write_draft
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field
-from zedops.spec.layout import NAME
+from zedops.spec.layout import NAME, tombstone_path
 
 
 def _find(host: str | None, named: str) -> tuple[Clone, Fleet, OrphanRow]:

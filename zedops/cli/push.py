@@ -10,10 +10,11 @@ import click
 from zedops.clone.clone import Clone
 from zedops.control.hosts import is_managed
 from zedops.errors import HostUnavailable, Interrupted, ZedopsError
-from zedops.fleet.fleet import Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet
 from zedops.fleet.lifecycle import SETTLED
 from zedops.protocol.remarks import NOT_APPLIED
 from zedops.spec.document import Document
+from zedops.spec.layout import Kind, kind_of
 from zedops.spec.model import Desired, Drift, State, Status
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import GOES_ON

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from zedops.clone.clone import Clone
 from zedops.errors import GitFailed, UsageError
-from zedops.fleet.fleet import SETTINGS_PATH, read_settings
+from zedops.fleet.fleet import read_settings
 from zedops.git.objects import NO_OBJECT
 from zedops.git.repository import Repository
 from zedops.hub import snapshot
 from zedops.hub.hub import Hub
 from zedops.hub.refs import MAIN, SEEN
+from zedops.spec.layout import SETTINGS_PATH
 
 #: In a clone, `origin/main` is the hub's last known main; a mirror has only its own main.
 _KNOWN = ("refs/remotes/origin/main", MAIN)

@@ -15,7 +15,7 @@ import click
 from zedops.clone import checkout
 from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet.fleet import SETTINGS_PATH, read_settings
+from zedops.fleet.fleet import read_settings
 from zedops.git.credentials import for_this_process, helper
 from zedops.git.remote import TAKEN, Upstream, checked_url
 from zedops.hub import snapshot
@@ -28,6 +28,7 @@ from zedops.manager.loop import Manager
 from zedops.manager.upstream_sync import MAIN, Mirror
 from zedops.manager.upstream_timing import UpstreamTiming
 from zedops.manager.webhook import Webhook
+from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.quantities import parse_duration
 from zedops.system.paths import default_hub
 

@@ -20,7 +20,7 @@ from zedops.clone import edits as clone_edits
 from zedops.clone.checkout import REMOTE, REMOTE_MAIN
 from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
 from zedops.fleet.deletions import TRAILER
-from zedops.fleet.fleet import SERVERS, Fleet, tombstone_path
+from zedops.fleet.fleet import Fleet
 from zedops.fleet.state_branch import with_states
 from zedops.git.objects import Signature
 from zedops.git.repository import Repository
@@ -31,7 +31,7 @@ from zedops.hub.refs import FOR_MAIN, MAIN, SEEN
 from zedops.queries.changes import propose
 from zedops.spec import strays
 from zedops.spec.document import stem
-from zedops.spec.layout import NAME
+from zedops.spec.layout import NAME, SERVERS, tombstone_path
 from zedops.spec.settings import Settings
 from zedops.system.paths import default_hub
 

@@ -13,12 +13,12 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 
 from zedops.errors import InvalidInput, RaceLost
-from zedops.fleet.fleet import Kind, kind_of
 from zedops.fleet.merge import merge
 from zedops.fleet.state_branch import without_state
 from zedops.git.objects import Entry
 from zedops.git.repository import Repository
 from zedops.git.stderr import failure
+from zedops.spec.layout import Kind, kind_of
 
 Files = Mapping[str, bytes | None]
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from zedops.errors import Problem
-from zedops.fleet.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of, tombstone_path
+from zedops.fleet.fleet import Fleet
 from zedops.spec import document as documents
 from zedops.spec.document import Document
+from zedops.spec.layout import SERVERS, SETTINGS_PATH, Kind, kind_of, tombstone_path
 from zedops.spec.settings import Person, Right, Settings
 
 #: Keys, in the formats of ssh-keygen(1), "ALLOWED SIGNERS", and of `gpg --armor --export`.
@@ -118,7 +119,7 @@ def _of_server(
     was, now = before.documents.get(path), after.documents.get(path)
     if _purges(now) or (now is None and _purges(was)):
         yield Right.PURGE, path  # its tombstone would ask for the purge
-    if was is not None and was.id is not None and not _lives(after, was.id):
+    if was is not None and was.id is not None and not after.is_living(was.id):
         yield Right.DELETE, path
         return
     if was is not None and now is not None and (was.head, was.id) == (now.head, now.id):
@@ -154,7 +155,7 @@ def _of_tombstone(before: Fleet, after: Fleet, path: str, claim: str | None) -> 
         # zedops made it, or a person moved a server's file there: the old path is judged, too
         made_up = now is None or before.owner(now.id) is None
         return Right.DELETE if made_up else None
-    if _lives(after, was.id):
+    if after.is_living(was.id):
         return Right.CHANGE  # restored
     if now is not None and now.head == was.head and claim == was.id:
         return None
@@ -169,11 +170,6 @@ def _purges(each: Document | None) -> bool:
     if data is None:  # its state may be the invalid half, which zedops rewrites: read the head
         data = documents.parse(each.path, each.head.encode("utf-8", "surrogateescape")).data
     return isinstance(data, dict) and data.get("purge") is not None
-
-
-def _lives(fleet: Fleet, server_id: str | None) -> bool:
-    owner = fleet.owner(server_id)
-    return owner is not None and kind_of(owner.path) is Kind.SERVER
 
 
 def no_keys(settings: Settings, paths: Iterable[str]) -> Problem | None:

@@ -11,19 +11,18 @@ from pathlib import PurePosixPath
 
 from zedops.errors import Problem
 from zedops.fleet import shared_sources
-from zedops.fleet.fleet import (
+from zedops.fleet.fleet import Fleet, is_same_server
+from zedops.fleet.ports import free_ports, ports_in_use, published, taken_on
+from zedops.spec import stop_signals
+from zedops.spec.document import Document, stem
+from zedops.spec.layout import (
     SETTINGS_PATH,
-    Fleet,
     Kind,
-    is_same_server,
     kind_of,
     preset_name,
     preset_path,
     tombstone_path,
 )
-from zedops.fleet.ports import free_ports, ports_in_use, published, taken_on
-from zedops.spec import stop_signals
-from zedops.spec.document import Document, stem
 from zedops.spec.quantities import format_duration
 from zedops.spec.references import is_id
 from zedops.spec.validation import MAX_PROBLEMS

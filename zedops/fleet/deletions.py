@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zedops.errors import Problem
-from zedops.fleet.fleet import SERVERS, SETTINGS_PATH, Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document
+from zedops.spec.layout import SERVERS, SETTINGS_PATH, Kind, kind_of
 from zedops.spec.model import VolumeKind
 
 _OPTION = "allow-delete="
@@ -74,7 +75,7 @@ def excess(
     may = allowed(options)
     paths = sorted(path for path in after.differing(before) if kind_of(path) is Kind.SERVER)
     were = [before.documents[path] for path in paths if path in before.documents]
-    gone = [each for each in were if not _lives(after, each.id)]
+    gone = [each for each in were if not after.is_living(each.id)]
     unsaid = [each for each in gone if each.name not in may]
     if purged := [each for each in unsaid if purges_at_once(after, each)]:
         names = ", ".join(each.name for each in purged)
@@ -130,11 +131,6 @@ def check_volumes(
 def _laid_under(fleet: Fleet, each: Document) -> object:
     preset = fleet.presets.get(fleet.game(each) or "")
     return fleet.settings.defaults, preset and preset.data
-
-
-def _lives(fleet: Fleet, server_id: str | None) -> bool:
-    owner = fleet.owner(server_id)
-    return owner is not None and kind_of(owner.path) is Kind.SERVER
 
 
 def _data_volumes(fleet: Fleet, each: Document) -> set[str]:

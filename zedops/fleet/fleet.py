@@ -16,27 +16,16 @@ from zedops.spec import loader as yaml_source
 from zedops.spec import validation
 from zedops.spec.document import Document
 from zedops.spec.layout import (
-    PRESETS,
-    SERVERS,
     SETTINGS_PATH,
     Kind,
     kind_of,
     preset_name,
-    preset_path,
-    tombstone_path,
 )
 from zedops.spec.loader import Source
 from zedops.spec.model import Definition, Desired, Status, definition_hash
 from zedops.spec.preset import Preset
 from zedops.spec.resolve import game_of, resolve
 from zedops.spec.settings import Settings
-
-#: Also exports the paths and kinds of `layout`.
-__all__ = [
-    "PRESETS", "SERVERS", "SETTINGS_PATH", "Fleet", "Kind", "desired_server", "is_same_server",
-    "kind_of", "preset_name", "preset_path", "read_settings", "tombstone_path",
-]
-
 
 #: Fields of a single server; `purge` below all would remove the data of every deleted server.
 _NOT_DEFAULT = ("adopt", "purge", "moved_from")
@@ -81,6 +70,11 @@ class Fleet:
     def owner(self, server_id: str | None) -> Document | None:
         """Find a server by its id. A living server wins over a tombstone."""
         return self._shelf.owner(server_id)
+
+    def is_living(self, server_id: str | None) -> bool:
+        """Say whether a definition has this id, and not only a tombstone."""
+        owner = self.owner(server_id)
+        return owner is not None and kind_of(owner.path) is Kind.SERVER
 
     def resolve(self, document: Document) -> tuple[Definition | None, list[Problem]]:
         """Merge a document over its preset and the fleet's defaults."""

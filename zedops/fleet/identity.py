@@ -14,10 +14,16 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from zedops.fleet import lifecycle
-from zedops.fleet.fleet import Fleet, Kind, is_same_server, kind_of, tombstone_path
+from zedops.fleet.fleet import Fleet, is_same_server
 from zedops.spec.document import Document
+from zedops.spec.layout import Kind, kind_of, tombstone_path
 from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
+
+
+def placeholder_id() -> str:
+    """Stand in for the id that a new server will get, where nothing is committed."""
+    return "0" * 26
 
 
 def carry_over_states(
@@ -81,7 +87,7 @@ def _claims(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str]:
 
     def is_fixed(server_id: str) -> bool:
         owner = old.owner(server_id)
-        return owner is not None and _lives(owner) and owner.path not in paths
+        return owner is not None and _is_server(owner) and owner.path not in paths
 
     living = [path for path in sorted(paths) if path in new.documents]
     living = [path for path in living if kind_of(path) is Kind.SERVER]
@@ -126,14 +132,14 @@ def _left(old: Fleet, new: Fleet, paths: set[str]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for path in sorted(paths):
         each = old.documents.get(path)
-        if each is None or not _lives(each) or tombstone_path(each.name) in buried:
+        if each is None or not _is_server(each) or tombstone_path(each.name) in buried:
             continue
         if path not in new.documents:
             found[each.head] = None if each.head in found else each.id
     return found
 
 
-def _lives(document: Document) -> bool:
+def _is_server(document: Document) -> bool:
     return kind_of(document.path) is Kind.SERVER
 
 
@@ -170,7 +176,7 @@ def _graves(
     """
     def is_living(server_id: str | None) -> bool:
         owner = after.owner(server_id)
-        return owner is not None and _lives(owner)
+        return owner is not None and _is_server(owner)
 
     rules = _rules(old, new)
     graves: dict[str, Document | None] = {
@@ -180,7 +186,7 @@ def _graves(
     before = [old.documents[path] for path in sorted(paths) if path in old.documents]
     gone = [(each, each.state) for each in before if each.state and not is_living(each.id)]
     for each, state in gone:
-        if _lives(each):
+        if _is_server(each):
             path = tombstone_path(each.name)
             moved = new.documents.get(path) if path in paths else None
             text = moved if moved is not None and moved.id in (None, state.id) else each
@@ -196,7 +202,7 @@ def _graves(
             graves[path] = grave if kept else None
             held |= {grave.id} if grave else set()
     for each, state in gone:
-        if not _lives(each) and state.id not in held and state.status is not Status.DELETED:
+        if not _is_server(each) and state.id not in held and state.status is not Status.DELETED:
             graves[each.path] = each  # its container still exists, so the id stays
     return graves
 

@@ -15,12 +15,11 @@ from zedops.errors import Problem
 from zedops.fleet import checks
 from zedops.fleet.access import NOT_ALLOWED
 from zedops.fleet.deletions import COMMIT, NOT_DELETED, PASSED_OVER, check_name, check_volumes
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.fleet.identity import carry_over_states
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.identity import carry_over_states, placeholder_id
 from zedops.spec.document import Document
+from zedops.spec.layout import SETTINGS_PATH, Kind, kind_of
 from zedops.spec.state_block import GOES_ON
-
-_PLACEHOLDER_ID = "0" * 26
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def judge(
         for path, each in kept.items() if path not in paths
     })  # fmt: skip
     judged = paths | kept.keys()
-    trusted = carry_over_states(good, offered, judged, lambda: _PLACEHOLDER_ID, now)
+    trusted = carry_over_states(good, offered, judged, placeholder_id, now)
     bad = _bad(good, trusted, judged, tuple(options)) | _put_back(offered, paths)
     result = offered.with_documents(
         {path: replace(offered.documents[path], definition=None, problems=found)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from zedops.errors import Problem
-from zedops.fleet.fleet import Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document
+from zedops.spec.layout import Kind, kind_of
 from zedops.spec.model import Definition
 from zedops.spec.preset import Preset
 from zedops.spec.quantities import format_duration, format_size, parse_size

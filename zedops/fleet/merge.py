@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from zedops.errors import Problem
-from zedops.fleet.fleet import Kind, kind_of
 from zedops.spec import state_block
+from zedops.spec.layout import Kind, kind_of
 
 #: (base, ours, theirs) → merged, or None on a conflict.
 TextMerge = Callable[[bytes, bytes, bytes], bytes | None]

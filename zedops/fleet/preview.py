@@ -15,9 +15,10 @@ from typing import Any
 from zedops.errors import Problem
 from zedops.fleet.checks import check
 from zedops.fleet.deletions import check_deletions, check_name, check_volumes, purges_at_once
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_path
+from zedops.fleet.fleet import Fleet
 from zedops.spec.change import change
 from zedops.spec.document import Document
+from zedops.spec.layout import SETTINGS_PATH, Kind, kind_of, preset_path
 from zedops.spec.model import Definition, Desired, VolumeKind
 from zedops.spec.quantities import format_duration, readable
 from zedops.spec.validation import MAX_PROBLEMS
@@ -91,11 +92,6 @@ def _new_problems(before: Fleet, after: Fleet, changed: set[str]) -> list[Proble
             if each.path in changed or (each.path, each.field, each.fact) not in known]
 
 
-def _lives(fleet: Fleet, each: Document) -> bool:
-    owner = fleet.owner(each.id)
-    return owner is not None and kind_of(owner.path) is Kind.SERVER
-
-
 def preview(
     before: Fleet, after: Fleet, paths: Iterable[str], problems: Iterable[Problem] = ()
 ) -> list[Forecast]:
@@ -112,9 +108,9 @@ def preview(
             rows.append(Forecast(new.name, path, _host(after, new), Effect.REFUSED, problems=found))
         elif new is not None and kind_of(path) is Kind.SERVER:
             rows.append(_living(before, after, before.owner(new.id), new))
-        elif old is not None and kind_of(path) is Kind.SERVER and not _lives(after, old):
+        elif old is not None and kind_of(path) is Kind.SERVER and not after.is_living(old.id):
             rows.append(_deleted(before, after, old))
-        elif old is not None and kind_of(path) is Kind.TOMBSTONE and not _lives(after, old):
+        elif old is not None and kind_of(path) is Kind.TOMBSTONE and not after.is_living(old.id):
             rows += _buried(after, old, new)
     return rows
 

@@ -12,9 +12,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from zedops.errors import InvalidInput
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, preset_path
+from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document
 from zedops.spec.emitter import flow, scalar
+from zedops.spec.layout import SETTINGS_PATH, preset_path
 from zedops.spec.loader import Path
 from zedops.spec.model import Definition
 from zedops.spec.resolve import layers

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from zedops.fleet.fleet import Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet
 from zedops.spec import state_block
 from zedops.spec.document import Document
+from zedops.spec.layout import Kind, kind_of
 
 
 def with_states(definitions: Fleet, states: Fleet) -> Fleet:

@@ -15,12 +15,13 @@ from functools import cached_property
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import access, authorship
 from zedops.fleet.access import Signer
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import carry_over_states
 from zedops.git.repository import Repository
 from zedops.hub import snapshot
 from zedops.hub.hub import Hub
 from zedops.hub.signatures import signers
+from zedops.spec.layout import SETTINGS_PATH
 from zedops.system.ulid import new_id
 
 #: Checking one signature takes about 30 ms, and the hub takes no other push meanwhile.

@@ -19,8 +19,8 @@ from typing import Any
 from zedops import failpoints
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import authorship, preview
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.fleet.identity import carry_over_states, void_ids
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.identity import carry_over_states, placeholder_id, void_ids
 from zedops.fleet.lint import advise
 from zedops.fleet.merge import folders, merge, path_conflicts
 from zedops.git.objects import NO_OBJECT, Entry, FileChange, Signature
@@ -32,13 +32,12 @@ from zedops.hub.hub import Hub
 from zedops.hub.refs import FOR_MAIN, MAIN
 from zedops.spec import strays
 from zedops.spec.document import not_a_file
-from zedops.spec.layout import MAX_BYTES
+from zedops.spec.layout import MAX_BYTES, SETTINGS_PATH, Kind, kind_of
 
 _ATTEMPTS = 50
 #: Limit of a file that both sides changed: the merge holds all of it in memory.
 _MERGE_BYTES = 8 << 20
 _PULL = "run `git pull`, resolve the conflict and push again"
-_PLACEHOLDER_ID = "0" * 26
 #: A push option: forecast the push and change nothing.
 DRY_RUN = "dry-run"
 _NOT_DONE = "dry run: nothing was changed"
@@ -131,7 +130,7 @@ class PushReceiver:
         )
         paths = set(proposal.files)
         trusted = carry_over_states(
-            before, after, paths, lambda: _PLACEHOLDER_ID, datetime.now(UTC)
+            before, after, paths, placeholder_id, datetime.now(UTC)
         )
         if proposal.main and (posing := self._posing(repository, proposal)):
             raise InvalidInput(posing)

@@ -9,12 +9,12 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of, preset_name, read_settings
+from zedops.fleet.fleet import Fleet, read_settings
 from zedops.git.objects import FILE_MODE, Entry, FileChange
 from zedops.git.repository import Repository
 from zedops.spec import preset
 from zedops.spec.document import Document, not_a_file, parse
-from zedops.spec.layout import MAX_FILE_BYTES
+from zedops.spec.layout import MAX_FILE_BYTES, SETTINGS_PATH, Kind, kind_of, preset_name
 from zedops.spec.preset import Preset
 
 _NONE: Mapping[str, Document] = MappingProxyType({})

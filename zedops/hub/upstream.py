@@ -18,8 +18,8 @@ from zedops.errors import GitFailed, Problem
 from zedops.fleet import authorship
 from zedops.fleet.access import NOT_ALLOWED
 from zedops.fleet.deletions import PASSED_OVER, hold_back
-from zedops.fleet.fleet import Fleet, Kind, kind_of
-from zedops.fleet.identity import carry_over_states, dependent_paths
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.identity import carry_over_states, dependent_paths, placeholder_id
 from zedops.fleet.merge import head_of, merge, path_conflicts, take_theirs
 from zedops.git.objects import NO_OBJECT, Entry, FileChange
 from zedops.hub import snapshot
@@ -28,10 +28,8 @@ from zedops.hub.history import merge_base
 from zedops.hub.hub import Hub
 from zedops.hub.refs import MAIN
 from zedops.spec import document, state_block
-from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES
+from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES, Kind, kind_of
 from zedops.spec.state_block import GOES_ON
-
-_PLACEHOLDER_ID = "0" * 26
 
 Files = Mapping[str, Entry | bytes | None]
 
@@ -140,7 +138,7 @@ class UpstreamMerger:
         before = with_trusted_states(hub, main, self._seen)
         after = snapshot.apply(repository, tip, hub.default_name, before, files)
         trusted = carry_over_states(
-            before, after, set(files), lambda: _PLACEHOLDER_ID, datetime.now(UTC)
+            before, after, set(files), placeholder_id, datetime.now(UTC)
         )
         kept = hold_back(before, trusted, hub.history.confirmed_deletions(base, tip))
         refused = PushAuthorizer(repository, main, base, tip).judge(before, after, trusted, files)

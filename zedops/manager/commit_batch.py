@@ -8,10 +8,11 @@ from datetime import datetime
 from itertools import pairwise
 
 from zedops.fleet import audit
-from zedops.fleet.fleet import Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet
 from zedops.fleet.lifecycle import SETTLED
 from zedops.spec import state_block
 from zedops.spec.document import Document
+from zedops.spec.layout import Kind, kind_of
 from zedops.spec.model import State, Status
 
 #: Delay of a commit: in a quiet fleet; soon after another commit; while servers are not at rest

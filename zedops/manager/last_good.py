@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from zedops.errors import GitFailed, Problem
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, read_settings
+from zedops.fleet.fleet import Fleet, read_settings
 from zedops.fleet.last_good import Held, judge, suspects
 from zedops.git.objects import NO_OBJECT, FileChange
 from zedops.hub.hub import Hub
 from zedops.manager.state import Ledger
 from zedops.spec.document import Document, parse
+from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.settings import Settings
 
 _NAME = "zedops.fleet"

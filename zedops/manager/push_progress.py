@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from zedops.fleet.fleet import Kind, kind_of, preset_name, tombstone_path
 from zedops.fleet.lifecycle import SETTLED
 from zedops.manager.loop import Manager
+from zedops.spec.layout import Kind, kind_of, preset_name, tombstone_path
 from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from zedops.errors import Problem
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, desired_server, kind_of, preset_path
+from zedops.fleet.fleet import Fleet, desired_server
 from zedops.fleet.identity import decide
 from zedops.fleet.lifecycle import (
     SETTLED,
@@ -30,6 +30,7 @@ from zedops.manager.commit_batch import Journal
 from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal, ServerReport
 from zedops.spec import document, edit, state_block
 from zedops.spec.document import Document
+from zedops.spec.layout import SETTINGS_PATH, Kind, kind_of, preset_path
 from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
 from zedops.system.ulid import new_id

@@ -12,13 +12,14 @@ from typing import Any
 
 from zedops.errors import UsageError
 from zedops.fleet import checks
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, Kind, kind_of
-from zedops.fleet.identity import carry_over_states
+from zedops.fleet.fleet import Fleet
+from zedops.fleet.identity import carry_over_states, placeholder_id
 from zedops.fleet.lint import advise
 from zedops.fleet.preview import Forecast, judge, leaves, preview, rebase
 from zedops.queries.output import Difference, Planned, PlannedServer, Validated
 from zedops.spec import strays
 from zedops.spec.document import Document
+from zedops.spec.layout import SETTINGS_PATH, Kind, kind_of
 
 _NONE: Mapping[str, object] = MappingProxyType({})
 
@@ -26,7 +27,7 @@ _NONE: Mapping[str, object] = MappingProxyType({})
 def propose(hub: Fleet, base: Fleet, mine: Fleet, now: datetime) -> tuple[Fleet, set[str]]:
     """Apply the edits since `base` to the hub's fleet; return that fleet and the edited paths."""
     made, paths = rebase(base, mine, hub)
-    return carry_over_states(hub, made, paths, _nobody, now), paths
+    return carry_over_states(hub, made, paths, placeholder_id, now), paths
 
 
 def plan(
@@ -98,8 +99,3 @@ def _flat(fleet: Fleet, document: Document | None) -> dict[str, Any]:
         return {}
     definition, _ = fleet.resolve(document)
     return leaves(definition.model_dump(mode="json")) if definition else {}
-
-
-def _nobody() -> str:
-    """Make a placeholder for the id that a new server will get."""
-    return "0" * 26

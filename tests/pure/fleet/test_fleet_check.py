@@ -8,10 +8,11 @@ import pytest
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
 from zedops.fleet.checks import check
-from zedops.fleet.fleet import Fleet, Kind, desired_server, kind_of, read_settings
+from zedops.fleet.fleet import Fleet, desired_server, read_settings
 from zedops.fleet.lifecycle import mark_deleted
 from zedops.protocol.sync import Goal
 from zedops.spec.document import Document
+from zedops.spec.layout import Kind, kind_of
 from zedops.spec.model import Desired, Drift, Status
 from zedops.spec.settings import Settings
 

@@ -10,8 +10,9 @@ from tests.pure.fleets import NOW, doc, fleet_of, running
 from zedops.errors import Problem
 from zedops.fleet.access import NOT_ALLOWED
 from zedops.fleet.deletions import NOT_DELETED, PASSED_OVER, hold_back
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.fleet.last_good import Judgement, judge, suspects
+from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.settings import Settings
 from zedops.spec.state_block import GOES_ON
 

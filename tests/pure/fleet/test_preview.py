@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from tests.pure.fleets import NOW, as_pushed, counter, doc, fleet_of, running
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet, preset_path
+from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import carry_over_states
 from zedops.fleet.lifecycle import mark_deleted
 from zedops.fleet.preview import Effect, judge, lines, preview, rebase
 from zedops.spec import preset
 from zedops.spec.change import ChangeKind, change
+from zedops.spec.layout import SETTINGS_PATH, preset_path
 from zedops.spec.model import Definition, Status
 from zedops.spec.settings import Settings
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
-from zedops.fleet.fleet import Fleet, preset_path
+from zedops.fleet.fleet import Fleet
 from zedops.manager.state import Ledger
 from zedops.spec import preset
+from zedops.spec.layout import preset_path
 from zedops.spec.settings import Settings
 
 MINE = preset_path("mine")

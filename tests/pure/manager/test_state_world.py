@@ -13,10 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.pure.fleets import NOW, as_pushed, fleet_of
-from zedops.fleet.fleet import Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet
 from zedops.manager.state import Ledger
 from zedops.protocol.sync import Activity, ContainerFacts, DesiredServer, Goal, ServerReport
 from zedops.spec import document, state_block
+from zedops.spec.layout import Kind, kind_of
 from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
 

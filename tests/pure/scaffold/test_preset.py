@@ -7,11 +7,11 @@ import pytest
 from tests.pure.fleets import doc
 from tests.pure.spec.test_presets import fleet_with, resolved
 from zedops.fleet.checks import check
-from zedops.fleet.fleet import preset_path
 from zedops.fleet.ports import free_set
 from zedops.hub.snapshot import shipped_presets
 from zedops.scaffold.preset import ports_of, write_start
 from zedops.spec import preset, state_block
+from zedops.spec.layout import preset_path
 from zedops.spec.model import Publish
 from zedops.spec.preset import Preset
 

@@ -11,10 +11,11 @@ import pytest
 from tests.pure.fleets import doc, fleet_of, running
 from zedops.fleet.checks import check
 from zedops.fleet.deletions import check_volumes
-from zedops.fleet.fleet import Fleet, desired_server, preset_path
+from zedops.fleet.fleet import Fleet, desired_server
 from zedops.hub.snapshot import shipped_presets
 from zedops.spec import preset
 from zedops.spec.document import Document
+from zedops.spec.layout import preset_path
 from zedops.spec.model import Definition, definition_hash
 from zedops.spec.preset import Preset
 from zedops.spec.settings import Settings

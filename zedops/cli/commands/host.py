@@ -13,11 +13,10 @@ from zedops.cli.push import ask as confirm
 from zedops.clone.clone import Clone
 from zedops.control.hosts import ask, asking
 from zedops.errors import HostUnavailable, UsageError
-from zedops.fleet.fleet import SETTINGS_PATH
 from zedops.queries import hosts
 from zedops.queries.output import HostRow, Invitation
 from zedops.spec import edit, loader
-from zedops.spec.layout import NAME
+from zedops.spec.layout import NAME, SETTINGS_PATH
 from zedops.spec.quantities import format_duration, parse_duration
 
 

@@ -19,6 +19,7 @@ from zedops.fleet.ports import free_set
 from zedops.queries.hosts import the_host
 from zedops.scaffold.preset import ports_of, write_start
 from zedops.spec import document, state_block
+from zedops.spec.emitter import quoted
 from zedops.spec.layout import NAME
 from zedops.spec.preset import Preset
 
@@ -131,9 +132,5 @@ def _definition(
         lines += ["volumes:", *(f"  {k}: {v}" for k, v in zip(keys, volumes, strict=True))]
     if env:
         pairs = [each.partition("=") for each in env]
-        lines += ["env:", *(f"  {key}: {_quoted(value)}" for key, _, value in pairs)]
+        lines += ["env:", *(f"  {key}: {quoted(value)}" for key, _, value in pairs)]
     return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

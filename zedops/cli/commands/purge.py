@@ -12,10 +12,11 @@ from zedops.cli.output import WAIT
 from zedops.cli.push import act, ask
 from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet.fleet import Fleet, Kind, kind_of, tombstone_path
+from zedops.fleet.fleet import Fleet
 from zedops.spec import state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field
+from zedops.spec.layout import Kind, kind_of, tombstone_path
 from zedops.spec.model import Status
 
 

@@ -23,13 +23,13 @@ from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.clone.clone import Clone
 from zedops.control.hosts import call
 from zedops.errors import UsageError, ZedopsError
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet.fleet import Fleet
 from zedops.protocol.requests import RecipientReply, RecipientRequest
 from zedops.queries.output import SecretRow
 from zedops.spec import document, edit, loader
 from zedops.spec.document import Document
 from zedops.spec.fields import ENV_KEY
-from zedops.spec.layout import NAME
+from zedops.spec.layout import NAME, SETTINGS_PATH
 from zedops.spec.model import Definition
 from zedops.spec.resolve import layers
 from zedops.spec.state_block import render
