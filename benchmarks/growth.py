@@ -34,7 +34,7 @@ from zedops.hub.hub import Hub
 from zedops.hub.refs import MAIN
 from zedops.protocol.sync import ContainerFacts, Goal, ServerReport
 from zedops.spec import document, state_block
-from zedops.spec.model import State, Status
+from zedops.spec.state import State, Status
 from zedops.system.ulid import new_id
 
 _BATCH = 100

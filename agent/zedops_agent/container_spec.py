@@ -14,7 +14,8 @@ from typing import Any
 
 from zedops.protocol.sync import DesiredServer
 from zedops.spec import stop_signals
-from zedops.spec.model import LABEL_PREFIX, SECRETS_PATH, Definition, Health, SecretsAs, Volume
+from zedops.spec.model import LABEL_PREFIX, SECRETS_PATH, Definition, Health, SecretsAs
+from zedops.spec.volume import Volume
 from zedops_agent import observed, options, ports
 from zedops_agent.observed import Ceilings, DataVolume
 

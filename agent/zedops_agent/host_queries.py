@@ -31,7 +31,7 @@ from zedops.protocol.requests import (
     VolumeSize,
 )
 from zedops.protocol.sync import DesiredDocument, DesiredServer
-from zedops.spec.model import VolumeKind
+from zedops.spec.volume import VolumeKind
 from zedops.system.paths import boot_id
 from zedops_agent import diagnostics, holdings, volumes
 from zedops_agent.coalesce import Joint

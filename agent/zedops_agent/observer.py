@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zedops.errors import LookOutdated, RootGone, RootUnseen
 from zedops.protocol.sync import DesiredServer, Goal
-from zedops.spec.model import Volume
+from zedops.spec.volume import Volume
 from zedops_agent import seats, secret_files
 from zedops_agent import volumes as agent_volumes
 from zedops_agent.adoption import differences

@@ -39,7 +39,8 @@ from zedops.errors import EngineFailed
 from zedops.spec import references
 from zedops.spec.container_options import NetworkMode
 from zedops.spec.fields import Bytes, Model
-from zedops.spec.model import Definition, Publish
+from zedops.spec.model import Definition
+from zedops.spec.port import Publish
 from zedops.system import files
 from zedops_agent.observed import Network
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 
 from zedops.protocol.requests import PortUse
 from zedops.protocol.sync import DesiredServer
-from zedops.spec.model import Definition, Port, Publish
+from zedops.spec.model import Definition
+from zedops.spec.port import Port, Publish
 from zedops_agent.observed import Binding
 
 #: Finds the newest definition of a server.

@@ -13,7 +13,7 @@ from zedops.fleet.audit import transition, write_message
 from zedops.fleet.authorship import poses
 from zedops.fleet.trailers import EMAIL, OWN
 from zedops.hub.hub import Hub
-from zedops.spec.model import Status
+from zedops.spec.state import Status
 
 __all__ = ["pair"]
 A = "servers.d/a.yaml"

@@ -19,7 +19,7 @@ from zedops.hub import snapshot
 from zedops.hub.hub import Hub
 from zedops.hub.refs import FOR_MAIN, MAIN
 from zedops.spec import state_block
-from zedops.spec.model import Status
+from zedops.spec.state import Status
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 

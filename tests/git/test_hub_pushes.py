@@ -16,7 +16,7 @@ from zedops.hub import hook
 from zedops.hub.hub import Hub
 from zedops.hub.refs import MAIN, SEEN
 from zedops.spec import state_block
-from zedops.spec.model import State, Status
+from zedops.spec.state import State, Status
 
 A, B = "servers.d/a.yaml", "servers.d/b.yaml"
 

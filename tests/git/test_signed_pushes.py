@@ -20,7 +20,7 @@ from zedops.fleet.access import OPENPGP_KEYS, SSH_KEYS
 from zedops.hub.hub import Hub
 from zedops.hub.upstream import BranchContent
 from zedops.spec import state_block
-from zedops.spec.model import Status
+from zedops.spec.state import Status
 from zedops.spec.state_block import GOES_ON
 
 MINE, YOURS, NEW = "servers.d/mc-one.yaml", "servers.d/pz.yaml", "servers.d/mc-new.yaml"

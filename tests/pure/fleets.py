@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from zedops.fleet.fleet import Fleet
 from zedops.spec import document, state_block
 from zedops.spec.document import Document
-from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
+from zedops.spec.state import State, Status
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 

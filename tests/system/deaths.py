@@ -9,7 +9,7 @@ from tests.machine import Machine
 from zedops.git.repository import Repository
 from zedops.spec import document
 from zedops.spec.document import Document
-from zedops.spec.model import State
+from zedops.spec.state import State
 
 
 @dataclass(frozen=True)

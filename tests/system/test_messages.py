@@ -19,8 +19,8 @@ from zedops.manager.metrics import Metrics
 from zedops.manager.notifier import Messenger, Tempo
 from zedops.spec import document
 from zedops.spec.document import Document
-from zedops.spec.model import State, Status
 from zedops.spec.settings import Event, Settings
+from zedops.spec.state import State, Status
 
 QUICK = Tempo(gather_s=0.1, apart_s=1.0, retry_s=0.1, longest_s=0.2, look_s=0.05)
 

@@ -23,9 +23,9 @@ from zedops.hub import hook
 from zedops.hub.hub import Hub
 from zedops.hub.refs import FOR_MAIN
 from zedops.protocol.requests import Finding, PortsReply, PortsRequest
-from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Settings
+from zedops.spec.state import Status
 from zedops.system.locks import holder
 
 #: git 2.29 brought proc-receive hooks, and 2.36 brought `core.fsync`.

@@ -15,8 +15,9 @@ from zedops.fleet.lifecycle import SETTLED
 from zedops.protocol.remarks import NOT_APPLIED
 from zedops.spec.document import Document
 from zedops.spec.layout import Kind, kind_of
-from zedops.spec.model import Desired, Drift, State, Status
+from zedops.spec.model import Desired, Drift
 from zedops.spec.settings import Settings
+from zedops.spec.state import State, Status
 from zedops.spec.state_block import GOES_ON
 
 _POLL_S = 0.5

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from zedops.spec.model import State, Status
+from zedops.spec.state import State, Status
 from zedops.spec.state_block import format_time, one_line
 
 _NAMED_IN_SUBJECT = 3

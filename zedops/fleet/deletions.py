@@ -12,7 +12,7 @@ from zedops.errors import Problem
 from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document
 from zedops.spec.layout import SERVERS, SETTINGS_PATH, Kind, kind_of
-from zedops.spec.model import VolumeKind
+from zedops.spec.volume import VolumeKind
 
 _OPTION = "allow-delete="
 #: The confirmation of a push.

@@ -22,10 +22,11 @@ from zedops.spec.layout import (
     preset_name,
 )
 from zedops.spec.loader import Source
-from zedops.spec.model import Definition, Desired, Status, definition_hash
+from zedops.spec.model import Definition, Desired, definition_hash
 from zedops.spec.preset import Preset
 from zedops.spec.resolve import game_of, resolve
 from zedops.spec.settings import Settings
+from zedops.spec.state import Status
 
 #: Fields of a single server; `purge` below all would remove the data of every deleted server.
 _NOT_DEFAULT = ("adopt", "purge", "moved_from")

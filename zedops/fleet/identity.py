@@ -17,8 +17,8 @@ from zedops.fleet import lifecycle
 from zedops.fleet.fleet import Fleet, is_same_server
 from zedops.spec.document import Document
 from zedops.spec.layout import Kind, kind_of, tombstone_path
-from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
+from zedops.spec.state import State, Status
 
 
 def placeholder_id() -> str:

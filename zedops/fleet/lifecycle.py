@@ -20,8 +20,8 @@ from zedops.errors import ZedopsError
 from zedops.protocol.remarks import LEFT_SO, NOT_AGAIN, NOT_APPLIED, PURGE_WAITS, UNHEALTHY, UNSEEN
 from zedops.protocol.sync import Activity, ContainerFacts, Goal, ServerReport
 from zedops.spec.fields import COMMIT, CONTAINER, IMAGE_SEEN
-from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
+from zedops.spec.state import State, Status
 from zedops.spec.state_block import brief, format_time
 
 _S = Status

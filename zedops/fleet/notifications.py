@@ -15,9 +15,9 @@ from zedops.fleet.fleet import Fleet
 from zedops.fleet.lifecycle import due, purges_data
 from zedops.fleet.trailers import read_reasons, read_trailers
 from zedops.protocol.remarks import UNHEALTHY
-from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Event
+from zedops.spec.state import Status
 
 _EVENTS = {
     Status.FAILED: Event.FAILED, Status.MISSING: Event.MISSING, Status.RUNNING: Event.RUNNING,

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document
-from zedops.spec.model import Port, Publish, Status
+from zedops.spec.port import Port, Publish
+from zedops.spec.state import Status
 
 #: The range for suggested ports; lower ports belong to the system and its services.
 _FIRST_FREE, _LAST = 1024, 65535

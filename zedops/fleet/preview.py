@@ -19,9 +19,10 @@ from zedops.fleet.fleet import Fleet
 from zedops.spec.change import change
 from zedops.spec.document import Document
 from zedops.spec.layout import SETTINGS_PATH, Kind, kind_of, preset_path
-from zedops.spec.model import Definition, Desired, VolumeKind
+from zedops.spec.model import Definition, Desired
 from zedops.spec.quantities import format_duration, readable
 from zedops.spec.validation import MAX_PROBLEMS
+from zedops.spec.volume import VolumeKind
 
 #: Most servers that a push lists one by one, and most fields of each.
 _LINES, _FIELDS = 10, 2

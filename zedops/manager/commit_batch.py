@@ -13,7 +13,7 @@ from zedops.fleet.lifecycle import SETTLED
 from zedops.spec import state_block
 from zedops.spec.document import Document
 from zedops.spec.layout import Kind, kind_of
-from zedops.spec.model import State, Status
+from zedops.spec.state import State, Status
 
 #: Delay of a commit: in a quiet fleet; soon after another commit; while servers are not at rest
 #: (creating). The last one lets a whole start become one commit.

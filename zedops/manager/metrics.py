@@ -19,7 +19,7 @@ from zedops import __version__
 from zedops.fleet.lifecycle import SETTLED
 from zedops.manager.state import Ledger
 from zedops.protocol.sync import DesiredDocument, DesiredServer
-from zedops.spec.model import Status
+from zedops.spec.state import Status
 
 #: A loop that ended no turn for this long is stuck: an idle loop turns once a second.
 STUCK_S = 30.0

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from zedops.fleet.lifecycle import SETTLED
 from zedops.manager.loop import Manager
 from zedops.spec.layout import Kind, kind_of, preset_name, tombstone_path
-from zedops.spec.model import Status
 from zedops.spec.quantities import format_duration
+from zedops.spec.state import Status
 
 WAIT_S = 30.0
 #: Long work reports its progress this often.

@@ -31,8 +31,8 @@ from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal, ServerRep
 from zedops.spec import document, edit, state_block
 from zedops.spec.document import Document
 from zedops.spec.layout import SETTINGS_PATH, Kind, kind_of, preset_path
-from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
+from zedops.spec.state import State, Status
 from zedops.system.ulid import new_id
 
 #: A wrong clock dated a deletion that lies further ahead than this: its retention starts again.

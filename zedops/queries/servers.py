@@ -12,7 +12,7 @@ from zedops.fleet.ports import published
 from zedops.queries.output import ResolvedValue, ServerDetail, ServerRow
 from zedops.spec import loader, state_block
 from zedops.spec.document import Document
-from zedops.spec.model import Status
+from zedops.spec.state import Status
 
 #: Statuses in which a host may report progress.
 _AT_WORK = (Status.PENDING.value, Status.CREATING.value)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zedops.spec.emitter import quoted, scalar
-from zedops.spec.model import Port, Publish
+from zedops.spec.port import Port, Publish
 from zedops.spec.preset import Preset
 from zedops.spec.resolve import refers_to
 

@@ -1,16 +1,15 @@
-"""The models of a server's file: the definition that people write, the state that zedops writes.
+"""The model of a definition, the part of a server's file that people write.
 
-Adapters parse each file once, at the border, into these frozen models. ARCHITECTURE.md describes
-the format. This module reads no files, no clock and no network.
+`document` parses each file once, at the border, into these frozen models; `state` has the other
+part. This module reads no files, no clock and no network.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,51 +21,30 @@ from pydantic import (
     model_validator,
 )
 
-from zedops.spec.container_options import Address, ContainerOptions
+from zedops.spec.container_options import ContainerOptions
 from zedops.spec.fields import (
     SERVER_ID,
     Bytes,
-    CommitId,
-    ContainerId,
     EnvKey,
     EnvName,
-    HostSeen,
     Image,
-    ImageSeen,
     Key,
     Model,
     Name,
     Sealed,
     Seconds,
-    ServerId,
-    Source,
     Text,
-    Utc,
-    YesOrNo,
-    no_nul,
     once,
     one_of,
     probe,
     shell_lines,
     words,
 )
+from zedops.spec.port import Port, spread
+from zedops.spec.volume import Volume
 
 #: Labels under this prefix carry zedops' own bookkeeping on a container.
 LABEL_PREFIX = "zedops."
-
-
-class Status(StrEnum):
-    """The stage of a server's life."""
-
-    PENDING = "pending"  #: in git, not yet begun on its host
-    CREATING = "creating"  #: image, directories, container being made
-    RUNNING = "running"  #: its container runs
-    STOPPED = "stopped"  #: its container exists and does not run
-    MISSING = "missing"  #: its container or its data is gone
-    FAILED = "failed"  #: the last attempt failed; the message gives the reason
-    DELETING = "deleting"  #: its container is being stopped and removed
-    DELETED = "deleted"  #: its container is gone, its data is kept until purged
-    UNKNOWN = "unknown"  #: its host does not answer; the last facts remain
 
 
 class Desired(StrEnum):
@@ -81,22 +59,6 @@ class Drift(StrEnum):
 
     HEAL = "heal"
     REPORT = "report"
-
-
-class Publish(StrEnum):
-    """The reach of a port outside the container."""
-
-    NONE = "none"
-    LOOPBACK = "loopback"
-    PUBLIC = "public"
-
-
-class VolumeKind(StrEnum):
-    """Whether a volume is a world to keep or something to download again."""
-
-    DATA = "data"
-    CACHE = "cache"
-    FILE = "file"  #: one file of the host, mounted as it is: configuration, never a world
 
 
 class SecretsAs(StrEnum):
@@ -115,127 +77,6 @@ class Profile(StrEnum):
 
 def _own_or_image(value: object) -> object:
     return None if value == "image" else value
-
-
-class Port(Model):
-    """`16261/udp`, `"8080:80/tcp"`, or a mapping with `container`, `host`, `publish`."""
-
-    container: int = Field(ge=1, le=65535)
-    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
-    host: int = Field(ge=1, le=65535)
-    publish: Annotated[Publish, one_of(Publish)] = Publish.PUBLIC
-    #: The address of the host that publishes the port; None: every address.
-    address: Address | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return cls._split(value)
-        if isinstance(value.get("container"), str):
-            split = cls._split(value["container"])
-            return {**split, **{key: each for key, each in value.items() if key != "container"}}
-        return {"host": value.get("container", 1), **value}
-
-    @staticmethod
-    def _split(value: object) -> dict[str, Any]:
-        match = re.fullmatch(r"(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?", str(value))
-        if match is None or isinstance(value, bool):
-            raise ValueError(
-                f"{value!r} is not a port; write e.g. 16261/udp, \"8080:80/tcp\""
-                " or {container: 27015/tcp, publish: none}"
-            )
-        container = int(match[2])
-        return {
-            "container": container,
-            "host": int(match[1] or container),
-            "protocol": match[3] or "tcp",
-        }
-
-
-_RANGE = re.compile(r"(?:(\d{1,5})-(\d{1,5}):)?(\d{1,5})-(\d{1,5})(?:/(tcp|udp|sctp))?")
-_MOST_IN_RANGE = 1000
-
-
-def spread(ports: dict[str, Any]) -> dict[str, Any]:
-    """Expand ranges of ports: `game: 2456-2457/udp` becomes `game` and `game-2`."""
-    found: dict[str, Any] = {}
-    for key, value in ports.items():
-        text = value.get("container") if isinstance(value, dict) else value
-        match = _RANGE.fullmatch(text) if isinstance(text, str) else None
-        if match is None:
-            found[key] = value
-            continue
-        rest = {name: each for name, each in value.items() if name != "container"} if isinstance(
-            value, dict) else {}
-        for step, port in enumerate(_ports_of(match, rest)):
-            name = key if step == 0 else f"{key}-{step + 1}"
-            if name in found or (step and name in ports):
-                raise ValueError(f"{name!r} is a port of the range {key!r}, too; rename it")
-            found[name] = port
-    return found
-
-
-def _ports_of(match: re.Match[str], rest: dict[str, Any]) -> list[dict[str, Any]]:
-    low, high = int(match[3]), int(match[4])
-    first, last = int(match[1] or low), int(match[2] or high)
-    if isinstance(rest.get("host"), int):
-        first, last = rest["host"], rest["host"] + high - low
-    if not (low <= high and last - first == high - low < _MOST_IN_RANGE):
-        raise ValueError(
-            f"{match[0]!r} is no range of ports; write e.g. 2456-2458/udp, or two ranges of the"
-            f" same length, at most {_MOST_IN_RANGE} ports"
-        )
-    protocol = {"protocol": match[5]} if match[5] else {}
-    return [{**rest, **protocol, "container": low + step, "host": first + step}
-            for step in range(high - low + 1)]
-
-
-def _below(value: str) -> str:
-    parts = value.split("/")
-    if not all(parts) or {"..", "."} & set(parts):
-        raise ValueError(f"{value!r} is no directory inside the volume; write e.g. worlds/red")
-    return no_nul(value)
-
-
-class Volume(Model):
-    """A directory of the container that outlives it."""
-
-    path: str
-    kind: Annotated[VolumeKind, one_of(VolumeKind)] = VolumeKind.DATA
-    #: Its place on the host, if not in zedops' data root: an absolute path or a named volume.
-    source: Source | None = None
-    read_only: bool = False
-    #: A directory inside a named volume.
-    subpath: Annotated[str, AfterValidator(_below)] | None = None
-    #: The propagation of mounts below it (mount_namespaces(7)).
-    propagation: Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"] | None = (
-        None
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        return {"path": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _source_fits(self) -> Volume:
-        named = self.source is not None and not self.source.startswith("/")
-        if self.subpath and not named:
-            raise ValueError("`subpath` is inside a named volume; write the path into `source:`")
-        if self.kind is VolumeKind.FILE and (self.source is None or named):
-            raise ValueError("`kind: file` mounts one file of the host; name it in `source:`")
-        if self.propagation and (self.source is None or named):
-            raise ValueError("`propagation` is for a directory of the host; name it in `source:`")
-        return self
-
-    @field_validator("path")
-    @classmethod
-    def _absolute(cls, value: str) -> str:
-        parts = value.split("/")
-        if not value.startswith("/") or not value.strip("/") or {"..", "."} & set(parts):
-            raise ValueError(f"{value!r} is not a path inside the container; write e.g. /data")
-        return no_nul("/" + "/".join(part for part in parts if part))
 
 
 class Limits(Model):
@@ -385,32 +226,3 @@ def definition_hash(definition: Definition) -> str:
     shape = definition.model_dump(mode="json", exclude=_NOT_IN_HASH, exclude_defaults=True)
     text = json.dumps(shape, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return "1:" + hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-class State(Model):
-    """The state that zedops writes below a definition. Times are UTC.
-
-    Each field has a strict shape, because its value becomes part of commands.
-    """
-
-    id: ServerId
-    status: Annotated[Status, one_of(Status)] = Status.PENDING
-    data_exists: YesOrNo = False
-    #: The data existed and is gone: zedops starts nothing until it is back or purged.
-    data_lost: YesOrNo = False
-    deleted_at: Utc | None = None
-    host: HostSeen | None = None
-    container: ContainerId | None = None
-    image: ImageSeen | None = None
-    commit: CommitId | None = None
-    since: Utc | None = None
-    message: str | None = None
-    #: Of a tombstone, by the settings at its making: its earliest end, and whether the data goes
-    #: then. Later settings cannot shorten it.
-    kept_until: Utc | None = None
-    purge_data: YesOrNo = False
-
-    @property
-    def has_world(self) -> bool:
-        """Say whether the server has data, present or lost."""
-        return self.data_exists or self.data_lost

@@ -11,8 +11,10 @@ from typing import Any
 
 from zedops.spec.container_options import Attachment, Logging, Ulimit
 from zedops.spec.fields import Model
-from zedops.spec.model import Definition, Health, Limits, Port, Stop, Volume
+from zedops.spec.model import Definition, Health, Limits, Stop
+from zedops.spec.port import Port
 from zedops.spec.settings import Notify, Person, Settings
+from zedops.spec.volume import Volume
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

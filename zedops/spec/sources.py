@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from zedops.spec.model import Definition, VolumeKind
+from zedops.spec.model import Definition
+from zedops.spec.volume import VolumeKind
 
 REMEDY = "give each its own directory, or let one only read it (`kind: cache`, `read_only: true`)"
 

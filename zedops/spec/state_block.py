@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from zedops.errors import Problem
 from zedops.spec import loader
-from zedops.spec.model import State
+from zedops.spec.state import State
 
 MARKER = "# --- state: written by zedops; edits below this line are overwritten"
 _MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILINE)

@@ -8,8 +8,8 @@ from tests.pure.fleets import NOW, doc, fleet_of, running, server_id
 from zedops.manager.metrics import Metrics
 from zedops.manager.state import Ledger
 from zedops.protocol.sync import ServerReport
-from zedops.spec.model import Status
 from zedops.spec.settings import Settings
+from zedops.spec.state import Status
 
 SETTINGS = Settings(name="fleet", hosts=("local",))
 

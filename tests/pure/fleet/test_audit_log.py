@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.pure.fleets import NOW, later, running, server_id
 from zedops.fleet.audit import Transition, transition, write_message
 from zedops.fleet.trailers import read_trailers
-from zedops.spec.model import Status
+from zedops.spec.state import Status
 
 MOVED = Transition(
     "rosewood", server_id(1), "attic", (None, Status.CREATING, Status.RUNNING), "3f2a1c9",

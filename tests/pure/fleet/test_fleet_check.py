@@ -13,8 +13,9 @@ from zedops.fleet.lifecycle import mark_deleted
 from zedops.protocol.sync import Goal
 from zedops.spec.document import Document
 from zedops.spec.layout import Kind, kind_of
-from zedops.spec.model import Desired, Drift, Status
+from zedops.spec.model import Desired, Drift
 from zedops.spec.settings import Settings
+from zedops.spec.state import Status
 
 TWO_HOSTS = Settings(name="fleet", hosts=("attic", "cellar"))
 

@@ -14,7 +14,7 @@ from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import carry_over_states, void_ids
 from zedops.fleet.lifecycle import mark_deleted
 from zedops.spec.document import Document
-from zedops.spec.model import State, Status
+from zedops.spec.state import State, Status
 from zedops.spec.state_block import render
 
 A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"

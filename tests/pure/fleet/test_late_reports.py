@@ -9,8 +9,8 @@ from zedops.fleet.fleet import Fleet
 from zedops.manager.state import Ledger
 from zedops.protocol.sync import ContainerFacts, Goal, ServerReport
 from zedops.spec import state_block
-from zedops.spec.model import Status
 from zedops.spec.settings import Settings
+from zedops.spec.state import Status
 
 ID = server_id(1)
 PATH, GRAVE = "servers.d/rosewood.yaml", "tombstones.d/rosewood.yaml"

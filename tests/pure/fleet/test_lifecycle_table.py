@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.pure.fleets import NOW, later, running, server_id
 from zedops.fleet.lifecycle import MOVES, IllegalMove, fold, mark_deleted, new_state, restore
 from zedops.protocol.sync import Activity, ContainerFacts, Goal, ServerReport
-from zedops.spec.model import State, Status
+from zedops.spec.state import State, Status
 
 UP = ContainerFacts(id="c" * 64, running=True, image="sha256:bb")
 DOWN = ContainerFacts(id="c" * 64, running=False, image="sha256:bb", exit_code=1)

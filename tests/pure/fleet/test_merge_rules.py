@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.pure.fleets import running
 from zedops.fleet.merge import merge
 from zedops.spec.document import parse
-from zedops.spec.model import Status
+from zedops.spec.state import Status
 from zedops.spec.state_block import render
 
 A = "servers.d/a.yaml"

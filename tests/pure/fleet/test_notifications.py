@@ -14,8 +14,8 @@ from zedops.fleet.fleet import Fleet
 from zedops.fleet.notifications import Notice, may_go
 from zedops.spec import document
 from zedops.spec.document import Document
-from zedops.spec.model import State, Status
 from zedops.spec.settings import Event, Notify, Settings
+from zedops.spec.state import State, Status
 
 
 def _commit(*paths: tuple[str, Sequence[Status | None], str | None]) -> str:

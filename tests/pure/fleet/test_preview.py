@@ -15,8 +15,9 @@ from zedops.fleet.preview import Effect, judge, lines, preview, rebase
 from zedops.spec import preset
 from zedops.spec.change import ChangeKind, change
 from zedops.spec.layout import SETTINGS_PATH, preset_path
-from zedops.spec.model import Definition, Status
+from zedops.spec.model import Definition
 from zedops.spec.settings import Settings
+from zedops.spec.state import Status
 
 A = "servers.d/a.yaml"
 HEAD = "image: x\nvolumes: {world: /data}\n"

@@ -17,8 +17,8 @@ from zedops.manager.state import Ledger
 from zedops.spec import state_block
 from zedops.spec.document import parse
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES
-from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
+from zedops.spec.state import State, Status
 
 USUAL = Settings(name="fleet", hosts=("local",))
 LOOSE = USUAL.model_copy(

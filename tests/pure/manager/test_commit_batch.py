@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.pure.fleets import NOW, doc, running, server_id
 from zedops.manager.commit_batch import BUSY_S, FLAPPING_S, QUIET_S, UNSETTLED_S, Journal
 from zedops.manager.retention import STEADY_S, Clock
-from zedops.spec.model import Status
+from zedops.spec.state import Status
 
 A = "servers.d/a.yaml"
 

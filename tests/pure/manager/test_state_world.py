@@ -18,8 +18,8 @@ from zedops.manager.state import Ledger
 from zedops.protocol.sync import Activity, ContainerFacts, DesiredServer, Goal, ServerReport
 from zedops.spec import document, state_block
 from zedops.spec.layout import Kind, kind_of
-from zedops.spec.model import State, Status
 from zedops.spec.settings import Settings
+from zedops.spec.state import State, Status
 
 NAMES = ("rosewood", "muldraugh")
 TEXTS = (

@@ -12,7 +12,7 @@ from zedops.hub.snapshot import shipped_presets
 from zedops.scaffold.preset import ports_of, write_start
 from zedops.spec import preset, state_block
 from zedops.spec.layout import preset_path
-from zedops.spec.model import Publish
+from zedops.spec.port import Publish
 from zedops.spec.preset import Preset
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import server_id
 from zedops.spec.document import parse
-from zedops.spec.model import State, Status
+from zedops.spec.state import State, Status
 from zedops.spec.state_block import MARKER, format_time, render, split
 
 PATH = "servers.d/rosewood.yaml"

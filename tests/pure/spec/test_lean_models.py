@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from zedops.protocol.sync import Hello
 from zedops.spec.document import parse
-from zedops.spec.model import Definition, Port
+from zedops.spec.model import Definition
+from zedops.spec.port import Port
 
 DEFINITION = {"image": "games/server", "ports": {"game": "16261/udp"}, "limits": {"cpus": 2}}
 

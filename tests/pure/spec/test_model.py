@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.pure.fleets import server_id
 from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal
 from zedops.spec.document import parse
-from zedops.spec.model import LABEL_PREFIX, Definition, Drift, State, definition_hash
+from zedops.spec.model import LABEL_PREFIX, Definition, Drift, definition_hash
 from zedops.spec.settings import Settings
+from zedops.spec.state import State
 
 FULL = """\
 host: attic

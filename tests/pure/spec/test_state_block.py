@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.pure.fleets import running
 from zedops.spec.document import parse
-from zedops.spec.model import State, Status
+from zedops.spec.state import State, Status
 from zedops.spec.state_block import MARKER, render
 
 PATH = "servers.d/a.yaml"

@@ -17,7 +17,7 @@ from zedops.spec import state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field
 from zedops.spec.layout import Kind, kind_of, tombstone_path
-from zedops.spec.model import Status
+from zedops.spec.state import Status
 
 
 @click.command("purge")

@@ -15,7 +15,7 @@ from zedops.errors import ZedopsError
 from zedops.spec import state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field
-from zedops.spec.model import State, Status
+from zedops.spec.state import State, Status
 
 
 @click.command("start")

@@ -11,8 +11,8 @@ from zedops.cli.load_meter import Busy, Meter
 from zedops.cli.output import show_json, table
 from zedops.errors import HostUnavailable
 from zedops.queries.output import LoadRow
-from zedops.spec.model import Status
 from zedops.spec.quantities import format_size
+from zedops.spec.state import Status
 
 _BETWEEN_S = 1.0
 #: The most servers to name whose figures came too late.
