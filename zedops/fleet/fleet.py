@@ -21,8 +21,8 @@ from zedops.spec.layout import (
     kind_of,
     preset_name,
 )
-from zedops.spec.loader import Source
 from zedops.spec.model import Definition, Desired, definition_hash
+from zedops.spec.places import Source
 from zedops.spec.preset import Preset
 from zedops.spec.resolve import game_of, resolve
 from zedops.spec.settings import Settings

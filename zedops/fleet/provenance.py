@@ -16,8 +16,8 @@ from zedops.fleet.fleet import Fleet
 from zedops.spec.document import Document
 from zedops.spec.emitter import flow, scalar
 from zedops.spec.layout import SETTINGS_PATH, preset_path
-from zedops.spec.loader import Path
 from zedops.spec.model import Definition
+from zedops.spec.places import Path
 from zedops.spec.resolve import layers
 
 _WIDTH = 44

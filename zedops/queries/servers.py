@@ -10,8 +10,9 @@ from zedops.fleet import provenance
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
 from zedops.queries.output import ResolvedValue, ServerDetail, ServerRow
-from zedops.spec import loader, state_block
+from zedops.spec import state_block
 from zedops.spec.document import Document
+from zedops.spec.places import dotted
 from zedops.spec.state import Status
 
 #: Statuses in which a host may report progress.
@@ -64,7 +65,7 @@ def text(each: Document) -> str:
 
 def resolved(fleet: Fleet, each: Document) -> list[ResolvedValue]:
     """List every value that a server's host gets, and its source."""
-    return [ResolvedValue(loader.dotted(one.path), one.value, one.origin)
+    return [ResolvedValue(dotted(one.path), one.value, one.origin)
             for one in provenance.values(fleet, each)]
 
 

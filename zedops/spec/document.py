@@ -16,8 +16,8 @@ from zedops.errors import Problem
 from zedops.spec import loader as yaml_source
 from zedops.spec import state_block
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES, NAME, Kind, kind_of
-from zedops.spec.loader import Path, Source
 from zedops.spec.model import Definition
+from zedops.spec.places import Path, Source
 from zedops.spec.state import State
 from zedops.spec.validation import MAX_PROBLEMS, validate
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zedops.spec.document import Document
-from zedops.spec.loader import Mark, Source
+from zedops.spec.places import Mark, Source
 
 
 def set_field(document: Document, key: str, value: str) -> str:

@@ -18,8 +18,8 @@ from zedops.errors import Problem
 from zedops.spec import loader as yaml_source
 from zedops.spec import validation
 from zedops.spec.fields import Bytes, EnvKey, Key, Model, Seconds, Text
-from zedops.spec.loader import Source
 from zedops.spec.model import Definition
+from zedops.spec.places import Source
 
 #: The key for facts about the preset itself.
 ABOUT = "preset"

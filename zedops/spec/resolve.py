@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from zedops.errors import Problem
 from zedops.spec.document import Document
-from zedops.spec.loader import Path
 from zedops.spec.model import Definition
+from zedops.spec.places import Path
 from zedops.spec.preset import Preset
 from zedops.spec.settings import Settings
 from zedops.spec.validation import MAX_PROBLEMS

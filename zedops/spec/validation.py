@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from zedops.errors import Problem
 from zedops.spec.fields import looks_secret
-from zedops.spec.loader import Path, Source, dotted
+from zedops.spec.places import Path, Source, dotted
 
 #: Most reported problems of one file: the search for each remedy takes time.
 MAX_PROBLEMS = 100

@@ -6,9 +6,10 @@ import pytest
 
 from zedops.spec import loader
 from zedops.spec.edit import add_item, add_key, remove_item
+from zedops.spec.places import Source
 
 
-def _source(text: str) -> loader.Source:
+def _source(text: str) -> Source:
     return loader.load("zedops.yaml", text)
 
 

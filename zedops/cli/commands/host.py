@@ -17,6 +17,7 @@ from zedops.queries import hosts
 from zedops.queries.output import HostRow, Invitation
 from zedops.spec import edit, loader
 from zedops.spec.layout import NAME, SETTINGS_PATH
+from zedops.spec.places import Source
 from zedops.spec.quantities import format_duration, parse_duration
 
 
@@ -131,7 +132,7 @@ def _edit_hosts(clone: Clone, name: str, *, adds: bool) -> None:
     clone.act({SETTINGS_PATH: text.encode()}, f"{'Add' if adds else 'Remove'} host {name}")
 
 
-def _read(text: str) -> loader.Source:
+def _read(text: str) -> Source:
     return loader.load(SETTINGS_PATH, text)
 
 
