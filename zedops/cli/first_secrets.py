@@ -30,7 +30,7 @@ def provide(clone: Clone, fleet: str, host: str, server: str, wanted: Iterable[s
     """Ask for the missing secrets of a new server, or print the commands that set them."""
     from zedops_agent.secrets import Secrets
 
-    root = _data_root(clone, host)
+    root = data_root(clone, host)
     kept = Secrets(root, fleet) if root is not None else None
     missing = [each for each in wanted if kept is None or not _has(kept, server, each)]
     if not missing:
@@ -52,7 +52,7 @@ def provide(clone: Clone, fleet: str, host: str, server: str, wanted: Iterable[s
         click.echo(f"{name} is kept in {path}", err=True)
 
 
-def _data_root(clone: Clone, host: str) -> Path | None:
+def data_root(clone: Clone, host: str) -> Path | None:
     """Find a host's data root if it is this machine; None if it is elsewhere or unknown."""
     try:
         said = call(clone, host, PingRequest(), Pong)

@@ -14,6 +14,7 @@ from zedops.control.hosts import call
 from zedops.errors import HostUnavailable, UsageError, ZedopsError
 from zedops.protocol.requests import InspectRequest, Shape
 from zedops.scaffold.compose import collect, run_line, services
+from zedops.scaffold.compose.environment import in_fields
 from zedops.scaffold.compose.project import Project, Reader, Source, chosen
 from zedops.scaffold.compose.reading import Translation
 from zedops.scaffold.container import read_fields
@@ -30,16 +31,22 @@ class Found:
     fields: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    answers_to: tuple[str, ...] = ()  #: names that its networks resolve
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
 
-def from_container(clone: Clone, host: str, container: str) -> Found:
+def from_container(
+    clone: Clone, host: str, container: str, *, keep_secrets: bool = False
+) -> Found:
     """Read a container of a host. ZedopsError if it is missing, or a server already."""
     shape = call(clone, host, InspectRequest(container=container), Shape)
     if shape.owner is not None:
         raise UsageError(f"{container} is a server of fleet {shape.owner!r}; see `zedops orphans`")
     fields, notes = read_fields(shape)
-    return Found(container, {**fields, "adopt": shape.name}, notes)
+    found = Found(container, {**fields, "adopt": shape.name}, notes)
+    if not keep_secrets and (password := in_fields(fields)):
+        found.refused.append(password)
+    return found
 
 
 def from_compose(
@@ -54,16 +61,18 @@ def from_compose(
         raise UsageError(str(error)) from error
     found = _translated(project, sources, keep_secrets=keep_secrets)
     collect.refuse_invalid(found)
-    return [_best(clone, host, each) for each in found]
+    return [_best(clone, host, each, keep_secrets=keep_secrets) for each in found]
 
 
-def from_line(line: str, *, keep_secrets: bool) -> list[Found]:
-    """Read a `docker run` line."""
+def from_line(clone: Clone, host: str, line: str, *, keep_secrets: bool) -> list[Found]:
+    """Read a `docker run` line, or its container, if that exists on the host."""
     try:
         project, source = run_line.read_run(line, str(Path.cwd()), os.environ)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return [_as_found(each) for each in _translated(project, [source], keep_secrets=keep_secrets)]
+    found = _translated(project, [source], keep_secrets=keep_secrets)
+    collect.refuse_invalid(found)
+    return [_best(clone, host, each, keep_secrets=keep_secrets) for each in found]
 
 
 def _translated(
@@ -76,10 +85,10 @@ def _translated(
     return found
 
 
-def _best(clone: Clone, host: str, service: Translation) -> Found:
+def _best(clone: Clone, host: str, service: Translation, *, keep_secrets: bool) -> Found:
     for container in service.containers:
         try:
-            running = from_container(clone, host, container)
+            running = from_container(clone, host, container, keep_secrets=keep_secrets)
         except HostUnavailable as error:
             click.echo(f"{service.name}: read from the file alone: {error}", err=True)
             break
@@ -91,7 +100,10 @@ def _best(clone: Clone, host: str, service: Translation) -> Found:
 
 
 def _as_found(service: Translation) -> Found:
-    return Found(service.name, service.fields, service.notes, service.refused, service.secrets)
+    return Found(
+        service.name, service.fields, service.notes, service.refused, service.answers_to,
+        service.secrets,
+    )
 
 
 def _read(path: str) -> bytes | None:

@@ -21,7 +21,8 @@ _ORDER = (
     "gpus", "cap_add", "cap_drop", "read_only", "security_opt", "sysctls", "logging", "labels",
 )
 #: Mappings with a line for each entry; others are short enough for one line.
-_BLOCKS = {"ports", "env", "volumes", "labels", "extra_hosts", "sysctls", "health", "networks"}
+_BLOCKS = {"ports", "env", "volumes", "labels", "extra_hosts", "sysctls", "health", "networks",
+           "secrets"}
 #: Mappings of text values, also where a value looks like a number.
 _TEXTS = {"env", "labels", "sysctls", "extra_hosts"}
 #: A number with its unit, or a port with its protocol, is no number to YAML.

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from zedops.cli import import_secrets
 from zedops.cli.completion_types import HOST
 from zedops.cli.find import here
 from zedops.cli.import_sources import Found, from_compose, from_container, from_line
 from zedops.cli.output import WAIT
 from zedops.cli.push import act, ask
-from zedops.clone.clone import Clone
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
 from zedops.queries.hosts import the_host
+from zedops.scaffold.compose.network import keep_names
 from zedops.scaffold.container import server_name
 from zedops.spec import document, state_block
 from zedops.spec.definition_text import render
@@ -34,9 +34,9 @@ _ADOPTED = {"adopt": "taken over as it is; changes below recreate it"}
 @click.option("--name", help="The server's name. Default: the container's or the service's.")
 @click.option("--service", "services", multiple=True, help="Import only this service; repeat.")
 @click.option("--profile", "profiles", multiple=True, help="Include this profile; repeat.")
-@click.option("--secrets", "secrets", type=click.Choice(["ask", "host", "keep"]), default="ask",
-              help="Values that look like secrets: leave them to you, store them on this host, or"
-              " keep them in git for every reader.")
+@click.option("--secrets", "secrets", type=click.Choice(import_secrets.WAYS), default="ask",
+              help="Values that look like secrets: ask you, store them on this host, encrypt them"
+              " in the definition for its host, or keep them in git for every reader.")
 @click.option("--host", type=HOST,
               help="Where it runs. Default: `defaults.host`, or the only host.")
 @click.option("--print", "only_print", is_flag=True, help="Show the files, commit nothing.")
@@ -65,24 +65,33 @@ def import_command(
     where = the_host(fleet, host)
     keep = secrets == "keep"
     if line is not None:
-        found = from_line(line, keep_secrets=keep)
+        found = from_line(clone, where, line, keep_secrets=keep)
     elif (path := Path(source or "").expanduser()).is_file():
         found = from_compose(clone, where, path, services, profiles, keep_secrets=keep)
     elif "/" in (source or "") or (source or "").endswith((".yml", ".yaml")):
         raise UsageError(f"there is no file {source}")
     else:
-        found = [from_container(clone, where, source or "")]
+        found = [from_container(clone, where, source or "", keep_secrets=keep)]
     found = _named(found, name)
+    how = import_secrets.choose(found, secrets, may_ask=not (yes or only_print))
+    if how == "encrypt":
+        import_secrets.encrypt(fleet, found, where)
+    elif how == "host":
+        import_secrets.check_host(clone, found, where)
     host_line = {"host": host or where} if host or not fleet.default_host else {}
     texts = {each.name: _text(each, host_line) for each in found}
     _check(fleet, texts)
     if only_print:
         for each, text in texts.items():
             click.echo(f"# servers.d/{each}.yaml\n{text}")
-        _say_secrets(found)
-        return
-    _push(clone, texts, wait=wait, yes=yes)
-    _hand_over_secrets(found, secrets)
+    else:
+        _ask_to_push(texts, yes=yes)
+        if how == "host":
+            import_secrets.store(clone, fleet, found, where)
+        names = ", ".join(texts)
+        act(clone, _files(texts), f"{names}: import", names, wait=wait and len(texts) == 1)
+    if how == "ask":
+        import_secrets.name_commands(found)
 
 
 def _named(found: list[Found], name: str | None) -> list[Found]:
@@ -100,6 +109,7 @@ def _named(found: list[Found], name: str | None) -> list[Found]:
         if not NAME.fullmatch(each.name):
             rule = "lower-case letters, digits and '-', at most 63, no '-' first"
             raise UsageError(f"{each.name!r} cannot be a server's name; use --name with {rule}")
+        keep_names(each.fields, each.answers_to, each.name)
     names = [each.name for each in good]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise UsageError(f"two services would both be {twice[0]!r}; take one with --service")
@@ -148,34 +158,7 @@ def _files(texts: dict[str, str]) -> dict[str, bytes]:
             for name, text in texts.items()}
 
 
-def _push(clone: Clone, texts: dict[str, str], *, wait: bool, yes: bool) -> None:
-    files = _files(texts)
+def _ask_to_push(texts: dict[str, str], *, yes: bool) -> None:
     for name, text in texts.items():
         click.echo(f"# servers.d/{name}.yaml\n{text}")
-    ask(f"Push {', '.join(files)}?", yes=yes)
-    names = ", ".join(texts)
-    for_one = wait and len(texts) == 1
-    act(clone, files, f"{names}: import", names, wait=for_one)
-
-
-def _hand_over_secrets(found: Sequence[Found], how: str) -> None:
-    """Store values on this host, or print the commands that do; never print a value."""
-    if how != "host":
-        _say_secrets(found)
-        return
-    from zedops.cli.secret_files import find_place
-
-    place = find_place(None, None)
-    for each in found:
-        for name, value in each.secrets.items():
-            place.secrets.set(each.name, name, value)
-            click.echo(f"{name} of {each.name} is kept on this host", err=True)
-
-
-def _say_secrets(found: Sequence[Found]) -> None:
-    for each in found:
-        for name in each.secrets:
-            click.echo(
-                f"{each.name} starts once it has {name}: `zedops secret set {each.name} {name}` on"
-                f" its host, or `zedops secret encrypt {each.name} {name}` here", err=True,
-            )
+    ask(f"Push {', '.join(_files(texts))}?", yes=yes)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 #: Keys of a service that say nothing about its container.
 HARMLESS = {
-    "annotations", "attach", "container_name", "develop", "expose", "extends", "profiles",
-    "pull_refresh_after", "label_file",
+    "attach", "container_name", "develop", "expose", "extends", "profiles", "pull_refresh_after",
 }
 #: Keys without a place in a definition, and the difference that this makes.
 DIFFERS = {
+    "annotations": "the runtime gets none",
     "blkio_config": "no weight or limit of disk I/O",
     "build": "zedops does not build: the image must be on the host or where it can pull it",
     "cpu_count": "no number of CPUs (Windows)",
@@ -26,7 +26,9 @@ DIFFERS = {
     "dns_opt": "the host's own resolver options",
     "domainname": "no domain name",
     "external_links": "other containers are found by their names on a common network",
-    "links": "other servers are found by their names on a common network",
+    "label_file": "the labels of these files; write them into labels",
+    "links": "other servers are found by their names on a common network, and start in no order"
+    " (depends_on)",
     "mac_address": "the Engine chooses its address",
     "mem_reservation": "no memory is reserved",
     "mem_swappiness": "the host's own swappiness",

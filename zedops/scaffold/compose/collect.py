@@ -8,21 +8,45 @@ from typing import Any
 from zedops.scaffold.compose.reading import Translation
 from zedops.spec import document, state_block
 from zedops.spec.definition_text import render
+from zedops.spec.dependencies import cycle_of
 
-#: zedops sets these limits for every container; Compose does not.
-_OWN = (
-    "it may have at most 512 processes (limits.pids) and gain no new privileges (security_opt);"
-    " Compose limits neither"
-)
+#: What zedops sets for every container and Compose does not, by the field that says otherwise.
+_OWN = {
+    "restart": "it is started again whenever it ends (restart)",
+    "pids": "it has at most 512 processes (limits.pids)",
+    "security_opt": "it gains no new privileges (security_opt)",
+    "init": "an init process starts its program (init)",
+    "logging": "the Engine keeps 30 MB of its output (logging)",
+}
 
 
 def settle(services: Sequence[Translation]) -> list[str]:
     """Settle what concerns several services; returns notes for all of them."""
     _share_data(services)
+    _refuse_cycles(services)
     for each in services:
-        if "pids" not in each.fields.get("limits", {}):
-            each.note(_OWN)
+        _name_defaults(each)
     return _name_each_other(services)
+
+
+def _refuse_cycles(services: Sequence[Translation]) -> None:
+    """Refuse services that wait for each other, as Compose does."""
+    needs = {each.name: each.needs for each in services}
+    for each in services:
+        if way := cycle_of(each.name, needs):
+            each.refuse(f"depends_on: {' → '.join(way)}: they wait for each other; drop one")
+
+
+def _name_defaults(service: Translation) -> None:
+    """Name the defaults of zedops that Compose does not have."""
+    fields = service.fields
+    said = {*fields, *fields.get("limits", {}), *(["restart"] if "restart" in service.tree else [])}
+    if any("no-new-privileges" in each for each in fields.get("security_opt", ())):
+        said.add("security_opt")
+    elif "security_opt" in said:
+        said.remove("security_opt")
+    if left := [text for key, text in _OWN.items() if key not in said]:
+        service.note(f"defaults of zedops that Compose does not have: {'; '.join(left)}")
 
 
 def refuse_invalid(services: Sequence[Translation]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from zedops.scaffold.compose.reading import Translation, is_true, items, only
 from zedops.scaffold.compose.scalars import Plain, as_text, kind
 from zedops.scaffold.compose.variables import decoded, read_env_file
 from zedops.spec.secret_values import in_command, is_secret
+
+_NO_WORD = re.compile(r"\W+")
 
 
 def environment(given: Translation, value: Any) -> None:
@@ -32,7 +35,8 @@ def _environment(given: Translation, said: Mapping[str, Any]) -> None:
                 values[name] = given.project.variables[name]
             continue
         values[name] = as_text(each)
-        if isinstance(each, Plain) and each.written != values[name]:
+        is_open = given.keep_secrets or not is_secret(name, values[name])
+        if isinstance(each, Plain) and each.written != values[name] and is_open:
             given.note(
                 f"environment: {name} is written {each.written} without quotes; Compose gives"
                 f" the container {values[name]!r}, and so does this"
@@ -82,12 +86,35 @@ def _sort_secrets(given: Translation, values: Mapping[str, str]) -> None:
 
 
 def look_for_passwords(given: Translation) -> None:
-    words = [*given.fields.get("entrypoint", ()), *given.fields.get("command", ())]
-    if not given.keep_secrets and (found := in_command(words)):
-        given.refuse(
-            f"command: {found} looks like a password, and would be in git for every reader;"
-            " let the program read it from a variable (or --secrets keep)"
-        )
+    """Refuse a service with passwords outside its variables; leave out labels that hold one."""
+    if given.keep_secrets:
+        return
+    if found := in_fields(given.fields):
+        given.refuse(found)
+    labels = given.fields.get("labels", {})
+    hidden = [key for key, each in labels.items() if is_secret(_NO_WORD.sub("_", key), each)]
+    for key in hidden:
+        del labels[key]
+        given.note(f"labels: {key} looks like a secret, and is left out (or --secrets keep)")
+    if not labels:
+        given.fields.pop("labels", None)
+
+
+def in_fields(fields: Mapping[str, Any]) -> str | None:
+    """Find a password in a program, a health check or a log; returns the refusal."""
+    test = fields.get("health", {}).get("test", ())
+    programs = {
+        "command": [*(fields.get("entrypoint") or ()), *(fields.get("command") or ())],
+        "healthcheck": test.split() if isinstance(test, str) else list(test)[1:],
+    }
+    options = (fields.get("logging") or {}).get("options", {})
+    hidden = [key for key, each in options.items() if is_secret(_NO_WORD.sub("_", key), each)]
+    found = [f"{key}: {word}" for key, words in programs.items() if (word := in_command(words))]
+    found += [f"logging: {key}" for key in hidden]
+    if not found:
+        return None
+    fact = f"{found[0]} looks like a password, and would be in git for every reader"
+    return f"{fact}; let the program read it from a variable (or --secrets keep)"
 
 
 def secrets(given: Translation, value: Any) -> None:

@@ -37,7 +37,7 @@ def lay(over: Any, under: Any, key: str = "") -> Any:
     if key in _LISTS:
         return _unique([*as_list(under), *as_list(over)])
     if key in ("networks", "depends_on"):
-        return _mappings(_named(over), _named(under))
+        return _mappings(as_names(over), as_names(under))
     if isinstance(over, dict) and isinstance(under, dict):
         drivers = [each["driver"] for each in (over, under) if "driver" in each]
         if key == "logging" and len(drivers) == 2 and drivers[0] != drivers[1]:
@@ -93,7 +93,8 @@ def is_null(value: Any) -> bool:
     return isinstance(value, Plain) and value.value is None
 
 
-def _named(value: Any) -> dict[str, Any]:
+def as_names(value: Any) -> dict[str, Any]:
+    """Read a mapping, or a list of names without parts."""
     if isinstance(value, list):
         return {as_text(each): _NULL for each in value}
     return dict(value) if isinstance(value, dict) else {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
+from itertools import chain, count
 from typing import Any
 
 from zedops.scaffold.compose import merge
@@ -12,6 +14,8 @@ from zedops.scaffold.compose.reading import Translation, is_true, items, only
 from zedops.scaffold.compose.scalars import as_text
 
 LOOPBACK = "127.0.0.1"
+#: The Engine's own networks have no name resolution.
+_NAMELESS = {"bridge", "default", "host", "none"}
 
 
 def ports(given: Translation, value: Any) -> None:
@@ -73,6 +77,23 @@ def default_network(given: Translation) -> None:
         given.fields["networks"] = [_network(given, "default")]
 
 
+def keep_names(fields: dict[str, Any], names: Iterable[str], server: str) -> None:
+    """Let a server answer to the names that its service has in Compose's networks.
+
+    A network resolves a server's own name; it needs an alias for each other one.
+    """
+    said = fields.get("networks", ())
+    places: dict[str, Any] = dict(said) if isinstance(said, dict) else {each: {} for each in said}
+    lost = [each for each in dict.fromkeys(names) if each != server]
+    for network, parts in places.items():
+        own = parts.get("aliases", [])
+        aliases = [*own, *(each for each in lost if each not in own)]
+        if aliases and network not in _NAMELESS:
+            places[network] = {**parts, "aliases": aliases}
+    if any(places.values()):
+        fields["networks"] = places
+
+
 def _is_external(told: Mapping[str, Any]) -> bool:
     """Say whether others made a network; before version 3.5, `external` held its name."""
     said = told.get("external")
@@ -113,16 +134,21 @@ def _network_options(told: Mapping[str, Any]) -> str:
         parts.append(f"--driver {driver} ")
     if is_true(told.get("internal")):
         parts.append("--internal ")
-    configs = items((told.get("ipam") or {}).get("config"))
-    subnets = [as_text(each.get("subnet", "")) for each in configs]
-    parts += [f"--subnet {each} " for each in subnets if each]
+    if is_true(told.get("enable_ipv6")):
+        parts.append("--ipv6 ")
+    for each in items((told.get("ipam") or {}).get("config")):
+        for key, option in (("subnet", "subnet"), ("gateway", "gateway"), ("ip_range", "ip-range")):
+            if said := as_text(each.get(key, "")):
+                parts.append(f"--{option} {said} ")
+    options = merge.as_pairs(told.get("driver_opts"))
+    parts += [f"--opt {key}={shlex.quote(as_text(each))} " for key, each in options.items()]
     return "".join(parts)
 
 
 def _port_key(port: Port, taken: Mapping[str, Any]) -> str:
     stem = f"{port.protocol}{port.host or port.container}"
-    numbered = (f"{stem}-{at}" for at in range(2, 70_000))
-    return next(each for each in (stem, *numbered) if each not in taken)
+    numbered = (f"{stem}-{at}" for at in count(2))
+    return next(each for each in chain((stem,), numbered) if each not in taken)
 
 
 def _port(port: Port) -> Any:

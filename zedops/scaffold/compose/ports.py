@@ -98,6 +98,7 @@ class Mount:
     subpath: str = ""
     propagation: str = ""
     options: str = ""  #: of a tmpfs
+    left: tuple[str, ...] = ()  #: options that no definition has
 
 
 _MODES = {"ro", "rw", "z", "Z", "nocopy", "cached", "delegated", "consistent"}
@@ -129,7 +130,8 @@ def _short_mount(text: str) -> Mount:
     shared = next((each for each in modes if each in _PROPAGATIONS), "")
     # Compose takes a source that begins like a path for a path, any other for a volume's name
     kind = "bind" if source.startswith((".", "/", "~")) else "volume"
-    return Mount(kind, source, target, "ro" in modes, propagation=shared)
+    left = tuple(each for each in modes if each in ("z", "Z", "nocopy"))
+    return Mount(kind, source, target, "ro" in modes, propagation=shared, left=left)
 
 
 def _long_mount(value: Mapping[str, Any], true: Any) -> Mount:
@@ -149,4 +151,6 @@ def _long_mount(value: Mapping[str, Any], true: Any) -> Mount:
     return Mount(
         kind, as_text(value.get("source", "")), target, true(value.get("read_only")),
         as_text(volume.get("subpath", "")), as_text(bind.get("propagation", "")), options,
+        (*(key for key in ("selinux", "recursive") if key in bind),
+         *(["nocopy"] if true(volume.get("nocopy")) else [])),
     )

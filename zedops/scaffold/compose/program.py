@@ -42,6 +42,17 @@ def build(given: Translation, _: Any) -> None:
         given.note(f"build is not taken over: {accounts.DIFFERS['build']}")
 
 
+def depends_on(given: Translation, value: Any) -> None:
+    """Read the services that start first, in the short or the long form."""
+    found = merge.as_names(value)
+    for name, parts in found.items():
+        if not merge.is_null(parts):
+            only(f"depends_on.{name}", parts, {"condition", "required", "restart"})
+    given.needs += found
+    if found:
+        given.note(f"depends_on is not taken over: {accounts.DIFFERS['depends_on']}")
+
+
 def scale(given: Translation, value: Any) -> None:
     count = int(as_text(value))
     if count == 0:

@@ -23,6 +23,7 @@ class Translation:
 
     name: str
     containers: tuple[str, ...]  #: names that its container may have
+    answers_to: tuple[str, ...]  #: names that its networks resolve
     tree: Mapping[str, Any]
     project: Project
     read: Read
@@ -30,6 +31,7 @@ class Translation:
     unset: set[str]
     keep_secrets: bool = False
     fields: dict[str, Any] = field(default_factory=dict)  #: of a definition
+    needs: list[str] = field(default_factory=list)  #: services that start first
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     notes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)

@@ -26,8 +26,11 @@ def pids_limit(given: Translation, value: Any) -> None:
 
 
 def _limit(given: Translation, key: str, value: Any) -> None:
-    if value:
-        given.fields.setdefault("limits", {})[key] = value
+    if not value:
+        return
+    limits = given.fields.setdefault("limits", {})
+    if limits.setdefault(key, value) != value:
+        raise ValueError(f"deploy.resources.limits.{key} has another value; keep one of them")
 
 
 def shm_size(given: Translation, value: Any) -> None:
@@ -77,6 +80,12 @@ def gpus(given: Translation, value: Any) -> None:
 
 def _gpu(given: Translation, said: Mapping[str, Any]) -> None:
     only("gpus", said, {"driver", "count", "device_ids", "capabilities", "options"})
+    wanted = {as_text(each) for each in items(said.get("capabilities"))} - {"gpu"}
+    driver = as_text(said.get("driver", ""))
+    left = [*sorted(wanted), *([] if driver in ("", "nvidia") else [driver])]
+    if left or said.get("options"):
+        fact = "the Engine's own driver gives a GPU with the capability gpu alone"
+        given.note(f"gpus: {', '.join([*left, *(said.get('options') or ())])}: {fact}")
     if ids := [as_text(each) for each in items(said.get("device_ids"))]:
         given.fields["gpus"] = ids
     else:

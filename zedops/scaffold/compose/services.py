@@ -43,7 +43,7 @@ def _flag(name: str) -> Method:
 METHODS: dict[str, Method] = {
     "image": _text("image"), "platform": _text("platform"),
     "pull_policy": program.pull_policy, "build": program.build,
-    "entrypoint": program.entrypoint, "command": program.command,
+    "depends_on": program.depends_on, "entrypoint": program.entrypoint, "command": program.command,
     "working_dir": _text("working_dir"), "user": _text("user"), "hostname": _text("hostname"),
     **{name: _flag(name) for name in ("tty", "stdin_open", "init", "read_only")},
     "ports": network.ports, "network_mode": network.network_mode, "networks": network.networks,
@@ -68,8 +68,9 @@ def translate(
     """Translate one service into a definition. `keep_secrets`: secrets stay in `env`."""
     named = source.tree.get("container_name")
     default = (f"{project.name}-{source.name}-1", f"{project.name}_{source.name}_1")
+    own = (as_text(named),) if named else ()
     given = Translation(
-        source.name, (as_text(named),) if named else default, source.tree, project, read, is_file,
+        source.name, own or default, (source.name, *own), source.tree, project, read, is_file,
         source.unset, keep_secrets,
     )
     given.refused += source.problems

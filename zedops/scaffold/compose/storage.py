@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from itertools import chain, count
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,6 +13,9 @@ from zedops.scaffold.compose import accounts, merge
 from zedops.scaffold.compose.ports import Mount, read_mounts
 from zedops.scaffold.compose.reading import Translation, is_true, items, only
 from zedops.scaffold.compose.scalars import as_text
+
+#: Of CIFS: a note is written into the definition, which must hold no password.
+_PASSWORD = re.compile(r"(?<=pass=)[^,]*|(?<=password=)[^,]*|(?<=password2=)[^,]*")
 
 
 def volumes(given: Translation, value: Any) -> None:
@@ -43,6 +47,8 @@ def _volume(given: Translation, mount: Mount) -> dict[str, Any]:
         parts["kind"] = "file"
     elif mount.read_only:
         parts["kind"] = "cache"
+    if mount.left:
+        given.note(f"volumes: {mount.target}: {', '.join(mount.left)} is not taken over")
     for key in ("read_only", "subpath", "propagation"):
         if said := getattr(mount, key):
             parts[key] = said
@@ -76,7 +82,10 @@ def _named(given: Translation, name: str) -> str:
     if driver == "local" and options.get("o") == "bind" and options.get("device"):
         return options["device"]
     if options or driver != "local":
-        flags = "".join(f" --opt {key}={shlex.quote(each)}" for key, each in options.items())
+        flags = "".join(
+            f" --opt {key}={shlex.quote(_PASSWORD.sub(r'<hidden>', each))}"
+            for key, each in options.items()
+        )
         given.note(
             f"volumes: {full} has a driver or options of its own; where it is not there yet,"
             f" make it once: `docker volume create --driver {driver}{flags} {full}`"
@@ -94,8 +103,8 @@ def tmpfs(given: Translation, value: Any) -> None:
 def _volume_key(target: str, taken: Mapping[str, Any]) -> str:
     stem = re.sub(r"[^a-z0-9_-]+", "-", PurePosixPath(target).name.lower()).strip("-_")
     stem = stem[:55] or "volume"
-    numbered = (f"{stem}{at}" for at in range(2, 70_000))
-    return next(each for each in (stem, *numbered) if each not in taken)
+    numbered = (f"{stem}{at}" for at in count(2))
+    return next(each for each in chain((stem,), numbered) if each not in taken)
 
 
 

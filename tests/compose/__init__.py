@@ -1,0 +1,1 @@
+"""Compares imports of compose files with `docker compose config`: `scripts/compare-compose`."""
