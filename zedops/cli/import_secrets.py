@@ -14,7 +14,8 @@ from zedops.cli import first_secrets
 from zedops.cli.import_sources import Found
 from zedops.clone.clone import Clone
 from zedops.errors import UsageError
-from zedops.fleet.fleet import SETTINGS_PATH, Fleet
+from zedops.fleet.fleet import Fleet
+from zedops.spec.layout import SETTINGS_PATH
 
 WAYS = ["ask", "host", "encrypt", "keep"]
 
