@@ -18,8 +18,8 @@ def test_a_host_speaks_of_its_own_servers_only(tmp_path: Path) -> None:
     manager.ledger.assigned.assign(mine, "attic")
     manager.ledger.assigned.assign(theirs, "cellar")
     for number in range(200):
-        manager.progress(Progress(host="attic", id=f"x{number}", text="?"))
-    manager.progress(Progress(host="attic", id=theirs, text="pulling 1 %"))
-    manager.progress(Progress(host="attic", id=mine, text="A" * (2 << 20)))
-    assert manager.progress_of.keys() == {mine}
-    assert len(manager.progress_of[mine].encode()) <= MESSAGE_BYTES
+        manager.calls.progress(Progress(host="attic", id=f"x{number}", text="?"))
+    manager.calls.progress(Progress(host="attic", id=theirs, text="pulling 1 %"))
+    manager.calls.progress(Progress(host="attic", id=mine, text="A" * (2 << 20)))
+    assert manager.calls.progress_of.keys() == {mine}
+    assert len(manager.calls.progress_of[mine].encode()) <= MESSAGE_BYTES

@@ -18,7 +18,7 @@ from zedops.spec.layout import Kind, kind_of
 from zedops.spec.model import Desired, Drift
 from zedops.spec.settings import Settings
 from zedops.spec.state import State, Status
-from zedops.spec.state_block import GOES_ON
+from zedops.spec.state_block import tells_of_a_broken_file
 
 _POLL_S = 0.5
 #: A remote on the network also serves others: ask it less often.
@@ -114,7 +114,7 @@ def _elsewhere(
 
 def _check_goes(each: Document, state: State, *, ends: bool) -> None:
     """Raise ZedopsError if zedops keeps the older definition, or if a deletion undid the push."""
-    if state.message and state.message.endswith(GOES_ON):
+    if tells_of_a_broken_file(state.message):
         raise ZedopsError(state.message)
     if not ends and kind_of(each.path) is Kind.TOMBSTONE:
         remedy = f"`zedops restore {each.name}` brings it back"

@@ -26,7 +26,7 @@ def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any
     match request["do"]:
         case "list":
             made = servers.rows(manager.as_committed(), include_deleted=request["buried"])
-            return {"rows": servers.with_progress(made, manager.progress_of)}
+            return {"rows": servers.with_progress(made, manager.calls.progress_of)}
         case "list-at":
             past = _past(manager, manager.as_committed(), request["at"])
             return {"rows": servers.rows(past, include_deleted=request["buried"])}

@@ -11,17 +11,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
 from zedops import failpoints
 from zedops.bus.interfaces import Bus
-from zedops.errors import GitFailed, HostUnavailable, RaceLost, ZedopsError
+from zedops.errors import GitFailed, RaceLost
 from zedops.fleet.fleet import Fleet
-from zedops.fleet.notifications import Notice, host_back, host_lost
+from zedops.fleet.notifications import Notice, host_lost
 from zedops.hub.hub import Hub
 from zedops.manager import ref_watch
+from zedops.manager.host_calls import HostCalls
 from zedops.manager.last_good import Judge
 from zedops.manager.leadership import LeadershipLost, Lease, Term
 from zedops.manager.liveness import Liveness
@@ -30,9 +31,6 @@ from zedops.manager.metrics import Metrics
 from zedops.manager.retention import Clock, end_retentions
 from zedops.manager.state import Ledger
 from zedops.manager.strays import Strays
-from zedops.protocol.requests import Belonging
-from zedops.protocol.sync import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
-from zedops.spec.state_block import brief
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +54,6 @@ class Manager:
         self.ledger = Ledger()
         #: Guards the ledger; notified after every change that a person may wait for.
         self.changed = threading.Condition()
-        self.progress_of: dict[str, str] = {}
         self.on_commit: Callable[[str], None] = lambda _: None
         #: Holds back upstream changes, which no hook could refuse; None in a hub without upstream.
         self.judge: Judge | None = None
@@ -65,15 +62,19 @@ class Manager:
         #: The agent of this process stops: the manager ignores its silence.
         self.ending = False
         self._bus = bus
-        self._handed: dict[str, DesiredDocument] = {}
-        self._presence = Liveness()
+        self._liveness = Liveness()
         self._wakes = self._handled = 0
         self._clock = Clock()
         #: A commit that was taken in; the loop marks it as seen after hosts have heard of it.
         self._unseen: str | None = None
         self._next_look = 0.0
         self._house = Housekeeping(hub.repository)
-        self._strays = Strays(bus, self._deleted, self._find)
+        self.calls = HostCalls(
+            self.ledger, self.changed, self._liveness, self.metrics,
+            wake=self.wake, leads=self._leads,
+            greeted=self._greeted, notify=self._tell,
+        )
+        self._strays = Strays(bus, self.calls.deleted, self.calls.take_containers)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -87,7 +88,7 @@ class Manager:
         seen = self.hub.refs.seen()
         if seen is not None:
             self._take_in(seen, warm)
-        self._bus.serve(self)
+        self._bus.serve(self.calls)
         self.metrics.watch(self)
         self._turn()
         branches = self.hub.path / "refs" / "heads"
@@ -133,12 +134,12 @@ class Manager:
 
     def is_silent(self, host: str) -> bool:
         """Say whether a host is lost: it has not answered for too long to wait for it."""
-        return self._presence.is_lost(host)
+        return self._liveness.is_lost(host)
 
     def revoke(self, host: str) -> None:
         """Treat a removed host as lost: its servers become unknown."""
         with self.changed:
-            self._presence.revoke(host)
+            self._liveness.revoke(host)
             self._next_look = 0.0
             self._wakes += 1
             self.changed.notify_all()
@@ -146,7 +147,7 @@ class Manager:
     def quiet_s(self, host: str) -> float | None:
         """Give the seconds since a host was heard; None if it was not heard since this start."""
         with self.changed:
-            return self._presence.quiet_s(host, time.monotonic())
+            return self._liveness.quiet_s(host, time.monotonic())
 
     def as_committed(self) -> Fleet:
         """Give the fleet as git has it, after one turn of the loop."""
@@ -159,88 +160,14 @@ class Manager:
         with self.changed:
             return self.ledger.fleet if self.ledger.fleet.commit else None
 
-    # --- calls of agents
-
-    @property
-    def speaks(self) -> bool:
-        """Say whether this manager may answer; after a long pause it may not."""
+    def _leads(self) -> bool:
         return self._term.goes_on and not self.deposed.is_set()
 
-    def sync(self, hello: Hello) -> DesiredDocument:
-        """Hand a host its whole document."""
-        with self.changed:
-            self._presence.hear(hello.host, time.monotonic())
-            if self._presence.is_lost(hello.host):
-                self.notify(host_back(hello.host))
-            self._presence.welcome(hello.host)
-            self._strays.greet(hello.host)
-            return self._document(hello.host)
+    def _greeted(self, host: str) -> None:
+        self._strays.greet(host)
 
-    def report(self, report: Report) -> None:
-        """Take an agent's report."""
-        with self.changed:
-            self._presence.hear(report.host, time.monotonic())
-            for each in report.servers:
-                try:
-                    self.ledger.take(each, report.host)
-                except ZedopsError:
-                    log.exception("a report from %s was not taken", report.host)
-                self.metrics.reports.inc()
-                if each.activity is None and self.ledger.assigned.host(each.id) == report.host:
-                    self.progress_of.pop(each.id, None)
-            failpoints.point("manager.told")
-            self._wakes += 1
-            self.changed.notify_all()
-
-    def progress(self, progress: Progress) -> None:
-        """Take the progress of long work, for people who wait."""
-        with self.changed:
-            if self.ledger.assigned.host(progress.id) != progress.host:
-                return  # the server belongs to another host
-            self.progress_of[progress.id] = brief(progress.text)
-            self.changed.notify_all()
-
-    def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
-        """Answer with the stamp of the document that the host should hold."""
-        with self.changed:
-            self._presence.hear(heartbeat.host, time.monotonic())
-            handed = self._handed.get(heartbeat.host)
-            if handed is None or not self.ledger.journal.urgent:
-                epoch, rev = self.ledger.assigned.stamp(heartbeat.host)
-            else:
-                epoch, rev = handed.stamp
-            back = self._presence.is_lost(heartbeat.host)
-            return HeartbeatReply(epoch=epoch, rev=rev, want_report=back)
-
-    def _deleted(self) -> set[str]:
-        with self.changed:
-            return self.ledger.deleted()
-
-    def _find(
-        self, host: str, containers: Iterable[Belonging], deleted: set[str]
-    ) -> list[Belonging]:
-        """Take a host's containers; returns those that no file of the fleet names.
-
-        A deletion that ended during the host's inventory is not reopened.
-        """
-        with self.changed:
-            now, just_over = datetime.now(UTC), self.ledger.deleted() - deleted
-            unnamed = [
-                each for each in containers if each.server_id not in just_over
-                and not self.ledger.find(host, each.server_id, now)
-            ]
-            self._wakes += 1
-            self.changed.notify_all()
-            return unnamed
-
-    def _document(self, host: str) -> DesiredDocument:
-        """Make a host's document, from committed knowledge only."""
-        if not self.ledger.journal.urgent:
-            self._handed[host] = self.ledger.document(host)
-            self.metrics.hand(self.ledger, self._handed[host], time.monotonic())
-        elif host not in self._handed:
-            raise HostUnavailable("the manager has not committed its newest changes yet")
-        return self._handed[host]
+    def _tell(self, notice: Notice) -> None:
+        self.notify(notice)
 
     # --- the loop
 
@@ -294,7 +221,7 @@ class Manager:
                 self._look_around()
             if self.ledger.journal.urgent:
                 self._commit()
-            documents = [self._document(host) for host in sorted(self.ledger.assigned.stale)]
+            documents = [self.calls.document(host) for host in sorted(self.ledger.assigned.stale)]
             self.ledger.assigned.stale.clear()
         for document in documents:
             self._bus.publish(document)
@@ -335,7 +262,7 @@ class Manager:
         end_retentions(self._clock, self.ledger, datetime.now(UTC), _awake_s())
         if self.ending:
             return
-        for host in self._presence.miss(self.ledger.assigned.hosts(), time.monotonic()):
+        for host in self._liveness.miss(self.ledger.assigned.hosts(), time.monotonic()):
             log.warning("host %s does not answer", host, extra={"host": host})
             self.ledger.lose(host, datetime.now(UTC))
             self.notify(host_lost(host))

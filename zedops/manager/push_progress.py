@@ -98,5 +98,5 @@ _WITH_REASON = {Status.FAILED, Status.MISSING, Status.RUNNING}
 
 
 def _so_far(manager: Manager, each: Followed) -> str:
-    progress = manager.progress_of.get(each.id)
+    progress = manager.calls.progress_of.get(each.id)
     return f"{each.name} {each.statuses[-1]} …{f' {progress}' if progress else ''}"

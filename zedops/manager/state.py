@@ -6,16 +6,13 @@ of the next commit and the hosts' documents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
-from zedops.errors import Problem
-from zedops.fleet.fleet import Fleet, desired_server
+from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import decide
 from zedops.fleet.lifecycle import (
-    SETTLED,
     due,
     fold,
     keep,
@@ -25,9 +22,11 @@ from zedops.fleet.lifecycle import (
     put_off,
     reopen,
 )
+from zedops.manager.answers import Answers
 from zedops.manager.assignments import Assignments
 from zedops.manager.commit_batch import Journal
-from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal, ServerReport
+from zedops.manager.desired import DesiredServers
+from zedops.protocol.sync import DesiredDocument, Goal, ServerReport
 from zedops.spec import document, edit, state_block
 from zedops.spec.document import Document
 from zedops.spec.layout import SETTINGS_PATH, Kind, kind_of, preset_path
@@ -37,15 +36,6 @@ from zedops.system.ulid import new_id
 
 #: A wrong clock dated a deletion that lies further ahead than this: its retention starts again.
 _AHEAD = timedelta(minutes=5)
-
-
-class _Answer(NamedTuple):
-    """The newest report's word on the work for a server; the facts are in the server's state."""
-
-    about: str
-    goal: Goal | None
-    is_busy: bool
-    has_failed: bool
 
 
 @dataclass
@@ -58,12 +48,9 @@ class Ledger:
     #: The newest fleet that git has completely.
     committed_fleet: Fleet = field(default_factory=Fleet)
     _paths: dict[str, str] = field(default_factory=dict)
-    _desired: dict[str, DesiredServer] = field(default_factory=dict)
-    assigned: Assignments = field(default_factory=Assignments)
+    desired: DesiredServers = field(default_factory=DesiredServers)
     journal: Journal = field(default_factory=Journal)
-    _answers: dict[str, _Answer] = field(default_factory=dict)
-    #: The first document, by epoch and revision, that asked a host for a server's present goal.
-    _asked: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _answers: Answers = field(default_factory=Answers)
     #: Servers with news that may have brought them to rest; the metrics read and clear this.
     dirty_ids: set[str] = field(default_factory=set)
 
@@ -106,9 +93,11 @@ class Ledger:
     def _note_problem(self, path: str, after: Document) -> None:
         """Say in a broken file's state that its last good definition goes on."""
         problems = self.fleet.resolve(after)[1] if kind_of(path) is Kind.SERVER else after.problems
-        if after.state is None or (not problems and not _is_problem(after.state.message)):
+        if after.state is None:
             return
-        state = after.state.model_copy(update={"message": _problem(problems)})
+        if not problems and not state_block.tells_of_a_broken_file(after.state.message):
+            return
+        state = after.state.model_copy(update={"message": state_block.broken_file(problems)})
         self.fleet = self.fleet.with_documents({path: replace(after, state=state)})
 
     def _compare(self, path: str, written: Document | None, before: dict[str, Document]) -> None:
@@ -147,82 +136,37 @@ class Ledger:
         self, each: Document, server_id: str, commit: str | None, *, defined: bool = True
     ) -> None:
         """Update one server in its host's document. Not `defined`: only the state is new."""
-        before, state = self._desired.get(server_id), each.state
         self.dirty_ids.add(server_id)
-        if state is None:
-            return
-        at_rest = state.status in SETTLED and state.status is not Status.FAILED
-        told = before.commit if before else state.commit if at_rest else None
-        like = before if not defined and each.definition is not None else None
-        want = desired_server(self.fleet, each, commit or told or self.fleet.commit[:7], like)
-        if want is None and (each.problems or kind_of(each.path) is Kind.SERVER):
-            want = self._last_good(before, each)
-        host, known = self.fleet.place(each)[0], self.assigned.host(server_id)
-        tries_again = state.status is Status.FAILED and commit is not None
-        same = want is not None and before is not None and _same_wish(want, before)
-        if want and same and host in (known, None) and not tries_again:
-            # a comment, or zedops' own facts: nothing to do, the commit stays
-            self._desired[server_id] = want.model_copy(update={"commit": told})
-            return
-        if want is not None:
-            self._desired[server_id] = want
-        elif self._desired.pop(server_id, None) is None:
-            return
-        if host is not None:
-            self.assigned.assign(server_id, host)
-        self.assigned.touch(known, host)
-        is_new = before is None or want is None or before.goal is not want.goal or host != known
-        if is_new and host is not None:
-            self._asked[server_id] = self.assigned.stamp(host)
+        self.desired.refresh(self.fleet, each, server_id, commit, defined=defined)
 
     def _forget(self, server_id: str) -> None:
         self._paths.pop(server_id, None)
-        self._desired.pop(server_id, None)
-        self._asked.pop(server_id, None)
+        self.desired.forget(server_id)
         self.dirty_ids.add(server_id)
-        self.assigned.touch(self.assigned.assign(server_id, None))
-
-    def _last_good(self, before: DesiredServer | None, each: Document) -> DesiredServer | None:
-        if before is None or kind_of(each.path) is Kind.SERVER:
-            return before
-        return before.model_copy(update={"goal": Goal.DELETED})
 
     # --- reports come in
 
     def take(self, report: ServerReport, host: str) -> None:
         """Take a host's report of one server; ignore reports of another host's servers."""
-        path, want = self._paths.get(report.id), self._desired.get(report.id)
+        path, want = self._paths.get(report.id), self.desired.get(report.id)
         held = self.fleet.documents.get(path or "")
         if want is None or held is None or held.state is None:
             return
-        if self.assigned.host(report.id) != host or not self._answers_end(want, report):
+        if self.assigned.host(report.id) != host or not self.desired.answers_end(want, report):
             return
         self.dirty_ids.add(report.id)
-        failed, busy = report.failure is not None, report.activity is not None
-        self._answers[report.id] = _Answer(report.about, report.goal, busy, failed)
+        self._answers.take(report)
         if want.goal is Goal.DELETED and kind_of(held.path) is Kind.SERVER:
             self._take_leaving(held, held.state, report)
             return
         state = fold(held.state, report, want.goal).model_copy(update={"host": host})
         if state.message is None and held.problems:
             # the file is still broken, though the server came and went
-            state = state.model_copy(update={"message": _problem(held.problems)})
-        if want.goal is Goal.PURGED and _is_gone(report) and report.data_exists is False:
+            state = state.model_copy(update={"message": state_block.broken_file(held.problems)})
+        if want.goal is Goal.PURGED and report.is_gone and report.data_exists is False:
             self._purge(held, state)
         elif state != held.state:
             self._settle(held, state)
-
-    def _answers_end(self, want: DesiredServer, report: ServerReport) -> bool:
-        """Say whether a report may answer a requested end of the server.
-
-        A host that was cut off may report from before it heard of a deletion. Its "no container"
-        then does not confirm the deletion. Hosts of earlier releases do not name their document.
-        """
-        if not want.goal.ends:
-            return True
-        if report.under is None:
-            return report.goal is None or report.goal.ends
-        return report.under >= self._asked.get(want.id, (0, 0))
 
     def _settle(self, held: Document, state: State, *, urgent: bool = False) -> None:
         """Note a state that follows from a report, and update the server in its document."""
@@ -236,7 +180,7 @@ class Ledger:
         state = fold(before, report, Goal.STOPPED)
         definition = held.definition
         brings = definition is not None and definition.moved_from == before.host
-        if _is_gone(report) and definition and (brings or report.data_exists is False):
+        if report.is_gone and definition and (brings or report.data_exists is False):
             state = move(state, self.fleet.host_of(held), report.at)
         if state != before:
             self._settle(held, state, urgent=True)
@@ -307,14 +251,10 @@ class Ledger:
             held = self.server(server_id)
             if held is None or held.state is None:
                 continue
-            state = lose(held.state, host, at, purges=self._purges(server_id))
+            state = lose(held.state, host, at, purges=self.desired.purges(server_id))
             if state != held.state:
                 self.dirty_ids.add(server_id)
                 self.journal.add(self._set_state(held, state), held.state.status)
-
-    def _purges(self, server_id: str) -> bool:
-        want = self._desired.get(server_id)
-        return want is not None and want.goal is Goal.PURGED
 
     def _set_state(self, held: Document, state: State) -> Document:
         updated = replace(held, state=state)
@@ -333,13 +273,7 @@ class Ledger:
 
     def document(self, host: str) -> DesiredDocument:
         """Make a host's whole document."""
-        epoch, rev = self.assigned.stamp(host)
-        ids = self.assigned.servers(host)
-        servers = {each: self._desired[each] for each in ids if each in self._desired}
-        return DesiredDocument(
-            fleet=self.fleet.settings.name, host=host, epoch=epoch, rev=rev,
-            hub=self.hub or None, servers=servers,
-        )
+        return self.desired.document(host, self.fleet.settings.name, self.hub)
 
     def server(self, server_id: str) -> Document | None:
         """Find a server's document by id."""
@@ -347,44 +281,18 @@ class Ledger:
 
     def at_rest(self, server_id: str) -> bool:
         """Say whether its host has done all that the newest definition asks for."""
-        want, answer, each = (
-            self._desired.get(server_id), self._answers.get(server_id), self.server(server_id)
-        )
-        status = each.state.status if each and each.state else Status.DELETED
         if server_id in self.journal:
             return False  # a pull after the push must find the state in git
-        if want is None or (status is Status.DELETED and want.goal is Goal.DELETED):
-            return True
-        if answer is None or answer.about != want.commit or answer.is_busy:
-            return False
-        if answer.goal not in (None, want.goal):
-            return False
-        if answer.has_failed:
-            return True
-        wished = Status.RUNNING if want.goal is Goal.RUNNING else Status.STOPPED
-        return status in (wished, Status.MISSING) and not want.goal.ends
+        want, each = self.desired.get(server_id), self.server(server_id)
+        status = each.state.status if each and each.state else Status.DELETED
+        return want is None or self._answers.is_done(want, status)
+
+    @property
+    def assigned(self) -> Assignments:
+        """The hosts of servers."""
+        return self.desired.assigned
 
     @property
     def settings(self) -> Settings:
         """The fleet's settings."""
         return self.fleet.settings
-
-
-def _is_gone(report: ServerReport) -> bool:
-    """Say whether a host saw that it has no container of a server left."""
-    return report.activity is None and report.failure is None and report.container is None
-
-
-def _problem(problems: Sequence[Problem]) -> str | None:
-    """Say in one line why a file is broken, and that the server goes on."""
-    return f"{state_block.brief(str(problems[0]))} {state_block.GOES_ON}" if problems else None
-
-
-def _is_problem(message: str | None) -> bool:
-    return bool(message) and str(message).endswith(state_block.GOES_ON)
-
-
-def _same_wish(one: DesiredServer, other: DesiredServer) -> bool:
-    """Compare two desired servers, apart from their commits and observed facts."""
-    facts = {key: getattr(one, key) for key in ("commit", "created", "data_expected")}
-    return one == other.model_copy(update=facts)

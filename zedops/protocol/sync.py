@@ -123,6 +123,11 @@ class ServerReport(Message):
     under: tuple[int, int] | None = None  #: stamp of the document with that goal
     applied: bool = False  #: the host runs that definition, with no work left
 
+    @property
+    def is_gone(self) -> bool:
+        """Say whether the host saw that it has no container of the server left."""
+        return self.activity is None and self.failure is None and self.container is None
+
 
 class Report(Message):
     """The observations of an agent. Idempotent; a full one covers every server of the host."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -161,3 +161,13 @@ def _salvaged(values: object) -> State | None:
                 if key == "data_exists":
                     good[key] = True  # unreadable does not mean: no data
     return State.model_validate(good) if "id" in good else None
+
+
+def broken_file(problems: Sequence[Problem]) -> str | None:
+    """Say in one line why a file is broken, and that its server goes on; None without problems."""
+    return f"{brief(str(problems[0]))} {GOES_ON}" if problems else None
+
+
+def tells_of_a_broken_file(message: str | None) -> bool:
+    """Recognize the lines of `broken_file`."""
+    return bool(message) and str(message).endswith(GOES_ON)
