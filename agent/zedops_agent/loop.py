@@ -132,7 +132,7 @@ class Agent:
 
     def stop(self) -> None:
         """End the work after the present step of each worker; servers go on running."""
-        self._reconciler.stopping = True
+        self._reconciler.start_no_more()
         self._pace.end()
         self._schedule.stop_workers()
         self._schedule.wait()
@@ -368,7 +368,7 @@ class Agent:
         """End the work if another agent has taken this one's place."""
         while not self._schedule.stopping:
             if not self._store.holds():
-                self._reconciler.stopping = True
+                self._reconciler.start_no_more()
                 self.lost = self._store.taken
                 log.error("%s", self.lost)
                 self.end.set()
