@@ -14,7 +14,8 @@ from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.change import asks_restart
 from zedops.spec.model import Drift
 from zedops_agent.container_spec import RESTARTED_BY_AGENT, ceilings, own_networks, restart_policy
-from zedops_agent.memory import PROVEN_S, STABLE_S, Memory, began, process, ran_s
+from zedops_agent.crashes import STABLE_S
+from zedops_agent.memory import PROVEN_S, Memory, began, process, ran_s
 from zedops_agent.observed import LIFTED, Ceilings, Container, Observed, Phase, Presence
 from zedops_agent.steps import (
     Join,

@@ -26,10 +26,11 @@ from zedops_agent.container_spec import (
 )
 from zedops_agent.engine.containers import PortsMissing
 from zedops_agent.engine.engine import Engine
+from zedops_agent.failures import LAST_LINES
 from zedops_agent.host_ports import HostPorts
 from zedops_agent.images import Images
 from zedops_agent.limiter import Limiter
-from zedops_agent.memory import LAST_LINES, Memory, Restarting, matches
+from zedops_agent.memory import Memory, Restarting, matches
 from zedops_agent.observed import Observed
 from zedops_agent.observer import Observer
 from zedops_agent.ownership import Ownership

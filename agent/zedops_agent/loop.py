@@ -29,12 +29,12 @@ from zedops.system.shutdown import Ending
 from zedops.system.watch import Directories
 from zedops_agent.engine.engine import Engine
 from zedops_agent.executor import Executor
+from zedops_agent.failures import left_s
 from zedops_agent.host_ports import HostPorts
 from zedops_agent.host_queries import HostQueries
 from zedops_agent.kills import Kills
 from zedops_agent.limiter import Limiter
 from zedops_agent.manager_link import Contact
-from zedops_agent.memory import left_s
 from zedops_agent.metrics import AgentMetrics, AgentStatus
 from zedops_agent.observer import Observer
 from zedops_agent.ownership import Ownership

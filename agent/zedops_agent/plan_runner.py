@@ -21,7 +21,8 @@ from zedops.errors import (
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.state_block import brief
 from zedops_agent.executor import Executor, GaveUp, Waits
-from zedops_agent.memory import failed, matches
+from zedops_agent.failures import failed
+from zedops_agent.memory import matches
 from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Observed
 from zedops_agent.steps import GiveUp, Plan, Start, Step, StopContainer

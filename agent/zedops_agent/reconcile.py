@@ -14,13 +14,15 @@ from zedops.protocol.sync import Activity, DesiredServer, Goal, Progress, Server
 from zedops.spec.state_block import brief
 from zedops_agent.draining import drained
 from zedops_agent.executor import Executor
+from zedops_agent.failures import failed
 from zedops_agent.kills import Kills
-from zedops_agent.memory import Memory, failed, is_watched, matches, reached, remember
+from zedops_agent.memory import Memory, is_watched, matches
 from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Observed, Presence
 from zedops_agent.observer import Observer
 from zedops_agent.plan import make_plan
 from zedops_agent.plan_runner import PlanRunner, Ran, is_worth_telling
+from zedops_agent.remember import reached, remember
 from zedops_agent.report import activity_of, make_report
 from zedops_agent.steps import Plan
 from zedops_agent.stops import stopped

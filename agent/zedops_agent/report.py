@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from zedops.protocol.remarks import UNHEALTHY
 from zedops.protocol.sync import Activity, ContainerFacts, DesiredServer, Goal, ServerReport
 from zedops.spec.state_block import brief
-from zedops_agent.memory import RETRY_MAX_S, Memory, matches
+from zedops_agent.failures import RETRY_MAX_S
+from zedops_agent.memory import Memory, matches
 from zedops_agent.observed import Container, Observed, Phase
 from zedops_agent.steps import Create, Plan, Pull, Remove, RemoveData, StopContainer
 

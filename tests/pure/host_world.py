@@ -14,18 +14,11 @@ from typing import assert_never
 from tests.pure.fleets import NOW
 from tests.pure.plans import wanted
 from zedops.protocol.sync import DesiredServer, Goal
-from zedops_agent.memory import (
-    RETRY_MAX_S,
-    Memory,
-    Restarting,
-    failed,
-    is_watched,
-    matches,
-    reached,
-    remember,
-)
+from zedops_agent.failures import RETRY_MAX_S, failed
+from zedops_agent.memory import Memory, Restarting, is_watched, matches
 from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
 from zedops_agent.plan import make_plan
+from zedops_agent.remember import reached, remember
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,

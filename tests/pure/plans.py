@@ -9,9 +9,10 @@ from typing import Any
 from tests.pure.fleets import NOW, later, server_id
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift
-from zedops_agent.memory import Memory, reached
+from zedops_agent.memory import Memory
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Phase, Presence
 from zedops_agent.plan import make_plan
+from zedops_agent.remember import reached
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,

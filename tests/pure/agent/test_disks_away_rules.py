@@ -21,8 +21,9 @@ from tests.pure.plans import (
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift
 from zedops_agent.container_spec import RESTART_POLICY, RESTARTED_BY_AGENT, ceilings, restart_policy
-from zedops_agent.memory import Memory, remember
+from zedops_agent.memory import Memory
 from zedops_agent.observed import Ceilings, Container, DataVolume, Phase, Presence
+from zedops_agent.remember import remember
 
 BEFORE, BARE = (8, 100), (8, 2)
 WAYS = "put it back, or let it go with `zedops purge rosewood --data`"

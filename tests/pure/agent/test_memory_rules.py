@@ -12,22 +12,11 @@ from hypothesis import strategies as st
 from tests.pure.fleets import NOW, later
 from tests.pure.plans import EMPTY, OTHER, THERE, container, old, see, settled, wanted
 from zedops.protocol.sync import DesiredServer, Goal
-from zedops_agent.memory import (
-    CRASH_BUDGET,
-    CRASH_WINDOW_S,
-    LAST_LINES,
-    RETRY_MAX_S,
-    STABLE_S,
-    Failure,
-    Memory,
-    Restarting,
-    began,
-    failed,
-    left_s,
-    reached,
-    remember,
-)
+from zedops_agent.crashes import CRASH_BUDGET, CRASH_WINDOW_S, STABLE_S
+from zedops_agent.failures import LAST_LINES, RETRY_MAX_S, failed, left_s
+from zedops_agent.memory import Failure, Memory, Restarting, began
 from zedops_agent.observed import Ceilings, Observed, Phase
+from zedops_agent.remember import reached, remember
 
 WANT = wanted()
 

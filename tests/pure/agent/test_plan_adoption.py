@@ -25,7 +25,8 @@ from zedops.protocol.requests import Mounted, Shape
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition, Drift
 from zedops_agent.adoption import differences
-from zedops_agent.memory import Memory, failed
+from zedops_agent.failures import failed
+from zedops_agent.memory import Memory
 from zedops_agent.observed import Candidate, DataVolume, Observed, Phase, Presence
 
 WANT = wanted(adopt="by-hand")

@@ -24,7 +24,8 @@ from tests.pure.plans import (
 )
 from zedops.protocol.sync import Goal
 from zedops.spec.model import Drift
-from zedops_agent.memory import Failure, Memory, Restarting, failed
+from zedops_agent.failures import failed
+from zedops_agent.memory import Failure, Memory, Restarting
 from zedops_agent.observed import Container, Phase
 from zedops_agent.steps import RemoveData
 

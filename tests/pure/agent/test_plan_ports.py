@@ -12,7 +12,8 @@ from tests.pure.plans import HASH, container, old, plan_for, planned, see, settl
 from zedops.protocol.requests import PortUse
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Definition
-from zedops_agent.memory import Memory, failed
+from zedops_agent.failures import failed
+from zedops_agent.memory import Memory
 from zedops_agent.observed import Phase
 from zedops_agent.ports import conflict, gives_way, is_leaving, waits_for, who_has
 from zedops_agent.steps import CheckPorts, MakeData, Pull

@@ -20,9 +20,10 @@ from zedops_agent import shutdown
 from zedops_agent.container_spec import ContainerSecrets, create_arguments
 from zedops_agent.draining import drained
 from zedops_agent.kills import Kills
-from zedops_agent.memory import Memory, remember
+from zedops_agent.memory import Memory
 from zedops_agent.observed import Container, Image, Phase
 from zedops_agent.plan import make_plan
+from zedops_agent.remember import remember
 from zedops_agent.steps import Plan, Start, StopContainer
 from zedops_agent.stops import (
     COMMAND_S,

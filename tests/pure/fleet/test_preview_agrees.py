@@ -13,9 +13,10 @@ from zedops.fleet.fleet import desired_server
 from zedops.fleet.preview import Effect, preview
 from zedops.protocol.sync import DesiredServer
 from zedops_agent.container_spec import ceilings
-from zedops_agent.memory import Memory, reached
+from zedops_agent.memory import Memory
 from zedops_agent.observed import Container, DataVolume, Observed, Phase, Presence
 from zedops_agent.plan import make_plan
+from zedops_agent.remember import reached
 from zedops_agent.steps import Create, Restart, Start, StopContainer
 
 PATH = "servers.d/a.yaml"
