@@ -15,7 +15,7 @@ from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import Agent
 from zedops_agent.membership import Membership, load
 from zedops_agent.metrics import AgentMetrics
-from zedops_agent.policy import DEFAULT_PATH, PolicyFile
+from zedops_agent.policy_file import DEFAULT_PATH, PolicyFile
 from zedops_agent.store import Store
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from zedops.spec.model import Definition
 from zedops.spec.quantities import format_size
 from zedops_agent import membership, shutdown
 from zedops_agent.engine.engine import EngineInfo
-from zedops_agent.policy import PolicyFile
+from zedops_agent.policy_file import PolicyFile
 
 #: The oldest API that zedops has been tested with: Engine 20.10.
 _OLDEST_API = (1, 41)

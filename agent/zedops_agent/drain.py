@@ -15,7 +15,7 @@ from zedops.errors import AgentAtWork, EngineFailed
 from zedops.protocol.sync import DesiredDocument
 from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import Agent
-from zedops_agent.policy import PolicyFile
+from zedops_agent.policy_file import PolicyFile
 from zedops_agent.stops import COMMAND_S, KILLED_S
 from zedops_agent.store import ask_to_drain, peek
 

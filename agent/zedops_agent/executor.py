@@ -34,7 +34,7 @@ from zedops_agent.memory import Memory, Restarting, matches
 from zedops_agent.observed import Observed
 from zedops_agent.observer import Observer
 from zedops_agent.ownership import Ownership
-from zedops_agent.policy import PolicyFile
+from zedops_agent.policy_file import PolicyFile
 from zedops_agent.ports import conflict, gives_way, is_leaving, waits_for, who_has
 from zedops_agent.secrets import Secrets
 from zedops_agent.steps import (

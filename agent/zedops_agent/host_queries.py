@@ -38,7 +38,7 @@ from zedops_agent.coalesce import Joint
 from zedops_agent.engine.engine import Engine
 from zedops_agent.host_ports import HostPorts
 from zedops_agent.markers import Owner
-from zedops_agent.policy import PolicyFile
+from zedops_agent.policy_file import PolicyFile
 
 
 class HostQueries:

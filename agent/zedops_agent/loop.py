@@ -38,7 +38,7 @@ from zedops_agent.manager_link import Contact
 from zedops_agent.metrics import AgentMetrics, AgentStatus
 from zedops_agent.observer import Observer
 from zedops_agent.ownership import Ownership
-from zedops_agent.policy import PolicyFile
+from zedops_agent.policy_file import PolicyFile
 from zedops_agent.reconcile import Reconciler
 from zedops_agent.root import Root
 from zedops_agent.secrets import Secrets

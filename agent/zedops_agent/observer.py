@@ -21,7 +21,7 @@ from zedops_agent.engine.events import EngineEvent
 from zedops_agent.limiter import Limiter
 from zedops_agent.markers import Owner
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Presence
-from zedops_agent.policy import Forbidden, PolicyFile
+from zedops_agent.policy_file import Forbidden, PolicyFile
 from zedops_agent.root import Root
 from zedops_agent.secrets import Secrets, is_stale
 

@@ -29,7 +29,7 @@ from zedops.spec.model import Drift, definition_hash
 from zedops.system.ulid import new_id
 from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import Agent
-from zedops_agent.policy import PolicyFile
+from zedops_agent.policy_file import PolicyFile
 
 DEADLINE_S = 30.0
 

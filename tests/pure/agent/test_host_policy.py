@@ -13,7 +13,9 @@ from zedops.spec.model import Definition
 from zedops_agent.container_spec import ceilings
 from zedops_agent.engine.parse import is_called
 from zedops_agent.observed import Network
-from zedops_agent.policy import Asked, Policy, PolicyFile, refusals
+from zedops_agent.policy import Policy
+from zedops_agent.policy_file import PolicyFile, look_at_source
+from zedops_agent.refusals import Asked, refusals
 
 #: What the Engine finds by these names, ids and beginnings of ids.
 NETWORKS = {each.name: each for each in (
@@ -38,9 +40,10 @@ def _policy(text: str) -> Policy:
 
 
 def _lines(policy: str, text: str, **sources: str) -> list[str]:
-    places = {key: Path(each).resolve() for key, each in sources.items()}
+    allowed = _policy(policy)
+    places = {key: look_at_source(allowed, Path(each).resolve()) for key, each in sources.items()}
     asked = Asked("fleet", _definition(text), places, NETWORKS, {"taken"})
-    return [each.line for each in refusals(_policy(policy), asked)]
+    return [each.line for each in refusals(allowed, asked)]
 
 
 @pytest.mark.parametrize(("policy", "text", "lines"), [

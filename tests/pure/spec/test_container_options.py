@@ -12,7 +12,8 @@ from tests.pure.agent.test_beyond import IMAGE, PLAIN
 from zedops.spec.container_options import ContainerOptions
 from zedops.spec.model import Definition, definition_hash
 from zedops_agent.options import attachments, config_arguments, host_arguments, network_mode
-from zedops_agent.policy import Asked, Policy, refusals
+from zedops_agent.policy import Policy
+from zedops_agent.refusals import Asked, refusals
 from zedops_agent.shown_options import read_options, read_places
 
 

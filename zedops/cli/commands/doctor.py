@@ -120,7 +120,7 @@ def _hosts(asker: Clone | Path, hub: Hub) -> Found:
 def _this_host(root: Path, policy: Path) -> Iterator[Finding]:
     from zedops_agent.diagnostics import Site, check
     from zedops_agent.engine.engine import Engine, EngineInfo
-    from zedops_agent.policy import PolicyFile
+    from zedops_agent.policy_file import PolicyFile
 
     def look() -> EngineInfo:
         engine = Engine()

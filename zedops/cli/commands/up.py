@@ -74,7 +74,7 @@ def up_command(
     from zedops_agent.engine.engine import Engine
     from zedops_agent.loop import Agent
     from zedops_agent.metrics import AgentMetrics
-    from zedops_agent.policy import PolicyFile
+    from zedops_agent.policy_file import PolicyFile
     from zedops_agent.store import Store
 
     running.prepare()
