@@ -18,13 +18,16 @@ from zedops.errors import (
     RootGone,
     ZedopsError,
 )
-from zedops.protocol.sync import DesiredServer, Goal
+from zedops.protocol.sync import DesiredServer, Goal, Progress
 from zedops.spec.state_block import brief
-from zedops_agent.executor import Executor, GaveUp, Waits
+from zedops_agent.container_runs import ContainerRuns, GaveUp
+from zedops_agent.desired import Desired
+from zedops_agent.executor import Executor
 from zedops_agent.failures import failed
 from zedops_agent.memory import matches
 from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Observed
+from zedops_agent.port_check import Waits
 from zedops_agent.steps import GiveUp, Plan, Start, Step, StopContainer
 from zedops_agent.stops import SIGKILLED, Stopped
 from zedops_agent.store import Store
@@ -57,11 +60,12 @@ class PlanRunner:
     """Runs one plan for a server at a time; several threads may each run another server's."""
 
     def __init__(
-        self, workshop: Executor, store: Store, metrics: AgentMetrics,
-        progress: Callable[[DesiredServer, str], None],
+        self, host: str, workshop: Executor, runs: ContainerRuns, desired: Desired, store: Store,
+        metrics: AgentMetrics, progress: Callable[[Progress], None],
     ) -> None:
-        self._workshop, self._store = workshop, store
-        self._metrics, self._progress = metrics, progress
+        self._workshop, self._runs, self._desired = workshop, runs, desired
+        self._store, self._metrics = store, metrics
+        self._host, self._tell = host, progress
         #: The beginning of a server's wait for others (monotonic), and whether it stopped for them.
         self._waiting: dict[str, tuple[float, bool]] = {}
         self.stopping = False
@@ -87,8 +91,8 @@ class PlanRunner:
             try:
                 with self._metrics.step(type(step).__name__):
                     if index == leaves:
-                        away.enter_context(self._workshop.away(want))
-                    told = self._workshop.carry_out(step, want, seen, self._teller(want))
+                        away.enter_context(self._runs.away(want))
+                    told = self._workshop.carry_out(step, want, seen, self._progress(want))
                 failpoints.point(f"{failpoints.STEP}{type(step).__name__}")
             except EngineUnreachable:
                 raise
@@ -112,12 +116,12 @@ class PlanRunner:
 
     def _is_over(self, step: Step, want: DesiredServer) -> bool:
         """Say whether a plan ends before a step: something else is asked for by now."""
-        if self.stopping or self._workshop.is_superseded(want):
+        if self.stopping or self._desired.is_superseded(want):
             return True
-        return self._workshop.draining and not isinstance(step, StopContainer)
+        return self._desired.draining and not isinstance(step, StopContainer)
 
-    def _teller(self, want: DesiredServer) -> Callable[[str], None]:
-        return lambda text: self._progress(want, text)
+    def _progress(self, want: DesiredServer) -> Callable[[str], None]:
+        return lambda text: self._tell(Progress(host=self._host, id=want.id, text=brief(text)))
 
     def _waits_on(self, attempt: _Attempt, step: Step, error: Waits) -> bool:
         """Say whether to look again for a port that another server will leave; or it failed."""

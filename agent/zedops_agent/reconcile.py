@@ -10,14 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 from zedops import failpoints
 from zedops.errors import PersistFailed
-from zedops.protocol.sync import Activity, DesiredServer, Goal, Progress, ServerReport
-from zedops.spec.state_block import brief
+from zedops.protocol.sync import Activity, DesiredServer, Goal, ServerReport
+from zedops_agent.desired import Desired
 from zedops_agent.draining import drained
-from zedops_agent.executor import Executor
 from zedops_agent.failures import failed
 from zedops_agent.kills import Kills
 from zedops_agent.memory import Memory, is_watched, matches
-from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Observed, Presence
 from zedops_agent.observer import Observer
 from zedops_agent.plan import make_plan
@@ -45,25 +43,21 @@ class Reconciler:
     def __init__(
         self,
         fleet: str,
-        host: str,
         lookout: Observer,
-        workshop: Executor,
+        runner: PlanRunner,
+        desired: Desired,
         store: Store,
         report: Callable[[ServerReport], None],
-        progress: Callable[[Progress], None],
-        metrics: AgentMetrics,
         cover: Callable[[str], None],
         kills: Kills,
     ) -> None:
         self._cover, self._kills = cover, kills
-        self._fleet, self._host = fleet, host
-        self._lookout, self._workshop = lookout, workshop
-        self._store = store
-        self._tell, self._tell_progress = report, progress
+        self._fleet, self._tell = fleet, report
+        self._lookout, self._runner = lookout, runner
+        self._desired, self._store = desired, store
         self._reported: dict[str, ServerReport] = {}
         #: The stamp of the document of the last work on each server.
         self._under: dict[str, tuple[int, int]] = {}
-        self._runner = PlanRunner(workshop, store, metrics, self._say_progress)
 
     def start_no_more(self) -> None:
         """Start no further step: this agent ends."""
@@ -97,7 +91,7 @@ class Reconciler:
     def _settle(self, want: DesiredServer, since: float) -> datetime | None:
         done, seen = Ran(), None
         for _ in range(_ROUNDS):
-            if self._runner.stopping or self._workshop.is_superseded(want):
+            if self._runner.stopping or self._desired.is_superseded(want):
                 return None  # the newer document has marked the server for another look
             now = datetime.now(UTC)
             try:
@@ -111,7 +105,7 @@ class Reconciler:
             is_kept = seen.root_gone is None  # else the memory of the server is away as well
             memory = remember(before, want, seen, now) if is_kept else before
             done = done._replace(note=done.note or self._ended_meanwhile(before, want, seen))
-            if self._workshop.draining:
+            if self._desired.draining:
                 plan, memory = drained(want, seen, memory)
             else:
                 plan = make_plan(self._fleet, want, seen, memory, now)
@@ -159,9 +153,6 @@ class Reconciler:
         own = memory.stopping.container if memory.stopping else None
         killed = self._kills.told(want.id, seen, by_zedops=own)
         return _how_it_went(memory, want, seen) or killed
-
-    def _say_progress(self, want: DesiredServer, text: str) -> None:
-        self._tell_progress(Progress(host=self._host, id=want.id, text=brief(text)))
 
     def _report(
         self,

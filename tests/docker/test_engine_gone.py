@@ -22,7 +22,7 @@ from zedops.errors import EngineFailed, EngineUnreachable
 from zedops.protocol.sync import Goal, ServerReport
 from zedops_agent.engine import stats
 from zedops_agent.engine.engine import Engine
-from zedops_agent.loop import ENGINE_RETRY_S
+from zedops_agent.engine_watch import ENGINE_RETRY_S
 
 pytestmark = [
     pytest.mark.docker,
