@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import time
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import docker
 import docker.errors
 
+from tests.docker.private_engine import PrivateEngine
 from zedops.bus.local import LocalBus
 from zedops.protocol.sync import (
     DesiredDocument,
@@ -215,3 +218,17 @@ class Host:
         self.stop()
         for name in self.containers():
             self.api.remove_container(name, force=True, v=True)
+
+
+@contextlib.contextmanager
+def host_on(engine: PrivateEngine, folder: Path, image: str) -> Iterator[Host]:
+    """Start an agent on an Engine of its own; remove everything of it afterwards."""
+    with contextlib.closing(engine.connect()) as api:
+        made = Host(folder, api, image, f"t{uuid.uuid4().hex[:8]}", engine.url)
+        made.start()
+        yield made
+        made.stop()
+        if not engine.running:
+            engine.start()
+        made.tear_down()
+    gc.collect()  # what docker-py forgot is found while that is still ignored

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
-from tests.docker.host import Host
+from tests.docker.host import Host, host_on
 from tests.docker.private_engine import PrivateEngine, running
 
 pytestmark = [
@@ -34,12 +33,9 @@ def engine(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEngine]:
 
 @pytest.fixture
 def host(tmp_path: Path, engine: PrivateEngine, image: str) -> Iterator[Host]:
-    """Start an agent on that Engine; remove everything of it afterwards."""
-    with contextlib.closing(engine.connect()) as api:
-        made = Host(tmp_path, api, image, f"t{uuid.uuid4().hex[:8]}", engine.url)
-        made.start()
+    """Start an agent on that Engine."""
+    with host_on(engine, tmp_path, image) as made:
         yield made
-        made.tear_down()
 
 
 def test_an_engine_that_is_replaced_under_its_containers_touches_none(

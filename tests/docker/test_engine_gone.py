@@ -7,7 +7,6 @@ import gc
 import os
 import socket
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 import docker
 import pytest
 
-from tests.docker.host import Host
+from tests.docker.host import Host, host_on
 from tests.docker.private_engine import PrivateEngine, running
 from tests.machine import Machine
 from zedops.errors import EngineFailed, EngineUnreachable
@@ -58,16 +57,9 @@ def engine(imported: PrivateEngine) -> PrivateEngine:
 
 @pytest.fixture
 def host(tmp_path: Path, engine: PrivateEngine, image: str) -> Iterator[Host]:
-    """Start an agent on that Engine; remove everything of it afterwards."""
-    with contextlib.closing(engine.connect()) as api:
-        made = Host(tmp_path, api, image, f"t{uuid.uuid4().hex[:8]}", engine.url)
-        made.start()
+    """Start an agent on that Engine."""
+    with host_on(engine, tmp_path, image) as made:
         yield made
-        made.stop()
-        if not engine.running:
-            engine.start()
-        made.tear_down()
-    gc.collect()  # what docker-py forgot is found while that is still ignored
 
 
 def wait_settled(host: Host, server: str, commit: str, after: int) -> ServerReport:

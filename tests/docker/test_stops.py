@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.docker.host import Host
+from tests.docker.host import Host, host_on
 from tests.docker.private_engine import PrivateEngine, running
 from zedops.protocol.sync import Goal
 from zedops.spec.model import Drift, Stop
@@ -206,13 +204,9 @@ def replaceable(docker_api: docker.APIClient, image: str) -> Iterator[PrivateEng
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, replaceable: PrivateEngine, image: str) -> Iterator[Host]:
-    """Start an agent on that Engine; remove everything of it afterwards."""
-    with contextlib.closing(replaceable.connect()) as api:
-        made = Host(tmp_path, api, image, f"t{uuid.uuid4().hex[:8]}", replaceable.url)
-        made.start()
+    """Start an agent on that Engine."""
+    with host_on(replaceable, tmp_path, image) as made:
         yield made
-        made.tear_down()
-    gc.collect()  # what docker-py forgot is found while that is still ignored
 
 
 @pytest.mark.parametrize("dies", [False, True])

@@ -37,10 +37,6 @@ class Containers:
         self.connection = connection
         self._claims = claims
 
-    @property
-    def _api(self) -> docker.APIClient:
-        return self.connection.api
-
     @translated
     def create(
         self, config: dict[str, Any], host: dict[str, Any],
@@ -53,19 +49,19 @@ class Containers:
         container.
         """
         for each in networks:
-            self._api.inspect_network(each)
+            self.connection.api.inspect_network(each)
         first, *rest = [*networks] or [""]
-        host_config = self._api.create_host_config(**host)
+        host_config = self.connection.api.create_host_config(**host)
         if place := networks.get(first):
-            endpoint = self._api.create_endpoint_config(**place)
+            endpoint = self.connection.api.create_endpoint_config(**place)
             config = {**config, "networking_config": {"EndpointsConfig": {first: endpoint}}}
         with self._claims.making(config["name"], host_config) as known:
-            made = self._api.create_container(**config, host_config=host_config)["Id"]
+            made = self.connection.api.create_container(**config, host_config=host_config)["Id"]
             known(made)
         tell(made)
         failpoints.point("create.made")
         for network in rest:
-            self._api.connect_container_to_network(made, network, **networks[network])
+            self.connection.api.connect_container_to_network(made, network, **networks[network])
 
     @translated
     def start(self, container: str) -> None:
@@ -75,7 +71,7 @@ class Containers:
         new one.
         """
         self.connection.ping()
-        self._api.start(container)
+        self.connection.api.start(container)
         deadline = time.monotonic() + _PORTS_S
         while missing := self._unbound(container):
             if time.monotonic() > deadline:
@@ -84,7 +80,7 @@ class Containers:
             time.sleep(0.05)
 
     def _unbound(self, container: str) -> set[str]:
-        said = self._api.inspect_container(container)
+        said = self.connection.api.inspect_container(container)
         asked = {port for port, binding in (said["HostConfig"]["PortBindings"] or {}).items()
                  if binding}
         bound = {port for port, where in (said["NetworkSettings"]["Ports"] or {}).items() if where}
@@ -102,7 +98,7 @@ class Containers:
     def remove(self, container: str) -> None:
         """Remove a stopped container, never its data (anonymous volumes stay too)."""
         try:
-            self._api.remove_container(container, v=False, force=False)
+            self.connection.api.remove_container(container, v=False, force=False)
         except docker.errors.NotFound:
             return
         except docker.errors.APIError as error:
@@ -115,7 +111,7 @@ class Containers:
     @translated
     def rename(self, container: str, name: str) -> None:
         """Give a container another name."""
-        self._api.rename(container, name)
+        self.connection.api.rename(container, name)
 
     @translated
     def make_way(
@@ -128,7 +124,7 @@ class Containers:
         another fleet with the same name holds it.
         """
         try:
-            said = self._api.inspect_container(name)
+            said = self.connection.api.inspect_container(name)
         except docker.errors.NotFound:
             return
         # the Engine accepts the beginning of an id as a name, too
@@ -140,7 +136,7 @@ class Containers:
             remedy = "begin one of the two under another name, or run it with another Engine"
             raise EngineFailed(f"{fact}; {remedy}")
         if is_ours(labels):
-            self._api.rename(said["Id"], f"{name}-{said['Id'][:6]}")
+            self.connection.api.rename(said["Id"], f"{name}-{said['Id'][:6]}")
 
     @translated
     def update(self, container: str, ceilings: Ceilings) -> None:
@@ -155,7 +151,7 @@ class Containers:
             data |= {"Memory": ceilings.memory_bytes, "MemorySwap": 2 * ceilings.memory_bytes}
         if ceilings.nano_cpus:
             data["NanoCpus"] = ceilings.nano_cpus
-        api: Any = self._api  # the stubs leave out its building blocks
+        api: Any = self.connection.api  # the stubs leave out its building blocks
         try:
             done = api._post_json(api._url("/containers/{0}/update", container), data)
             api._raise_for_status(done)
@@ -167,4 +163,4 @@ class Containers:
     @translated
     def unpause(self, container: str) -> None:
         """Let a paused container go on."""
-        self._api.unpause(container)
+        self.connection.api.unpause(container)

@@ -28,10 +28,6 @@ class EngineImages:
         self.connection = connection
         self._found = cache(lambda reference: Joint(partial(self._inspect, reference)))
 
-    @property
-    def _api(self) -> docker.APIClient:
-        return self.connection.api
-
     @translated
     def find(self, reference: str, within_s: float = 0.0) -> Image | None:
         """Look at an image on this host; None if it is not here. It may be `within_s` old.
@@ -42,7 +38,7 @@ class EngineImages:
 
     def _inspect(self, reference: str) -> Image | None:
         try:
-            found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
+            found = self.connection.api.inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
             return None
         return parse.image(found) if parse.is_called(found, reference) else None
@@ -73,10 +69,11 @@ class EngineImages:
         """
         asked: dict[str, Any] = {"tag": tag, "stream": True, "decode": True}
         asked |= {"platform": platform} if platform else {}
+        pull = cast(Callable[..., Iterator[dict[str, Any]]], self.connection.api.pull)
         try:
-            return cast(Iterator[dict[str, Any]], self._api.pull(name, **asked))
+            return pull(name, **asked)
         except docker.errors.APIError:
             raise
         except docker.errors.DockerException as error:
             log.warning("pulling %s without a login: %s", name, error)
-            return cast(Iterator[dict[str, Any]], self._api.pull(name, auth_config={}, **asked))
+            return pull(name, auth_config={}, **asked)

@@ -23,10 +23,6 @@ class Inspector:
     def __init__(self, connection: EngineConnection) -> None:
         self.connection = connection
 
-    @property
-    def _api(self) -> docker.APIClient:
-        return self.connection.api
-
     @translated
     def inspect(self, containers: Iterable[str]) -> tuple[Container, ...]:
         """Look at containers; leave out missing ones.
@@ -37,7 +33,7 @@ class Inspector:
         found = []
         for each in dict.fromkeys(containers):
             with suppress(docker.errors.NotFound):  # gone since it was listed
-                found.append(parse.container(self._api.inspect_container(each)))
+                found.append(parse.container(self.connection.api.inspect_container(each)))
         if not all(each.running or each.phase is Phase.CREATED for each in found):
             self.connection.ping()
         return tuple(found)
@@ -46,8 +42,8 @@ class Inspector:
     def shape(self, reference: str) -> tuple[Container, Shape] | None:
         """Look at any container by name or id, in the terms of a definition; None without one."""
         try:
-            said = self._api.inspect_container(reference)
-            image = self._api.inspect_image(said["Image"])  # type: ignore[no-untyped-call]
+            said = self.connection.api.inspect_container(reference)
+            image = self.connection.api.inspect_image(said["Image"])  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
             image = {}  # a person removed the image under the container, which runs on
         except docker.errors.NotFound:
@@ -58,23 +54,23 @@ class Inspector:
 
     @cached_property
     def _usual(self) -> Usual:
-        return parse.usual(self._api.info())
+        return parse.usual(self.connection.api.info())
 
     @translated
     def environment(self, container: str) -> dict[str, str]:
         """Read a container's variables, secrets included: they must never leave this host."""
-        entries = self._api.inspect_container(container)["Config"].get("Env") or []
+        entries = self.connection.api.inspect_container(container)["Config"].get("Env") or []
         return {key: value for key, _, value in (each.partition("=") for each in entries)}
 
     @translated
     def user(self, container: str) -> int:
         """Find the number of a container's user."""
-        return users.uid_of(self._api, container)
+        return users.uid_of(self.connection.api, container)
 
     @translated
     def volume(self, name: str) -> Path | None:
         """Find a named volume's directory; None if there is no such volume."""
         try:
-            return parse.volume_place(self._api.inspect_volume(name))
+            return parse.volume_place(self.connection.api.inspect_volume(name))
         except docker.errors.NotFound:
             return None

@@ -28,10 +28,6 @@ class EngineNetworks:
         self.connection = connection
         self._found = cache(lambda reference: Joint(partial(self._inspect, reference)))
 
-    @property
-    def _api(self) -> docker.APIClient:
-        return self.connection.api
-
     @translated
     def find(self, reference: str) -> Network | None:
         """Find a network, as it was at most a second ago; None if there is no such network."""
@@ -39,19 +35,19 @@ class EngineNetworks:
 
     def _inspect(self, reference: str) -> Network | None:
         try:
-            found = self._api.inspect_network(reference)
+            found = self.connection.api.inspect_network(reference)
         except docker.errors.NotFound:
             return None
         # a container that never ran knows its networks by their names alone
         names = [found["Id"], found["Name"]]
-        inside = self._api.containers(all=True, filters={"network": names})
+        inside = self.connection.api.containers(all=True, filters={"network": names})
         return parse.network(found, inside)
 
     @translated
     def id_of(self, name: str) -> str | None:
         """Find a network's id; None if there is no such network."""
         try:
-            return str(self._api.inspect_network(name)["Id"])
+            return str(self.connection.api.inspect_network(name)["Id"])
         except docker.errors.NotFound:
             return None
 
@@ -59,6 +55,6 @@ class EngineNetworks:
     def join(self, container: str, network: str, place: Mapping[str, Any]) -> None:
         """Connect a container to a network; first leave a deleted network of the same name."""
         with suppress(docker.errors.APIError):  # the container is in none of that name
-            self._api.disconnect_container_from_network(container, network, force=True)
+            self.connection.api.disconnect_container_from_network(container, network, force=True)
         failpoints.point("join.left")
-        self._api.connect_container_to_network(container, network, **place)
+        self.connection.api.connect_container_to_network(container, network, **place)
