@@ -179,6 +179,10 @@ prepare_shells() {
   need zsh zsh && need fish fish
 }
 
+# --- a browser, in which the web page is tried
+
+prepare_chromium() { need chromium chromium; }
+
 # --- promtool: only this program of Prometheus, no server
 
 prepare_promtool() {

@@ -45,6 +45,7 @@ def _git_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> None:
         del os.environ[key]
     os.environ["GIT_CONFIG_GLOBAL"] = str(home / "gitconfig")
     os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
+    os.environ["ZEDOPS_WEB"] = "off"  # many fleets run at once, and there is one usual port
 
 
 def without(service: str) -> NoReturn:

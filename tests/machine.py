@@ -45,6 +45,8 @@ class Machine:
         self.policy = folder / "agent.yaml"
         self.log = folder / "up.log"
         self.verbose = True
+        #: The port of the web page; None for none, as several fleets run at once here.
+        self.page: int | None = None
         self._up: subprocess.Popen[bytes] | None = None
 
     # --- commands
@@ -99,7 +101,8 @@ class Machine:
             self._up = subprocess.Popen(
                 [sys.executable, "-u", "-m", "zedops", *self.command()],
                 cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env={**os.environ, **({failpoints.VARIABLE: fault} if fault else {})},
+                env={**os.environ, **({failpoints.VARIABLE: fault} if fault else {}),
+                     **({"ZEDOPS_WEB": f"127.0.0.1:{self.page}"} if self.page else {})},
             )
         self.wait_for(lambda: b"Ctrl-C ends" in self.log.read_bytes()[begun:] or self.died)
         assert fault or not self.died, self.said()

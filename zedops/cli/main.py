@@ -17,7 +17,8 @@ from zedops import __version__
 from zedops.errors import ZedopsError
 
 _SECTIONS = {
-    "Begin": ["init", "clone", "up", "manager", "host", "agent", "completion"],
+    "Begin": ["init", "clone", "up", "manager", "host", "agent", "web",
+              "completion"],
     "Look": ["list", "show", "status", "watch", "stats", "history", "logs", "data", "plan", "diff",
              "ports", "orphans", "validate", "schema", "doctor"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",

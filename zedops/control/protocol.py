@@ -94,6 +94,8 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
     "diff": _EDITS,
     "validate": _EDITS,
     "stream": _ASKED,
+    "watch": {},
+    "web-link": {"name": _is_text, "email": _is_text},
     "call": {**_ASKED, "host": _is_text},
     "host-add": {"host": _is_text, "ttl_s": _is_number},
     "host-remove": {"host": _is_text},

@@ -27,6 +27,7 @@ from zedops.hub.receive import PushReceiver, answer
 from zedops.hub.refs import FOR_MAIN, MAIN
 from zedops.manager import control_queries, hook_bridge
 from zedops.manager.control_queries import LOOKS
+from zedops.manager.fleet_watch import FleetWatch
 from zedops.manager.loop import Manager
 from zedops.manager.push_progress import follow
 from zedops.protocol.requests import read_request, read_stream_request
@@ -46,6 +47,8 @@ class ControlServer:
 
     def __init__(self, manager: Manager, bus: Bus, enrolment: Enrolment | None = None) -> None:
         self._manager = manager
+        #: Makes a login link of the web page for a person, by name and address.
+        self.web_link: Callable[[str, str], str] = _no_page
         self._bus = bus
         self._enrolment = enrolment
         self._gate = PushReceiver(manager.hub, manager.warm)
@@ -135,7 +138,7 @@ class ControlServer:
                 reply({"say": f"zedops failed: {error!r}; see the manager's log"})
                 reply({"answer": {"exit": 1, "error": repr(error)}})
 
-    def _answer(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    def _answer(self, request: dict[str, Any], say: Callable[[Any], None]) -> dict[str, Any]:
         match request["do"]:
             case "pre-receive":
                 verdict = answer(self._gate, request, say)
@@ -160,6 +163,11 @@ class ControlServer:
             case "call":
                 reply = self._bus.call(request["host"], _read(read_request, request["request"]))
                 return {"exit": 0, "reply": reply.model_dump(mode="json")}
+            case "watch":
+                FleetWatch(self._manager).run(say, self._closing.is_set)
+                return {"exit": 0}
+            case "web-link":
+                return {"exit": 0, "link": self.web_link(request["name"], request["email"])}
             case "host-add" | "host-remove" | "host-list":
                 return self._hosts(request)
             case other:
@@ -208,6 +216,11 @@ class ControlServer:
             for chunk in chunks:
                 say(decoder.decode(chunk))
         return {"exit": 0}
+
+
+def _no_page(name: str, email: str) -> str:  # noqa: ARG001
+    fact = "this manager serves no web page"
+    raise ZedopsError(f"{fact}; start it without `--no-web`, or with another `--web ADDRESS:PORT`")
 
 
 def _read(read: Callable[[object], T], said: object) -> T:

@@ -12,6 +12,7 @@ from zedops.cli.commands.up import TAKEN_OVER, ending, serving, tell
 from zedops.cli.network_options import Network, Reach, network_options, reach
 from zedops.cli.service_options import Running, running_options
 from zedops.cli.upstream_options import Remote, find_fleet, mirrored, remote_options
+from zedops.cli.web_options import Web, serving_page, web_options
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.hub.hub import Hub
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 @network_options
 @remote_options
 @running_options
-def manager_command(fleet: Path, network: Network, remote: Remote, running: Running) -> None:
+@web_options
+def manager_command(
+    fleet: Path, network: Network, remote: Remote, running: Running, web: Web
+) -> None:
     """Run a fleet's manager without an agent: it checks, merges and records pushes.
 
     With --advertise, hosts on other machines can join. On one machine `zedops up` runs manager and
@@ -51,7 +55,7 @@ def manager_command(fleet: Path, network: Network, remote: Remote, running: Runn
     with reach(network, hub, name) as found, running.watched(metrics):
         bus = found.bus or LocalBus()
         if found.lease is None:
-            _manage(Manager(hub, bus, metrics=metrics), found, remote, end)
+            _manage(Manager(hub, bus, metrics=metrics), found, remote, end, (web, fleet))
             return
         lease = found.lease(name)
         try:
@@ -60,13 +64,14 @@ def manager_command(fleet: Path, network: Network, remote: Remote, running: Runn
                 warm = _stand_by(hub, lease, end)
                 metrics.standing_by = False
                 if not end.is_set():
-                    _manage(Manager(hub, bus, lease, metrics), found, remote, end, warm)
+                    managing = Manager(hub, bus, lease, metrics)
+                    _manage(managing, found, remote, end, (web, fleet), warm)
         finally:
             lease.close()
 
 
 def _manage(
-    manager: Manager, found: Reach, remote: Remote, end: Ending,
+    manager: Manager, found: Reach, remote: Remote, end: Ending, page: tuple[Web, Path],
     warm: Fleet | None = None,
 ) -> None:
     """Manage until the end, or until another manager leads."""
@@ -75,7 +80,8 @@ def _manage(
     try:
         with (
             mirrored(manager, remote) as mirror,
-            serving(manager, bus, found.enrolment, warm, mirror),
+            serving(manager, bus, found.enrolment, warm, mirror) as door,
+            serving_page(page[0], manager.hub, door, page[1]),
         ):
             where = f"hosts reach it at {found.where}" if found.where else "no agent here"
             name = manager.ledger.settings.name

@@ -20,6 +20,7 @@ from zedops.cli.host_options import DATA_ROOT, POLICY, FleetPath
 from zedops.cli.network_options import Network, network_options, reach
 from zedops.cli.service_options import Running, running_options
 from zedops.cli.upstream_options import Remote, find_fleet, mirrored, remote_options
+from zedops.cli.web_options import Web, serving_page, web_options
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.manager.control_server import ControlServer
@@ -47,11 +48,12 @@ TAKEN_OVER = "another manager leads {} now; this one has ended, servers go on"
 @network_options
 @remote_options
 @running_options
+@web_options
 @click.option("--systemd", is_flag=True, help="Install and start a unit instead of running here.")
 @click.option("--print", "only_print", is_flag=True, help="With --systemd: show the unit only.")
 def up_command(
     fleet: Path, host: str | None, data_root: Path | None, policy: Path, network: Network,
-    remote: Remote, running: Running, systemd: bool, only_print: bool,
+    remote: Remote, running: Running, web: Web, systemd: bool, only_print: bool,
 ) -> None:
     """Run a fleet on this machine: manager and agent in one, until Ctrl-C.
 
@@ -92,7 +94,8 @@ def up_command(
         manager.on_commit = tell
         with (
             mirrored(manager, remote) as mirror,
-            serving(manager, bus, found.enrolment, mirror=mirror),
+            serving(manager, bus, found.enrolment, mirror=mirror) as door,
+            serving_page(web, hub, door, fleet),
         ):
             settings = manager.ledger.settings
             name = _this_host(host, settings)
@@ -140,7 +143,7 @@ def _this_host(named: str | None, settings: Settings) -> str:
 def serving(
     manager: Manager, bus: Bus, enrolment: Enrolment | None = None, warm: Fleet | None = None,
     mirror: Mirror | None = None,
-) -> Iterator[None]:
+) -> Iterator[ControlServer]:
     """Run a manager with its door open, and the mirror to its upstream.
 
     `warm` is the fleet, if it is in memory already.
@@ -154,7 +157,7 @@ def serving(
     if mirror:
         mirror.start()
     try:
-        yield
+        yield door
     finally:
         door.close()
         manager.stop()

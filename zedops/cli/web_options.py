@@ -1,0 +1,119 @@
+"""The web page's options of `up` and `manager`, and its start beside the manager."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from zedops.cli.service_options import read_address
+from zedops.errors import UsageError
+from zedops.hub.hub import Hub
+from zedops.manager.control_server import ControlServer
+from zedops.system.logs import announce
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT = "127.0.0.1:8484"
+#: Turns the page off where a service or a test sets it in the environment.
+_OFF = "off"
+
+
+@dataclass(frozen=True)
+class Web:
+    """The web page's options of a command line."""
+
+    address: tuple[str, int] | None  #: None: no page
+    url: str | None
+
+
+def web_options(command: F) -> F:
+    """Give a command the options of `Web`, as one argument `web`."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any, web_address: str, no_web: bool, web_url: str | None, **kwargs: Any
+    ) -> Any:
+        is_off = no_web or web_address == _OFF
+        if web_url is not None:
+            _check_url(web_url)
+        address = None if is_off else read_address(web_address)
+        return command(*args, web=Web(address, web_url), **kwargs)
+
+    options = [
+        click.option(
+            "--web", "web_address", metavar="[ADDRESS:]PORT", default=DEFAULT, show_default=True,
+            envvar="ZEDOPS_WEB", help="Serve the web page at this address; `off` for none.",
+        ),
+        click.option("--no-web", is_flag=True, help="Serve no web page."),
+        click.option(
+            "--web-url", metavar="URL", envvar="ZEDOPS_WEB_URL",
+            help="How browsers reach the page, e.g. https://fleet.example behind a proxy.",
+        ),
+    ]
+    made: Any = gathered
+    for option in reversed(options):
+        made = option(made)
+    return made  # type: ignore[no-any-return]
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        remedy = "write e.g. https://fleet.example"
+        raise UsageError(f"--web-url {url!r} is no address of a page without a path; {remedy}")
+
+
+@contextlib.contextmanager
+def serving_page(web: Web, hub: Hub, door: ControlServer, place: Path) -> Iterator[None]:
+    """Serve the page of a hub; `place` is the directory whose git knows the person.
+
+    A taken port is told, and the fleet goes on without a page.
+    """
+    if web.address is None:
+        yield
+        return
+    from zedops.web.serve import WebServer, open_port
+    from zedops.web.tickets import Tickets
+
+    try:
+        listener = open_port(web.address)
+    except UsageError as error:
+        remedy = "serve it elsewhere with `--web 127.0.0.1:PORT`, or not with `--no-web`"
+        announce(f"no web page: {error}; {remedy}", "web-missing")
+        yield
+        return
+    address, port = listener.getsockname()[:2]
+    shown = f"[{address}]" if ":" in address else address
+    tickets = Tickets(web.url or f"http://{shown}:{port}")
+    page = WebServer(listener, hub.path, hub.runtime / "web", web.url, tickets)
+    door.web_link = tickets.link
+    try:
+        if sys.stdout.isatty():
+            link = tickets.link(*whoami(place))
+            announce(f"web page, a link that works once: {link}", "web")
+        else:  # a log is no place for a link that lets a reader in
+            announce(f"web page: {tickets.url}; `zedops web` prints a link to log in", "web")
+        yield
+    finally:
+        page.close()
+
+
+def whoami(place: Path) -> tuple[str, str]:
+    """Ask git for the person's name and address; empty where it knows none."""
+    said = [
+        subprocess.run(
+            ["git", "config", "--get", key], cwd=place, capture_output=True, text=True,
+            errors="replace", check=False,
+        ).stdout.strip()
+        for key in ("user.name", "user.email")
+    ]
+    return said[0], said[1]

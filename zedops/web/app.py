@@ -1,0 +1,73 @@
+"""The page as an ASGI application: its routes, gathered from one module per page."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from zedops.errors import ZedopsError
+from zedops.web import fleet_pages, login_page, pages
+from zedops.web.fleet_view import FleetView
+from zedops.web.headers import Guard, Place
+from zedops.web.live import Live
+from zedops.web.sessions import Sessions
+from zedops.web.site import Site
+from zedops.web.tickets import Tickets
+
+#: The modules with pages; each has `ROUTES`.
+PAGES = (fleet_pages, login_page)
+_STATIC = Path(__file__).parent / "static"
+
+
+def make_site(hub: Path, folder: Path, place: Place, tickets: Tickets) -> Site:
+    """Put together what the pages share."""
+    live = Live(fleet_pages.events)
+    sessions = Sessions(folder, is_secure=place.is_secure)
+    return Site(hub, folder, place, tickets, sessions, live, FleetView(hub, live.tell))
+
+
+def make_app(site: Site) -> Starlette:
+    """Make the application."""
+
+    @contextlib.asynccontextmanager
+    async def running(_: Starlette) -> AsyncIterator[None]:
+        site.live.open(asyncio.get_running_loop())
+        yield
+
+    app = Starlette(
+        routes=[*(route for each in PAGES for route in each.ROUTES),
+                Mount("/static", _Static(directory=_STATIC))],
+        middleware=[Middleware(Guard, place=site.place, sessions=site.sessions)],
+        exception_handlers={ZedopsError: _failed, 404: _not_found},
+        lifespan=running,
+    )
+    app.state.site = site
+    return app
+
+
+class _Static(StaticFiles):
+    """Static files, which browsers keep: their paths change with their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer with a file."""
+        answer = await super().get_response(path, scope)
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    return pages.page(request, "problem.html", 400, said=str(error))
+
+
+def _not_found(request: Request, _: Exception) -> Response:
+    return pages.page(request, "problem.html", 404, said="there is no such page")

@@ -1,0 +1,75 @@
+"""Templates: every page is made here, with autoescape on and no value marked as safe.
+
+A new page: a module with `ROUTES`, named in `app.PAGES`; templates that extend `base.html`; its
+link, if it belongs into the menu, in `MENU`.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib import resources
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from zedops import __version__
+from zedops.queries.overview import TROUBLE, first_line
+from zedops.spec.quantities import format_duration
+from zedops.web.sessions import who
+
+#: The menu: (title, path).
+MENU = [("Servers", "/")]
+
+
+def page(request: Request, template: str, status: int = 200, **facts: Any) -> HTMLResponse:
+    """Make an answer from a template; `site`, `session` and `form_token` are always there."""
+    return HTMLResponse(render(request, template, **facts), status)
+
+
+def render(request: Request, template: str, **facts: Any) -> str:
+    """Make text from a template, for a request."""
+    site, session = request.app.state.site, who(request)
+    return environment().get_template(template).render(
+        site=site, session=session, path=request.url.path, menu=MENU,
+        form_token=site.sessions.token(session) if session else "", **facts,
+    )
+
+
+def fragment(template: str, **facts: Any) -> str:
+    """Make text that is the same for every reader."""
+    return environment().get_template(template).render(**facts)
+
+
+@functools.cache
+def environment() -> Environment:
+    """Load the templates' environment."""
+    made = Environment(
+        loader=PackageLoader("zedops.web"), autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )
+    made.globals |= {"static": static, "version": __version__, "trouble": TROUBLE}
+    made.filters |= {
+        "ago": ago, "first_line": first_line, "path": lambda text: quote(str(text), safe=""),
+        "query": lambda facts: urlencode(facts, doseq=True),
+    }
+    return made
+
+
+def ago(at: str | None) -> str:
+    """Say how long ago a time was; empty without one."""
+    if not at:
+        return ""
+    gone_s = (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
+    return format_duration(max(0.0, gone_s))
+
+
+@functools.cache
+def static(name: str) -> str:
+    """Give the path of a static file: it changes with the content, so browsers may keep it."""
+    content = resources.files("zedops.web").joinpath("static", name).read_bytes()
+    return f"/static/{name}?v={sha256(content).hexdigest()[:12]}"

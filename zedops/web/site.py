@@ -1,0 +1,25 @@
+"""What the pages share: where the fleet is, its view, the open tabs, and who may come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from zedops.web.fleet_view import FleetView
+from zedops.web.headers import Place
+from zedops.web.live import Live
+from zedops.web.sessions import Sessions
+from zedops.web.tickets import Tickets
+
+
+@dataclass(frozen=True)
+class Site:
+    """One fleet's page."""
+
+    hub: Path
+    folder: Path  #: the page's own directory on the manager's machine
+    place: Place
+    tickets: Tickets
+    sessions: Sessions
+    live: Live
+    view: FleetView

@@ -1,0 +1,130 @@
+// The live half of every page. Without this file the pages work, and only reading is live no more.
+"use strict";
+
+const tell = (name, detail) => document.body.dispatchEvent(new CustomEvent(name, { detail }));
+const byId = (id) => document.getElementById(id);
+
+let reloading = 0;
+// several changes at once are one look; a page in the background looks when it is seen again
+const reload = () => {
+  clearTimeout(reloading);
+  reloading = setTimeout(() => {
+    if (document.hidden) document.addEventListener("visibilitychange", reload, { once: true });
+    else tell("zedops:reload");
+  }, 150);
+};
+
+const say = (id, text) => {
+  const place = byId(id);
+  if (!place) return;
+  if (place.textContent !== text) place.textContent = text;
+  place.hidden = !text;
+};
+
+const fragment = (html) => {
+  const made = document.createElement("template");
+  made.innerHTML = html; // made by the page's own templates, which escape every value
+  return made.content.firstElementChild;
+};
+
+const showRow = ({ key, status, html }) => {
+  tell(`zedops:row-${key}`);
+  const list = document.querySelector("[data-live=rows]");
+  if (!list) return;
+  const old = byId(key);
+  if (!old || old.dataset.status !== status) reload(); // it may be sorted or filtered differently now
+  if (!old || old.tagName !== "TR") return;
+  const made = fragment(html);
+  const picked = old.querySelector("input[type=checkbox]");
+  if (picked && picked.checked) made.querySelector("input[type=checkbox]").checked = true;
+  old.replaceWith(made);
+  window.htmx.process(made);
+};
+
+const goneRow = ({ key }) => {
+  tell(`zedops:row-${key}`);
+  if (byId(key)) reload();
+};
+
+const showFleet = ({ silent, trouble, commit }) => {
+  say("stream", trouble ? `The facts below may be out of date: ${trouble}` : "");
+  document.body.classList.toggle("stale", Boolean(trouble));
+  const before = byId("silent") ? byId("silent").textContent : "";
+  say("silent", silent.length ? `Not answering: ${silent.join(", ")}. The last facts stand.` : "");
+  if (byId("silent") && byId("silent").textContent !== before) reload();
+  if (byId("commit")) byId("commit").textContent = commit;
+};
+
+const follow = () => {
+  const place = byId("stream");
+  if (!place) return;
+  let stamp = place.dataset.since;
+  let stream = null;
+  const open = () => {
+    stream = new EventSource(`/live?since=${encodeURIComponent(stamp)}`);
+    const on = (kind, act) => stream.addEventListener(kind, (event) => {
+      stamp = event.lastEventId || stamp;
+      place.dataset.since = stamp;
+      if (event.data) act(JSON.parse(event.data));
+    });
+    on("row", showRow);
+    on("gone", goneRow);
+    on("fleet", showFleet);
+    stream.addEventListener("reset", (event) => {
+      stamp = event.lastEventId || stamp;
+      say("stream", "");
+      document.body.classList.remove("stale");
+      reload();
+    });
+    stream.onopen = () => {
+      if (document.body.classList.contains("lost")) {
+        document.body.classList.remove("lost", "stale");
+        say("stream", "");
+        reload();
+      }
+    };
+    stream.onerror = () => {
+      document.body.classList.add("lost", "stale");
+      say("stream", "The connection to zedops is lost. What is shown may be out of date; trying again.");
+      if (stream.readyState === EventSource.CLOSED) setTimeout(open, 2000);
+    };
+  };
+  open();
+  addEventListener("pagehide", () => stream && stream.close());
+};
+
+const words = (seconds) => {
+  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const [unit, size] = units.find(([, each]) => seconds >= each) || units[3];
+  return `${Math.floor(seconds / size)} ${unit}`;
+};
+
+const age = () => {
+  for (const each of document.querySelectorAll("time[datetime]")) {
+    if (!each.title) continue;
+    const at = new Date(each.getAttribute("datetime"));
+    const text = words(Math.max(0, (Date.now() - at) / 1000));
+    if (each.textContent !== text) each.textContent = text;
+  }
+};
+
+const show = () => {
+  const dialog = document.querySelector("#dialog dialog");
+  if (dialog && !dialog.open) dialog.showModal();
+};
+
+document.addEventListener("DOMContentLoaded", () => {
+  const form = document.querySelector("form[data-send=now]");
+  if (form) form.requestSubmit();
+  follow();
+  setInterval(age, 20000);
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id === "dialog") show();
+  });
+  document.body.addEventListener("click", (event) => {
+    if (event.target.closest("[data-close]")) {
+      event.preventDefault();
+      byId("dialog").replaceChildren();
+    }
+  });
+});
