@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from zedops.fleet.fleet import Fleet, Kind, kind_of
+from zedops.fleet.fleet import Fleet
 from zedops.fleet.lifecycle import due
 from zedops.queries import servers
 from zedops.queries.output import ServerRow, written
 from zedops.spec.document import Document
-from zedops.spec.layout import SERVERS
-from zedops.spec.model import Status
+from zedops.spec.layout import SERVERS, Kind, kind_of
+from zedops.spec.state import Status
 
 #: Statuses in the order of an overview: trouble first, deleted servers last.
 ORDER = (
