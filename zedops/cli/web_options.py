@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from urllib.parse import urlsplit
 import click
 
 from zedops.cli.service_options import read_address
+from zedops.clone.checkout import setting
 from zedops.errors import UsageError
+from zedops.git.repository import Repository
 from zedops.hub.hub import Hub
 from zedops.manager.control_server import ControlServer
 from zedops.system.logs import announce
@@ -109,11 +110,5 @@ def serving_page(web: Web, hub: Hub, door: ControlServer, place: Path) -> Iterat
 
 def whoami(place: Path) -> tuple[str, str]:
     """Ask git for the person's name and address; empty where it knows none."""
-    said = [
-        subprocess.run(
-            ["git", "config", "--get", key], cwd=place, capture_output=True, text=True,
-            errors="replace", check=False,
-        ).stdout.strip()
-        for key in ("user.name", "user.email")
-    ]
-    return said[0], said[1]
+    repository = Repository(place)
+    return setting(repository, "user.name"), setting(repository, "user.email")
