@@ -59,7 +59,7 @@ class FleetWatch:
     def _look(self) -> _News | None:
         """Find what changed since the last look; None if nothing did."""
         manager, before = self._manager, self._fleet
-        fleet, progress = manager.ledger.committed_fleet, dict(manager.progress_of)
+        fleet, progress = manager.ledger.committed_fleet, dict(manager.calls.progress_of)
         silent = sorted(filter(manager.is_silent, fleet.settings.hosts))
         rested = {key for key in self._waiting if manager.ledger.at_rest(key)}
         stirred = rested | {key for key, _ in progress.items() ^ self._progress.items()}
