@@ -70,12 +70,28 @@ def rebuild_command(server: str, wait: bool) -> None:
 @click.argument("server", type=SERVER)
 @WAIT
 def retry_command(server: str, wait: bool) -> None:
-    """Try a failed server again as it is defined.
+    """Try a failed server again as it is defined, or the end of one that stays `deleting`.
 
     \b
     zedops retry rosewood --wait
     """
-    _set(server, "restart", _now(), "retry", wait=wait)
+    clone = here()
+    grave = _ending(clone, server)
+    if grave is None:
+        _set(server, "restart", _now(), "retry", wait=wait)
+        return
+    content = state_block.render(set_field(grave, "restart", _now()), grave.state)
+    act(clone, {grave.path: content}, f"{server}: retry", server, wait=wait, ends=True)
+
+
+def _ending(clone: Clone, name: str) -> Document | None:
+    """Find the tombstone of a server whose end has not succeeded yet, unless another one lives."""
+    fleet = clone.read_server(name)
+    if any(each.name == name for each in fleet.servers()):
+        return None
+    graves = [each for each in fleet.tombstones() if each.name == name]
+    ending = (each for each in graves if each.state and each.state.status is Status.DELETING)
+    return next((each for each in ending if each.definition is not None), None)
 
 
 def _now() -> str:
