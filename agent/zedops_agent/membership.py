@@ -66,9 +66,15 @@ def save(root: Path, membership: Membership, *, replace: bool = False) -> Path:
 def key_for(root: Path, token_id: str, make: Callable[[], str]) -> str:
     """Return the key that redeems a token: the same one again after a lost answer."""
     where = _key_path(root, token_id)
-    if not where.exists():
-        _write(where, make())
-    return where.read_text()
+    try:
+        return files.read(where).decode()
+    except FileNotFoundError:
+        made = make()
+        _write(where, made)
+        return made
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ZedopsError(f"cannot read {where}: {why}; move it away and join again") from error
 
 
 def forget_key(root: Path, token_id: str) -> None:

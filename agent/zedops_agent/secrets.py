@@ -136,7 +136,7 @@ class Secrets:
         path = self.path(want.id, name)
         try:
             self._bind(want.id, want.name)
-            text = path.read_bytes().decode()
+            text = files.read(path).decode()
         except FileNotFoundError as error:
             place = self.path(want.name, name)
             remedy = f"`zedops secret set {want.name} {name}` does"
@@ -180,7 +180,10 @@ class Secrets:
             with contextlib.suppress(FileExistsError):
                 os.link(partial, path)  # only one can win
             partial.unlink()
-        return path.read_text() if path.exists() else None
+        try:
+            return files.read(path).decode()
+        except FileNotFoundError:
+            return None
 
     # --- change
 

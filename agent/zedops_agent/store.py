@@ -203,7 +203,7 @@ def _understood(path: Path, read: Callable[[bytes], T]) -> T | None:
     except FileNotFoundError:
         return None
     except IsADirectoryError:
-        _set_aside(path, "it is a directory")
+        _set_aside(path, "it is no file")
     except ValidationError as error:
         _set_aside(path, _first_line(error))
     return None

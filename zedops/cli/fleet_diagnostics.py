@@ -26,6 +26,7 @@ from zedops.protocol.requests import Finding, PortsReply, PortsRequest
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Settings
 from zedops.spec.state import Status
+from zedops.system import files
 from zedops.system.locks import holder
 
 #: git 2.29 brought proc-receive hooks, and 2.36 brought `core.fsync`.
@@ -128,7 +129,11 @@ def _objects(hub: Hub) -> Finding:
 
 
 def _hooks(hub: Hub, remedy: str) -> Finding:
-    text = (hub.path / "hooks" / hook.NAMES[0]).read_text()
+    path = hub.path / "hooks" / hook.NAMES[0]
+    try:
+        text = files.read(path).decode("utf-8", "replace")
+    except OSError as error:
+        return Finding.wrong("hooks", f"cannot read {path}: {error.strerror}", remedy)
     interpreter = re.search(r"exec '([^']+)'", text)
     if interpreter is None or not os.access(interpreter[1], os.X_OK):
         named = interpreter[1] if interpreter else "no interpreter"
@@ -163,8 +168,8 @@ def check_own_nats(hub: Hub) -> Iterator[Finding]:
     """Connect to the NATS server that a hub's manager runs for other machines, if it runs one."""
     folder = hub.runtime / "nats"
     try:
-        config = (folder / "server.conf").read_text()
-        ca = (folder / "ca-private.pem").read_text()
+        config = files.read(folder / "server.conf").decode("utf-8", "replace")
+        ca = files.read(folder / "ca-private.pem").decode("utf-8", "replace")
     except FileNotFoundError:
         return
     except OSError as error:

@@ -119,6 +119,8 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.exit(141)
     except Exception as error:  # noqa: BLE001 - the one place where a bug ends
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            _end(f"zedops: cannot use {_named(error)}: {error.strerror}; see to it", 1)
         import tempfile
         import traceback
 
@@ -128,6 +130,12 @@ def main() -> NoReturn:
             traceback.print_exc(file=log)
         _end(f"zedops: this is a bug ({error!r}); the details are in {log.name}", 3)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _named(error: OSError) -> str:
+    """Name the file of an error of the system, which may have given bytes."""
+    names = (error.filename, error.filename2)
+    return " and ".join(os.fsdecode(each) for each in names if isinstance(each, str | bytes))
 
 
 def _end(text: str, code: int) -> NoReturn:

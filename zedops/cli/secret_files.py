@@ -14,6 +14,7 @@ from zedops.clone.clone import Clone
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.spec.layout import NAME
+from zedops.system import files
 from zedops.system.paths import default_data_root
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _only_fleet(root: Path) -> str:
 def _ids(root: Path, fleet: str, known: Fleet | None) -> dict[str, str]:
     """Map servers to ids; a clone is newer than the agent's document, so it wins."""
     try:
-        said = json.loads((root / "agent" / fleet / "desired.json").read_bytes())["servers"]
+        said = json.loads(files.read(root / "agent" / fleet / "desired.json"))["servers"]
         found = {str(each["name"]): str(server_id) for server_id, each in said.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         found = {}
@@ -91,7 +92,7 @@ def _host(root: Path, fleet: str) -> str | None:
     """Read this machine's name from its agent's files; None if no agent ran here."""
     for file in ("membership.json", "desired.json"):
         try:
-            said = json.loads((root / "agent" / fleet / file).read_bytes())
+            said = json.loads(files.read(root / "agent" / fleet / file))
             return str(said["host"])
         except (OSError, ValueError, KeyError, TypeError):
             continue

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zedops import failpoints
+from zedops.errors import ZedopsError
 from zedops.fleet.trailers import EMAIL
 from zedops.git.objects import NO_OBJECT, Signature
 from zedops.git.repository import IMPORTS, Repository
+from zedops.system import files
 
 MAIN = "refs/heads/main"
 SEEN = "refs/zedops/seen"
@@ -42,8 +44,8 @@ class HubRefs:
     def read(self, name: str) -> str | None:
         """Read a ref; None without one. A loose ref is one file, so this is cheap."""
         try:
-            text = (self._path / name).read_text().strip()
-        except OSError:
+            text = files.read(self._path / name).decode("ascii").strip()
+        except (OSError, ValueError):
             text = ""
         if len(text) == len(NO_OBJECT):
             return text
@@ -97,7 +99,13 @@ class HubRefs:
     def _old_epoch(self) -> bytes:
         """Read the epoch where releases before 0.2 kept it."""
         path = self._runtime / "epoch"
-        return path.read_bytes() if path.exists() else b""
+        try:
+            return files.read(path).strip()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            fact = f"cannot read {path}: {error.strerror}"
+            raise ZedopsError(f"{fact}; move it away: releases before 0.2 kept it") from error
 
     def clear_stale_lock(self, patience_s: float = 0.0) -> None:
         """Remove locks and unfinished imports of a killed git. Only for the leading manager.

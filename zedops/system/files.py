@@ -6,6 +6,7 @@ first.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -20,13 +21,16 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 def read(path: str | Path, limit: int = 1 << 40) -> bytes:
     """Read a whole file, or only its beginning if it has more than `limit` bytes.
 
-    OSError if it cannot be read. Never blocks: a path in a container's volume may be a FIFO.
+    OSError if it cannot be read. Never blocks: a path in a container's volume may be a FIFO. A FIFO
+    or device without content is no empty file: IsADirectoryError, as for a directory.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         content = os.read(descriptor, _CHUNK)
         while len(content) < limit and (more := os.read(descriptor, _CHUNK)):
             content += more
+        if not content and not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise IsADirectoryError(errno.EISDIR, "Is not a file", str(path))
         return content
     finally:
         os.close(descriptor)

@@ -15,6 +15,8 @@ from pathlib import Path
 from zedops.errors import ZedopsError
 from zedops.system import files
 
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
 
 class PrivateDirectory:
     """The files in one directory of mode 0700, each of mode 0600."""
@@ -33,11 +35,11 @@ class PrivateDirectory:
         """Read a file; None if there is none. ZedopsError if it is there and cannot be read."""
         path = self.folder / name
         try:
-            return path.read_bytes()
+            return files.read(path)
         except FileNotFoundError:
             return None
         except OSError as error:
-            remedy = "make it readable for this user"
+            remedy = "make it a file that this user can read, or put it back from a backup"
             raise ZedopsError(f"cannot read {path}: {error.strerror}; {remedy}") from error
 
     def write(self, name: str, content: bytes) -> None:
@@ -60,9 +62,18 @@ class PrivateDirectory:
     def locked(self) -> Iterator[None]:
         """Keep every other thread and process out; a holder's death releases the lock."""
         # open the file each time: flock(2) separates threads only by their open files
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_lock(self.folder / "lock")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
+
+
+def open_lock(path: Path) -> int:
+    """Open the file of a lock in a private directory; make a missing one. Follows no link."""
+    try:
+        return os.open(path, _LOCK, 0o600)
+    except OSError as error:
+        remedy = "move it away"
+        raise ZedopsError(f"cannot use {path}: {error.strerror}; {remedy}") from error

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from zedops.bus.nats import configuration, executable
 from zedops.bus.nats.authority import Authority
+from zedops.bus.nats.private_files import open_lock
 from zedops.bus.nats.tokens import host_of
 from zedops.errors import ServerFailed, ZedopsError
 
@@ -272,7 +273,7 @@ def _port_taken(words: str) -> bool:
 
 def _take(path: Path) -> int:
     """Lock the directory for one server. The child inherits the lock, and keeps it to its end."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = open_lock(path)
     deadline = time.monotonic() + PREDECESSOR_S
     while True:
         with contextlib.suppress(BlockingIOError):
