@@ -4,7 +4,8 @@
     ├── InvalidInput          1   problems in files of a fleet, all of them at once
     ├── UsageError            2   the command line asks for something impossible
     ├── GitFailed             1   a git command failed
-    │   └── RaceLost          1   another writer moved the ref: look again, then retry
+    │   ├── RaceLost          1   another writer moved the ref: look again, then retry
+    │   └── HubOutdated       1   the hub is older than its upstream, as from a backup
     ├── EngineFailed          1   the Docker Engine refused a step
     │   ├── EngineUnreachable 1   could not look; nothing may be inferred from it
     │   └── LookOutdated      1   the container went away meanwhile: look again, then retry
@@ -76,6 +77,10 @@ class GitFailed(ZedopsError):
 
 class RaceLost(GitFailed):
     """The ref moved between reading and writing it. Look again and retry."""
+
+
+class HubOutdated(GitFailed):
+    """The upstream has states that this hub lacks, as after a restore from a backup."""
 
 
 class EngineFailed(ZedopsError):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.git.people import Person
 from zedops.clone.clone import Clone
+from zedops.clone.history import read_history
 from zedops.fleet.checks import check
 from zedops.git.objects import FILE_MODE, LINK_MODE, Entry, Signature
 from zedops.hub import snapshot
@@ -123,3 +124,27 @@ def test_file_names_that_confuse_are_refused_printably(hub: Hub, eve: Person, na
     assert "cannot be a server's name" in said
     assert "\x1b[31m" not in said
     assert hub.head() == head
+
+
+@pytest.mark.parametrize("name", [
+    "ZEDOPS.yaml", "Allowed_signers", "KEYRING.asc", "Servers.d/a.yaml", "servers.d/A.YAML",
+])  # fmt: skip
+def test_a_name_that_some_file_systems_take_for_another_is_refused(
+    hub: Hub, eve: Person, name: str
+) -> None:
+    head = hub.head()
+    said = push_entry(eve, name, b"name: evil\n")
+    assert "only in its capitals, which some file systems ignore; rename it" in said
+    assert hub.head() == head
+
+
+def test_a_commit_from_the_far_future_is_shown_and_breaks_no_history(hub: Hub, eve: Person) -> None:
+    repository = eve.clone.repository
+    for number, seconds in enumerate((99_999_999_999_999, 0)):
+        base = eve.git("rev-parse", "origin/main").strip()
+        then, files = Signature("Eve", "eve@example.org", seconds), {A: b"image: a%d\n" % number}
+        made = repository.write_commit([base], files, "x\n", then, then)
+        eve.push("origin", f"{made}:refs/for/main")
+        eve.git("fetch", "-q")
+    entries = read_history(hub.repository, None, 10, ["main"])
+    assert {each.at[:4] for each in entries} >= {"9998", "1970"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import socket
 import threading
 import time
@@ -12,8 +14,9 @@ import pytest
 
 from tests.pure.fleets import running
 from tests.remotes import Remote, bare, git
-from zedops.errors import GitFailed, RaceLost
+from zedops.errors import GitFailed, HubOutdated, RaceLost
 from zedops.git.remote import TAKEN, Upstream
+from zedops.hub import older
 from zedops.hub.hub import Hub
 from zedops.hub.refs import MAIN
 from zedops.hub.upstream import BranchContent, UpstreamMerger
@@ -58,13 +61,13 @@ class Pair:
         assert self.hub.head() == taken.main
         return "\n".join(str(each) for each in taken.problems)
 
-    def report(self, *paths: str) -> str:
-        """Commit states as a manager does; returns the commit."""
+    def report(self, *paths: str, first: int = 1) -> str:
+        """Commit states as a manager does, with ids from `first`; returns the commit."""
         head = self.hub.head()
         assert head is not None
         files: dict[str, bytes | None] = {
             path: state_block.render(state_block.split(self.at(path))[0], running(number))
-            for number, path in enumerate(paths, 1)
+            for number, path in enumerate(paths, first)
         }
         return self.hub.refs.commit(head, files, "a: running\n\nZedops-Server: a 01\n")
 
@@ -236,6 +239,48 @@ def test_an_edit_on_the_branch_of_states_counts_for_tombstones_only(pair: Pair) 
 
 
 # --- the remote itself
+
+
+@pytest.mark.parametrize("source", [BranchContent.EVERYTHING, BranchContent.STATES])
+def test_a_hub_from_an_old_backup_takes_nothing_and_says_how_to_make_a_new_one(
+    pair: Pair, tmp_path: Path, source: BranchContent
+) -> None:
+    shutil.copytree(pair.hub.path, tmp_path / "backup.git")
+    pair.push({"servers.d/d.yaml": "image: d\n", "servers.d/e.yaml": "image: e\n"})
+    assert pair.take() == ""
+    pair.report("servers.d/d.yaml", "servers.d/e.yaml", first=4)
+    pair.send()
+    old = Hub(tmp_path / "backup.git")
+    tip = Upstream(old.repository, pair.remote.url).fetch("main")
+    before = old.refs.names(), old.head()
+    said = (
+        "this hub is older than the upstream, which has servers it lost: d, e; nothing is taken in;"
+        f" move {old.path} away, and `zedops up` makes a new one with the upstream's states and ids"
+    )
+    for take in (
+        lambda: UpstreamMerger(old).take(tip, MARK, source), lambda: older.require_current(old, tip)
+    ):
+        with pytest.raises(HubOutdated, match=re.escape(said)):
+            take()
+    assert (old.refs.names(), old.head()) == before
+    older.require_current(pair.hub, tip)  # the hub that it comes from
+
+
+def test_a_hub_whose_newest_states_alone_are_older_catches_up(pair: Pair, tmp_path: Path) -> None:
+    shutil.copytree(pair.hub.path, tmp_path / "backup.git")
+    pair.report(B)
+    pair.send()
+    old = Hub(tmp_path / "backup.git")
+    tip = Upstream(old.repository, pair.remote.url).fetch("main")
+    older.require_current(old, tip)
+    main = UpstreamMerger(old).take(tip, MARK).main
+    assert old.repository.tree(main) == pair.hub.repository.tree(MAIN)
+
+
+def test_a_persons_copied_id_is_no_sign_of_an_old_hub(pair: Pair) -> None:
+    copied = state_block.render("image: d\n", running(7)).decode()
+    pair.push({"servers.d/d.yaml": copied})
+    assert pair.take() == ""
 
 
 def test_branches_that_are_not_there_are_left_out(pair: Pair) -> None:

@@ -67,6 +67,12 @@ def test_bulk_beside_the_floor(tmp_path: Path) -> None:
     assert found["push of 5 stopped servers"]["ratio"] > 0
 
 
+def test_the_downtime_of_many_edits_beside_one_alone(tmp_path: Path) -> None:
+    found = run(tmp_path, "downtime", "3", "2")
+    assert [each["n"] for each in found.values()] == [2, 2, 3]
+    assert all(each["p50_ms"] > 0 for each in found.values())
+
+
 def test_a_fleet_at_rest_asks_the_engine_for_nothing_and_a_comment_neither(tmp_path: Path) -> None:
     found = run(tmp_path, "idle", "3", "1", "1")
     assert (found["servers"], found["of which run"]) == (3, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ from zedops.cli.output import ago, local
 from zedops.clone.clone import Clone
 from zedops.control import client
 from zedops.control.hosts import is_managed
+from zedops.git.objects import moment
 
 
 def warn(where: Path) -> None:
@@ -42,4 +43,4 @@ def _newest(clone: Clone) -> datetime | None:
         "log", "--max-count=1", "--format=%ct", "--grep=^Zedops-Server:",
         "--end-of-options", clone.branches()[-1],
     )
-    return datetime.fromtimestamp(int(said), UTC) if said else None
+    return moment(said) if said else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -14,11 +14,11 @@ import click
 
 from zedops.clone import checkout
 from zedops.clone.clone import Clone
-from zedops.errors import UsageError, ZedopsError
+from zedops.errors import GitFailed, HubOutdated, UsageError, ZedopsError
 from zedops.fleet.fleet import read_settings
 from zedops.git.credentials import for_this_process, helper
 from zedops.git.remote import TAKEN, Upstream, checked_url
-from zedops.hub import snapshot
+from zedops.hub import older, snapshot
 from zedops.hub.configuration import UPSTREAM
 from zedops.hub.hub import Hub
 from zedops.hub.upstream import BranchContent, UpstreamMerger
@@ -31,6 +31,9 @@ from zedops.manager.webhook import Webhook
 from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.quantities import parse_duration
 from zedops.system.paths import default_hub
+
+#: The time that the upstream gets at the start; servers wait for no upstream.
+_SOON = "5s"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -193,7 +196,28 @@ def _ready(hub: Hub, remote: Remote) -> Hub:
     upstream.secret()  # raises now if the file is wrong
     if hub.head() is None:
         _begin(hub, upstream)
+    else:
+        _require_current(hub, remote)
     return hub
+
+
+def _require_current(hub: Hub, remote: Remote) -> None:
+    """Refuse to begin with a hub that is older than its upstream: it would undo what came since.
+
+    An upstream that does not answer soon says nothing here: the mirror compares again.
+    """
+    upstream = replace(remote, timeout=min(remote.timeout, _SOON, key=_seconds)).open(hub)
+    if upstream is None:
+        return
+    try:
+        branch = hub.read_fleet(hub.head() or "")[0].settings.state_branch or MAIN
+        tips = upstream.tips({branch})
+        if branch in tips and tips[branch] != hub.head():
+            older.require_current(hub, upstream.fetch(branch))
+    except HubOutdated:
+        raise
+    except GitFailed:
+        return
 
 
 def _begin(hub: Hub, upstream: Upstream) -> None:

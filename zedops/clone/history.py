@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from zedops.clone import checkout
 from zedops.errors import UsageError
 from zedops.fleet.trailers import EMAIL, read_reasons, read_trailers
+from zedops.git.objects import moment
 from zedops.git.repository import Repository
 from zedops.queries.output import HistoryRow, written
 from zedops.spec.layout import SERVERS, Kind, kind_of, tombstone_path
@@ -84,7 +84,7 @@ def _entry(record: str) -> HistoryRow:
     paths = [path for path in names.strip("\n\0").split("\0") if path]
     servers = [_stem(p) for p in paths if kind_of(p) in (Kind.SERVER, Kind.TOMBSTONE)]
     return HistoryRow(
-        at=written(datetime.fromtimestamp(int(at), UTC)),
+        at=written(moment(at)),
         who="zedops" if by_zedops else author,
         what=subject,
         commit=commit,

@@ -16,7 +16,7 @@ from zedops.fleet.fleet import Fleet
 from zedops.spec import document as documents
 from zedops.spec.document import Document
 from zedops.spec.layout import SERVERS, SETTINGS_PATH, Kind, kind_of, tombstone_path
-from zedops.spec.settings import Person, Right, Settings
+from zedops.spec.settings import Person, Right, Settings, person_key
 
 #: Keys, in the formats of ssh-keygen(1), "ALLOWED SIGNERS", and of `gpg --armor --export`.
 SSH_KEYS = "allowed_signers"
@@ -185,7 +185,8 @@ def no_keys(settings: Settings, paths: Iterable[str]) -> Problem | None:
 def _may(people: Mapping[str, Person], signer: Signer, right: Right, path: str) -> bool:
     if not people:
         return True
-    named = [people[name] for name in signer.names if name in people]
+    keys = {person_key(name) for name in signer.names}
+    named = [each for name, each in people.items() if person_key(name) in keys]
     for each in named or [people[key] for key in (_ANYBODY,) if key in people]:
         if right in each.may and (right is Right.SETTINGS or _covers(each, path)):
             return True

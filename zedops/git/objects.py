@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 NO_OBJECT = "0" * 40
 FILE_MODE = 0o100644
 LINK_MODE = 0o120000
+#: The last second of the year 9998: later ones are no date in every time zone.
+_LATEST_S = 253370764799
 
 
 @dataclass(frozen=True)
@@ -110,3 +113,8 @@ def _quote(path: str) -> bytes:
     raw = path.encode("utf-8", "surrogateescape")
     escaped = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
     return b'"' + escaped + b'"'
+
+
+def moment(seconds: str) -> datetime:
+    """Read a commit's time, in seconds since 1970. Its author chose it: cut what no date can be."""
+    return datetime.fromtimestamp(max(0, min(int(seconds), _LATEST_S)), UTC)

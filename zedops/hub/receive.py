@@ -18,7 +18,7 @@ from typing import Any
 
 from zedops import failpoints
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
-from zedops.fleet import authorship, preview
+from zedops.fleet import alike, authorship, preview
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import carry_over_states, placeholder_id, void_ids
 from zedops.fleet.lint import advise
@@ -140,6 +140,8 @@ class PushReceiver:
         problems = preview.judge(before, trusted, paths, options)
         found = admission.judge(before, after, trusted, proposal.files).values()
         problems += [each for each in found if each not in problems]
+        there = {path for path, each in proposal.files.items() if each is not None}
+        problems += alike.problems(there, after.documents.keys())
         for path, each in proposal.files.items():  # also files that the checks above skip
             if isinstance(each, Entry) and kind_of(path) is not Kind.OTHER:
                 problems += not_a_file(path, each.mode)

@@ -22,7 +22,7 @@ from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import carry_over_states, dependent_paths, placeholder_id
 from zedops.fleet.merge import head_of, merge, path_conflicts, take_theirs
 from zedops.git.objects import NO_OBJECT, Entry, FileChange
-from zedops.hub import snapshot
+from zedops.hub import older, snapshot
 from zedops.hub.authorization import PushAuthorizer, posing, with_trusted_states
 from zedops.hub.history import merge_base
 from zedops.hub.hub import Hub
@@ -62,7 +62,7 @@ class UpstreamMerger:
     def take(self, tip: str, mark: str, source: BranchContent = BranchContent.EVERYTHING) -> Taken:
         """Merge a tip into main; the ref `mark` is the newest upstream commit that main contains.
 
-        RaceLost if main moved meanwhile.
+        RaceLost if main moved meanwhile, HubOutdated if this hub is older than the upstream.
         """
         hub, run = self._hub, self._hub.repository.run
         main, seen = hub.head(), hub.repository.resolve(mark)
@@ -78,6 +78,9 @@ class UpstreamMerger:
             fact = "its history has nothing in common with the hub's"
             raise GitFailed(f"upstream: {fact}; choose an empty repository, or another hub")
         theirs = {each.path: each for each in hub.repository.changes(base, tip)}
+        if source is not BranchContent.DEFINITIONS and not rewritten:
+            self._known = hub.read_fleet(main, self._known)[0]
+            older.check(hub.repository, self._known, main, base, tip, theirs.values())
         if source is BranchContent.STATES:
             theirs = {path: each for path, each in theirs.items()
                       if kind_of(path) is Kind.TOMBSTONE}

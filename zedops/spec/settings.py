@@ -56,6 +56,14 @@ class Notify(Model):
         return url
 
 
+def person_key(name: str) -> str:
+    """Make the form in which names of people are compared: addresses without case.
+
+    Fingerprints of keys keep their case. Only ASCII letters are alike, so no look-alike is.
+    """
+    return name.encode().lower().decode() if "@" in name else name
+
+
 class Right(StrEnum):
     """A right of a person, in a fleet with `people`."""
 
