@@ -28,7 +28,7 @@ from zedops_agent import beside, membership
 from zedops_agent.markers import MARKER, Owner
 from zedops_agent.memory import Memory
 from zedops_agent.observed import Presence
-from zedops_agent.policy import PolicyFile
+from zedops_agent.policy_file import PolicyFile
 from zedops_agent.root import Root
 from zedops_agent.secrets import Secrets
 from zedops_agent.store import Store
