@@ -165,6 +165,10 @@ prepare_gpg() {
   need gpg gnupg && need gpg-agent gpg-agent
 }
 
+# --- restic, which makes the backups of worlds
+
+prepare_restic() { need restic restic; }
+
 # --- a C compiler: some tests make a clock of their own
 
 prepare_compiler() {

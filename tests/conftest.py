@@ -69,6 +69,13 @@ def docker_api() -> Iterator[docker.APIClient]:
 
 
 @pytest.fixture(scope="session")
+def restic() -> None:
+    """Need restic, for tests of backups."""
+    if shutil.which("restic") is None:
+        without("restic")
+
+
+@pytest.fixture(scope="session")
 def image(docker_api: docker.APIClient) -> Iterator[str]:
     """Make a small image from a static busybox; no registry is needed."""
     busybox = next((p for p in ("/bin/busybox", "/usr/bin/busybox") if Path(p).exists()), None)

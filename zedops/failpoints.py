@@ -78,6 +78,21 @@ WITHIN = {
     "restart.stopped": FaultEffect.ENGINE,
     "adopt.marked": FaultEffect.ENGINE,  # the data of an adopted container carries the marker
     "adopt.kept": FaultEffect.ENGINE,  # the host keeps the secrets of an adopted container
+    "backup.keyed": FaultEffect.DISK,  # the host's repository has its password, and is not made
+    "backup.repository": FaultEffect.DISK,  # the repository exists, the host has not noted its id
+    "backup.noted": FaultEffect.DISK,  # the record of a server's backups is on the host's disk
+    "backup.held": FaultEffect.ENGINE,  # the commands that hold writes are noted, and did not run
+    "backup.made": FaultEffect.ENGINE,  # the snapshot is in the repository, the host has no note
+    "backup.released": FaultEffect.ENGINE,  # the server writes again, the host has no note
+    "backup.ended": FaultEffect.ENGINE,  # a backup is over, old snapshots are still there
+    "restore.chosen": FaultEffect.ENGINE,  # the snapshot is chosen, nothing is restored
+    "restore.fetched": FaultEffect.ENGINE,  # the world is beside the present one, not marked
+    "restore.aside": FaultEffect.ENGINE,  # the former world is aside, no world is in its place
+    "restore.placed": FaultEffect.ENGINE,  # the restored world is in its place, without a note
+    "restore.turned": FaultEffect.ENGINE,  # a failed restore is noted, both worlds are as before
+    "restore.removed": FaultEffect.ENGINE,  # the restored world is gone, the former one still aside
+    "restore.returned": FaultEffect.ENGINE,  # the former world is back, without a note
+    "restore.swept": FaultEffect.ENGINE,  # a former world is removed, without a note
     "purge.begun": FaultEffect.DISK,  # one volume is gone
     "purge.emptied": FaultEffect.DISK,  # all volumes are gone, the marker is there
     "purge.unmarked": FaultEffect.DISK,  # the marker is gone, the empty directory is there

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import assert_never
 
 from zedops import failpoints
 from zedops.errors import EngineFailed
 from zedops.protocol.sync import DesiredServer
 from zedops_agent import options, removal, sharing, volumes
+from zedops_agent.backup.worlds import Worlds
 from zedops_agent.container_runs import ContainerRuns
 from zedops_agent.container_spec import (
     RESTARTED_BY_AGENT,
@@ -69,7 +69,9 @@ class Executor:
         self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
         secrets: Secrets, lookout: Observer, desired: Desired, owns: Ownership,
         runs: ContainerRuns, ports: PortCheck, handover: SecretHandover, pace: Limiter,
+        worlds: Worlds,
     ) -> None:
+        self._worlds = worlds
         self._containers, self._inspector = engine.containers, engine.inspector
         self._networks = engine.networks
         self._fleet, self._root, self._store = fleet, root, store
@@ -122,7 +124,7 @@ class Executor:
             case GiveUp():
                 self._runs.give_up(step, want)
             case _:
-                assert_never(step)
+                self._worlds.carry_out(step, want, seen, progress)
         return None
 
     def _require(self, step: Step, want: DesiredServer, seen: Observed) -> None:

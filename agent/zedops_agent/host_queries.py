@@ -10,6 +10,7 @@ from typing import assert_never
 
 from zedops import __version__
 from zedops.errors import EngineFailed, EngineUnreachable
+from zedops.protocol.backups import BackupsRequest
 from zedops.protocol.requests import (
     CheckupReply,
     CheckupRequest,
@@ -34,6 +35,8 @@ from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.spec.volume import VolumeKind
 from zedops.system.paths import boot_id
 from zedops_agent import diagnostics, holdings, volumes
+from zedops_agent.backup import listing
+from zedops_agent.backup.repositories import Repositories
 from zedops_agent.coalesce import Joint
 from zedops_agent.engine.engine import Engine
 from zedops_agent.host_ports import HostPorts
@@ -54,7 +57,9 @@ class HostQueries:
         recipient: Callable[[], str],
         ports: HostPorts,
         is_ours: Callable[[Mapping[str, str]], bool],
+        repositories: Repositories,
     ) -> None:
+        self._repositories = repositories
         self._is_ours = is_ours
         self._policy = policy
         #: One reading for all callers at once: it asks a busy Engine only once.
@@ -102,6 +107,8 @@ class HostQueries:
                     fact = f"this host has no container {request.container!r}"
                     raise EngineFailed(f"{fact}; `docker ps -a` there lists them")
                 return found[1]
+            case BackupsRequest():
+                return listing.answer(self._repositories, request)
             case _:
                 assert_never(request)
 

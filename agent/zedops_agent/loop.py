@@ -19,6 +19,8 @@ from zedops.protocol.requests import ExecRequest, LogsRequest, Reply, Request, S
 from zedops.protocol.sync import DesiredDocument
 from zedops.system.locks import LOOK_S
 from zedops.system.shutdown import Ending
+from zedops_agent.backup.repositories import Repositories
+from zedops_agent.backup.worlds import Worlds
 from zedops_agent.container_runs import ContainerRuns
 from zedops_agent.data_watch import DataWatch, evidence_of_use
 from zedops_agent.desired import Desired
@@ -76,22 +78,25 @@ class Agent:
         )
         owns = Ownership(fleet, root, store, lambda: desired.document)
         ports = HostPorts(fleet, engine.claims)
+        repositories = Repositories(root, fleet, policy)
         self._survey = HostQueries(
-            fleet, engine, root, lookout.places, policy, secrets.recipient, ports, owns.has
+            fleet, engine, root, lookout.places, policy, secrets.recipient, ports, owns.has,
+            repositories,
         )
         handover = SecretHandover(fleet, secrets, engine.inspector)
         runs = ContainerRuns(engine, store, desired, secrets, handover, ports, pace)
+        self._schedule = schedule = Schedule(self._work_on)
+        worlds = Worlds(root, fleet, host, engine, lookout, repositories, desired, schedule.mark)
         workshop = Executor(
             fleet, engine, root, store, policy, secrets, lookout, desired, owns, runs,
-            PortCheck(ports, store, desired, runs.stop), handover, pace,
+            PortCheck(ports, store, desired, runs.stop), handover, pace, worlds,
         )
         self._contact = Contact(host, store, lambda: desired.stamp, self._start_over)
-        self._schedule = schedule = Schedule(self._work_on)
         kills = Kills()
         self._reconciler = Reconciler(
             fleet, lookout,
             PlanRunner(host, workshop, runs, desired, store, self._metrics, self._contact.progress),
-            desired, store, self._contact.report, schedule.cover, kills,
+            desired, store, self._contact.report, schedule.cover, kills, worlds,
         )
         self._containers = EngineWatch(fleet, engine, store, desired, schedule, lookout, kills)
         self._data = DataWatch(

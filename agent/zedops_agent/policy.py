@@ -16,6 +16,7 @@
     logging: [syslog]               # drivers besides json-file, local, journald and none
     host_network: true              # the host's own network, or another container's; false
     docker_socket: true             # the Engine's socket as a `source:`: root on this host; false
+    backups: ["sftp:nas:/**"]       # addresses of backups besides its own repository; none
     purge: false                    # never remove data here, against every request; true
 
 The end of each line is the default. Pure: `policy_file` reads the file, `refusals` judges by it.
@@ -78,6 +79,7 @@ class Policy(Model):
     logging: tuple[str, ...] = Field(default=(), strict=False)
     host_network: bool = False
     docker_socket: bool = False
+    backups: tuple[str, ...] = Field(default=(), strict=False)
     purge: bool = True
 
     def gives(self, label: str) -> bool:

@@ -19,7 +19,7 @@ from zedops.spec.model import Definition
 from zedops.system import files
 from zedops_agent.observed import Network
 from zedops_agent.policy import Policy
-from zedops_agent.refusals import Asked, SourcePlace, refusals
+from zedops_agent.refusals import Asked, SourcePlace, matches, refusals
 
 DEFAULT_PATH = Path("/etc/zedops/agent.yaml")
 _SOCKETS = ("/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock")
@@ -98,6 +98,12 @@ class PolicyFile:
             facts = "; ".join(each.fact for each in refused)
             lines = ", ".join(f"`{each.line}`" for each in refused)
             raise Forbidden(f"{facts}; its owner can add {lines} to {self.path}")
+
+    def check_repository(self, address: str) -> None:
+        """Refuse a repository for backups that the host's policy does not name."""
+        if not any(matches(each, address) for each in self.read_policy().backups):
+            remedy = f"its owner can add `backups: [\"{address}\"]` to {self.path}"
+            raise Forbidden(f"backups to {address} are not allowed on this host; {remedy}")
 
     def check_purge(self) -> None:
         """Refuse to remove data if the host's policy keeps it."""

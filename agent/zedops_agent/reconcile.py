@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from zedops import failpoints
 from zedops.errors import PersistFailed
 from zedops.protocol.sync import Activity, DesiredServer, Goal, ServerReport
+from zedops_agent.backup.worlds import Worlds
 from zedops_agent.desired import Desired
 from zedops_agent.draining import drained
 from zedops_agent.failures import failed
@@ -21,7 +22,7 @@ from zedops_agent.observer import Observer
 from zedops_agent.plan import make_plan
 from zedops_agent.plan_runner import PlanRunner, Ran, is_worth_telling
 from zedops_agent.remember import reached, remember
-from zedops_agent.report import activity_of, make_report
+from zedops_agent.report import activity_of, begins, make_report
 from zedops_agent.steps import Plan
 from zedops_agent.stops import stopped
 from zedops_agent.store import Store
@@ -50,7 +51,9 @@ class Reconciler:
         report: Callable[[ServerReport], None],
         cover: Callable[[str], None],
         kills: Kills,
+        worlds: Worlds,
     ) -> None:
+        self._worlds = worlds
         self._cover, self._kills = cover, kills
         self._fleet, self._tell = fleet, report
         self._lookout, self._runner = lookout, runner
@@ -61,11 +64,12 @@ class Reconciler:
 
     def start_no_more(self) -> None:
         """Start no further step: this agent ends."""
-        self._runner.stopping = True
+        self._runner.stopping = self._worlds.ends = True
 
     def forget(self, server_id: str) -> None:
         """Forget a server that left this host."""
         self._reported.pop(server_id, None)
+        self._worlds.forget(server_id)
         self._under.pop(server_id, None)
 
     def forget_reports(self) -> None:
@@ -109,6 +113,7 @@ class Reconciler:
                 plan, memory = drained(want, seen, memory)
             else:
                 plan = make_plan(self._fleet, want, seen, memory, now)
+                plan = self._worlds.planned(plan, want, seen, memory, now)
             arrived = plan.lost is None and is_kept and _is_there(want, seen)
             if not plan.steps and arrived and not is_watched(memory, seen, now):
                 memory = reached(memory, want)
@@ -119,9 +124,8 @@ class Reconciler:
                     unkept = failed(memory, want, str(error), now, retry=True)
                     self._report(want, seen, unkept, Plan(), None, None)
                     raise
-            at_work = Activity.OTHER if plan.steps else None
             # first report the facts, then the work of the plan
-            for activity in dict.fromkeys((at_work, activity_of(plan, want))):
+            for activity in dict.fromkeys((begins(plan), activity_of(plan, want))):
                 self._report(want, seen, memory, plan, plan.note or done.note, activity)
             if not plan.steps:
                 self._runner.waits_no_more(want.id)
@@ -165,7 +169,7 @@ class Reconciler:
     ) -> None:
         now, under = datetime.now(UTC), self._under.get(want.id)
         report = make_report(want, seen, memory, plan, note, activity, now)
-        report = report.model_copy(update={"under": under})
+        report = self._worlds.told(report.model_copy(update={"under": under}), want, seen)
         last = self._reported.get(want.id)
         # answer each request to end a server, also a repeated one
         known = {"at": now} if want.goal.ends else {"at": now, "under": under}

@@ -94,7 +94,7 @@ def _options(policy: Policy, definition: Definition) -> Iterator[Refusal]:
         yield Refusal("network_mode: host is the host's own network", "host_network: true")
     for device in definition.devices:
         place = posixpath.normpath(device.partition(":")[0])
-        if not any(_matches(each, place) for each in policy.devices):
+        if not any(matches(each, place) for each in policy.devices):
             yield Refusal(f"device {place} may not be used", f'devices: ["{place}"]')
     if definition.gpus is not None and not policy.gpus:
         yield Refusal("GPUs may not be used", "gpus: true")
@@ -115,7 +115,7 @@ def _image(policy: Policy, image: str) -> Iterator[Refusal]:
     if named is None:
         fact = f"image {image} is an id or no image's name, so that it cannot be judged by it"
         yield Refusal(fact, 'images: ["**"]')
-    elif not any(_matches(each, named.repository) for each in policy.images):
+    elif not any(matches(each, named.repository) for each in policy.images):
         fact = f"image {named.repository} is not among those that may run"
         yield Refusal(fact, f'images: ["{named.repository}"]')
 
@@ -175,7 +175,7 @@ def _ceilings(policy: Policy, definition: Definition) -> Iterator[Refusal]:
         yield Refusal(fact, f"pids: {limits.pids}")
 
 
-def _matches(pattern: str, name: str) -> bool:
+def matches(pattern: str, name: str) -> bool:
     parts = re.split(r"(\*\*|\*)", pattern)
     kinds = {"**": ".*", "*": "[^/]*"}
     wanted = "".join(kinds.get(part, re.escape(part)) for part in parts)

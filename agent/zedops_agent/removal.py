@@ -58,9 +58,9 @@ def remove_home(root: Path, owner: Owner) -> None:
         _check(home, owner)
         for each in sorted(home.iterdir()):
             if not beside.is_note(each.name):
-                _remove_tree(home, each.name)
+                remove_tree(home, each.name)
                 failpoints.point("purge.begun")
-        _remove_tree(home, _REST)  # an interrupted purge may have left it
+        remove_tree(home, _REST)  # an interrupted purge may have left it
         failpoints.point("purge.emptied")
         # the marker last: after an interrupted purge it still names the owner
         for each in sorted(home.iterdir(), key=lambda each: each.name in OURS):
@@ -115,7 +115,15 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _remove_tree(home: Path, name: str) -> None:
+def remove_aside(home: Path, name: str) -> None:
+    """Remove a former world from a server's home. Raises DataAtRisk if a disk is mounted in it."""
+    place = home / name
+    if not place.is_symlink() and (mounted := _mount_points(place.resolve())):
+        raise DataAtRisk(f"{place} was not removed: {mounted[0]} is a mount point")
+    remove_tree(home, name)
+
+
+def remove_tree(home: Path, name: str) -> None:
     """Remove a directory of any depth, or a file, without following a link.
 
     It moves inner directories up into one directory until none is left, so that neither a path nor

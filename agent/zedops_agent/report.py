@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import get_args
 
 from zedops.protocol.remarks import UNHEALTHY
 from zedops.protocol.sync import Activity, ContainerFacts, DesiredServer, Goal, ServerReport
@@ -10,12 +11,24 @@ from zedops.spec.state_block import brief
 from zedops_agent.failures import RETRY_MAX_S
 from zedops_agent.memory import Memory, matches
 from zedops_agent.observed import Container, Observed, Phase
-from zedops_agent.steps import Create, Plan, Pull, Remove, RemoveData, StopContainer
+from zedops_agent.steps import (
+    Create,
+    MakeData,
+    Plan,
+    Pull,
+    Remove,
+    RemoveData,
+    Start,
+    StopContainer,
+    WorldStep,
+)
 
 #: The length of a failure's text in messages, so that the words after it stay visible.
 _TEXT_MAX = 750
 #: Messages give the time until the next try in these steps.
 _SOON = (timedelta(minutes=1), timedelta(seconds=RETRY_MAX_S), timedelta.max)
+#: Steps of a backup or restore, with those around it.
+_WORLD_KINDS = {*get_args(WorldStep), StopContainer, Start, MakeData}
 
 
 def make_report(
@@ -97,9 +110,20 @@ def _facts(container: Container) -> ContainerFacts:
     )
 
 
+def begins(plan: Plan) -> Activity | None:
+    """Say what an agent is about to do, before its steps say more."""
+    if plan.backs_up:
+        return Activity.BACKUP
+    return Activity.OTHER if plan.steps or plan.pending else None
+
+
 def activity_of(plan: Plan, want: DesiredServer) -> Activity | None:
     """Say how far the steps of a plan bring a server, for its status."""
     kinds = {type(step) for step in plan.steps}
+    if plan.backs_up and kinds <= _WORLD_KINDS:
+        return Activity.BACKUP
+    if plan.pending:
+        return Activity.OTHER
     if kinds & {Pull, Create}:
         return Activity.CREATING
     if want.goal.ends and kinds & {StopContainer, Remove, RemoveData}:

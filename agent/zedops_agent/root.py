@@ -25,7 +25,7 @@ MARKER = ".zedops-root.json"
 PRIVATE = 0o700
 #: Other users may pass through, but not list or write: a hub may lie below the same directory.
 _PASSED = 0o711
-_OWN = {"servers", "agent", "secrets"}
+_OWN = {"servers", "agent", "secrets", "backups"}
 _MOST = 1 << 12
 
 

@@ -10,6 +10,27 @@ from datetime import datetime
 
 from zedops.spec.model import Stop
 from zedops_agent.observed import Ceilings
+from zedops_agent.world_steps import (
+    BackUp,
+    EndBackup,
+    EndRestore,
+    FetchWorld,
+    HoldWrites,
+    OpenBackup,
+    PutBack,
+    ReleaseWrites,
+    SwapWorld,
+    SweepWorlds,
+    WorldStep,
+)
+
+#: Also exports the steps of `world_steps`.
+__all__ = [
+    "Adopt", "BackUp", "CheckPorts", "Create", "EndBackup", "EndRestore", "FetchWorld", "GiveUp",
+    "HoldWrites", "Join", "MakeData", "OpenBackup", "Plan", "Pull", "PutBack", "ReleaseWrites",
+    "Remove", "RemoveData", "Rename", "Restart", "Start", "Step", "StopContainer", "SwapWorld",
+    "SweepWorlds", "Unpause", "Update", "WorldStep",
+]
 
 
 @dataclass(frozen=True)
@@ -142,7 +163,7 @@ class RemoveData:
 
 Step = (
     Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
-    | RemoveData | Update | CheckPorts | Adopt | Join
+    | RemoveData | Update | CheckPorts | Adopt | Join | WorldStep
 )
 
 
@@ -155,4 +176,6 @@ class Plan:
     note: str | None = None
     lost: str | None = None  #: the lost data and the remedy; the agent starts nothing
     comes_back: bool = False  #: after a failure of this plan, the previous container takes over
+    pending: bool = False  #: work waits for its turn, though there are no steps
+    backs_up: bool = False  #: a backup or restore is under way
     refused: str | None = None  #: the reason against the definition, until one of the two changes

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import assert_never
 
 from tests.pure.fleets import NOW
 from tests.pure.plans import wanted
@@ -168,7 +167,7 @@ class World:
                 self.stop(step.container)
                 raise Refused(step.cause)
             case _:
-                assert_never(step)
+                raise AssertionError(f"no plan of this world backs it up: {step}")
 
     def remove_data(self) -> None:
         """Remove the world, which only a purge may ask for, with nothing left that uses it."""

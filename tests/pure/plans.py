@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,10 +19,12 @@ from zedops_agent.steps import (
     CheckPorts,
     Create,
     GiveUp,
+    HoldWrites,
     Join,
     MakeData,
     Plan,
     Pull,
+    ReleaseWrites,
     Remove,
     RemoveData,
     Rename,
@@ -29,8 +32,10 @@ from zedops_agent.steps import (
     Start,
     Step,
     StopContainer,
+    SweepWorlds,
     Unpause,
     Update,
+    WorldStep,
 )
 
 #: Fields of `wanted` that go into the definition.
@@ -146,3 +151,17 @@ def _step(step: Step) -> str:
             return "remove data"
         case GiveUp():
             return f"give up on {step.container}"
+        case _:
+            return _world_step(step)
+
+
+def _world_step(step: WorldStep) -> str:
+    match step:
+        case HoldWrites() | ReleaseWrites():
+            what = "hold" if isinstance(step, HoldWrites) else "release"
+            return f"{what} writes of {step.container}"
+        case SweepWorlds():
+            return f"sweep {', '.join(step.names)}"
+        case _:
+            words = re.findall(r"[A-Z][a-z]+", type(step).__name__)
+            return " ".join(words).lower()

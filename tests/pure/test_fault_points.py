@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from tests.system import test_faults_of_many, test_faults_of_pushes, test_upstream, walks
+from tests.system import (
+    test_faults_of_backups,
+    test_faults_of_many,
+    test_faults_of_pushes,
+    test_upstream,
+    walks,
+)
 from zedops import failpoints
 from zedops_agent import steps
 
@@ -39,6 +45,8 @@ def test_every_point_is_walked_past() -> None:
     pushes = test_faults_of_pushes
     walked |= {*pushes.PUSHED, *pushes.AT_START, *pushes.QUIET}
     walked |= {*test_faults_of_many.AWAY}
+    backups = test_faults_of_backups
+    walked |= {*backups.BACKED_UP, *backups.RESTORED, *backups.PUT_BACK, *backups.ENDED}
     joining = (ROOT / "tests/nats/test_authority_files.py").read_text()
     joining += (ROOT / "tests/nats/test_joining.py").read_text()
     walked |= {each for each in failpoints.JOIN_POINTS if each in joining}

@@ -19,10 +19,10 @@ from zedops.errors import ZedopsError
 _SECTIONS = {
     "Begin": ["init", "clone", "up", "manager", "host", "agent", "web",
               "completion"],
-    "Look": ["list", "show", "status", "watch", "stats", "history", "logs", "data", "plan", "diff",
-             "ports", "orphans", "validate", "schema", "doctor"],
+    "Look": ["list", "show", "status", "watch", "stats", "history", "logs", "data", "backups",
+             "plan", "diff", "ports", "orphans", "validate", "schema", "doctor"],
     "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
-            "purge", "move", "exec", "secret"],
+            "purge", "backup", "move", "exec", "secret"],
 }
 _MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
             "rebuild": "start", "retry": "start", "import": "import_containers"}

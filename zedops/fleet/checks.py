@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from zedops.errors import Problem
-from zedops.fleet import shared_sources
+from zedops.fleet import backups, shared_sources
 from zedops.fleet.fleet import Fleet, is_same_server
 from zedops.fleet.ports import free_ports, ports_in_use, published, taken_on
 from zedops.spec import stop_signals
@@ -56,6 +56,7 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
             problems += found
             problems += _image_problems(each, resolved.image if resolved else "")
             problems += _network_problems(fleet, each)
+            problems += backups.problems(fleet, each, resolved)
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
     problems += _name_problems(fleet, paths)
     problems += _port_problems(fleet, living)

@@ -14,6 +14,7 @@ from zedops.fleet.index import DocumentIndex
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec import loader as yaml_source
 from zedops.spec import validation
+from zedops.spec.backup import Repository
 from zedops.spec.document import Document
 from zedops.spec.layout import (
     SETTINGS_PATH,
@@ -29,7 +30,7 @@ from zedops.spec.settings import Settings
 from zedops.spec.state import Status
 
 #: Fields of a single server; `purge` below all would remove the data of every deleted server.
-_NOT_DEFAULT = ("adopt", "purge", "moved_from")
+_NOT_DEFAULT = ("adopt", "purge", "moved_from", "world")
 
 
 @dataclass(frozen=True)
@@ -204,4 +205,11 @@ def desired_server(
         created=state.commit is not None,
         data_expected=state.has_world,
         drift=definition.drift or fleet.settings.drift,
+        repository=_repository(fleet.settings, definition),
+        kept_s=fleet.settings.retention,
     )
+
+
+def _repository(settings: Settings, definition: Definition) -> Repository | None:
+    """Find the fleet's repository for a server's backups; None: the host's own."""
+    return settings.backups.get(definition.backup.repository) if definition.backup else None

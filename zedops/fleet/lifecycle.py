@@ -17,8 +17,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from zedops.errors import ZedopsError
-from zedops.protocol.remarks import LEFT_SO, NOT_AGAIN, NOT_APPLIED, PURGE_WAITS, UNHEALTHY, UNSEEN
+from zedops.protocol.remarks import (
+    BACKUP_FAILED,
+    LEFT_SO,
+    NOT_AGAIN,
+    NOT_APPLIED,
+    PURGE_WAITS,
+    RESTORE_FAILED,
+    UNHEALTHY,
+    UNSEEN,
+)
 from zedops.protocol.sync import Activity, ContainerFacts, Goal, ServerReport
+from zedops.spec.backup import checked_last
 from zedops.spec.fields import COMMIT, CONTAINER, IMAGE_SEEN
 from zedops.spec.settings import Settings
 from zedops.spec.state import State, Status
@@ -140,6 +150,8 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
         facts |= _named(report.container)
     elif status in (Status.MISSING, Status.DELETED):
         facts["container"] = None
+    if report.backup is not None and _is_backup(report.backup):
+        facts["backup"] = report.backup
     if report.applied and COMMIT.fullmatch(report.about):
         facts["commit"] = report.about
     message = _message(status, report, goal)
@@ -153,7 +165,7 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
 def _holds_on(message: str | None) -> bool:
     """Say whether a message holds only while reports repeat it; others tell of the past."""
     said = message or ""
-    begins = (NOT_APPLIED, NOT_AGAIN, UNHEALTHY, PURGE_WAITS)
+    begins = (NOT_APPLIED, NOT_AGAIN, UNHEALTHY, PURGE_WAITS, BACKUP_FAILED, RESTORE_FAILED)
     return said.startswith(begins) or said.endswith(LEFT_SO) or UNSEEN in said
 
 
@@ -164,6 +176,15 @@ def _named(container: ContainerFacts) -> dict[str, object]:
         "container": short if CONTAINER.fullmatch(short) else None,
         "image": container.image if IMAGE_SEEN.fullmatch(container.image) else None,
     }
+
+
+def _is_backup(said: str) -> bool:
+    """Say whether a text is a backup as zedops writes it: a host can send any text."""
+    try:
+        checked_last(said)
+    except ValueError:
+        return False
+    return True
 
 
 def _status(state: State, report: ServerReport, goal: Goal) -> Status:
@@ -180,6 +201,8 @@ def _status(state: State, report: ServerReport, goal: Goal) -> Status:
     if report.activity is Activity.CREATING:
         return Status.CREATING
     if container is not None:
+        if report.activity is Activity.BACKUP and state.status is Status.RUNNING:
+            return state.status  # a stop for a backup is no news: the server starts again after it
         return Status.RUNNING if container.running else Status.STOPPED
     if state.commit is not None:
         return Status.MISSING

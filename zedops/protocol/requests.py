@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, TypeAdapter
 
 from zedops.errors import ZedopsError
+from zedops.protocol.backups import BackupsReply, BackupsRequest
 from zedops.protocol.sync import Message
 from zedops.spec.fields import Recipient, ServerId
 from zedops.spec.model import Health
@@ -275,12 +276,12 @@ class StatsReply(Message):
 
 Request = Annotated[
     PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest | StatsRequest
-    | CheckupRequest | RecipientRequest,
+    | CheckupRequest | RecipientRequest | BackupsRequest,
     Field(discriminator="kind"),
 ]
 Reply = (
     PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply | CheckupReply
-    | RecipientReply
+    | RecipientReply | BackupsReply
 )
 R = TypeVar("R", bound=Reply)
 StreamRequest = Annotated[LogsRequest | ExecRequest, Field(discriminator="kind")]

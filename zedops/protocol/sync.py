@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
+from zedops.spec.backup import Repository
 from zedops.spec.fields import Lean, Name, ServerId
 from zedops.spec.model import Definition, Drift
 
@@ -56,6 +57,9 @@ class DesiredServer(Message):
     created: bool  #: a host applied it before: an empty data volume would be a loss
     data_expected: bool  #: a host saw its data before
     drift: Drift
+    #: The fleet's repository for its backups; None: the host's own.
+    repository: Repository | None = None
+    kept_s: float = 86400.0  #: how long a world that a restore replaced is kept
 
 
 class DesiredDocument(Message):
@@ -91,6 +95,7 @@ class Activity(StrEnum):
     CREATING = "creating"
     REMOVING = "removing"
     OTHER = "other"
+    BACKUP = "backup"  #: a backup or a restore, for which the server may be down for a while
 
 
 #: Short text that may go into a state; `lifecycle` checks its form.
@@ -121,6 +126,7 @@ class ServerReport(Message):
     about: Word  #: the commit of the definition that this report is about
     goal: Goal | None = None  #: the goal at that time
     under: tuple[int, int] | None = None  #: stamp of the document with that goal
+    backup: Word | None = None  #: the last good backup, as `backup.LastBackup` writes it
     applied: bool = False  #: the host runs that definition, with no work left
 
     @property

@@ -261,6 +261,22 @@ def _inner(kind: type[Any]) -> dict[str, type[Any]]:
     return {name: each for name, each in lists.items() if hasattr(each, "__dataclass_fields__")}
 
 
+@dataclass(frozen=True)
+class SnapshotRow:
+    """One snapshot of a world."""
+
+    id: Annotated[str, "as restic names it"]
+    server: Annotated[str, "its name now, or its name then if no file has its id"]
+    server_id: str
+    at: Annotated[str, "time"]
+    reason: Annotated[str, "asked, schedule, update, purge, restore"]
+    host: Annotated[str, "the host that has the repository, or was asked for it"]
+    repository: Annotated[str, "`host`: the host's own"]
+    address: Annotated[str, "as for `restic -r`"]
+    size_bytes: Annotated[int | None, "null: the repository does not say"]
+    files: int | None
+
+
 #: Shapes by command, with the options that change them.
 SHAPES: dict[str, Any] = {
     "list": list[ServerRow],
@@ -271,6 +287,7 @@ SHAPES: dict[str, Any] = {
     "history": list[HistoryRow],
     "stats": list[LoadRow],
     "data": list[VolumeRow],
+    "backups": list[SnapshotRow],
     "plan": Planned,
     "diff": list[Difference],
     "ports": list[PortRow],

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from zedops.spec.backup import Backup, World
 from zedops.spec.container_options import ContainerOptions
 from zedops.spec.fields import (
     SERVER_ID,
@@ -147,6 +148,9 @@ class Definition(ContainerOptions):
     #: A container of the host, by name or id: zedops takes it over unchanged if it matches.
     adopt: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] | None = None
     drift: Annotated[Drift, one_of(Drift)] | None = None
+    #: None: backups on request only, with every default.
+    backup: Annotated[Backup, once()] | None = None
+    world: World | None = None
     labels: dict[str, Text] = Field(default={})
     user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$")] | None = None
     hostname: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")] | None = None
@@ -213,7 +217,7 @@ class Definition(ContainerOptions):
 #: Fields that do not shape the container: changing them recreates nothing.
 _NOT_IN_HASH = {
     "host", "game", "desired", "stop", "restart", "rebuild", "adopt", "drift", "purge",
-    "moved_from", "pull",
+    "moved_from", "pull", "backup", "world",
 }  # fmt: skip
 
 

@@ -24,7 +24,8 @@ from zedops.spec.places import Source
 #: The key for facts about the preset itself.
 ABOUT = "preset"
 #: Fields of a single server; no preset may set them.
-_NOT_SHARED = ("host", "game", "desired", "restart", "rebuild", "adopt", "purge", "moved_from")
+_NOT_SHARED = ("host", "game", "desired", "restart", "rebuild", "adopt", "purge", "moved_from",
+               "world")
 
 
 class Asked(Model):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zedops.spec.backup import Backup, Keep, Quiesce, Repository, World
 from zedops.spec.container_options import Attachment, Logging, Ulimit
 from zedops.spec.fields import Model
 from zedops.spec.model import Definition, Health, Limits, Stop
@@ -56,6 +57,9 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
                   ("old-server",)),
         "drift": ("Whether to heal or report a change by hand; overrides the fleet's.",
                   ("heal", "report")),
+        "backup": ("How its data is backed up, and when.", ({"every": "6h"},)),
+        "world": ("Acts on its data: a change of a value acts once.",
+                  ({"backup": "2026-11-23T10:00:00Z"},)),
         "labels": ("Labels of the container.", ({"owner": "ada"},)),
         "user": ("The user inside, as in `docker run --user`.", ("1000:1000",)),
         "networks": (("Docker networks to join; the first is the container's own. A mapping"
@@ -130,6 +134,41 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "subpath": ("A directory inside the named volume.", ("worlds/red",)),
         "propagation": ("Mount propagation between host and container.", ("rslave",)),
     },
+    Backup: {
+        "every": ("The time between two backups, from 5m on.", ("6h", "1d")),
+        "at": ("The times of day for a backup, UTC; instead of `every`.", ("04:30",)),
+        "keep": ("How many snapshots stay.", ({"last": 4, "daily": 7},)),
+        "repository": ("A name from `backups:` in zedops.yaml; host: the host's own.", ("nas",)),
+        "exclude": ("Patterns of files to leave out, as restic has them.", (["*.jar", "logs/"],)),
+        "quiesce": (("How the server comes to rest: stop, none, or commands before and after."),
+                    ("stop", {"before": ["rcon-cli save-off"], "after": ["rcon-cli save-on"]})),
+    },
+    Keep: {
+        "last": ("The newest ones.", (4,)),
+        "daily": ("The newest one of each of so many days.", (7,)),
+        "weekly": ("The newest one of each of so many weeks.", (4,)),
+        "monthly": ("The newest one of each of so many months.", (6,)),
+    },
+    Quiesce: {
+        "how": ("stop, none or commands.", ("commands",)),
+        "before": ("Run in it before the backup; a failure ends the backup.",
+                   (["rcon-cli save-off", "rcon-cli save-all flush"],)),
+        "after": ("Run in it afterwards, also after a failure or a crash of zedops.",
+                  (["rcon-cli save-on"],)),
+    },
+    World: {
+        "backup": ("Change this text to back up once; `zedops backup` does.",
+                   ("2026-11-23T10:00:00Z",)),
+        "restore": ("Change this to restore once: latest, a snapshot, or a time.",
+                    ("2026-11-30T20:00:00Z", "4bba301e")),
+        "of": ("The id of the server whose snapshot to restore. Default: this one.", ()),
+    },
+    Repository: {
+        "address": ("As for `restic -r`, without a password.",
+                    ("sftp:zedops@nas:/backups", "rest:https://nas.example:8000/")),
+        "secrets": ("Variables for restic whose values are on the host.",
+                    (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],)),
+    },
     Limits: {
         "memory": ("With a unit; k, m, g, t count in 1024s.", ("4GiB", "512MiB")),
         "cpus": ("How many CPUs it may use.", (2, 0.5)),
@@ -158,6 +197,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "retention": ("How long a deleted server can be restored.", ("24h", "7d")),
         "drift": ("Whether to heal or report a container changed by hand.", ("heal", "report")),
         "purge_data": ("Whether to remove a deleted server's data after its retention.", (False,)),
+        "backups": ("Repositories for backups, by names of your choice.",
+                    ({"nas": "sftp:zedops@nas:/backups"},)),
         "deletion_budget": ("Most servers with data that a push deletes without an option.", (3,)),
         "state_branch": ("The upstream branch for states, where main is protected.",
                          ("zedops-state",)),
@@ -202,6 +243,9 @@ _FORMS: dict[type[Model], dict[str, dict[str, Any]]] = {
         {"type": "string", "pattern": _PORT},
     ]}},
     Stop: {"commands": {"type": "array", "items": _LINE}},
+    Quiesce: {"before": {"type": "array", "items": _LINE},
+              "after": {"type": "array", "items": _LINE}},
+    Backup: {"at": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}},
     Health: {"test": _LINE},
 }
 #: Models with a short form of one value.
@@ -212,6 +256,8 @@ _SHORT: dict[type[Model], dict[str, Any]] = {
     ]},
     Volume: {"type": "string", "pattern": "^/."},
     Ulimit: {"type": "integer", "minimum": -1},
+    Quiesce: {"enum": ["stop", "none"]},
+    Repository: {"type": "string"},
     Attachment: {"type": "null"},
 }
 #: Required keys; a mapping with `container: 27015/tcp` or `container: 80` may omit the others.

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from zedops.spec.fields import Model, Name, Recipient, Seconds, one_of
+from zedops.spec.backup import OWN, Repository
+from zedops.spec.fields import Key, Model, Name, Recipient, Seconds, one_of
 from zedops.spec.model import Drift
 
 #: A simple branch name: a subset of git-check-ref-format(1).
@@ -93,6 +94,8 @@ class Settings(Model):
     #: Host → its public key, for encrypted secrets in the fleet.
     recipients: dict[Name, Recipient] = Field(default={})
     purge_data: bool = False
+    #: Repositories for backups, by names that `backup.repository` of definitions gives.
+    backups: dict[Key, Repository] = Field(default={})
     #: How many servers with data one push may delete without `-o allow-delete=…`.
     deletion_budget: int = Field(default=3, ge=0)
     #: Accept only commits with a good signature by a key in `allowed_signers` or `keyring.asc`.
@@ -104,6 +107,13 @@ class Settings(Model):
     notify: tuple[Notify, ...] = Field(default=(), strict=False)
     #: With an upstream: the branch for zedops' commits, if not `main`.
     state_branch: Annotated[str, Field(pattern=_BRANCH)] | None = None
+
+    @field_validator("backups")
+    @classmethod
+    def _own_is_kept(cls, backups: dict[str, Repository]) -> dict[str, Repository]:
+        if OWN in backups:
+            raise ValueError(f"{OWN!r} is each host's own repository; choose another name")
+        return backups
 
     @field_validator("state_branch")
     @classmethod

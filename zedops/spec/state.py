@@ -8,6 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
+from pydantic import AfterValidator
+
+from zedops.spec.backup import checked_last
 from zedops.spec.fields import (
     CommitId,
     ContainerId,
@@ -57,6 +60,8 @@ class State(Model):
     #: then. Later settings cannot shorten it.
     kept_until: Utc | None = None
     purge_data: YesOrNo = False
+    #: The last good backup (`backup.LastBackup`).
+    backup: Annotated[str, AfterValidator(checked_last)] | None = None
 
     @property
     def has_world(self) -> bool:

@@ -23,12 +23,15 @@ _MARKER_LINE = re.compile(r"^# --- state: written by zedops[^\n]*$", re.MULTILIN
 _VALUE = r'("[^"\\\n]*(?:\\.[^"\\\n]*)*"|null|true|false)'
 #: Optional fields at the end, written only if `kept_until` is set.
 _SELDOM = ("kept_until", "purge_data")
-_FIELDS = tuple(key for key in State.model_fields if key not in _SELDOM)
+#: The last optional field, written only once there is a backup.
+_BACKUP = "backup"
+_FIELDS = tuple(key for key in State.model_fields if key not in (*_SELDOM, _BACKUP))
 #: A whole tail as `render` writes it; the groups are the values.
 _WRITTEN = re.compile(
     r"\r?\n".join([
         re.escape(MARKER), "state:", *(f"  {key}: {_VALUE}" for key in _FIELDS),
-    ]) + "(?:" + "".join(rf"\r?\n  {key}: {_VALUE}" for key in _SELDOM) + r")?(?:\r?\n)*"
+    ]) + "(?:" + "".join(rf"\r?\n  {key}: {_VALUE}" for key in _SELDOM)
+    + rf")?(?:\r?\n  {_BACKUP}: {_VALUE})?(?:\r?\n)*"
 )  # fmt: skip
 #: Most characters of one text; a state has 32 KiB beside its definition.
 _MOST_TEXT = 4000
@@ -69,6 +72,8 @@ def _state_lines(state: State) -> Iterable[str]:
     yield "state:"
     for key in (*_FIELDS, *(_SELDOM if state.kept_until is not None else ())):
         yield f"  {key}: {_scalar(getattr(state, key))}"
+    if state.backup is not None:
+        yield f"  {_BACKUP}: {_scalar(state.backup)}"
 
 
 def _scalar(value: object) -> str:
@@ -111,8 +116,9 @@ def _as_written(tail: str) -> State | None:
     if (match := _WRITTEN.fullmatch(tail)) is None:
         return None
     try:
-        values = json.loads(f"[{','.join(filter(None, match.groups()))}]")
-        named = dict(zip((*_FIELDS, *_SELDOM), values, strict=False))
+        keys = (*_FIELDS, *_SELDOM, _BACKUP)
+        found = zip(keys, match.groups(), strict=True)
+        named = {key: json.loads(value) for key, value in found if value is not None}
         return State.model_validate(named, strict=False)
     except ValueError:  # includes pydantic's own error
         return None

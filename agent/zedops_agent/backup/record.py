@@ -1,0 +1,128 @@
+"""The agent's record of a server's backups and restores, which survives a crash.
+
+It lies in the server's home, beside its volumes: it goes where the world goes, and ends with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from zedops import failpoints
+from zedops.errors import PersistFailed
+from zedops.protocol.sync import Message
+from zedops.spec.backup import LastBackup
+from zedops.system import files
+
+log = logging.getLogger(__name__)
+
+#: `beside.is_note`: zedops' own file, no volume.
+NAME = ".zedops.backup.json"
+
+
+class Reason(StrEnum):
+    """Why a backup is made."""
+
+    ASKED = "asked"
+    SCHEDULE = "schedule"
+    UPDATE = "update"  #: before another image
+    PURGE = "purge"  #: before a purge of the data
+    RESTORE = "restore"  #: before another world takes its place
+
+
+class Begun(Message):
+    """A backup that has begun, and has not ended."""
+
+    token: str  #: names this backup in the repository, so that it is made once
+    reason: Reason
+    at: datetime
+    wish: str  #: what was asked of the server then
+    was_up: bool
+    parent: str | None = None
+    #: The container in which the commands before the backup ran.
+    held: str | None = None
+    #: It has its snapshot, or failed, or was given up: only the server has to go on.
+    over: bool = False
+
+
+class Trouble(Message):
+    """The last failure of a backup or restore."""
+
+    text: str
+    at: datetime
+    token: str
+    attempts: int = 1
+
+
+class Restoring(Message):
+    """A restore that has begun, and has not ended."""
+
+    token: str
+    snapshot: str
+    at: datetime
+    was_up: bool
+    places: dict[str, str] = Field(default={})  #: volume → its path in the snapshot
+    stage: str = "fetch"  #: fetch, swap, watch, back, over
+    aside: str = ""  #: the directory of the former world, in the server's home
+    container: str | None = None  #: the process before: a later one proves the restore
+    failure: str | None = None
+
+
+class Aside(Message):
+    """A former world, kept in the server's home until its time is over."""
+
+    name: str
+    until: datetime
+    why: str = ""
+
+
+class Record(Message):
+    """Everything that the agent must remember about one server's backups."""
+
+    answered: str | None = None  #: the last `world.backup` that was answered
+    restored: tuple[str, ...] = ()  #: the last `world.restore` that were answered
+    begun: Begun | None = None
+    restoring: Restoring | None = None
+    last: LastBackup | None = None
+    tried_at: datetime | None = None  #: the last try of the schedule
+    trouble: Trouble | None = None  #: since the last good backup
+    restore_trouble: Trouble | None = None
+    measure: LastBackup | None = None  #: the last one that did not shrink
+    shrunk: str | None = None  #: why the last snapshot looks too small; it stops the pruning
+    image: str | None = None  #: the image for which a snapshot was made before an update
+    asides: tuple[Aside, ...] = ()
+
+
+def load(home: Path) -> Record:
+    """Read a server's record; an empty one if there is none.
+
+    A damaged one is set aside. Raises PersistFailed for one that cannot be read: it may say that a
+    restore is under way.
+    """
+    path = home / NAME
+    try:
+        return Record.model_validate_json(files.read_regular(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return Record()
+    except (ValidationError, ValueError):
+        aside = files.set_aside(path).name
+        log.error("%s is damaged; set aside as %s, going on without it", path, aside)
+        return Record()
+    except OSError as error:
+        remedy = "see to its disk and mode; zedops begins nothing for this server"
+        raise PersistFailed(f"cannot read {path}: {error.strerror}; {remedy}") from error
+
+
+def save(home: Path, record: Record) -> None:
+    """Write a server's record. Raises PersistFailed."""
+    path = home / NAME
+    try:
+        files.write(path, record.model_dump_json(exclude_defaults=True).encode())
+        failpoints.point("backup.noted")
+    except OSError as error:
+        remedy = "see to its disk; zedops tries again"
+        raise PersistFailed(f"cannot write {path}: {error.strerror}; {remedy}") from error

@@ -1,0 +1,78 @@
+"""Backups from the command line: each act is a commit, and git tells the last good snapshot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.machine import Machine
+from tests.system.servers import LOOP, begin, command, state
+from zedops.spec.backup import read_last
+
+pytestmark = [pytest.mark.docker, pytest.mark.system, pytest.mark.usefixtures("restic")]
+
+QUIET = "backup: {quiesce: none}\n"
+
+
+def quiet(fleet: Machine, *names: str) -> list[Path]:
+    """Have servers that run on while they are backed up; returns a file of each world."""
+    kept = []
+    for name in names:
+        begin(fleet, name, command(LOOP))
+        path = fleet.clone / f"servers.d/{name}.yaml"
+        path.write_text(f"{QUIET}{path.read_text()}")
+        kept.append(fleet.data_root / "servers" / str(state(fleet, name)["id"]) / "w/kept")
+        kept[-1].write_text("before")
+    fleet.push("quiet")
+    return kept
+
+
+def listed(fleet: Machine, *words: str) -> list[dict[str, Any]]:
+    """List snapshots."""
+    found: list[dict[str, Any]] = json.loads(fleet.zedops("backups", *words, "--json").stdout)
+    return found
+
+
+def test_a_backup_is_a_commit_and_a_restore_is_one_and_git_tells_the_result(
+    fleet: Machine
+) -> None:
+    assert fleet.zedops("backups").stdout == "no snapshots; `zedops backup NAME` makes one\n"
+    kept, _ = quiet(fleet, "backed", "other")
+    before = fleet.git("rev-list", "--count", "main", cwd=fleet.hub)
+    said = fleet.zedops("backup", "backed", "other", "--wait").stdout
+    assert said.count("the last backup is ") == 2
+    made, other = sorted(listed(fleet), key=lambda each: str(each["server"]))
+    assert (made["server"], made["reason"], made["repository"]) == ("backed", "asked", "host")
+    last = read_last(str(state(fleet, "backed")["backup"]))
+    assert last.snapshot == made["id"] != other["id"]
+    assert [each["id"] for each in listed(fleet, "backed")] == [made["id"]]
+    count = int(fleet.git("rev-list", "--count", "main", cwd=fleet.hub)) - int(before)
+    assert count <= 1 + 2  # the act, and at most one state for each
+    kept.write_text("after")
+    said = fleet.zedops("backup", "restore", "backed", "--yes", "--wait").stdout
+    assert kept.read_text() == "before"
+    done = fleet.zedops("backup", "restore", "backed", "--to", "deadbeef", "-y", "--wait", code=1)
+    assert "the repository has no snapshot deadbeef of it" in done.stderr
+    fleet.pull()
+    log = fleet.git("log", "--format=%s", "main")
+    assert "backed, other: backup" in log
+    assert "backed: restore of its world to latest" in log
+    row = json.loads(fleet.zedops("show", "backed", "--json").stdout)
+    assert "the last restore failed" in row["message"]
+
+
+def test_what_cannot_be_backed_up_is_said_before_anything_is_committed(fleet: Machine) -> None:
+    begin(fleet, "named", command(LOOP))
+    path = fleet.clone / "servers.d/named.yaml"
+    path.write_text(f"backup: {{repository: nas}}\n{path.read_text()}")
+    said = fleet.git("commit", "-qam", "nas") + fleet.git("push", code=1)
+    assert "backup.repository: 'nas' is no repository of this fleet" in said
+    fleet.git("reset", "--hard", "origin/main")
+    done = fleet.zedops("backup", "restore", "named", "--to", "yesterday", "-y", code=2)
+    assert "neither a snapshot's id nor a time" in done.stderr
+    assert fleet.zedops("backup", "--wait", code=2).stderr == (
+        "zedops: name the servers to back up, or say --all\n"
+    )

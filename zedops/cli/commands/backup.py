@@ -1,0 +1,147 @@
+"""`zedops backup`: makes snapshots of worlds, and brings them back. Each act is a commit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from zedops.cli.completion_types import SERVER
+from zedops.cli.find import find_server, here
+from zedops.cli.output import WAIT
+from zedops.cli.push import ask, wait_for
+from zedops.clone.clone import Clone
+from zedops.errors import Interrupted, UsageError, ZedopsError
+from zedops.protocol.remarks import BACKUP_FAILED, RESTORE_FAILED
+from zedops.spec import backup, edit, state_block
+from zedops.spec.document import Document
+
+
+class _Backup(click.Group):
+    """Takes `zedops backup NAME` for `zedops backup make NAME`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `make` before names and options of servers to back up."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("backup", cls=_Backup)
+def backup_command() -> None:
+    """Make snapshots of worlds, and bring them back. restic keeps them.
+
+    \b
+    zedops backup rosewood --wait               a snapshot, now
+    zedops backups rosewood                     its snapshots
+    zedops backup restore rosewood --to 4bba301e
+    """
+
+
+@backup_command.command("make")
+@click.argument("servers", nargs=-1, type=SERVER, metavar="[SERVER]...")
+@click.option("--all", "every", is_flag=True, help="Every server with data.")
+@WAIT
+def make_command(servers: tuple[str, ...], every: bool, wait: bool) -> None:
+    """Back up servers, once. `make` may be left out.
+
+    \b
+    zedops backup rosewood muldraugh --wait
+    zedops backup --all
+    """
+    clone = here()
+    fleet = clone.fleet()
+    if every == bool(servers):
+        raise UsageError("name the servers to back up, or say --all")
+    chosen = [find_server(fleet, each) for each in dict.fromkeys(servers)]
+    if every:
+        chosen = [each for each in fleet.servers() if each.state and each.state.data_exists]
+        if not chosen:
+            raise UsageError("no server has data yet, so there is nothing to back up")
+    names = ", ".join(each.name for each in chosen[:3])
+    more = f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""
+    _act(clone, chosen, {"backup": _now()}, f"{names}{more}: backup", wait=wait)
+
+
+@backup_command.command("restore")
+@click.argument("server", type=SERVER)
+@click.option("--to", default="latest", metavar="SNAPSHOT|TIME", show_default=True,
+              help="Which snapshot: its id, or the last one at a time.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@WAIT
+def restore_command(server: str, to: str, yes: bool, wait: bool) -> None:
+    """Put a snapshot in the place of a server's world; the present one is kept aside.
+
+    zedops fetches and verifies the snapshot first, and then stops the server. If it does not run
+    with the restored world, the former one comes back. A deleted server needs `zedops restore`
+    first. After a purge, `zedops new NAME --from-backup OF` begins with its snapshot.
+
+    \b
+    zedops backup restore rosewood --to 2026-11-30T20:00 --wait
+    """
+    clone = here()
+    each = find_server(clone.fleet(), server)
+    what = read_target(to)
+    kept = "The present one is kept aside for the retention."
+    ask(f"Replace the world of {server} by its snapshot {what}? {kept}", yes=yes)
+    _act(clone, [each], {"restore": f"{what} ({_now()})"}, f"{server}: restore of its world to "
+         f"{what}", wait=wait)
+
+
+def read_target(to: str) -> str:
+    """Read a snapshot's id or a time; a time without a zone is of this machine's."""
+    said = to
+    try:
+        at = datetime.fromisoformat(to)
+        said = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except ValueError:
+        pass
+    if backup.wanted(said) is None:
+        raise UsageError(f"--to {to}: neither a snapshot's id nor a time such as 2026-11-30T20:00")
+    return said
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _act(
+    clone: Clone, chosen: list[Document], acts: dict[str, str], message: str, *, wait: bool
+) -> None:
+    """Commit one act on the worlds of some servers, and push it."""
+    files: dict[str, bytes | None] = {}
+    for each in chosen:
+        if each.definition is None:
+            raise ZedopsError("\n".join(str(problem) for problem in each.problems))
+        head = each.head
+        for key, value in acts.items():
+            head = edit.set_key(each.source, head, "world", key, value)
+        files[each.path] = state_block.render(head, each.state)
+    if not any(files[each.path] != state_block.render(each.head, each.state) for each in chosen):
+        click.echo("asked for already, in this second")
+        return
+    commit = clone.act(files, message)
+    if wait:
+        try:
+            _wait(clone, [each.name for each in chosen], commit)
+        except KeyboardInterrupt:
+            look = "`zedops list` shows how far it is"
+            raise Interrupted(f"{message}: pushed, and goes on without you; {look}") from None
+
+
+def _wait(clone: Clone, names: list[str], commit: str | None) -> None:
+    """Wait for each server. ZedopsError names the backups and restores that failed."""
+    failed = []
+    for name in names:
+        wait_for(clone, name, commit)
+        state = find_server(clone.fleet(), name).state
+        said = (state and state.message) or ""
+        if said.startswith((BACKUP_FAILED, RESTORE_FAILED)):
+            failed.append(f"{name}: {said}")
+        elif state is not None and state.backup is not None:
+            last = backup.read_last(state.backup)
+            click.echo(f"{name}: the last backup is {last.snapshot} of {last.at:%Y-%m-%d %H:%M:%S}"
+                       " UTC")
+    if failed:
+        raise ZedopsError("\n".join(failed))
+

@@ -1,0 +1,36 @@
+"""Checks what definitions say about backups against the whole fleet. Pure."""
+
+from __future__ import annotations
+
+from zedops.errors import Problem
+from zedops.fleet.fleet import Fleet
+from zedops.spec.backup import OWN
+from zedops.spec.document import Document
+from zedops.spec.layout import SETTINGS_PATH
+from zedops.spec.model import Definition
+from zedops.spec.volume import VolumeKind
+
+
+def problems(fleet: Fleet, document: Document, resolved: Definition | None) -> list[Problem]:
+    """Find a repository that the settings do not name, and a restore without a place."""
+    if resolved is None:
+        return []
+    found = []
+    repository = resolved.backup.repository if resolved.backup else OWN
+    if repository != OWN and repository not in fleet.settings.backups:
+        known = ", ".join([OWN, *sorted(fleet.settings.backups)])
+        fact = f"{repository!r} is no repository of this fleet"
+        remedy = f"use one of {known}, or add it to `backups:` in {SETTINGS_PATH}"
+        found.append(document.problem(("backup", "repository"), fact, remedy))
+    data = {key for key, each in resolved.volumes.items() if each.kind is VolumeKind.DATA}
+    if resolved.backup is not None and resolved.backup.scheduled and not data:
+        fact = "it has no data volume, so there is nothing to back up"
+        remedy = "add one to `volumes:`, or remove the schedule"
+        found.append(document.problem(("backup",), fact, remedy))
+    world = resolved.world
+    foreign = [key for key in sorted(data) if resolved.volumes[key].source is not None]
+    if world is not None and world.restore is not None and foreign:
+        fact = f"volume {foreign[0]!r} has a `source:` of its own, which zedops never replaces"
+        remedy = "restore it by hand: `zedops backup export`"
+        found.append(document.problem(("world", "restore"), fact, remedy))
+    return found
