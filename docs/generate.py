@@ -20,6 +20,7 @@ from zedops.cli import command_index
 from zedops.cli.commands import schema
 from zedops.cli.main import cli
 from zedops.queries.output import SHAPES
+from zedops.scaffold.compose import accounts
 from zedops.spec.schema import definition_schema, settings_schema
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -30,6 +31,7 @@ def pages() -> dict[str, str]:
     """Make every page, by file name."""
     return {
         "cli.md": command_line(),
+        "compose.md": compose_keys(),
         "definition.md": fields("A definition", "servers.d/NAME.yaml", definition_schema()),
         "json.md": outputs(),
         "settings.md": fields("The settings", "zedops.yaml", settings_schema()),
@@ -53,6 +55,23 @@ def command_line() -> str:
         )
         parts += [f"## {' '.join(path)}", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(parts)
+
+
+def compose_keys() -> str:
+    """Describe what an import makes of each key of a compose file's service."""
+    rows = {key: f"becomes {made}" if made.startswith("`") else made
+            for key, made in accounts.BECOMES.items()}
+    rows |= dict.fromkeys(accounts.HARMLESS, "says nothing about the container")
+    rows |= {key: f"named: {loss}" for key, loss in accounts.DIFFERS.items() if key not in rows}
+    rows |= {key: f"refused: {why}" for key, why in accounts.REFUSED.items()}
+    return "\n".join([
+        "# The keys of a compose file", "",
+        "What `zedops import` makes of each key of a service. *Named*: the import goes on and says",
+        "what will differ, also in the definition. *Refused*: zedops leaves the service out, as",
+        "it would be another program, other data or another network. See [Compose](../compose.md).",
+        "", "| key | import |", "| --- | --- |",
+        *(f"| `{key}` | {rows[key]} |" for key in sorted(rows)), "",
+    ])
 
 
 def outputs() -> str:

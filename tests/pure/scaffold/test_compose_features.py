@@ -13,6 +13,8 @@ import pytest
 
 from tests.compose.__main__ import files_of
 from tests.compose.comparison import Import, compare, read
+from zedops.scaffold.compose import accounts
+from zedops.scaffold.compose.services import METHODS
 
 FEATURES = Path(__file__).parents[2] / "compose/features"
 THERE = "/there/features"
@@ -66,3 +68,7 @@ def test_a_file_that_only_one_of_the_two_reads_is_a_difference() -> None:
     refused = Import({}, (), "has no services")
     assert [each.told for each in compare(refused, {"services": {}})] == ["has no services"]
     assert compare(refused, None) == []
+
+
+def test_every_translated_key_is_described() -> None:
+    assert set(accounts.BECOMES) == set(METHODS)

@@ -5,6 +5,32 @@ Source: Compose Specification, reference of services, deploy, build, volumes and
 
 from __future__ import annotations
 
+#: Keys with a field of the same name.
+_SAME = {
+    "cap_add", "cap_drop", "command", "devices", "dns", "dns_search", "entrypoint", "extra_hosts",
+    "gpus", "group_add", "hostname", "image", "init", "labels", "logging", "network_mode",
+    "networks", "platform", "ports", "read_only", "security_opt", "shm_size", "stdin_open",
+    "sysctls", "tmpfs", "tty", "ulimits", "user", "volumes", "working_dir",
+}
+#: What each translated key of a service becomes in a definition.
+BECOMES = {
+    **{key: f"`{key}`" for key in _SAME},
+    "build": "nothing beside an `image`; alone it is refused",
+    "cpus": "`limits.cpus`",
+    "depends_on": "nothing yet: servers start in no order",
+    "deploy": "`limits`, `gpus`, and `desired: stopped` for no replicas; Swarm's keys say nothing",
+    "env_file": "`env` and `secrets`",
+    "environment": "`env` and `secrets`",
+    "healthcheck": "`health`; `start_interval` is named",
+    "mem_limit": "`limits.memory`",
+    "pids_limit": "`limits.pids`",
+    "pull_policy": "`pull`; `build` and the daily ones are named",
+    "restart": "nothing: zedops starts servers again; `no` and `on-failure` are named",
+    "scale": "`desired: stopped` for 0; more than 1 is named",
+    "secrets": "refused: files that Compose makes",
+    "stop_grace_period": "`stop.grace`",
+    "stop_signal": "`stop.signal`",
+}
 #: Keys of a service that say nothing about its container.
 HARMLESS = {
     "attach", "container_name", "develop", "expose", "extends", "profiles", "pull_refresh_after",

@@ -62,6 +62,10 @@ METHODS: dict[str, Method] = {
 }
 
 
+#: What a value of another kind than Compose's raises.
+_WRONG = (ValueError, TypeError, AttributeError, KeyError, OverflowError)
+
+
 def translate(
     source: Source, project: Project, read: Read, is_file: IsFile, *, keep_secrets: bool = False
 ) -> Translation:
@@ -81,7 +85,10 @@ def translate(
     for key in dict.fromkeys([*METHODS, *given.tree]):
         if key in given.tree and not merge.is_null(given.tree[key]):
             _read_key(given, key, given.tree[key])
-    network.default_network(given)
+    try:
+        network.default_network(given)
+    except _WRONG as error:
+        given.refuse(f"networks: {error}")
     environment.look_for_passwords(given)
     return given
 
@@ -103,6 +110,6 @@ def _read_key(given: Translation, key: str, value: Any) -> None:
             given.refuse(f"{key}: {accounts.REFUSED[key]}, which a definition cannot express")
         elif key not in accounts.HARMLESS and not key.startswith("x-"):
             given.refuse(f"{key} is not known to Compose or zedops")
-    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+    except _WRONG as error:
         said = str(error)
         given.refuse(said if said.startswith(key) else f"{key}: {said}")
