@@ -15,8 +15,17 @@ from zedops.spec.change import asks_restart
 from zedops.spec.model import Drift
 from zedops_agent.container_spec import RESTARTED_BY_AGENT, ceilings, own_networks, restart_policy
 from zedops_agent.crashes import STABLE_S
-from zedops_agent.memory import PROVEN_S, Memory, began, process, ran_s
-from zedops_agent.observed import LIFTED, Ceilings, Container, Observed, Phase, Presence
+from zedops_agent.health import deadline, replaces
+from zedops_agent.memory import PROVEN_S, Memory, began, process
+from zedops_agent.observed import (
+    LIFTED,
+    Ceilings,
+    Container,
+    HealthStatus,
+    Observed,
+    Phase,
+    Presence,
+)
 from zedops_agent.steps import (
     Join,
     MakeData,
@@ -85,11 +94,14 @@ def keep(
     if current.running and proves:
         # look at a server that crashed when it has proven itself, and when it is stable
         times = [started_at + timedelta(seconds=each) for each in (PROVEN_S, STABLE_S)]
-        ahead = [each for each in times[: 2 if memory.tries else 1] if each > now]
+        times = times[: 2 if memory.tries else 1]
+        if current.health is HealthStatus.STARTING:
+            times.append(deadline(memory, current, now))
+        ahead = [each for each in times if each > now]
         again_at = min([*ahead, *([again_at] if again_at else [])], default=None)
     if previous is not None:
         is_idle = want.goal is Goal.STOPPED and previous.id != memory.proven
-        if is_idle or ran_s(memory, current, now) >= PROVEN_S:
+        if is_idle or replaces(current, previous, memory, now):
             steps.append(Remove(previous.id, "superseded"))
     return Plan(tuple(steps), again_at, "; ".join(notes) or None)
 

@@ -32,6 +32,7 @@ from zedops_agent.policy_file import PolicyFile
 from zedops_agent.port_check import PortCheck
 from zedops_agent.secret_handover import SecretHandover
 from zedops_agent.secrets import Secrets
+from zedops_agent.start_order import StartOrder
 from zedops_agent.steps import (
     Adopt,
     CheckPorts,
@@ -69,7 +70,7 @@ class Executor:
         self, fleet: str, engine: Engine, root: Path, store: Store, policy: PolicyFile,
         secrets: Secrets, lookout: Observer, desired: Desired, owns: Ownership,
         runs: ContainerRuns, ports: PortCheck, handover: SecretHandover, pace: Limiter,
-        worlds: Worlds,
+        worlds: Worlds, order: StartOrder,
     ) -> None:
         self._worlds = worlds
         self._containers, self._inspector = engine.containers, engine.inspector
@@ -77,7 +78,7 @@ class Executor:
         self._fleet, self._root, self._store = fleet, root, store
         self._policy, self._owns, self._desired = policy, owns, desired
         self._secrets, self._handover = secrets, handover
-        self._lookout, self._runs, self._ports = lookout, runs, ports
+        self._lookout, self._runs, self._ports, self._order = lookout, runs, ports, order
         self._images, self._pace = Images(engine.images, pace), pace
 
     def carry_out(
@@ -134,6 +135,8 @@ class Executor:
             places, adopted = self._lookout.places(want), self._store.adopted
             network = self._networks.find
             self._policy.check(self._fleet, want.definition, places, network, adopted, taken)
+        if isinstance(step, Start):
+            self._order.require(want, seen)
         if isinstance(step, _NEEDS_DATA):
             self._lookout.require_data(want, seen)
             servers = self._desired.servers.values()

@@ -43,6 +43,7 @@ from zedops_agent.reconcile import Reconciler
 from zedops_agent.root import Root
 from zedops_agent.secret_handover import SecretHandover
 from zedops_agent.secrets import Secrets
+from zedops_agent.start_order import StartOrder
 from zedops_agent.store import Store
 from zedops_agent.work_queue import Schedule
 
@@ -90,6 +91,7 @@ class Agent:
         workshop = Executor(
             fleet, engine, root, store, policy, secrets, lookout, desired, owns, runs,
             PortCheck(ports, store, desired, runs.stop), handover, pace, worlds,
+            StartOrder(desired, lambda each: lookout.containers(each, store.adopted)),
         )
         self._contact = Contact(host, store, lambda: desired.stamp, self._start_over)
         kills = Kills()

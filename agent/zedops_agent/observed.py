@@ -42,6 +42,15 @@ class Phase(StrEnum):
     DEAD = "dead"
 
 
+class HealthStatus(StrEnum):
+    """What a container's health check says (Engine API: `State.Health.Status`)."""
+
+    NONE = "none"  #: it has no check
+    STARTING = "starting"  #: it has not passed yet
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
 class Presence(StrEnum):
     """The presence of an entry on the host."""
 
@@ -112,7 +121,13 @@ class Container:
     #: The real directory of each data volume, without those that the agent could not see.
     seats: tuple[tuple[str, Inode], ...] = ()
     networks: frozenset[tuple[str, str]] = frozenset()  #: names and ids of its networks
-    unhealthy: bool = False  #: its health check failed
+    health: HealthStatus = HealthStatus.NONE
+    health_within_s: float = 0.0  #: the longest time until its check passes first
+
+    @property
+    def unhealthy(self) -> bool:
+        """Say whether its health check failed."""
+        return self.health is HealthStatus.UNHEALTHY
 
     @property
     def running(self) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,13 @@ class Observer:
             else:
                 known = [each.id for each in before.containers] + self._listing.known(want.id)
             return self._look(want, adopted, known)
+
+    def containers(
+        self, want: DesiredServer, adopted: Mapping[str, str]
+    ) -> tuple[Container, ...]:
+        """Look at the containers of another server; `adopted` maps those to their servers."""
+        own = [each for each, server in adopted.items() if server == want.id]
+        return self._inspector.inspect([*self._listing.of(want.id, time.monotonic()), *own])
 
     def made(self, server_id: str, container: str) -> None:
         """Record a container that this agent has just made and will look at."""

@@ -28,6 +28,7 @@ from zedops_agent.memory import matches
 from zedops_agent.metrics import AgentMetrics
 from zedops_agent.observed import Observed
 from zedops_agent.port_check import Waits
+from zedops_agent.start_order import WaitsForServer
 from zedops_agent.steps import GiveUp, Plan, Start, Step, StopContainer
 from zedops_agent.stops import SIGKILLED, Stopped
 from zedops_agent.store import Store
@@ -68,11 +69,18 @@ class PlanRunner:
         self._host, self._tell = host, progress
         #: The beginning of a server's wait for others (monotonic), and whether it stopped for them.
         self._waiting: dict[str, tuple[float, bool]] = {}
+        #: What a start waits for, in words.
+        self._first: dict[str, str] = {}
         self.stopping = False
 
     def waits_no_more(self, server_id: str) -> None:
         """Forget a server's wait for others: its next one begins from its own start."""
         self._waiting.pop(server_id, None)
+        self._first.pop(server_id, None)
+
+    def waits_for(self, server_id: str) -> str | None:
+        """Say which server a start waits for."""
+        return self._first.get(server_id)
 
     def run(self, plan: Plan, want: DesiredServer, seen: Observed, *, was_down: bool) -> Ran:
         """Do a plan's steps, until one fails or something else is asked for."""
@@ -128,6 +136,8 @@ class PlanRunner:
         want = attempt.want
         since_s, gave_way = self._waiting.get(want.id, (time.monotonic(), False))
         gave_way = gave_way or error.gave_way
+        if isinstance(error, WaitsForServer):
+            self._first[want.id] = str(error)
         self._waiting[want.id] = since_s, gave_way
         if time.monotonic() < since_s + error.within_s:
             return True

@@ -126,7 +126,8 @@ class Reconciler:
                     raise
             # first report the facts, then the work of the plan
             for activity in dict.fromkeys((begins(plan), activity_of(plan, want))):
-                self._report(want, seen, memory, plan, plan.note or done.note, activity)
+                note = plan.note or done.note or self._runner.waits_for(want.id)
+                self._report(want, seen, memory, plan, note, activity)
             if not plan.steps:
                 self._runner.waits_no_more(want.id)
                 return plan.again_at

@@ -7,6 +7,7 @@ from datetime import datetime
 from zedops.protocol.sync import DesiredServer
 from zedops_agent.crashes import count_crashes
 from zedops_agent.failures import for_request, in_reach
+from zedops_agent.health import is_proven
 from zedops_agent.memory import PROVEN_S, Memory, began, matches, process, ran_s
 from zedops_agent.observed import Container, DataVolume, Observed, Presence
 from zedops_agent.stops import Stopping
@@ -36,7 +37,7 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
             update["ahead"] = (current.started_at, now)
         update |= count_crashes(memory, want, current, now)
         update |= _images(memory, want, current, now)
-    proven = [each.id for each in seen.containers if ran_s(memory, each, now) >= PROVEN_S]
+    proven = [each.id for each in seen.containers if is_proven(memory, each, now)]
     if proven and memory.proven not in proven:
         update["proven"] = proven[0]
     known = memory.model_copy(update=update)

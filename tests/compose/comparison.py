@@ -58,6 +58,10 @@ def read(path: str, open_file: Read, is_file: IsFile, environment: Mapping[str, 
     for each in found:
         keep_names(each.fields, each.answers_to, server_name(each.name))
     collect.refuse_invalid(found)
+    servers = {each.name: server_name(each.name) for each in found if not each.refused}
+    for each in found:
+        if note := collect.write_order(each.fields, each.needs, servers):
+            each.notes.append(note)
     return Import({each.name: each for each in found}, notes)
 
 

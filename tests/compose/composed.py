@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zedops.scaffold.container import server_name
 from zedops.spec.quantities import parse_duration
 
 Facts = dict[str, Any]
@@ -55,6 +56,10 @@ def _service(name: str, service: Json, project: Json) -> Facts:
     for each in left.pop("extra_hosts", None) or ():
         name, _, address = _text(each).partition("=")
         facts[f"extra_hosts.{name}"] = address
+    for each, parts in (left.pop("depends_on", None) or {}).items():
+        facts[f"depends_on.{server_name(each)}"] = parts.get("condition")
+        if parts.get("restart"):
+            facts[f"depends_on.{server_name(each)}.restart"] = True
     facts["devices"] = sorted(_device(each) for each in left.pop("devices", None) or ())
     return {**facts, **{key: each for key, each in left.items() if each}}
 

@@ -98,6 +98,8 @@ def _device(said: str) -> str:
 def _outside(host: dict[str, Any], definition: Definition) -> Facts:
     found: Facts = {f"extra_hosts.{key}": each
                     for key, each in host.get("extra_hosts", {}).items()}
+    found |= {f"depends_on.{key}": each.condition.value
+              for key, each in definition.depends_on.items()}
     found |= {f"tmpfs.{key}": each for key, each in host.get("tmpfs", {}).items()}
     for inside, bindings in host["port_bindings"].items():
         found[f"ports.{inside}"] = sorted(f"{address}:{port}" for address, port in bindings)

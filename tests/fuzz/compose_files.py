@@ -117,6 +117,7 @@ def import_file(text: str, beside: Mapping[str, bytes]) -> bool:
     for each in found:
         keep_names(each.fields, each.answers_to, "server")
         in_fields(each.fields)
+        collect.write_order(each.fields, each.needs, {"a": "a", "db": "db"})
     collect.refuse_invalid(found)
     for each in found:
         if not each.refused:

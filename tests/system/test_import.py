@@ -133,7 +133,7 @@ volumes: {{mods: }}
     assert f"adopt: {name}" in text
     assert f"data: {{path: /data, source: {project}/data}}" in text
     assert "mods: {path: /mods, source: project_mods}" in text
-    assert "# depends_on is not taken over" in text
+    assert 'depends_on: ["web"]' in text
     assert 'tcp25565: "25565:25565/tcp"' in text
     assert "secrets: [RCON_PASSWORD]" in text
     assert "secret\n" not in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ class Found:
     notes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     answers_to: tuple[str, ...] = ()  #: names that its networks resolve
+    needs: Mapping[str, str] = field(default_factory=dict)  #: services that start first
+    service: str = ""  #: its name in the compose file
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -94,7 +97,8 @@ def _best(clone: Clone, host: str, service: Translation, *, keep_secrets: bool) 
             break
         except ZedopsError:
             continue  # no container of that name
-        running.name = service.name
+        running.name = running.service = service.name
+        running.needs = service.needs
         return running
     return _as_found(service)
 
@@ -102,7 +106,7 @@ def _best(clone: Clone, host: str, service: Translation, *, keep_secrets: bool) 
 def _as_found(service: Translation) -> Found:
     return Found(
         service.name, service.fields, service.notes, service.refused, service.answers_to,
-        service.secrets,
+        service.needs, service.name, service.secrets,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from zedops.errors import Problem
-from zedops.fleet import backups, shared_sources
+from zedops.fleet import backups, shared_sources, start_order
 from zedops.fleet.fleet import Fleet, is_same_server
 from zedops.fleet.ports import free_ports, ports_in_use, published, taken_on
 from zedops.spec import stop_signals
@@ -61,6 +61,7 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
     problems += _name_problems(fleet, paths)
     problems += _port_problems(fleet, living)
     problems += shared_sources.problems(fleet, living)
+    problems += start_order.problems(fleet, living)
     return sorted(set(problems))
 
 

@@ -23,6 +23,7 @@ from pydantic import (
 
 from zedops.spec.backup import Backup, World
 from zedops.spec.container_options import ContainerOptions
+from zedops.spec.dependencies import Dependencies
 from zedops.spec.fields import (
     SERVER_ID,
     Bytes,
@@ -143,6 +144,7 @@ class Definition(ContainerOptions):
     stop: Annotated[Stop, once()] = Stop()
     #: None, written `image`: the image's own check, if it has one.
     health: Annotated[Annotated[Health, once()] | None, BeforeValidator(_own_or_image)] = None
+    depends_on: Dependencies = Field(default={})
     restart: Text | None = None
     rebuild: Text | None = None
     #: A container of the host, by name or id: zedops takes it over unchanged if it matches.
@@ -217,7 +219,7 @@ class Definition(ContainerOptions):
 #: Fields that do not shape the container: changing them recreates nothing.
 _NOT_IN_HASH = {
     "host", "game", "desired", "stop", "restart", "rebuild", "adopt", "drift", "purge",
-    "moved_from", "pull", "backup", "world",
+    "moved_from", "pull", "backup", "world", "depends_on",
 }  # fmt: skip
 
 

@@ -50,6 +50,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "stop": ("How zedops stops it, always: commands, signal, grace, kill.",
                  ({"grace": "90s", "commands": ["save-all"]},)),
         "health": ("A health check, or `image` for the image's own.", ("image",)),
+        "depends_on": ("Servers of the same host that start first: by names, or with a condition.",
+                       (["db"], {"db": {"condition": "service_healthy"}})),
         "restart": ("Change this text to restart it once.", ("2026-11-23T10:00:00Z",)),
         "rebuild": ("Change this text to pull the newest image and recreate it once.",
                     ("2026-11-23T10:00:00Z",)),

@@ -17,6 +17,7 @@ from zedops.spec import references
 from zedops.spec.model import SECRETS_PATH, Health
 from zedops.spec.secret_values import is_secret
 from zedops_agent.beyond import Usual, unsaid
+from zedops_agent.health import within_s
 from zedops_agent.observed import (
     DEFINITION,
     FLEET,
@@ -27,6 +28,7 @@ from zedops_agent.observed import (
     Binding,
     Ceilings,
     Container,
+    HealthStatus,
     Image,
     Network,
     Phase,
@@ -73,8 +75,15 @@ def container(facts: Mapping[str, Any]) -> Container:
             (name, (each or {}).get("NetworkID") or "")
             for name, each in (facts["NetworkSettings"].get("Networks") or {}).items()
         ),
-        unhealthy=(state.get("Health") or {}).get("Status") == "unhealthy",
+        health=health_status(state),
+        health_within_s=within_s((facts.get("Config") or {}).get("Healthcheck") or {}),
     )
+
+
+def health_status(state: Mapping[str, Any]) -> HealthStatus:
+    """Read the status of a health check; one that nothing here knows counts as none."""
+    said = (state.get("Health") or {}).get("Status")
+    return HealthStatus(said) if said in set(HealthStatus) else HealthStatus.NONE
 
 
 def _memory(host: Mapping[str, Any]) -> int:

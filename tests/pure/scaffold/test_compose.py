@@ -444,7 +444,7 @@ def test_what_would_be_another_server_is_refused(written: str, words: str) -> No
 
 
 @pytest.mark.parametrize("written", [
-    "mem_reservation: 1g", "cpu_shares: 5", "depends_on: [b]", "domainname: x",
+    "mem_reservation: 1g", "cpu_shares: 5", "links: [b]", "domainname: x",
     "links: [db]", "mac_address: a",
     "restart: 'no'", "restart: on-failure:3", "storage_opt: {size: 1g}", "memswap_limit: 1g",
     "deploy: {restart_policy: {condition: any}}", "deploy: {replicas: 3}", "build: .",

@@ -16,6 +16,7 @@ from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
 from zedops.queries.hosts import the_host
+from zedops.scaffold.compose.collect import write_order
 from zedops.scaffold.compose.network import keep_names
 from zedops.scaffold.container import server_name
 from zedops.spec import document, state_block
@@ -110,6 +111,10 @@ def _named(found: list[Found], name: str | None) -> list[Found]:
             rule = "lower-case letters, digits and '-', at most 63, no '-' first"
             raise UsageError(f"{each.name!r} cannot be a server's name; use --name with {rule}")
         keep_names(each.fields, each.answers_to, each.name)
+    servers = {each.service: each.name for each in good}
+    for each in good:
+        if note := write_order(each.fields, each.needs, servers):
+            each.notes.append(note)
     names = [each.name for each in good]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise UsageError(f"two services would both be {twice[0]!r}; take one with --service")

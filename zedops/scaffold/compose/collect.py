@@ -29,6 +29,20 @@ def settle(services: Sequence[Translation]) -> list[str]:
     return _name_each_other(services)
 
 
+def write_order(
+    fields: dict[str, Any], needs: Mapping[str, str], servers: Mapping[str, str]
+) -> str | None:
+    """Write which servers start first; `servers` names those of services. Returns a note."""
+    known = {servers[each]: condition for each, condition in needs.items() if each in servers}
+    if known:
+        is_short = set(known.values()) == {"service_started"}
+        fields["depends_on"] = list(known) if is_short else {
+            each: {"condition": condition} for each, condition in known.items()
+        }
+    left = ", ".join(each for each in needs if each not in servers)
+    return f"depends_on: {left} is not imported, so this waits for no such server" if left else None
+
+
 def _refuse_cycles(services: Sequence[Translation]) -> None:
     """Refuse services that wait for each other, as Compose does."""
     needs = {each.name: each.needs for each in services}

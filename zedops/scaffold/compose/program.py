@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 from zedops.scaffold.compose import accounts, merge
-from zedops.scaffold.compose.reading import Translation, is_true, only, texts_or_none, words
+from zedops.scaffold.compose.reading import Translation, is_true, items, only, texts_or_none, words
 from zedops.scaffold.compose.scalars import as_text
 from zedops.spec.quantities import exact, parse_duration
 
@@ -44,13 +44,24 @@ def build(given: Translation, _: Any) -> None:
 
 def depends_on(given: Translation, value: Any) -> None:
     """Read the services that start first, in the short or the long form."""
-    found = merge.as_names(value)
-    for name, parts in found.items():
-        if not merge.is_null(parts):
-            only(f"depends_on.{name}", parts, {"condition", "required", "restart"})
-    given.needs += found
-    if found:
-        given.note(f"depends_on is not taken over: {accounts.DIFFERS['depends_on']}")
+    for name, raw in merge.as_names(value).items():
+        parts = {} if merge.is_null(raw) else raw
+        only(f"depends_on.{name}", parts, {"condition", "required", "restart"})
+        condition = as_text(parts.get("condition", "")) or "service_started"
+        if condition == "service_completed_successfully":
+            given.note(f"depends_on: {name}: no server waits for the end of another one")
+            continue
+        given.needs[name] = condition
+        if is_true(parts.get("restart")):
+            given.note(f"depends_on: {name}: its restart restarts no other server")
+
+
+def links(given: Translation, value: Any) -> None:
+    """Read links, which make an order, too."""
+    names = [as_text(each).partition(":")[0] for each in items(value)]
+    if names:
+        given.note(f"links is not taken over: {accounts.DIFFERS['links']}")
+        given.needs = {**dict.fromkeys(names, "service_started"), **given.needs}
 
 
 def scale(given: Translation, value: Any) -> None:

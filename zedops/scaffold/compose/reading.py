@@ -31,7 +31,7 @@ class Translation:
     unset: set[str]
     keep_secrets: bool = False
     fields: dict[str, Any] = field(default_factory=dict)  #: of a definition
-    needs: list[str] = field(default_factory=list)  #: services that start first
+    needs: dict[str, str] = field(default_factory=dict)  #: services that start first → condition
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     notes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)

@@ -43,7 +43,8 @@ def _flag(name: str) -> Method:
 METHODS: dict[str, Method] = {
     "image": _text("image"), "platform": _text("platform"),
     "pull_policy": program.pull_policy, "build": program.build,
-    "depends_on": program.depends_on, "entrypoint": program.entrypoint, "command": program.command,
+    "depends_on": program.depends_on, "links": program.links,
+    "entrypoint": program.entrypoint, "command": program.command,
     "working_dir": _text("working_dir"), "user": _text("user"), "hostname": _text("hostname"),
     **{name: _flag(name) for name in ("tty", "stdin_open", "init", "read_only")},
     "ports": network.ports, "network_mode": network.network_mode, "networks": network.networks,
