@@ -7,6 +7,7 @@ The file imports next to nothing: it takes 13 ms, and would take 30 ms with `jso
 sends the push to the manager as a line of JSON and reads lines of words. Without a manager it
 starts zedops to check the push: slower, with the same rules. It fails closed: it refuses a push
 that cannot be checked.
+More than 300 lines: the hub holds a copy of this one file, which runs where zedops may be missing.
 Sources: githooks(5), gitprotocol-pack(5), git-credential-cache(1).
 """
 

@@ -1,7 +1,7 @@
-"""The gate of a push: the checks before the hub accepts it, and the merge into main.
+"""The gate of a push: the checks before the hub accepts it, and the move of main.
 
 The running manager uses it with the fleet in memory; a hook uses it alone if no manager runs. The
-gate decides the new main and never changes a server.
+gate never changes a server.
 """
 
 from __future__ import annotations
@@ -22,38 +22,21 @@ from zedops.fleet import alike, authorship, preview
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import carry_over_states, placeholder_id, void_ids
 from zedops.fleet.lint import advise
-from zedops.fleet.merge import folders, merge, path_conflicts
-from zedops.git.objects import NO_OBJECT, Entry, FileChange, Signature
+from zedops.git.objects import NO_OBJECT, Entry
 from zedops.git.repository import Repository, clean_environment
 from zedops.hub import hook, pushed_refs, snapshot
 from zedops.hub.authorization import PushAuthorizer, posing, with_trusted_states
-from zedops.hub.history import merge_base
 from zedops.hub.hub import Hub
+from zedops.hub.proposal import Proposal, propose, write_merge
 from zedops.hub.refs import FOR_MAIN, MAIN
 from zedops.spec import strays
 from zedops.spec.document import not_a_file
 from zedops.spec.layout import MAX_BYTES, SETTINGS_PATH, Kind, kind_of
 
 _ATTEMPTS = 50
-#: Limit of a file that both sides changed: the merge holds all of it in memory.
-_MERGE_BYTES = 8 << 20
-_PULL = "run `git pull`, resolve the conflict and push again"
 #: A push option: forecast the push and change nothing.
 DRY_RUN = "dry-run"
 _NOT_DONE = "dry run: nothing was changed"
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A proposed main: an existing commit, or a merge of `files` onto `main`."""
-
-    main: str
-    base: str
-    pushed: str
-    files: Mapping[str, Entry | bytes | None]
-    fast_forward: bool
-
-
 _NOTHING = Proposal("", "", "", {}, fast_forward=False)
 
 
@@ -95,7 +78,7 @@ class PushReceiver:
             if wrong := pushed_refs.wrong(self.hub, repository, new, ref, names):
                 problems.append(wrong)
             elif ref in (MAIN, FOR_MAIN) and new != NO_OBJECT:
-                proposal = self._propose(repository, self.hub.head(), new)
+                proposal = propose(repository, self.hub.head(), new)
                 before, after, paths, warnings = self._verify(repository, proposal, options)
                 self._passed = (proposal, tuple(options))
                 said += preview.lines(preview.preview(before, after, paths))
@@ -129,9 +112,7 @@ class PushReceiver:
             repository, proposal.pushed, self.hub.default_name, before, proposal.files
         )
         paths = set(proposal.files)
-        trusted = carry_over_states(
-            before, after, paths, placeholder_id, datetime.now(UTC)
-        )
+        trusted = carry_over_states(before, after, paths, placeholder_id, datetime.now(UTC))
         if proposal.main and (posing := self._posing(repository, proposal)):
             raise InvalidInput(posing)
         admission = PushAuthorizer(repository, proposal.main, proposal.base, proposal.pushed)
@@ -177,14 +158,16 @@ class PushReceiver:
             main = self.hub.head()
             proposal, verified = self._passed
             if (proposal.main, proposal.pushed, verified) != (main or "", new, tuple(options)):
-                proposal = self._propose(self.hub.repository, main, new)
+                proposal = propose(self.hub.repository, main, new)
                 verified = None
             self.touched[new] = set(proposal.files)
             if main and not proposal.files and not proposal.fast_forward:
                 return
             if verified is None:
                 self._verify(self.hub.repository, proposal, options)
-            merged = new if proposal.fast_forward else self._write_merge(proposal)
+            merged = new if proposal.fast_forward else write_merge(
+                self.hub.repository, proposal, self.hub.refs.signature()
+            )
             failpoints.point("gate.written")
             try:
                 self.hub.repository.move_ref(MAIN, merged, main or NO_OBJECT)
@@ -194,91 +177,11 @@ class PushReceiver:
             return
         raise RaceLost("main is locked or moves too fast; push again, or see `zedops up`")
 
-    def _propose(self, repository: Repository, main: str | None, new: str) -> Proposal:
-        if main is None:
-            tree = dict(repository.tree(new))
-            return Proposal("", "", new, tree, fast_forward=True)
-        base = merge_base(repository, main, new)
-        if base is None:
-            fact = "this history has nothing in common with the fleet's"
-            raise InvalidInput([Problem(MAIN, 0, 0, "", fact, "clone the fleet and start there")])
-        theirs = {each.path: each for each in repository.changes(base, new)}
-        files: dict[str, Entry | bytes | None] = {path: each.after for path, each in theirs.items()}
-        if base != main:
-            files |= self._merge_files(repository, base, main, theirs)
-            made = [path for path, each in theirs.items() if each.before is None]
-            if made:
-                self._check_places(repository, main, made, files)
-        return Proposal(main, base, new, files, fast_forward=base == main and base != new)
-
-    def _merge_files(
-        self, repository: Repository, base: str, main: str, theirs: Mapping[str, FileChange]
-    ) -> dict[str, bytes | Entry | None]:
-        """Merge the files that both sides changed; InvalidInput carries every conflict."""
-        ours = {each.path: each for each in repository.changes(base, main)}
-        both = sorted(theirs.keys() & ours.keys())
-        entries = [e for path in both for e in
-                   (theirs[path].before, theirs[path].after, ours[path].after) if e is not None]
-        blobs = repository.blobs((each.blob for each in entries), most=_MERGE_BYTES)
-        large = [
-            Problem(path, 0, 0, "", f"more than {_MERGE_BYTES >> 20} MiB cannot be merged", _PULL)
-            for path in both
-            if any(e and len(blobs[e.blob]) > _MERGE_BYTES
-                   for e in (theirs[path].after, ours[path].after))
-        ]
-        if large:
-            raise InvalidInput(large)
-
-        def read(entry: Entry | None) -> bytes | None:
-            return blobs[entry.blob] if entry else None
-
-        merged, problems = merge(
-            {path: read(theirs[path].before) for path in both},
-            {path: read(ours[path].after) for path in both},
-            {path: read(theirs[path].after) for path in both},
-            repository.merge_text,
-        )
-        if problems:
-            raise InvalidInput(problems)
-        return dict(merged)
-
-    def _check_places(
-        self, repository: Repository, main: str, made: list[str],
-        files: Mapping[str, Entry | bytes | None],
-    ) -> None:
-        """Refuse a file where main has a folder, and the reverse: a merge would drop one."""
-        places = {place for path in made for place in (path, *folders(path))}
-        kinds = repository.kinds(main, places)
-        here = {path for path, kind in kinds.items() if kind == "blob"}
-        trees = [path for path in made if kinds.get(path) == "tree"]
-        here |= repository.tree(main, *trees).keys() if trees else set()
-        problems = [Problem(path, 0, 0, "", f"conflicts with {other}, which main has", _PULL)
-                    for path, other in sorted(path_conflicts(here, files).items())]
-        if problems:
-            raise InvalidInput(problems)
-
-    def _write_merge(self, proposal: Proposal) -> str:
-        repository = self.hub.repository
-        who = repository.run("log", "-1", "--format=%an%x00%ae%x00%s", "--end-of-options",
-                             proposal.pushed)
-        name, email, subject = who.split("\0", 2)
-        by_zedops = self.hub.refs.signature()
-        author = Signature(_plain(name), _plain(email), by_zedops.at_s)
-        return repository.write_commit(
-            [proposal.main, proposal.pushed], proposal.files, f"Merge: {subject}\n", author,
-            by_zedops,
-        )
-
-
 def _void(ids: Mapping[str, str]) -> list[Problem]:
     """Warn of ids that main does not know."""
     remedy = "`zedops orphans` shows its container and data, and the next step"
     return [Problem(path, 0, 0, "", f"main has no server {each}, so that id is void", remedy)
             for path, each in sorted(ids.items())]
-
-
-def _plain(text: str) -> str:
-    return "".join(c for c in text if c not in "<>\n\0").strip() or "unknown"
 
 
 def answer(
