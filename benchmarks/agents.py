@@ -29,7 +29,8 @@ from nats.aio.msg import Msg
 
 from zedops.bus.nats import messages, subjects
 from zedops.bus.nats.certificates import ssl_context
-from zedops.bus.nats.connection import CONNECT_S, PING_S, PONG_S
+from zedops.bus.nats.client import CONNECT_S
+from zedops.bus.nats.connection import PING_S, PONG_S
 from zedops.bus.nats.connection import RETRY_S as RECONNECT_S
 from zedops.errors import ZedopsError
 

@@ -14,7 +14,7 @@ from tests.nats.sides import wait_for
 from zedops.bus.nats import certificates
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.server import NatsServer
-from zedops.protocol.requests import Verdict
+from zedops.protocol.findings import Verdict
 from zedops_agent.diagnostics import check_nats
 
 pytestmark = pytest.mark.nats

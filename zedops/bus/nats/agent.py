@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from zedops.bus.interfaces import AgentSide
 from zedops.bus.nats import messages, subjects
 from zedops.bus.nats.certificates import ssl_context
-from zedops.bus.nats.connection import Address, NatsConnection
+from zedops.bus.nats.client import Address
+from zedops.bus.nats.connection import NatsConnection
 from zedops.bus.nats.streams import MAX_STREAMS, Writer
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.protocol.requests import read_request, read_stream_request

@@ -11,48 +11,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import nats.errors
-from nats.aio.client import Client, RawCredentials
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from zedops.bus.nats.client import CONNECT_S, Address, connect, drop
 from zedops.bus.nats.messages import HEADERS
-from zedops.bus.nats.transport import NatsTransport
 from zedops.errors import HostUnavailable
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-CONNECT_S = 10
 RETRY_S = 1.0
 #: The connection notices a silent peer within the sum of these.
 PING_S, PONG_S = 4.0, 5
-_CLOSE_S = 2.0
 #: The errors of a connection that breaks or hangs.
 _BROKEN = (OSError, nats.errors.Error, TimeoutError)
 
 Handler = Callable[[Msg], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Address:
-    """A server's URLs, and how to connect to them."""
-
-    urls: tuple[str, ...]
-    inbox: str  #: prefix of the subjects for answers
-    name: str  #: this connection's name in the server's own tools
-    credentials: str | None = field(default=None, repr=False)  #: text of a `.creds` file
-    tls: ssl.SSLContext | None = None
-    #: Begin TLS before the server's INFO. zedops' own servers require it; others may not know it.
-    tls_first: bool = True
 
 
 class NatsConnection:
@@ -166,7 +149,7 @@ class NatsConnection:
             self._broken.clear()
             client = Client()
             try:
-                await self._connect(client)
+                await connect(client, self.address, self._note, self._break)
                 self._client = client
                 for subject, handler in list(self._handlers.items()):
                     await self._subscribe(client, subject, handler)
@@ -183,27 +166,6 @@ class NatsConnection:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._broken.wait(), RETRY_S)
 
-    async def _connect(self, client: Client) -> None:
-        async def noted(error: Exception) -> None:
-            self._note(error)
-
-        async def closed() -> None:
-            self._break()
-
-        address = self.address
-        extra: dict[str, Any] = {}
-        if address.tls is not None:
-            extra |= {"tls": address.tls, "tls_handshake_first": address.tls_first}
-            client._transport = NatsTransport()  # type: ignore[no-untyped-call]
-        if address.credentials is not None:
-            extra["user_credentials"] = RawCredentials(address.credentials)
-        await client.connect(
-            list(address.urls), name=address.name, inbox_prefix=address.inbox,
-            allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0,
-            connect_timeout=CONNECT_S, ping_interval=3600, pending_size=0,
-            error_cb=noted, closed_cb=closed, disconnected_cb=closed, **extra,
-        )
-
     async def _watch(self, client: Client) -> None:
         """Ping the server until the connection breaks."""
         while not self._ending and client.is_connected:
@@ -216,19 +178,7 @@ class NatsConnection:
         self._subscribed.clear()
         for task in self._asked:
             task.cancel()
-        if client.is_connected:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(client.close(), _CLOSE_S)
-        # nats-py leaves refused, cut and hanging connections to the garbage collector
-        left: Any = client
-        for subscription in left._subs.values():
-            subscription._stop_processing()
-        if left._reading_task is not None:
-            left._reading_task.add_done_callback(_take_error)
-        transport = left._transport
-        for writer in (transport._io_writer, transport._bare_io_writer) if transport else ():
-            if writer is not None:
-                writer.transport.abort()
+        await drop(client)
 
     def _break(self) -> None:
         self._broken.set()
@@ -316,9 +266,3 @@ class NatsConnection:
         if subscription is not None:
             with contextlib.suppress(*_BROKEN):
                 await subscription.unsubscribe()
-
-
-def _take_error(task: asyncio.Task[Any]) -> None:
-    """Take the error of a task that nats-py ends with a broken connection."""
-    if not task.cancelled():
-        task.exception()

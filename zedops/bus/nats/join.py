@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from zedops.bus.nats import jwt, messages, subjects
 from zedops.bus.nats.certificates import ssl_context
-from zedops.bus.nats.connection import Address, NatsConnection
+from zedops.bus.nats.client import Address
+from zedops.bus.nats.connection import NatsConnection
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.bus.nats.tokens import Token
 from zedops.errors import HostUnavailable, Refused, ZedopsError

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from zedops.bus.interfaces import ManagerSide
 from zedops.bus.nats import messages, subjects
-from zedops.bus.nats.connection import Address, NatsConnection
+from zedops.bus.nats.client import Address
+from zedops.bus.nats.connection import NatsConnection
 from zedops.bus.nats.streams import Reader
 from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
 from zedops.protocol.requests import Reply, Request, StreamRequest, read_reply

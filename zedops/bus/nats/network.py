@@ -11,7 +11,7 @@ from typing import Any
 from zedops.bus.nats import subjects
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.certificates import ssl_context
-from zedops.bus.nats.connection import Address
+from zedops.bus.nats.client import Address
 from zedops.bus.nats.manager import NatsBus
 from zedops.bus.nats.server import NatsServer
 from zedops.errors import ServerFailed
