@@ -15,7 +15,7 @@ from pathlib import Path
 
 from zedops.bus.nats_probe import certificate_end
 from zedops.errors import EngineFailed, HostUnavailable, ZedopsError
-from zedops.protocol.requests import Finding
+from zedops.protocol.findings import Finding
 from zedops.spec.model import Definition
 from zedops.spec.quantities import format_size
 from zedops_agent import membership, shutdown

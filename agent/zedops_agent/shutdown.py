@@ -11,7 +11,7 @@ import re
 import subprocess
 from collections.abc import Iterable
 
-from zedops.protocol.requests import Finding
+from zedops.protocol.findings import Finding
 from zedops.spec.model import Definition
 from zedops.spec.quantities import format_duration
 

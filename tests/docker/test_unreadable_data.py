@@ -14,7 +14,8 @@ from tests import broken_disk
 from tests.broken_disk import BrokenDisk
 from tests.conftest import without
 from tests.docker.host import Host
-from zedops.protocol.requests import CheckupReply, CheckupRequest, Finding, Verdict
+from zedops.protocol.findings import Finding, Verdict
+from zedops.protocol.requests import CheckupReply, CheckupRequest
 from zedops.protocol.sync import ServerReport
 
 pytestmark = pytest.mark.docker

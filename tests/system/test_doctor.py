@@ -14,7 +14,7 @@ import pytest
 
 from tests.machine import Machine, free_port
 from zedops.cli.fleet_diagnostics import check_clock
-from zedops.protocol.requests import Verdict
+from zedops.protocol.findings import Verdict
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 

@@ -22,7 +22,8 @@ from zedops.git.stderr import MEND
 from zedops.hub import hook
 from zedops.hub.hub import Hub
 from zedops.hub.refs import FOR_MAIN
-from zedops.protocol.requests import Finding, PortsReply, PortsRequest
+from zedops.protocol.findings import Finding
+from zedops.protocol.requests import PortsReply, PortsRequest
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Settings
 from zedops.spec.state import Status

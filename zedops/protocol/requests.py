@@ -7,13 +7,13 @@ error of `errors` is a reply, too.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
 
 from zedops.errors import ZedopsError
 from zedops.protocol.backups import BackupsReply, BackupsRequest
+from zedops.protocol.findings import Finding
 from zedops.protocol.sync import Message
 from zedops.spec.fields import Recipient, ServerId
 from zedops.spec.model import Health
@@ -194,44 +194,6 @@ class DataReply(Message):
 
     kind: Literal["data"] = "data"
     volumes: tuple[VolumeSize, ...]
-
-
-class Verdict(StrEnum):
-    """How serious a finding is."""
-
-    GOOD = "ok"
-    WARNING = "warning"  #: works, and may fail later
-    WRONG = "wrong"  #: does not work
-    UNKNOWN = "unknown"  #: could not look
-
-
-class Finding(Message):
-    """The result of one check, with its remedy."""
-
-    subject: str
-    verdict: Verdict
-    fact: str
-    remedy: str = ""
-
-    @classmethod
-    def good(cls, subject: str, fact: str) -> Finding:
-        """Report a subject in good order."""
-        return cls(subject=subject, verdict=Verdict.GOOD, fact=fact)
-
-    @classmethod
-    def warning(cls, subject: str, fact: str, remedy: str) -> Finding:
-        """Report a subject that works and may fail later."""
-        return cls(subject=subject, verdict=Verdict.WARNING, fact=fact, remedy=remedy)
-
-    @classmethod
-    def wrong(cls, subject: str, fact: str, remedy: str) -> Finding:
-        """Report a subject that does not work."""
-        return cls(subject=subject, verdict=Verdict.WRONG, fact=fact, remedy=remedy)
-
-    @classmethod
-    def unknown(cls, subject: str, fact: str, remedy: str = "") -> Finding:
-        """Report a subject that the check could not look at."""
-        return cls(subject=subject, verdict=Verdict.UNKNOWN, fact=fact, remedy=remedy)
 
 
 class CheckupRequest(Message):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.pure.fleets import NOW, doc, fleet_of, later
 from tests.pure.plans import container, see, settled, wanted
 from zedops.fleet.checks import LONGEST_GRACE_S, check
-from zedops.protocol.requests import Verdict
+from zedops.protocol.findings import Verdict
 from zedops.protocol.sync import Goal
 from zedops.spec import stop_signals
 from zedops.spec.model import Drift, Stop

@@ -15,7 +15,8 @@ from zedops.control.client import is_awake
 from zedops.control.hosts import call, is_managed
 from zedops.errors import GitFailed, UsageError, ZedopsError
 from zedops.hub.hub import Hub
-from zedops.protocol.requests import CheckupReply, CheckupRequest, Finding, Verdict
+from zedops.protocol.findings import Finding, Verdict
+from zedops.protocol.requests import CheckupReply, CheckupRequest
 from zedops.queries.output import FindingRow
 from zedops.system.paths import default_data_root
 
