@@ -17,6 +17,7 @@
     ├── HostUnavailable       1   no agent answers for that host
     │   └── DoorClosed        1   the manager is another user's: unknown whether it runs
     ├── VersionMismatch       1   the other side speaks another version of the protocol
+    │   └── NewerDefinition   1   a definition says what only a newer host understands
     ├── Interrupted         130   a person pressed Ctrl-C; the message says what goes on
     ├── CommandFailed         1   a command in a container did not end with 0
     ├── Refused               1   a host may not join, and why
@@ -125,6 +126,12 @@ class DoorClosed(HostUnavailable):
 
 class VersionMismatch(ZedopsError):
     """Manager and agent speak different versions of the protocol; upgrade the older one."""
+
+
+class NewerDefinition(VersionMismatch):
+    """A host does not understand a definition, so it takes nothing of the whole document."""
+
+    servers: tuple[str, ...] = ()  #: their ids
 
 
 class Interrupted(ZedopsError):

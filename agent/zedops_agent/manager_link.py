@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from zedops import __version__, failpoints
 from zedops.bus.interfaces import Link
-from zedops.errors import HostUnavailable, PersistFailed, ZedopsError
+from zedops.errors import HostUnavailable, NewerDefinition, PersistFailed, ZedopsError
 from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Progress, Report, ServerReport
 from zedops_agent.store import Store
 
@@ -150,7 +150,13 @@ class Contact:
         epoch, rev = self._held()
         if greets:
             hello = Hello(host=self._host, epoch=epoch, rev=rev, zedops=__version__)
-            document = link.sync(hello)
+            try:
+                document = link.sync(hello)
+            except NewerDefinition as error:  # servers go on, and so do their reports
+                self._send_reports(link)
+                for server_id in error.servers:
+                    link.progress(Progress(host=self._host, id=server_id, text=str(error)))
+                raise
             failpoints.point("contact.synced")
             self._send_reports(link)  # old reports go first, in order
             self._take(document)

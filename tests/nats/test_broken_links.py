@@ -215,7 +215,9 @@ def test_an_answer_goes_to_nobody_but_who_asked(server: NatsServer, authority: A
     assert len(manager.hellos) == 1
 
 
-@pytest.mark.parametrize(("spoken", "remedy"), [("2", "upgrade zedops here"), ("0", "there")])
+@pytest.mark.parametrize(("spoken", "remedy"), [
+    ("2", "upgrade zedops of the manager"), ("0", "upgrade zedops of host 'attic'"),
+])
 def test_another_version_of_the_protocol_is_told_which_side_to_upgrade(
     server: NatsServer, authority: Authority, spoken: str, remedy: str,
     caplog: pytest.LogCaptureFixture,
@@ -246,7 +248,7 @@ def test_an_agent_says_that_its_manager_is_newer(server: NatsServer, authority: 
             async with as_manager(server, authority) as client:
                 subject, said = subjects.down("attic", subjects.CALL), {"Zed-Version": "2"}
                 answer = await client.nc.request(subject, b"{}", 10, headers=said)
-                with pytest.raises(VersionMismatch, match="upgrade zedops here"):
+                with pytest.raises(VersionMismatch, match="upgrade zedops of the host"):
                     messages.unpack(answer.data, answer.headers, dict, "host 'attic'")
 
         run(speak())

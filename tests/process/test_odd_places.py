@@ -21,7 +21,7 @@ from zedops.bus.nats.authority import Authority
 from zedops.cli import fleet_diagnostics, secret_files
 from zedops.errors import ZedopsError
 from zedops.hub.hub import Hub
-from zedops.protocol.requests import Verdict
+from zedops.protocol.findings import Verdict
 from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal, ServerReport
 from zedops.spec.model import Definition, Drift
 from zedops_agent import beside, membership

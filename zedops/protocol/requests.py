@@ -1,7 +1,8 @@
 """Requests of the manager to a host, and the host's replies, over any transport.
 
 A request changes nothing and may be repeated; `exec` is the exception, as it runs any command. An
-error of `errors` is a reply, too.
+error of `errors` is a reply, too. A host ignores fields that it does not know, so a request whose
+new field it must not ignore gets a new `kind`, which an older host refuses.
 """
 
 from __future__ import annotations

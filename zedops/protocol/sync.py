@@ -18,6 +18,7 @@ from zedops.spec.fields import Lean, Name, ServerId
 from zedops.spec.model import Definition, Drift
 
 #: Increased when an older peer could misread a message; a transport refuses any other version.
+#: `revisions` counts the optional fields within one version.
 VERSION = 1
 
 
@@ -26,9 +27,12 @@ AHEAD_S = 600.0
 
 
 class Message(Lean):
-    """Frozen, and strict about unknown keys within one version."""
+    """Frozen. It ignores unknown fields, which a newer peer may send, and keeps none of them.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    A definition inside a message stays strict: a host must not make half of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Goal(StrEnum):

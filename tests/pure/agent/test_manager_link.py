@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.pure.fleets import NOW, server_id
-from zedops.errors import HostUnavailable
+from zedops.errors import HostUnavailable, NewerDefinition
 from zedops.protocol.sync import (
     DesiredDocument,
     Heartbeat,
@@ -115,3 +115,35 @@ def test_what_cannot_be_told_is_on_disk_and_is_told_by_the_next_one(store: Store
         assert back.asked.acquire(timeout=30)
     assert back.came == [[server_id(0), server_id(1)]]
     assert store.load_unsent() == []
+
+
+class Newer(Way):
+    """A link whose manager asks for a definition that this host does not understand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[Progress] = []
+        self.said = threading.Event()
+
+    def sync(self, hello: Hello) -> DesiredDocument:
+        error = NewerDefinition("the host's zedops does not understand `shields`")
+        error.servers = (server_id(1),)
+        raise error
+
+    def progress(self, progress: Progress) -> None:
+        self.told.append(progress)
+        self.said.set()
+
+
+def test_a_host_that_does_not_understand_a_definition_says_so_and_still_reports(
+    store: Store,
+) -> None:
+    way = Newer()
+    way.taken.release(MANY)
+    with keeping(store, way) as contact:
+        contact.report(ServerReport(id=server_id(2), at=NOW, about="c"))
+        assert way.asked.acquire(timeout=30)
+        assert way.said.wait(30)
+    assert way.came[0] == [server_id(2)]
+    assert (way.told[0].id, way.told[0].host) == (server_id(1), "h")
+    assert "does not understand `shields`" in way.told[0].text

@@ -70,7 +70,7 @@ def test_a_message_that_inflates_without_end_is_cut_off() -> None:
 def test_what_was_packed_is_what_is_read() -> None:
     hello = Hello(host="attic", epoch=1, rev=2)
     assert unpack(pack(hello), {VERSION_HEADER: "1"}, Hello.model_validate, "attic") == hello
-    with pytest.raises(VersionMismatch, match="upgrade zedops there"):
+    with pytest.raises(VersionMismatch, match="upgrade zedops of attic"):
         unpack(pack(hello), {VERSION_HEADER: "0"}, Hello.model_validate, "attic")
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from nats.aio.msg import Msg
 from pydantic import BaseModel
 
+from zedops import __version__
 from zedops.bus.interfaces import AgentSide
 from zedops.bus.nats import messages, subjects
 from zedops.bus.nats.certificates import ssl_context
@@ -21,6 +22,7 @@ from zedops.bus.nats.connection import NatsConnection
 from zedops.bus.nats.streams import MAX_STREAMS, Writer
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.protocol.requests import read_request, read_stream_request
+from zedops.protocol.revisions import REVISION, read_document
 from zedops.protocol.sync import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 
 M = TypeVar("M", bound=BaseModel)
@@ -49,6 +51,8 @@ class NatsLink:
         self._host, self._agent = host, agent
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="bus")
         self._writers: dict[str, Writer] = {}
+        #: Of the manager, as its last answer named it.
+        self._revision = REVISION
         self._connection = NatsConnection(address, agent.greet)
         serve = self._connection.serve
         serve(subjects.HELLO, self._take_hello)
@@ -60,7 +64,7 @@ class NatsLink:
 
     def sync(self, hello: Hello) -> DesiredDocument:
         """Ask for the host's whole document."""
-        document: DesiredDocument = self._ask(subjects.SYNC, hello, DesiredDocument.model_validate)
+        document: DesiredDocument = self._ask(subjects.SYNC, hello, read_document)
         return document
 
     def report(self, report: Report) -> None:
@@ -96,8 +100,13 @@ class NatsLink:
 
     def _ask(self, what: str, message: BaseModel, read: Callable[[Any], Any]) -> Any:
         subject = subjects.up(self._host, what)
-        raw, headers = self._connection.request(subject, messages.pack(message), ASK_S)
-        return messages.unpack(raw, headers, read, "the manager")
+        while True:
+            used = self._revision
+            raw, headers = self._connection.request(subject, messages.pack(message, used), ASK_S)
+            self._revision = messages.revision_of(headers)
+            if self._revision >= used or messages.ERROR_HEADER not in headers:
+                return messages.unpack(raw, headers, read, "the manager")
+            # an older manager leads now, and refused what it does not know: once more without it
 
     # --- from the manager
 
@@ -106,8 +115,8 @@ class NatsLink:
 
     async def _take_desired(self, message: Msg) -> None:
         def take() -> None:
-            read = DesiredDocument.model_validate
-            document = messages.unpack(message.data, message.headers, read, "the manager")
+            said = messages.unpack(message.data, message.headers, read_document, messages.MANAGER)
+            document: DesiredDocument = said
             if document.host != self._host:
                 raise ZedopsError(f"a document of host {document.host!r} came here; not taken")
             self._agent.desired(document)
@@ -140,12 +149,14 @@ class NatsLink:
                 self._open(str(asked["stream"]), asked["request"])
                 return b"{}", messages.HEADERS
             reply = self._agent.call(read_request(asked["request"]))
-            return messages.pack(reply), messages.HEADERS
+            revision = messages.revision_of(message.headers)
+            return messages.pack(reply, revision), messages.HEADERS
         except ZedopsError as error:
             return messages.refusal(error)
         except (KeyError, ValueError) as error:
             first = str(error).splitlines()[0][:200]
-            return messages.refusal(ZedopsError(f"this host does not know the question: {first}"))
+            fact = f"this host, with zedops {__version__}, does not know the question"
+            return messages.refusal(ZedopsError(f"{fact}: {first}; upgrade zedops there"))
         except Exception as error:
             log.exception("a call was not answered")
             return messages.refusal(error)

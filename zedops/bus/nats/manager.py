@@ -21,6 +21,7 @@ from zedops.bus.nats.connection import NatsConnection
 from zedops.bus.nats.streams import Reader
 from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
 from zedops.protocol.requests import Reply, Request, StreamRequest, read_reply
+from zedops.protocol.revisions import REVISION
 from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Progress, Report
 
 M = TypeVar("M", Hello, Heartbeat, Report, Progress)
@@ -41,6 +42,8 @@ class NatsBus:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="bus")
         self._turns: dict[str, asyncio.Lock] = {}
         self._mismatched: set[str] = set()
+        #: Of hosts, as their last message named it.
+        self._revisions: dict[str, int] = {}
         self._connection = NatsConnection(address, self._say_hello)
 
     def serve(self, manager: ManagerSide) -> None:
@@ -82,7 +85,9 @@ class NatsBus:
         """Push a document to its host; an absent host gets it when it syncs."""
         subject = subjects.down(document.host, subjects.DESIRED)
         with contextlib.suppress(HostUnavailable):
-            self._connection.publish(subject, messages.pack(document))
+            # a host that was not heard yet asks for its document after it refused this one
+            revision = self._revisions.get(document.host, REVISION)
+            self._connection.publish(subject, messages.pack(document, revision))
 
     def call(self, host: str, request: Request) -> Reply:
         """Ask a host something."""
@@ -178,7 +183,8 @@ class NatsBus:
         who = subjects.speaker(message.subject)
         try:
             said = messages.unpack(message.data, message.headers, read, f"host {who!r}", limit)
-            return messages.pack(answer(said) or {}), messages.HEADERS
+            revision = self._revisions[who] = messages.revision_of(message.headers)
+            return messages.pack(answer(said) or {}, revision), messages.HEADERS
         except VersionMismatch as error:
             if who not in self._mismatched:
                 log.warning("%s", error)

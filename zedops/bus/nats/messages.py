@@ -1,4 +1,4 @@
-"""Encodes messages: JSON, compressed where it is long, the protocol's version in a header.
+"""Encodes messages: JSON, compressed where it is long, the protocol's version in headers.
 
 An error of the other side is an answer, too: `Zed-Error` names its class in `errors`, and the body
 is its text. Unreadable messages are refused with a reason, never guessed at. Pure.
@@ -15,12 +15,15 @@ from pydantic import BaseModel, ValidationError
 
 from zedops import errors
 from zedops.errors import VersionMismatch, ZedopsError
+from zedops.protocol.revisions import REVISION, written
 from zedops.protocol.sync import VERSION
 
 T = TypeVar("T")
 
-VERSION_HEADER, ERROR_HEADER = "Zed-Version", "Zed-Error"
-HEADERS = {VERSION_HEADER: str(VERSION)}
+VERSION_HEADER, REVISION_HEADER, ERROR_HEADER = "Zed-Version", "Zed-Revision", "Zed-Error"
+HEADERS = {VERSION_HEADER: str(VERSION), REVISION_HEADER: str(REVISION)}
+#: The name of the manager in messages for people.
+MANAGER = "the manager"
 #: A server takes 1 MB unless told otherwise; documents of large hosts are mostly repetition.
 _COMPRESS_FROM = 16 * 1024
 #: No message is longer than this, also after decompression.
@@ -29,13 +32,19 @@ MAX_BYTES = 64 * 1024 * 1024
 SHORT_BYTES, REPORT_BYTES, REPLY_BYTES = 16 * 1024, 4 << 20, 8 << 20
 
 
-def pack(message: BaseModel | Mapping[str, object]) -> bytes:
-    """Write a message."""
+def pack(message: BaseModel | Mapping[str, object], revision: int = REVISION) -> bytes:
+    """Write a message for a peer of a revision."""
     if isinstance(message, BaseModel):
-        raw = message.model_dump_json(exclude_defaults=False).encode()
+        raw = written(message, revision).encode()
     else:
         raw = json.dumps(message).encode()
     return zlib.compress(raw, 3) if len(raw) >= _COMPRESS_FROM else raw
+
+
+def revision_of(headers: Mapping[str, str] | None) -> int:
+    """Read the sender's revision; 0 for a release that does not name one."""
+    said = (headers or {}).get(REVISION_HEADER, "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 10 else 0
 
 
 def unpack(
@@ -51,9 +60,9 @@ def unpack(
     if spoken != str(VERSION):
         number = spoken[:9]  # isdigit() takes "²", which is no number, and any length
         older = number.isascii() and number.isdigit() and int(number) < VERSION
-        remedy = f"upgrade zedops {'there' if older else 'here'}"
-        fact = f"{who} speaks version {spoken[:20]} of the protocol, this side {VERSION}"
-        raise VersionMismatch(f"{fact}; {remedy}")
+        me = "the host" if who == MANAGER else MANAGER  # both sides read this text
+        fact = f"{who} speaks version {spoken[:20]} of the protocol, {me} speaks {VERSION}"
+        raise VersionMismatch(f"{fact}; upgrade zedops of {who if older else me}")
     plain = _inflated(raw, who, limit)
     if (kind := headers.get(ERROR_HEADER)) is not None:
         raise _error(kind, plain.decode("utf-8", "replace"))
