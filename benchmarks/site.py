@@ -198,7 +198,7 @@ class Site:
         while True:
             held = self._ref.read_text().strip()
             entry = repository.tree(held, path)[path]
-            text = repository.blobs([entry.blob])[entry.blob].decode()
+            text = repository.objects.blobs([entry.blob])[entry.blob].decode()
             files: dict[str, bytes | None] = {path: _edited(text, f"c{at}").encode()}
             new = repository.write_commit([held], files, "Edit\n", who, who)
             watch = git.Watch(self._ref, held)

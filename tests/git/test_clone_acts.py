@@ -41,7 +41,7 @@ def ben(hub: Hub, ada: Person, tmp_path: Path) -> Person:
 def at(hub: Hub, path: str) -> str | None:
     """Read a file on main."""
     entry = hub.repository.tree(MAIN).get(path)
-    return hub.repository.blobs([entry.blob])[entry.blob].decode() if entry else None
+    return hub.repository.objects.blobs([entry.blob])[entry.blob].decode() if entry else None
 
 
 def test_a_clone_is_set_up_so_that_a_plain_push_is_never_refused_for_being_behind(

@@ -77,7 +77,7 @@ def test_a_push_of_few_bytes_that_inflates_is_refused_without_being_read(
     said = eve.push("origin", "HEAD:refs/for/main", fails=True)
     assert f"{B}: 294913 bytes, more than the 262144 a definition may have" in said
     entry = eve.clone.repository.tree("HEAD")[B]
-    found = eve.clone.repository.blobs([entry.blob], most=1000)
+    found = eve.clone.repository.objects.blobs([entry.blob], most=1000)
     assert found == {entry.blob: bytes(1001)}
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
 

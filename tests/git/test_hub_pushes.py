@@ -45,7 +45,7 @@ def ben(hub: Hub, ada: Person, tmp_path: Path) -> Person:
 def at(hub: Hub, path: str) -> str | None:
     """Read a file on main."""
     entry = hub.repository.tree(MAIN).get(path)
-    return hub.repository.blobs([entry.blob])[entry.blob].decode() if entry else None
+    return hub.repository.objects.blobs([entry.blob])[entry.blob].decode() if entry else None
 
 
 def report(hub: Hub, path: str, head: str, state: State) -> None:

@@ -81,7 +81,7 @@ class Pair:
     def at(self, path: str) -> str:
         """Read a file of the hub's main; empty if it is not there."""
         entry = self.hub.repository.tree(MAIN).get(path)
-        return self.hub.repository.blobs([entry.blob])[entry.blob].decode() if entry else ""
+        return self.hub.repository.objects.blobs([entry.blob])[entry.blob].decode() if entry else ""
 
 
 @pytest.fixture

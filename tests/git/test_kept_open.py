@@ -27,9 +27,9 @@ A, B, C = "servers.d/a.yaml", "servers.d/b.yaml", "servers.d/c.yaml"
 def hub(tmp_path: Path) -> Iterator[Hub]:
     """Make a hub whose questions are answered by processes that stay."""
     made = Hub.create(tmp_path / "fleet.git")
-    made.repository.keep_open()
+    made.repository.objects.keep_open()
     yield made
-    made.repository.close()
+    made.repository.objects.close()
 
 
 def commit(hub: Hub, by: Signature, files: dict[str, bytes | None], *parents: str) -> str:
@@ -58,7 +58,7 @@ def test_whose_a_change_is_does_not_depend_on_who_is_asked(hub: Hub) -> None:
 def test_what_others_write_later_is_read_also_after_all_was_packed(hub: Hub) -> None:
     root = commit(hub, ADA, {A: b"1"})
     hub.repository.move_ref(MAIN, root, NO_OBJECT)
-    assert hub.repository.commit(root) is not None
+    assert hub.repository.objects.commit(root) is not None
     other, newest = Repository(hub.path), root
     for number in range(5):
         newest = other.write_commit([newest], {A: b"%d" % number}, "why", ADA, ADA)
@@ -67,36 +67,37 @@ def test_what_others_write_later_is_read_also_after_all_was_packed(hub: Hub) -> 
             other.run("gc", "--quiet", "--prune=now")
         (change,) = hub.repository.changes(root, newest)
         assert change.after is not None
-        assert hub.repository.blobs([change.after.blob]) == {change.after.blob: b"%d" % number}
+        blob = change.after.blob
+        assert hub.repository.objects.blobs([blob]) == {blob: b"%d" % number}
         root = newest
 
 
 def test_a_process_that_was_killed_is_started_again(hub: Hub) -> None:
     root = commit(hub, ADA, {A: b"1"})
-    first = hub.repository.commit(root)
+    first = hub.repository.objects.commit(root)
     found = subprocess.run(
         ["pgrep", "-f", "diff-tree --stdin"], capture_output=True, text=True, check=True
     ).stdout.split()
     mine = [pid for pid in found if Path(f"/proc/{pid}/cwd").resolve() == hub.path]
     subprocess.run(["kill", "-9", *mine], check=True)
     assert len(mine) == 1
-    assert hub.repository.commit(root) == first
+    assert hub.repository.objects.commit(root) == first
 
 
 def test_what_is_not_there_is_an_error_and_no_end(hub: Hub) -> None:
     root = commit(hub, ADA, {A: b"1"})
     for _ in range(2):
         with pytest.raises(GitFailed, match="cannot be read"):
-            hub.repository.blobs(["5" * 40])
+            hub.repository.objects.blobs(["5" * 40])
         with pytest.raises(GitFailed, match="cannot be read"):
-            hub.repository.commit("5" * 40)
-    assert hub.repository.commit(root) is not None
+            hub.repository.objects.commit("5" * 40)
+    assert hub.repository.objects.commit(root) is not None
 
 
 def test_many_may_ask_at_once(hub: Hub) -> None:
     commits = [commit(hub, ADA, {A: b"%d" % number}) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(hub.repository.commit, commits * 10))
+        found = list(pool.map(hub.repository.objects.commit, commits * 10))
     assert [each and each.id for each in found] == commits * 10
 
 

@@ -25,7 +25,7 @@ def test_a_blob_is_what_git_says(hub: Hub, content: bytes) -> None:
     name = hub.repository.run("hash-object", "-w", "--stdin", stdin=content)
     assert loose_objects.blob(hub.path / "objects", name, MOST) == content
     seen = hub.repository.with_env({"GIT_OBJECT_DIRECTORY": str(hub.path / "objects")})
-    assert seen.blobs([name], most=MOST) == hub.repository.blobs([name], most=MOST)
+    assert seen.objects.blobs([name], most=MOST) == hub.repository.objects.blobs([name], most=MOST)
 
 
 def test_of_a_large_blob_nothing_is_held(hub: Hub) -> None:

@@ -49,20 +49,20 @@ def test_what_no_branch_knows_is_still_there_and_open_processes_answer(hub: Hub)
     hub.repository.move_ref(MAIN, root, NO_OBJECT)
     alone = hub.repository.write_commit([root], {A: b"2"}, "not yet on a branch\n", ADA, ADA)
     before = look(hub.path)
-    hub.repository.keep_open()
+    hub.repository.objects.keep_open()
     try:
-        held = hub.repository.commit(alone)
+        held = hub.repository.objects.commit(alone)
         assert Packer(hub.path).pack()
-        hub.repository.renew()
+        hub.repository.objects.renew()
         assert look(hub.path).loose < before.loose
-        assert hub.repository.blobs(blobs)[blobs[7]] == b"7"
-        assert hub.repository.commit(alone) == held
+        assert hub.repository.objects.blobs(blobs)[blobs[7]] == b"7"
+        assert hub.repository.objects.commit(alone) == held
         hub.repository.move_ref(MAIN, alone, root)
         assert Packer(hub.path).pack()
         hub.repository.run("fsck", "--strict", "--connectivity-only")
-        assert hub.repository.blobs(blobs)[blobs[-1]] == b"599"
+        assert hub.repository.objects.blobs(blobs)[blobs[-1]] == b"599"
     finally:
-        hub.repository.close()
+        hub.repository.objects.close()
 
 
 def test_people_and_manager_commit_while_it_is_packed_again_and_again(
@@ -107,7 +107,7 @@ def test_a_run_that_is_stopped_does_no_harm_and_the_next_one_ends(hub: Hub) -> N
     work.join()
     assert not packer.pack()
     assert Packer(hub.path).pack()
-    assert len(hub.repository.blobs(blobs)) == 2000
+    assert len(hub.repository.objects.blobs(blobs)) == 2000
 
 
 def test_a_manager_has_its_hub_repacked_when_it_is_time(

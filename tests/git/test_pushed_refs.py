@@ -122,7 +122,7 @@ def test_a_malformed_tree_from_before_stops_neither_reads_nor_pushes(
     eve.push("origin", f"{commit}:refs/for/main")
     hub.equip()  # as the next start does
 
-    hub.repository.keep_open()
+    hub.repository.objects.keep_open()
     try:
         known = hub.read_fleet(seen)[0]
         fleet, changes = hub.read_fleet(str(hub.head()), known)
@@ -130,7 +130,7 @@ def test_a_malformed_tree_from_before_stops_neither_reads_nor_pushes(
         assert set(fleet.documents) == {A}
         assert "README.md" in hub.history.authors(seen, str(hub.head()))
     finally:
-        hub.repository.close()
+        hub.repository.objects.close()
     eve.commit({A: "image: b\n"})
     eve.push()
     eve.git("pull", "-q", "--no-rebase", "--no-edit", "origin", "main")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from zedops.errors import GitFailed, RaceLost
+from zedops.git.command import clean_environment
 from zedops.git.objects import NO_OBJECT, Entry, FileChange, Signature
-from zedops.git.repository import Repository, clean_environment
+from zedops.git.repository import Repository
 
 ADA = Signature("Ada", "ada@example.org", 1_700_000_000)
 ZED = Signature("zedops", "zedops@localhost", 1_700_000_001)
@@ -31,9 +32,9 @@ def repository(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Repos
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(path)], check=True)
     made = Repository(path)
     if request.param:
-        made.keep_open()
+        made.objects.keep_open()
     yield made
-    made.close()
+    made.objects.close()
 
 
 def commit(
@@ -46,7 +47,7 @@ def commit(
 def read(repository: Repository, at: str) -> dict[str, bytes]:
     """Read every file of a commit."""
     tree = repository.tree(at)
-    blobs = repository.blobs(entry.blob for entry in tree.values())
+    blobs = repository.objects.blobs(entry.blob for entry in tree.values())
     return {path: blobs[entry.blob] for path, entry in tree.items()}
 
 
@@ -147,8 +148,8 @@ def test_blobs_are_read_in_one_go_also_ten_thousand_of_them(repository: Reposito
 
 def test_a_blob_that_is_not_there_is_an_error_and_not_an_empty_file(repository: Repository) -> None:
     with pytest.raises(GitFailed, match="cannot be read; run `git fsck`"):
-        repository.blobs(["1" * 40])
-    assert repository.blobs([]) == {}
+        repository.objects.blobs(["1" * 40])
+    assert repository.objects.blobs([]) == {}
 
 
 def test_a_ref_moves_only_from_where_it_is_thought_to_be(repository: Repository) -> None:

@@ -50,7 +50,7 @@ def documents(machine: Machine) -> dict[str, Document]:
         path: each.blob for path, each in hub.tree("main").items()
         if path.startswith(("servers.d/", "tombstones.d/")) and path.endswith(".yaml")
     }
-    texts = hub.blobs(found.values())
+    texts = hub.objects.blobs(found.values())
     read = [document.parse(path, texts[blob]) for path, blob in found.items()]
     return {each.name: each for each in read}
 

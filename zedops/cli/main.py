@@ -101,7 +101,7 @@ def main() -> NoReturn:
 
         completion.answer()
     from zedops.cli.output import speak_any_encoding
-    from zedops.git.repository import clean_environment
+    from zedops.git.command import clean_environment
 
     speak_any_encoding()
     clean_environment()

@@ -73,7 +73,7 @@ def _from_history(clone: Clone, server_id: str) -> Document | None:
         if clone.repository.resolve(commit) is None:
             continue
         tree = clone.repository.tree(commit, "servers.d")
-        blobs = clone.repository.blobs(each.blob for each in tree.values())
+        blobs = clone.repository.objects.blobs(each.blob for each in tree.values())
         for path, entry in tree.items():
             if server_id.encode() in blobs[entry.blob]:
                 each = document.parse(path, blobs[entry.blob])

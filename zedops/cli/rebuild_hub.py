@@ -42,7 +42,7 @@ def rebuild_hub(source: Path, directory: Path) -> tuple[Hub, Clone]:
 def _check_name(old: Repository, source: Path, head: str, place: Path) -> None:
     """Check that the fleet keeps its name: labels and markers on its hosts carry it."""
     found = old.tree(head, SETTINGS_PATH)
-    content = next(iter(old.blobs(each.blob for each in found.values()).values()), b"")
+    content = next(iter(old.objects.blobs(each.blob for each in found.values()).values()), b"")
     before = read_settings(content, _default_name(old, source))[0].name
     after = read_settings(content, snapshot.name_from(place))[0].name
     if before != after:

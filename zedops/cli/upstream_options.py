@@ -226,7 +226,7 @@ def _begin(hub: Hub, upstream: Upstream) -> None:
         raise UsageError(f"{upstream.where} has no branch main; {remedy}")
     main = upstream.fetch(MAIN)
     entry = hub.repository.tree(main, SETTINGS_PATH).get(SETTINGS_PATH)
-    content = hub.repository.blobs([entry.blob])[entry.blob] if entry else b""
+    content = hub.repository.objects.blobs([entry.blob])[entry.blob] if entry else b""
     branch = read_settings(content, hub.default_name)[0].state_branch
     if branch and branch in upstream.tips({branch}):
         # the branch of an earlier hub: main with states and ids

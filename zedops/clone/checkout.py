@@ -114,8 +114,8 @@ def branches(repository: Repository) -> list[str]:
 
 def state_branch(repository: Repository) -> str | None:
     """Read `state_branch` from the settings; None if they are invalid, which `checks` reports."""
-    blob = repository.blob_ids([f"{REMOTE_MAIN}:{SETTINGS_PATH}"])[0]
-    content = repository.blobs([blob], _MAX_BYTES)[blob] if blob else b""
+    blob = repository.objects.blob_ids([f"{REMOTE_MAIN}:{SETTINGS_PATH}"])[0]
+    content = repository.objects.blobs([blob], _MAX_BYTES)[blob] if blob else b""
     if b"state_branch" not in content:
         return None  # loading the YAML reader takes longer than all the rest
     from zedops.spec import loader

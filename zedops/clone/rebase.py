@@ -47,7 +47,7 @@ def rebase(repository: Repository, base: str, tip: str, files: Files) -> Files:
         return files
     before, now = repository.tree(base), repository.tree(tip)
     both = [each.get(path) for path in files for each in (before, now)]
-    blobs = repository.blobs(each.blob for each in both if each)
+    blobs = repository.objects.blobs(each.blob for each in both if each)
 
     def read(tree: Mapping[str, Entry]) -> dict[str, bytes | None]:
         return {path: blobs[tree[path].blob] if path in tree else None for path in files}

@@ -45,7 +45,7 @@ def posing(repository: Repository, main: str, base: str, new: str) -> list[str]:
     """Find the pushed commits that claim zedops as author; the hub's own are on main already."""
     at, seen = new, 0
     while at != base and seen < _FEW:  # most pushes are a few commits in a row
-        raw = repository.blobs([at])[at]
+        raw = repository.objects.blobs([at])[at]
         before = authorship.parents(raw)
         if len(before) != 1:
             break
@@ -55,7 +55,7 @@ def posing(repository: Repository, main: str, base: str, new: str) -> list[str]:
     if at == base:
         return []
     listed = repository.run("rev-list", "--end-of-options", new, f"^{main}").split()
-    found = repository.blobs(listed)
+    found = repository.objects.blobs(listed)
     return [each for each in listed if authorship.poses(found[each])]
 
 
@@ -129,7 +129,7 @@ class PushAuthorizer:
         """Verify signatures; a fault marks a commit that was not signed for this place."""
         found = signers(self.repository, self.main, commits)
         faults = dict.fromkeys(self._copies() & found.keys(), _COPY)
-        raw = self.repository.blobs(found)
+        raw = self.repository.objects.blobs(found)
         faults |= {each: authorship.FAULT for each in found if authorship.poses(raw[each])}
         if self._fork != self.base and self.new in found and self._is_older():
             faults[self.new] = _OLD

@@ -51,9 +51,9 @@ class HubHistory:
     def _newest_author(self, before: str, after: str) -> dict[str, str] | None:
         """Find the authors if one commit was pushed or merged; None if there are more."""
         try:
-            pushed = tip = self._repository.commit(after)
+            pushed = tip = self._repository.objects.commit(after)
             if tip is not None and len(tip.parents) == 2:
-                pushed = self._repository.commit(tip.parents[1])
+                pushed = self._repository.objects.commit(tip.parents[1])
         except GitFailed:  # an old malformed tree: `authors` reads each commit by itself
             return None
         if tip is None or pushed is None or tip.parents[:1] != (before,) or len(pushed.parents) > 1:
@@ -75,8 +75,8 @@ class HubHistory:
         """
         applied = [(e, e.state.commit) for e in servers if e.state and e.state.commit]
         names = [f"{at}:{each.path}" for each, at in applied]
-        ids = self._repository.blob_ids(names)
-        texts = self._repository.blobs(each for each in ids if each)
+        ids = self._repository.objects.blob_ids(names)
+        texts = self._repository.objects.blobs(each for each in ids if each)
         found = {}
         for (each, at), blob in zip(applied, ids, strict=True):
             if blob is None or _is_same(texts[blob], each):
@@ -97,7 +97,7 @@ class HubHistory:
 def merge_base(repository: Repository, one: str, other: str) -> str | None:
     """Find the best common ancestor of two commits: mostly one is the other's parent."""
     try:
-        step = repository.commit(other)
+        step = repository.objects.commit(other)
         if step is not None and one in step.parents:
             return one
     except GitFailed:  # no readable commit: git reports that below

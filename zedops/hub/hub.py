@@ -80,7 +80,7 @@ class Hub:
         """Read the settings on main only; the defaults in an empty hub."""
         head = self.head()
         found = self.repository.tree(head, SETTINGS_PATH) if head else {}
-        blobs = self.repository.blobs(each.blob for each in found.values())
+        blobs = self.repository.objects.blobs(each.blob for each in found.values())
         content = next(iter(blobs.values()), b"")
         return read_settings(content, self.default_name)[0]
 

@@ -46,7 +46,7 @@ def check(
     entries = {each.path: each.after for each in changes if each.after and each.after.is_file}
     entries = {path: each for path, each in entries.items()
                if kind_of(path) in (Kind.SERVER, Kind.TOMBSTONE)}
-    blobs = repository.blobs((each.blob for each in entries.values()), most=MAX_FILE_BYTES)
+    blobs = repository.objects.blobs((each.blob for each in entries.values()), most=MAX_FILE_BYTES)
     unknown = []
     for path, each in sorted(entries.items()):
         if len(blobs[each.blob]) <= MAX_FILE_BYTES:

@@ -58,7 +58,7 @@ def _merge_files(
     both = sorted(theirs.keys() & ours.keys())
     entries = [e for path in both for e in
                (theirs[path].before, theirs[path].after, ours[path].after) if e is not None]
-    blobs = repository.blobs((each.blob for each in entries), most=_MERGE_BYTES)
+    blobs = repository.objects.blobs((each.blob for each in entries), most=_MERGE_BYTES)
     large = [
         Problem(path, 0, 0, "", f"more than {_MERGE_BYTES >> 20} MiB cannot be merged", _PULL)
         for path in both
@@ -88,7 +88,7 @@ def _check_places(
 ) -> None:
     """Refuse a file where main has a folder, and the reverse: a merge would drop one."""
     places = {place for path in made for place in (path, *folders(path))}
-    kinds = repository.kinds(main, places)
+    kinds = repository.objects.kinds(main, places)
     here = {path for path, kind in kinds.items() if kind == "blob"}
     trees = [path for path in made if kinds.get(path) == "tree"]
     here |= repository.tree(main, *trees).keys() if trees else set()

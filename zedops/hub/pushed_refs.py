@@ -43,7 +43,7 @@ def _wrong(
     if new == NO_OBJECT:
         fact = "receives pushes, and cannot be deleted"
         return fact if ref == FOR_MAIN else "", "push a commit to it"
-    if (kind := repository.kind(new)) not in ("commit", ""):
+    if (kind := repository.objects.kind(new)) not in ("commit", ""):
         fact = f"a {kind} cannot be merged into main; it takes a commit"
         return fact, f"push what it names: `git push origin 'NAME^{{commit}}:{ref}'`"
     return "", ""

@@ -22,8 +22,9 @@ from zedops.fleet import alike, authorship, preview
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.identity import carry_over_states, placeholder_id, void_ids
 from zedops.fleet.lint import advise
+from zedops.git.command import clean_environment
 from zedops.git.objects import NO_OBJECT, Entry
-from zedops.git.repository import Repository, clean_environment
+from zedops.git.repository import Repository
 from zedops.hub import hook, pushed_refs, snapshot
 from zedops.hub.authorization import PushAuthorizer, posing, with_trusted_states
 from zedops.hub.hub import Hub
@@ -60,11 +61,11 @@ class PushReceiver:
         Returns the forecast and the warnings, as lines for the person.
         """
         repository = self.hub.repository.with_env(env)
-        repository.keep_open()  # one process for the few questions of this push
+        repository.objects.keep_open()  # one process for the few questions of this push
         try:
             return self._check(repository, updates, options)
         finally:
-            repository.close()
+            repository.objects.close()
 
     def _check(
         self, repository: Repository, updates: list[list[str]], options: Sequence[str]
@@ -94,7 +95,7 @@ class PushReceiver:
                     if isinstance(each, Entry) and each.is_file and strays.is_suspect(path)}
         if not suspects:
             return []
-        blobs = repository.blobs([each.blob for each in suspects.values()], most=MAX_BYTES)
+        blobs = repository.objects.blobs([each.blob for each in suspects.values()], most=MAX_BYTES)
         return strays.find({path: blobs[each.blob] for path, each in suspects.items()})
 
     def _verify(

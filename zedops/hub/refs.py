@@ -83,7 +83,7 @@ class HubRefs:
     def begin_epoch(self) -> int:
         """Begin a manager's epoch: from now on every commit of another manager fails."""
         before = self.read(EPOCH)
-        held = self._repository.blobs([before])[before] if before else self._old_epoch()
+        held = self._repository.objects.blobs([before])[before] if before else self._old_epoch()
         # the number must grow even if the hub was restored from an old backup
         epoch = max(int(held or 0) + 1, int(time.time()))
         blob = self._repository.run("hash-object", "-w", "--stdin", stdin=f"{epoch}\n".encode())

@@ -70,7 +70,7 @@ def _keys(repository: Repository, commit: str) -> Iterator[Path]:
         path: each for path, each in repository.tree(commit, SSH_KEYS, OPENPGP_KEYS).items()
         if path in _PROGRAMS and each.is_file
     }  # fmt: skip
-    blobs = repository.blobs((each.blob for each in entries.values()), most=_MOST_BYTES)
+    blobs = repository.objects.blobs((each.blob for each in entries.values()), most=_MOST_BYTES)
     texts = {path: blobs[each.blob] for path, each in entries.items()}
     for path in texts:
         if not shutil.which(_PROGRAMS[path]):

@@ -91,7 +91,7 @@ def apply(
     mine = {path: each for path, each in files.items() if kind_of(path) is not Kind.OTHER}
     entries = [each for each in mine.values() if isinstance(each, Entry)]
     wanted = [each.blob for each in entries if each.is_file]
-    blobs = repository.blobs(wanted, most=MAX_FILE_BYTES)
+    blobs = repository.objects.blobs(wanted, most=MAX_FILE_BYTES)
     documents: dict[str, Document | None] = {}
     settings, problems, presets = fleet.settings, fleet.problems, dict(fleet.presets)
     for path, each in mine.items():

@@ -160,10 +160,10 @@ class UpstreamMerger:
         entries = {path: each.after for path, each in theirs.items()
                    if each.after and kind_of(path) in (Kind.SERVER, Kind.TOMBSTONE)}
         repository = self._hub.repository
-        sizes = repository.sizes(sorted({each.blob for each in entries.values()}))
+        sizes = repository.objects.sizes(sorted({each.blob for each in entries.values()}))
         large = {blob for blob, size in sizes.items() if size > MAX_BYTES}
         sizes |= {blob: len(head_of(content) or b"")
-                  for blob, content in repository.blobs(large, most=MAX_FILE_BYTES).items()
+                  for blob, content in repository.objects.blobs(large, most=MAX_FILE_BYTES).items()
                   if len(content) <= MAX_FILE_BYTES}
         for path, each in entries.items():
             size = sizes.get(each.blob, 0)
@@ -182,7 +182,7 @@ class UpstreamMerger:
         repository = self._hub.repository
         entries = [each for path, change in both.items()
                    for each in (change.before, change.after, here.get(path)) if each]
-        blobs = repository.blobs(each.blob for each in entries)
+        blobs = repository.objects.blobs(each.blob for each in entries)
 
         def read(entry: Entry | None) -> bytes | None:
             return blobs[entry.blob] if entry else None

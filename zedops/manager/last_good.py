@@ -109,7 +109,7 @@ class Judge:
             entry = self._hub.repository.tree(commit, SETTINGS_PATH).get(SETTINGS_PATH)
             if entry is None or entry.blob == NO_OBJECT:
                 continue
-            content = self._hub.repository.blobs([entry.blob])[entry.blob]
+            content = self._hub.repository.objects.blobs([entry.blob])[entry.blob]
             settings, problems = read_settings(content, self._hub.default_name)
             if not problems and name in (None, settings.name):
                 return settings

@@ -83,7 +83,7 @@ class Manager:
     def start(self, warm: Fleet | None = None) -> None:
         """Take the hub over, load the fleet, start the threads; `warm` is a fleet read before."""
         self._term = Term(self.hub, self._lease)
-        self.hub.repository.keep_open()
+        self.hub.repository.objects.keep_open()
         self.ledger.assigned.epoch = self._term.epoch
         seen = self.hub.refs.seen()
         if seen is not None:
@@ -117,7 +117,7 @@ class Manager:
                     self._commit()
                 except GitFailed as error:  # the next start asks hosts for their reports again
                     log.warning("the last states are not committed: %s", error)
-        self.hub.repository.close()
+        self.hub.repository.objects.close()
         self._term.end()
 
     def wake(self) -> int:

@@ -53,7 +53,7 @@ class Housekeeping:
             return True
         try:
             if self._packer.pack():
-                self._repository.renew()
+                self._repository.objects.renew()
                 log.info("the hub was repacked: %s, %s", before, look(self._repository.path))
         except (GitFailed, OSError) as error:  # the hub goes on, only larger
             log.warning("the hub could not be repacked: %s; trying again later", error)
