@@ -48,12 +48,12 @@ def test_a_clone_is_set_up_so_that_a_plain_push_is_never_refused_for_being_behin
     ben: Person,
 ) -> None:
     assert ben.git("config", "remote.origin.push").strip() == f"HEAD:{FOR_MAIN}"
-    assert ben.clone.is_of_hub()
+    assert ben.clone.origin.is_hub()
 
 
 def test_a_clone_of_any_other_repository_pushes_as_git_does(tmp_path: Path, ada: Person) -> None:
     other = Clone.make(str(ada.folder), tmp_path / "other")
-    assert not other.is_of_hub()
+    assert not other.origin.is_hub()
     assert "for/main" not in (tmp_path / "other/.git/config").read_text()
 
 

@@ -20,7 +20,7 @@ def warn(where: Path) -> None:
     For a hub on another machine this process cannot know, and stays silent.
     """
     clone = Clone.find(where)
-    hub = clone.hub_path()
+    hub = clone.origin.hub_path()
     if hub is None:
         return
     if is_managed(clone):

@@ -57,7 +57,7 @@ def data_root(clone: Clone, host: str) -> Path | None:
     try:
         said = call(clone, host, PingRequest(), Pong)
     except ZedopsError:
-        return default_data_root() if clone.hub_path() is not None else None
+        return default_data_root() if clone.origin.hub_path() is not None else None
     return Path(said.data_root) if said.boot_id == boot_id() and said.data_root else None
 
 

@@ -81,7 +81,7 @@ def check_clone(clone: Clone) -> Iterator[Finding]:
         to = run("config", "--get", "remote.origin.push")
     except GitFailed:
         to = ""
-    if FOR_MAIN not in to and clone.is_of_hub():
+    if FOR_MAIN not in to and clone.origin.is_hub():
         remedy = f"git config remote.origin.push HEAD:{FOR_MAIN}"
         fact = "a plain `git push` is refused whenever zedops has committed before it"
         yield Finding.warning("clone", fact, remedy)

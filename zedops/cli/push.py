@@ -64,7 +64,7 @@ def wait_for(clone: Clone, name: str, commit: str | None, *, ends: bool = False)
     """
     deadline = time.monotonic() + _WAIT_MAX_S
     begun = time.time()
-    pause_s = _POLL_FAR_S if clone.origin_path() is None else _POLL_S
+    pause_s = _POLL_FAR_S if clone.origin.path() is None else _POLL_S
     seen: Status | None = None
     server_id: str | None = None
     while time.monotonic() < deadline:

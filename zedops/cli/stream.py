@@ -27,7 +27,7 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
 
         clone = here()
         server_id = one_server(clone, server)[1].id
-        hub = clone.hub_path()
+        hub = clone.origin.hub_path()
     if server_id is None:
         if hub is not None:
             with client.opened(hub):  # raises HostUnavailable without a manager

@@ -155,15 +155,15 @@ def find_fleet(path: Path, remote: Remote) -> Hub:
     if Hub.is_hub(path):
         return _ready(Hub(path), remote)
     clone = Clone.find(path)
-    origin = clone.origin_path()
+    origin = clone.origin.path()
     if origin is not None and Hub.is_hub(origin):
         return _ready(Hub(origin), remote)
     if said := checkout.lost(clone.repository):
         raise UsageError(said)
-    place = remote.hub or clone.hub_path()
+    place = remote.hub or clone.origin.hub_path()
     hub = Hub(place) if place and Hub.is_hub(place) else None
-    hub = _follow(checked_url(clone.url), hub, remote)
-    clone.name_hub(hub)
+    hub = _follow(checked_url(clone.origin.url), hub, remote)
+    clone.origin.name_hub(hub)
     return hub
 
 

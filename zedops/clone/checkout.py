@@ -123,3 +123,11 @@ def state_branch(repository: Repository) -> str | None:
     read = loader.read(SETTINGS_PATH, content).data
     named = read.get("state_branch") if isinstance(read, dict) else None
     return named if isinstance(named, str) else None
+
+
+def tip(repository: Repository, ref: str) -> str:
+    """Find the newest commit of a ref; UsageError without one."""
+    commit = repository.resolve(ref)
+    if commit is None:
+        raise UsageError("the hub has no main yet; push a first commit")
+    return commit

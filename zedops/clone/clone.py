@@ -6,39 +6,27 @@ nor the person's own unpushed commits. A clone that is behind works, too.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import random
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zedops.clone import checkout, rebase
+from zedops.clone import act, checkout
 from zedops.clone import edits as clone_edits
 from zedops.clone.checkout import REMOTE, REMOTE_MAIN
-from zedops.errors import GitFailed, Interrupted, RaceLost, UsageError
-from zedops.fleet.deletions import TRAILER
+from zedops.clone.origin import Origin
+from zedops.errors import UsageError
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.state_branch import with_states
-from zedops.git.objects import Signature
 from zedops.git.repository import Repository
 from zedops.git.stderr import failure
 from zedops.hub import snapshot
 from zedops.hub.hub import Hub
-from zedops.hub.refs import FOR_MAIN, MAIN, SEEN
 from zedops.queries.changes import propose
 from zedops.spec import strays
 from zedops.spec.document import stem
 from zedops.spec.layout import NAME, SERVERS, tombstone_path
 from zedops.spec.settings import Settings
-from zedops.system.paths import default_hub
-
-#: Where a clone notes the hub that follows the same upstream.
-_HUB = "zedops.hubPath"
-#: A push is tried so many times while other pushes are faster.
-_ATTEMPTS = 20
 
 
 class Clone:
@@ -47,6 +35,7 @@ class Clone:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.repository = Repository(root)
+        self.origin = Origin(root, self.repository)
 
     @classmethod
     def find(cls, start: Path) -> Clone:
@@ -90,50 +79,17 @@ class Clone:
         """Set where `git push` goes. Safe to repeat."""
         from zedops.clone import setup
 
-        setup.equip(self.root, of_hub=self.is_of_hub())
+        setup.equip(self.root, of_hub=self.origin.is_hub())
 
     def keep(self, settings: Sequence[tuple[str, str]]) -> None:
         """Add git settings to this clone's configuration; one key may have several values."""
         for key, value in settings:
             self.repository.run("config", "--add", "--end-of-options", key, value)
 
-    def is_of_hub(self) -> bool:
-        """Tell whether the remote is a hub: its directory on this machine, or its ref, says so."""
-        origin = self.origin_path()
-        if origin is not None:
-            return Hub.is_hub(origin)
-        return bool(self.repository.run("ls-remote", "origin", SEEN))
-
-    def origin_path(self) -> Path | None:
-        """Find the remote's directory, if it is on this machine."""
-        url = self.repository.run("config", "remote.origin.url")
-        path = Path(url.removeprefix("file://"))
-        return self.root / path if (self.root / path).is_dir() else None
-
-    @property
-    def url(self) -> str:
-        """Return the remote's URL; for a remote on this machine its absolute path."""
-        url = self.repository.run("config", "remote.origin.url")
-        path = self.origin_path()
-        return str(path.resolve()) if path else url
-
-    def hub_path(self) -> Path | None:
-        """Find the hub on this machine: the remote itself, or the hub that follows the remote."""
-        origin = self.origin_path()
-        if origin is not None and Hub.is_hub(origin):
-            return origin
-        named = self._config(_HUB)
-        place = Path(named) if named else default_hub(self.url, self.default_name)
-        return place if Hub.is_hub(place) else None
-
-    def name_hub(self, hub: Hub) -> None:
-        """Store the path of the hub that follows the same upstream."""
-        self.repository.run("config", "--end-of-options", _HUB, str(hub.path))
-
     @property
     def default_name(self) -> str:
         """Name a fleet whose settings give no name, by the same rule as its hub."""
-        return snapshot.name_from(Path(self._config("remote.origin.url") or self.root))
+        return self.origin.default_name
 
     def fetch(self) -> None:
         """Fetch from the remote. UsageError if it was a hub on this machine that is gone."""
@@ -157,7 +113,7 @@ class Clone:
 
     def read_server(self, name: str) -> Fleet:
         """Read the settings, one server and its tombstone: all that an act on one server needs."""
-        tip = self._tip(REMOTE_MAIN)
+        tip = checkout.tip(self.repository, REMOTE_MAIN)
         if not NAME.fullmatch(name):  # it must not become a path
             return self._some(tip)
         paths = [f"{SERVERS}/{name}.yaml", tombstone_path(name)]
@@ -176,7 +132,7 @@ class Clone:
 
     def settings(self) -> Settings:
         """Read the settings only, as the hub had them at the last fetch."""
-        return self._some(self._tip(REMOTE_MAIN)).settings
+        return self._some(checkout.tip(self.repository, REMOTE_MAIN)).settings
 
     def _some(self, commit: str, *paths: str) -> Fleet:
         return snapshot.read_some(self.repository, commit, self.default_name, *paths)
@@ -232,104 +188,11 @@ class Clone:
         )
         return hub, *propose(hub, base, self._with_states(mine), datetime.now(UTC))
 
-    def check_author(self) -> None:
-        """Raise UsageError if git does not know the author of commits."""
-        try:
-            self.repository.run("var", "GIT_AUTHOR_IDENT")
-        except GitFailed as error:
-            remedy = "`git config --global user.name NAME` and `… user.email ADDRESS`"
-            raise UsageError(f"git does not know who you are; say so with {remedy}") from error
-
     def act(
         self, files: Mapping[str, bytes | None], message: str, options: tuple[str, ...] = ()
     ) -> str:
-        """Commit files on top of the remote's main in the person's name and push that commit.
-
-        A hub's own lines (the result, or its refusal) go straight to the terminal. Any other remote
-        refuses a push that is behind: then the commit is made again on the new tip.
-        """
-        self.check_author()
-        made: list[str] = []
-        try:
-            if FOR_MAIN in self._config("remote.origin.push"):
-                made.append(self._commit(self._tip(REMOTE_MAIN), files, message))
-                flags = [f"--push-option={option}" for option in options]
-                _stream([
-                    "git", "push", "--quiet", *flags, "--end-of-options", "origin",
-                    f"{made[0]}:{FOR_MAIN}",
-                ], self.root)
-            else:
-                made.append(self._act_upstream(files, message, options))
-        except KeyboardInterrupt:
-            raise self._interrupted(message, made) from None
-        self.follow()
-        return made[0]
-
-    def _interrupted(self, message: str, made: list[str]) -> Interrupted:
-        """Report the result of a push that a person interrupted."""
-        self.fetch()
-        for commit in made:
-            with contextlib.suppress(GitFailed):
-                self.repository.run(
-                    "merge-base", "--is-ancestor", "--end-of-options", commit, REMOTE_MAIN
-                )
-                look = "`zedops list` shows how far it is"
-                return Interrupted(f"{message}: pushed, and goes on without you; {look}")
-        fact = "interrupted before the hub took it in, so nothing changed"
-        return Interrupted(f"{message}: {fact}; `zedops history` shows what was taken in")
-
-    def _tip(self, ref: str) -> str:
-        commit = self.repository.resolve(ref)
-        if commit is None:
-            raise UsageError("the hub has no main yet; push a first commit")
-        return commit
-
-    def _commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
-        scratch = Signature("zedops", "zedops@localhost", 0)
-        draft = self.repository.write_commit([parent], files, message, scratch, scratch)
-        tree = self.repository.run("rev-parse", "--verify", "--end-of-options", f"{draft}^{{tree}}")
-        sign = ["-S"] if self._config("commit.gpgsign") == "true" else []
-        return self.repository.run(
-            "commit-tree", *sign, "-p", parent, "-m", message, "--end-of-options", tree
-        )
-
-    def _act_upstream(
-        self, files: Mapping[str, bytes | None], message: str, options: tuple[str, ...]
-    ) -> str:
-        said = [each.removeprefix("allow-delete=") for each in options]
-        text = f"{message}\n\n{TRAILER}: {','.join(said)}" if said else message
-        main = self.repository.tree(REMOTE_MAIN)
-        branch, wanted = rebase.place(files, main, checkout.state_branch(self.repository))
-        base = self._tip(REMOTE + branch)
-        for attempt in range(_ATTEMPTS):
-            tip = self._tip(REMOTE + branch)
-            commit = self._commit(tip, rebase.rebase(self.repository, base, tip, wanted), text)
-            try:
-                rebase.push(self.root, f"{commit}:refs/heads/{branch}")
-            except RaceLost:
-                time.sleep(random.uniform(0, min(0.05 * 2**attempt, 2.0)))  # noqa: S311
-                self.fetch()
-                continue
-            return commit
-        raise RaceLost("main moves too fast on the upstream; try again")
-
-    def follow(self) -> bool:
-        """Fast-forward the clone's checked-out main to the hub's; False where git cannot."""
-        self.fetch()
-        try:
-            if self.repository.run("symbolic-ref", "--quiet", "HEAD") != MAIN:
-                return False
-            self.repository.run("merge", "--ff-only", "--quiet", REMOTE_MAIN)
-        except GitFailed:
-            return False
-        return True
+        """Commit files on top of the remote's main in the person's name and push; see `act`."""
+        return act.act(self.repository, files, message, options)
 
     def _config(self, key: str) -> str:
         return checkout.setting(self.repository, key)
-
-
-def _stream(command: list[str], cwd: Path) -> None:
-    """Run git with the person's terminal, credentials and prompts."""
-    done = subprocess.run(command, cwd=cwd, env=dict(os.environ), check=False)
-    if done.returncode:
-        raise failure((command[1],), "it said why above; nothing was changed")

@@ -32,7 +32,7 @@ def ask(
     asker: Clone | Path, request: dict[str, Any], say: Callable[[str], object] = print
 ) -> dict[str, Any]:
     """Ask the manager of a clone or of a hub's path; its progress lines go to `say`."""
-    hub = asker if isinstance(asker, Path) else asker.hub_path()
+    hub = asker if isinstance(asker, Path) else asker.origin.hub_path()
     return client.ask_hub(hub, request, say)
 
 
@@ -41,7 +41,7 @@ def is_managed(asker: Clone | Path) -> bool:
 
     It cannot for a hub on another machine, or of another user.
     """
-    hub = asker if isinstance(asker, Path) else asker.hub_path()
+    hub = asker if isinstance(asker, Path) else asker.origin.hub_path()
     try:
         if hub is not None:
             with client.opened(hub):

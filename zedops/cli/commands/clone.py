@@ -28,6 +28,6 @@ def clone_command(url: str, directory: Path | None, credentials: Path | None) ->
     clone = Clone.make(url, directory or Path(stem))
     clone.keep(settings)
     how = "`git push` goes through the hub's merge"
-    if not clone.is_of_hub():
+    if not clone.origin.is_hub():
         how = "`git push` goes to the upstream; `zedops up` there makes it happen"
     click.echo(f"cloned to {clone.root}; {how}")

@@ -72,7 +72,7 @@ def _place(path: Path) -> tuple[Clone | None, Hub | None]:
         clone = Clone.find(path)
     except UsageError:
         return None, None
-    place = clone.hub_path()
+    place = clone.origin.hub_path()
     return clone, Hub(place) if place is not None else None
 
 

@@ -10,6 +10,7 @@ from zedops.cli.completion_types import HOST
 from zedops.cli.find import here
 from zedops.cli.output import local, show_json, table
 from zedops.cli.push import ask as confirm
+from zedops.clone.act import check_author
 from zedops.clone.clone import Clone
 from zedops.control.hosts import ask, asking
 from zedops.errors import HostUnavailable, UsageError
@@ -46,7 +47,7 @@ def add_command(name: str, ttl: str, as_json: bool) -> None:
     except ValueError as error:
         raise UsageError(f"--ttl {ttl}: {error}") from error
     clone = here()
-    clone.check_author()  # before the token: a token that is made and never shown is lost
+    check_author(clone.repository)  # before the token: a token that is made and never shown is lost
     token = ask(clone, {"do": "host-add", "host": name, "ttl_s": ttl_s})["token"]
     if name not in clone.settings().hosts:
         _edit_hosts(clone, name, adds=True)

@@ -45,7 +45,7 @@ def _hub(fleet: Path) -> Path:
     from zedops.clone.clone import Clone
     from zedops.hub.hub import Hub
 
-    hub = fleet if Hub.is_hub(fleet) else Clone.find(fleet).hub_path()
+    hub = fleet if Hub.is_hub(fleet) else Clone.find(fleet).origin.hub_path()
     if hub is None:
         fact = "the hub of this clone is on another machine"
         raise UsageError(f"{fact}; run this command there, in a clone or with the hub's path")
