@@ -17,9 +17,12 @@ from zedops.scaffold.compose.reading import IsFile, Translation
 from zedops.scaffold.compose.services import translate
 from zedops.scaffold.compose.variables import Read
 from zedops.scaffold.container import server_name
+from zedops.spec import stop_signals
 
 #: What zedops sets where a compose file is silent, and no import has to repeat.
 _FREE = {"stop_signal", "stop_grace_period"}
+#: A note must name the very key of these.
+_BY_NAME = {"environment", "labels", "sysctls", "extra_hosts"}
 #: Words of a note that tell of a fact with another name.
 _WORDS = {"networks": ("network",), "replicas": ("replicas",), "reservations": ("reserv",),
           "pids_limit": ("limits.pids",), "mem_limit": ("memory",), "tmpfs": ("tmpfs", "volumes"),
@@ -108,6 +111,10 @@ def _same(field: str, compose: Any, zedops: Any) -> bool:
         return True
     if field.startswith("networks.") and isinstance(compose, list):
         return set(compose) <= set(zedops or ())  # one name more does no harm
+    if field == "stop_signal" and compose:
+        said = compose.removeprefix("SIG")
+        return stop_signals.number(zedops) == (int(said) if said.isdigit() else
+                                               stop_signals.number(compose))
     if field == "restart":
         return compose in ("always", "unless-stopped")
     if field.startswith("tmpfs."):
@@ -123,7 +130,7 @@ def _options(said: Any) -> set[str]:
 
 def _told(field: str, notes: Sequence[str]) -> str:
     stem, _, rest = field.partition(".")
-    words = (*_WORDS.get(stem, (stem,)), *([rest] if stem == "environment" else []))
+    words = (rest,) if stem in _BY_NAME else _WORDS.get(stem, (stem,))
     return next((each for each in notes if any(word in each for word in words)), "")
 
 

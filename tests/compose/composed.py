@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zedops.scaffold.compose import accounts
 from zedops.scaffold.container import server_name
 from zedops.spec.quantities import parse_duration
 
@@ -61,7 +62,8 @@ def _service(name: str, service: Json, project: Json) -> Facts:
         if parts.get("restart"):
             facts[f"depends_on.{server_name(each)}.restart"] = True
     facts["devices"] = sorted(_device(each) for each in left.pop("devices", None) or ())
-    return {**facts, **{key: each for key, each in left.items() if each}}
+    usual = {key for key, each in left.items() if each in accounts.USUAL.get(key, ())}
+    return {**facts, **{key: each for key, each in left.items() if each and key not in usual}}
 
 
 def _text(value: Any) -> Any:
@@ -96,8 +98,8 @@ def _limits(left: dict[str, Any]) -> Facts:
         "reservations": {key: each for key, each in reserved.items() if key != "devices"},
     }
     for name, each in (left.pop("ulimits", None) or {}).items():
-        both = (each["soft"], each["hard"]) if isinstance(each, dict) else (each, each)
-        found[f"ulimits.{name}"] = both
+        parts = each if isinstance(each, dict) else {"soft": each, "hard": each}
+        found[f"ulimits.{name}"] = (parts.get("soft", 0), parts.get("hard", 0))
     return found
 
 

@@ -309,7 +309,7 @@ def test_a_project_is_named_as_compose_names_it() -> None:
     ("cap_add: [cap_sys_nice, SYS_NICE]", {"cap_add": ["SYS_NICE"]}),
     ("cap_drop: [ALL]", {"cap_drop": ["ALL"]}), ("group_add: [44]", {"group_add": ["44"]}),
     ("logging: {driver: local}", {"logging": {"driver": "local"}}),
-    ("security_opt: ['seccomp:x']", {"security_opt": ["seccomp:x"]}),
+    ("security_opt: ['seccomp:unconfined']", {"security_opt": ["seccomp:unconfined"]}),
     ("stop_signal: INT", {"stop": {"signal": "SIGINT"}}),
     ("stop_signal: 15", {"stop": {"signal": "SIGTERM"}}),
     ("stop_grace_period: 1m30s", {"stop": {"grace": "90s"}}),

@@ -84,6 +84,9 @@ REFUSED = {
     "uts": "the host's own name",
     "volumes_from": "another container's volumes",
 }
+#: Their values that mean what every container has anyway (Engine API: HostConfig).
+USUAL = {"cgroup": {"private"}, "ipc": {"private", "shareable"}, "isolation": {"default"},
+         "runtime": {"runc", "io.containerd.runc.v2"}}
 #: Keys of `deploy` that concern Swarm alone, and those that zedops names with their loss.
 DEPLOY_HARMLESS = {"endpoint_mode", "labels", "mode", "placement", "rollback_config",
                    "update_config"}

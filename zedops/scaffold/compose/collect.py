@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zedops.scaffold.compose.reading import Translation
+from zedops.scaffold.compose.scalars import Plain, as_text
 from zedops.spec import document, state_block
 from zedops.spec.definition_text import render
 from zedops.spec.dependencies import cycle_of
@@ -54,7 +55,9 @@ def _refuse_cycles(services: Sequence[Translation]) -> None:
 def _name_defaults(service: Translation) -> None:
     """Name the defaults of zedops that Compose does not have."""
     fields = service.fields
-    said = {*fields, *fields.get("limits", {}), *(["restart"] if "restart" in service.tree else [])}
+    policy = service.tree.get("restart")
+    named = isinstance(policy, str | Plain) and as_text(policy)
+    said = {*fields, *fields.get("limits", {}), *(["restart"] if named else [])}
     if any("no-new-privileges" in each for each in fields.get("security_opt", ())):
         said.add("security_opt")
     elif "security_opt" in said:

@@ -85,8 +85,16 @@ def restart(given: Translation, value: Any) -> None:
 def stop_signal(given: Translation, value: Any) -> None:
     if not (said := as_text(value).upper()):
         return
-    name = signal.Signals(int(said)).name if said.isdigit() else f"SIG{said.removeprefix('SIG')}"
+    name = _signal(int(said)) if said.isdigit() else f"SIG{said.removeprefix('SIG')}"
     given.fields.setdefault("stop", {})["signal"] = name
+
+
+def _signal(number: int) -> str:
+    """Name a signal; those between the first and the last real-time one have no name of theirs."""
+    if signal.SIGRTMIN < number < signal.SIGRTMAX:
+        up = number - signal.SIGRTMIN
+        return f"SIGRTMIN+{up}" if up <= 15 else f"SIGRTMAX-{signal.SIGRTMAX - number}"
+    return signal.Signals(number).name
 
 
 def stop_grace_period(given: Translation, value: Any) -> None:

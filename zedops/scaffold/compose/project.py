@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zedops.scaffold.compose import merge, scalars
-from zedops.scaffold.compose.scalars import Override, Plain, Reset, as_text, kind
+from zedops.scaffold.compose.paths import absolute, absolute_device
+from zedops.scaffold.compose.scalars import Override, Reset, as_text, kind
 from zedops.scaffold.compose.variables import Lookup, Read, decoded, fill_in, read_env_file
 
 #: Override files that Compose reads beside its usual files (Specification, "Compose file").
@@ -54,7 +55,7 @@ class Reader:
 
     def __init__(self, read: Read, environment: Mapping[str, str]) -> None:
         self._read, self._environment = read, environment
-        self._files = 0
+        self._known: dict[str, list[dict[str, Any]]] = {}
         self._notes: list[str] = []
 
     def project(self, path: str) -> Project:
@@ -64,16 +65,24 @@ class Reader:
         if files := variables.get("COMPOSE_FILE"):
             self._notes.append(f"COMPOSE_FILE names {files}: zedops reads the file that you name")
         paths = [path, *self._override_of(path)]
+        name = self._name(paths, variables) or fit(posixpath.basename(directory))
+        variables["COMPOSE_PROJECT_NAME"] = name  # Compose's own files may use it
         found = self._load(paths, directory, variables, ())
-        name = variables.get("COMPOSE_PROJECT_NAME") or found.get("name")
-        name = fit(fill_in(as_text(name), Lookup(variables)) if name else "")
         services = found["services"]
         if not services:
             raise ValueError("has no services; name a compose file, or a container")
         return Project(
-            name or fit(posixpath.basename(directory)), directory, variables, services,
-            found["volumes"], found["networks"], self._notes,
+            name, directory, variables, services, found["volumes"], found["networks"], self._notes,
         )
+
+    def _name(self, paths: list[str], variables: Mapping[str, str]) -> str:
+        """Find the project's name: the environment's, else that of the last file with one."""
+        said: Any = variables.get("COMPOSE_PROJECT_NAME")
+        if not said:
+            named = [tree["name"] for path in paths for tree in self._trees(path)
+                     if tree.get("name")]
+            said = named[-1] if named else ""
+        return fit(fill_in(as_text(said), Lookup(variables)))
 
     def _override_of(self, path: str) -> Iterator[str]:
         directory, name = posixpath.split(path)
@@ -107,16 +116,13 @@ class Reader:
     ) -> dict[str, Any]:
         """Read files, each laid over the earlier ones; services become `Source`."""
         found: dict[str, Any] = {each: {} for each in _SECTIONS}
-        for path in paths:
-            tree = self._tree(path)
+        for path, tree in ((each, tree) for each in paths for tree in self._trees(each)):
             self._name_unknown(tree)
             self._include(tree.get("include"), directory, variables, (*within, path), found)
-            if "name" in tree:
-                found["name"] = tree["name"]
             for section in _SECTIONS[1:]:
                 said = _filled(_section(tree, section, found), Lookup(variables))
                 if section == "volumes":
-                    said = {name: _absolute_device(each, directory, variables)
+                    said = {name: absolute_device(each, directory, variables)
                             for name, each in said.items()}
                 found[section] = merge.lay(said, found[section], "")
             for name, raw in _section(tree, "services", found).items():
@@ -129,21 +135,26 @@ class Reader:
                 found["services"][name] = _over(over, found["services"].get(name))
         return found
 
-    def _tree(self, path: str) -> dict[str, Any]:
-        self._files += 1
-        if self._files > _MOST_FILES:
-            raise ValueError(f"it reads more than {_MOST_FILES} files")
+    def _trees(self, path: str) -> list[dict[str, Any]]:
+        """Read a file's documents once; each is laid over the earlier ones."""
+        if path not in self._known:
+            if len(self._known) >= _MOST_FILES:
+                raise ValueError(f"it reads more than {_MOST_FILES} files")
+            self._known[path] = self._documents(path)
+        return self._known[path]
+
+    def _documents(self, path: str) -> list[dict[str, Any]]:
         content = self._read(path)
         if content is None:
             raise ValueError(f"{path} cannot be read")
         text = decoded(path, content)
         try:
-            tree = scalars.load(text)
+            trees = scalars.load_all(text)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        if not isinstance(tree, dict):
+        if not trees or not all(isinstance(each, dict) for each in trees):
             raise ValueError(f"{path} is no compose file; name one, or a container")
-        return tree
+        return trees
 
     def _name_unknown(self, tree: Mapping[str, Any]) -> None:
         self._notes += [
@@ -187,7 +198,7 @@ class Reader:
         try:
             if not isinstance(raw, dict):
                 raise ValueError(f"is {kind(raw)}; write a mapping")
-            tree = _absolute(_filled(raw, lookup, made.problems), directory, variables)
+            tree = absolute(_filled(raw, lookup, made.problems), directory, variables)
             base = tree.pop("extends", None)
             made.tree = tree
             if base is not None:
@@ -208,7 +219,9 @@ class Reader:
         place = posixpath.normpath(posixpath.join(directory, as_text(file))) if file else path
         if (place, name) in within:
             raise ValueError(f"extends: {name!r} extends itself")
-        raw = _mapping(self._tree(place), "services").get(name)
+        trees = self._trees(place)
+        raw = next((found[name] for each in reversed(trees)
+                    if name in (found := _mapping(each, "services"))), None)
         if raw is None:
             raise ValueError(f"extends: {place} has no service {name!r}")
         folder = posixpath.dirname(place) if file else directory
@@ -259,50 +272,6 @@ def _filled(value: Any, lookup: Lookup, problems: list[str] | None = None) -> An
             raise
         problems.append(str(error))
         return value
-
-
-def _absolute(tree: dict[str, Any], directory: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Make a service's paths absolute, relative to its own file's directory."""
-    found = dict(tree)
-    if isinstance(volumes := tree.get("volumes"), list):
-        found["volumes"] = [_absolute_volume(each, directory, variables) for each in volumes]
-    if "env_file" in tree and not isinstance(tree["env_file"], Plain | Override | Reset):
-        found["env_file"] = [
-            {**each, "path": _joined(directory, as_text(each.get("path", "")), variables)}
-            if isinstance(each, dict) else _joined(directory, as_text(each), variables)
-            for each in merge.as_list(tree["env_file"])
-        ]
-    return found
-
-
-def _absolute_volume(volume: Any, directory: str, variables: Mapping[str, str]) -> Any:
-    if isinstance(volume, dict):
-        if as_text(volume.get("type", "")) == "bind" and "source" in volume:
-            source = _joined(directory, as_text(volume["source"]), variables)
-            return {**volume, "source": source}
-        return volume
-    if not isinstance(volume, str):
-        return volume
-    source, colon, rest = volume.partition(":")
-    if colon and source.startswith((".", "/", "~")):
-        return f"{_joined(directory, source, variables)}:{rest}"
-    return volume
-
-
-def _absolute_device(volume: Any, directory: str, variables: Mapping[str, str]) -> Any:
-    """Make a bound directory absolute, as Compose does where the driver is written."""
-    options = volume.get("driver_opts") if isinstance(volume, dict) else None
-    if not isinstance(options, dict) or volume.get("driver") != "local":
-        return volume
-    if options.get("o") != "bind" or not isinstance(device := options.get("device"), str):
-        return volume
-    return {**volume, "driver_opts": {**options, "device": _joined(directory, device, variables)}}
-
-
-def _joined(directory: str, path: str, variables: Mapping[str, str]) -> str:
-    if path == "~" or path.startswith("~/"):
-        path = posixpath.join(variables.get("HOME", "/"), path[2:])
-    return posixpath.normpath(posixpath.join(directory, path))
 
 
 def fit(text: str) -> str:

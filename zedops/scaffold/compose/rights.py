@@ -45,6 +45,17 @@ def cap_drop(given: Translation, value: Any) -> None:
     given.fields["cap_drop"] = sorted({_capability(each) for each in items(value)})
 
 
+def security_opt(given: Translation, value: Any) -> None:
+    """Read security options; Compose sends a seccomp profile from a file of its own."""
+    found = [as_text(each) for each in items(value)]
+    for each in found:
+        name, _, profile = each.replace("=", ":", 1).partition(":")
+        if name == "seccomp" and profile not in ("unconfined", "builtin"):
+            raise ValueError(f"{each}: a profile is a file; write seccomp=unconfined, or none")
+    if found:
+        given.fields["security_opt"] = found
+
+
 def sysctls(given: Translation, value: Any) -> None:
     pairs = merge.as_pairs(value)
     given.fields["sysctls"] = {key: as_text(each) for key, each in pairs.items()}

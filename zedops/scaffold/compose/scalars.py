@@ -114,13 +114,21 @@ Loader.add_constructor(None, _tagged)
 
 def load(text: str) -> Any:
     """Read one YAML document. ValueError if it is invalid or has too many values."""
+    trees = load_all(text)
+    if len(trees) > 1:
+        raise ValueError("it has several YAML documents")
+    return trees[0] if trees else None
+
+
+def load_all(text: str) -> list[Any]:
+    """Read every YAML document of a text."""
     try:
-        tree = yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader
-        _count(tree, [0])
+        trees = list(yaml.load_all(text, Loader=Loader))
+        _count(trees, [0])
     except (yaml.YAMLError, RecursionError) as error:
         fact = " ".join(str(error).split()) or "it is nested too deeply"
         raise ValueError(f"not valid YAML: {fact}") from error
-    return tree
+    return trees
 
 
 def _count(value: Any, total: list[int]) -> None:
@@ -137,7 +145,10 @@ _NULLS = {"", "~", "null", "Null", "NULL"}
 _BOOLEANS = {"true": True, "True": True, "TRUE": True,
              "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
-_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
+_TIME = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})"
+    r"(?:([Tt ])(\d{1,2}):(\d{1,2}):(\d{1,2})(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?)?"
+)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
@@ -154,16 +165,25 @@ def typed(text: str) -> Plain | str:
         return Plain(text, float(text))
     if _SPECIAL.fullmatch(text):
         return Plain(text, float(text.replace(".", "", 1).lower()))
-    if date := _DATE.fullmatch(text):
-        return _date(text, *map(int, date.groups()))
+    if time := _TIME.fullmatch(text):
+        return _time(text, time)
     return text
 
 
-def _date(text: str, year: int, month: int, day: int) -> Plain | str:
+def _time(text: str, match: re.Match[str]) -> Plain | str:
+    """Write a date, or a time with its zone, as Go prints one."""
+    year, month, day, between, hour, minute, second, fraction, zone = match.groups()
+    if between and (between == " ") != (zone is None):
+        return text
     try:
-        return Plain(text, f"{dt.date(year, month, day)} 00:00:00 +0000 UTC")
+        when = dt.datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0),
+                           int(second or 0), tzinfo=dt.UTC).replace(tzinfo=None)
     except ValueError:
         return text
+    offset = "+0000" if zone in (None, "Z") else zone.replace(":", "")
+    named = "UTC" if offset == "+0000" else offset
+    parts = (fraction or "").rstrip("0").rstrip(".")
+    return Plain(text, f"{when}{parts} {offset} {named}")
 
 
 def _integer(text: str) -> Plain | str:

@@ -54,7 +54,7 @@ METHODS: dict[str, Method] = {
     "volumes": storage.volumes, "tmpfs": storage.tmpfs,
     "deploy": rights.deploy, "mem_limit": rights.mem_limit, "cpus": rights.cpus,
     "pids_limit": rights.pids_limit, "shm_size": rights.shm_size, "cap_add": rights.cap_add,
-    "cap_drop": rights.cap_drop, "security_opt": _texts("security_opt"),
+    "cap_drop": rights.cap_drop, "security_opt": rights.security_opt,
     "group_add": _texts("group_add"), "sysctls": rights.sysctls, "ulimits": rights.ulimits,
     "devices": rights.devices, "gpus": rights.gpus, "logging": rights.logging,
     "scale": program.scale, "restart": program.restart, "stop_signal": program.stop_signal,
@@ -94,8 +94,10 @@ def translate(
     return given
 
 
-def _says_nothing(value: Any) -> bool:
-    """Say whether a value is empty or false, which Compose reads as no value."""
+def _says_nothing(key: str, value: Any) -> bool:
+    """Say whether a value is empty, false or the usual one, so that it changes nothing."""
+    if isinstance(value, str) and value in accounts.USUAL.get(key, ()):
+        return True
     return value in ("", [], {}) or (isinstance(value, Plain) and value.value is False)
 
 
@@ -103,7 +105,7 @@ def _read_key(given: Translation, key: str, value: Any) -> None:
     try:
         if key in METHODS:
             METHODS[key](given, value)
-        elif key in {*accounts.DIFFERS, *accounts.REFUSED} and _says_nothing(value):
+        elif key in {*accounts.DIFFERS, *accounts.REFUSED} and _says_nothing(key, value):
             return
         elif key in accounts.DIFFERS:
             given.note(f"{key} is not taken over: {accounts.DIFFERS[key]}")

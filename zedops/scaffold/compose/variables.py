@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from dotenv.parser import parse_stream
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_COLON = re.compile(r"\s*((?:export\s+)?[A-Za-z0-9_.-]+)\s*:")
 _DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\([\\'\"abfnrtv$])")
 _ESCAPES = {"$": "$$", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -102,6 +103,10 @@ def read_env_file(text: str, outer: Mapping[str, str]) -> dict[str, str]:
     for binding in parse_stream(io.StringIO(text.removeprefix("\ufeff"))):
         if binding.error:
             line = binding.original.string.strip()[:60]
+            if written := _COLON.match(binding.original.string):  # as YAML has it
+                inner = f"{written[1]}={binding.original.string[written.end():]}"
+                found |= read_env_file(inner, {**found, **outer})
+                continue
             raise ValueError(f"line {binding.original.line}: {line!r} is no NAME=value")
         if binding.key is None:
             continue
