@@ -6,6 +6,7 @@ libfuse's include/fuse_kernel.h for its messages. Only root may mount it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -39,6 +40,7 @@ class BrokenDisk:
         if self._libc.mount(b"broken", self._at, b"fuse.broken", 0, options):
             os.close(self._device)
             raise OSError(ctypes.get_errno(), "mount")
+        self._unanswered: list[int] = []
         self._thread = threading.Thread(target=self._answer, daemon=True)
         self._thread.start()
 
@@ -54,10 +56,18 @@ class BrokenDisk:
                 said = _BEGIN.pack(7, 31, 1 << 16, 0, 12, 9, 4096, 1, 1, 0, 0)
                 os.write(self._device, _REPLY.pack(_REPLY.size + len(said), 0, number) + said)
             elif kind not in _NO_REPLY and self._error is not None:
-                os.write(self._device, _REPLY.pack(_REPLY.size, -self._error, number))
+                self._refuse(number, self._error)
+            elif kind not in _NO_REPLY:
+                self._unanswered.append(number)
+
+    def _refuse(self, number: int, error: int) -> None:
+        with contextlib.suppress(OSError):  # the asker went away
+            os.write(self._device, _REPLY.pack(_REPLY.size, -error, number))
 
     def mend(self) -> None:
-        """Have the directory back; questions without an answer end with an error."""
+        """Have the directory back; then questions without an answer end with an error."""
         if self._libc.umount2(self._at, _DETACH):
             raise OSError(ctypes.get_errno(), "umount")
+        for number in self._unanswered:
+            self._refuse(number, errno.EIO)
         os.close(self._device)

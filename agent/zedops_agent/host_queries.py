@@ -40,7 +40,7 @@ from zedops_agent.backup.repositories import Repositories
 from zedops_agent.coalesce import Joint
 from zedops_agent.engine.engine import Engine
 from zedops_agent.host_ports import HostPorts
-from zedops_agent.markers import Owner
+from zedops_agent.observed import DataVolume
 from zedops_agent.policy_file import PolicyFile
 
 
@@ -58,8 +58,9 @@ class HostQueries:
         ports: HostPorts,
         is_ours: Callable[[Mapping[str, str]], bool],
         repositories: Repositories,
+        data: Callable[[DesiredServer], tuple[DataVolume, ...]],
     ) -> None:
-        self._repositories = repositories
+        self._repositories, self._data = repositories, data
         self._is_ours = is_ours
         self._policy = policy
         #: One reading for all callers at once: it asks a busy Engine only once.
@@ -114,9 +115,8 @@ class HostQueries:
 
     def _unseen(self, servers: Iterable[DesiredServer]) -> Iterator[tuple[str, str, str]]:
         for want in servers:
-            owner = Owner(want.id, self._fleet, want.name)
             with suppress(EngineFailed):  # only the Engine knows a named volume's place
-                for each in volumes.look(self._root, self._places(want), owner, want.definition):
+                for each in self._data(want):
                     if each.trouble:
                         yield want.name, each.key, each.trouble
 

@@ -82,7 +82,7 @@ class Agent:
         repositories = Repositories(root, fleet, policy)
         self._survey = HostQueries(
             fleet, engine, root, lookout.places, policy, secrets.recipient, ports, owns.has,
-            repositories,
+            repositories, lookout.look_at_data,
         )
         handover = SecretHandover(fleet, secrets, engine.inspector)
         runs = ContainerRuns(engine, store, desired, secrets, handover, ports, pace)

@@ -162,6 +162,7 @@ class DataVolume:
     beside: bool = False  #: it was empty when zedops marked it: its marker is not inside yet
     may_vanish: bool = False  #: the Engine could start over a bare mount point here
     trouble: str = ""  #: why the agent could not look at it, and the remedy
+    silent: bool = False  #: it answers nothing, so that each call for it would wait
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from zedops_agent.container_cache import Listing
 from zedops_agent.container_spec import own_networks
 from zedops_agent.engine.engine import Engine
 from zedops_agent.engine.events import EngineEvent
+from zedops_agent.knock import Knocks
 from zedops_agent.limiter import Limiter
 from zedops_agent.markers import Owner
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Presence
@@ -40,6 +41,7 @@ class Observer:
         self._data_root, self._root = root, root.path
         self._secrets, self._pace = secrets, pace
         self._named: dict[str, Path] = {}
+        self._knocks = Knocks()
         #: The result of the newest look at each server's data and secrets.
         self._shown: dict[str, tuple[str | None, tuple[DataVolume, ...], str | None]] = {}
         self._listing = Listing(
@@ -85,9 +87,12 @@ class Observer:
     def _look(self, want: DesiredServer, adopted: str | None, known: list[str]) -> Observed:
         trouble, secrets = self._root_trouble(), self.look_at_secrets(want)
         root_gone = None if trouble is None else str(trouble)
+        volumes = self.look_at_data(want)
+        hangs = any(each.silent for each in volumes)  # then no path of its may be touched
         ids = [*known, *([adopted] if adopted else [])]
         containers = [
-            self._as_adopted(each, want) if each.id == adopted
+            each if hangs
+            else self._as_adopted(each, want) if each.id == adopted
             else replace(each, stale=self._is_stale(each, want, secrets))
             for each in self._inspector.inspect(ids)
         ]
@@ -95,16 +100,16 @@ class Observer:
             self._listing.tell(want.id, gone, gone=True)
         if not containers and want.goal.ends:
             secret_files.forget(self._fleet, want.id)  # a person may have removed the container
-        volumes = self.look_at_data(want)
         self._shown[want.id] = root_gone, volumes, secrets
         targets = {key: volume.path for key, volume in want.definition.volumes.items()}
+        seated = (replace(each, seats=seats.look(each, targets, volumes)) for each in containers)
         return Observed(
-            tuple(replace(each, seats=seats.look(each, targets, volumes)) for each in containers),
+            tuple(containers if hangs else seated),
             volumes,
             Presence.UNKNOWN if root_gone else agent_volumes.look_home(self._root, want.id),
-            self._candidate(want) if adopted is None and want.definition.adopt else None,
+            None if hangs or adopted is not None else self._candidate(want),
             root_gone,
-            self._forbidden(want) if containers and not want.goal.ends else None,
+            None if hangs or want.goal.ends or not containers else self._forbidden(want),
             self._look_at_networks(want, containers),
             root_unseen=isinstance(trouble, RootUnseen),
         )
@@ -176,7 +181,9 @@ class Observer:
         )
         return replace(found, definition=want.hash if same else "adopted", adopted=True)
 
-    def _candidate(self, want: DesiredServer) -> Candidate:
+    def _candidate(self, want: DesiredServer) -> Candidate | None:
+        if not want.definition.adopt:
+            return None
         shown = self._inspector.shape(str(want.definition.adopt))
         if shown is None:
             return Candidate(None)
@@ -190,7 +197,11 @@ class Observer:
         if want.goal is Goal.PURGED:
             volumes = want.definition.volumes
             places = {key: each for key, each in places.items() if volumes[key].source is None}
-        return agent_volumes.look(self._root, places, self.owner(want), want.definition)
+        given = {key: each for key, each in places.items() if want.definition.volumes[key].source}
+        silent = {key: each for key, each in given.items() if each and self._knocks.is_silent(each)}
+        places = {key: each for key, each in places.items() if key not in silent}
+        seen = agent_volumes.look(self._root, places, self.owner(want), want.definition)
+        return (*seen, *(agent_volumes.silent(key, each) for key, each in silent.items()))
 
     def home(self, server_id: str) -> Path:
         """Say where a server's volumes are."""

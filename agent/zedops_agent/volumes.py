@@ -28,6 +28,7 @@ from zedops_agent.observed import DataVolume, Presence
 PRIVATE = 0o700
 _SHARED, _READABLE = 0o777, 0o755
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
+_SEE_TO_IT = "see to its disk or network share, or mount it again"
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 
@@ -107,12 +108,19 @@ def holds_anything(folder: int) -> bool:
         return any(entry.name not in OURS for entry in entries)
 
 
+def silent(key: str, path: Path) -> DataVolume:
+    """Describe a `source:` that answers nothing; no call may touch it."""
+    said = f"{UNSEEN} {path}: it does not answer; {_SEE_TO_IT}"
+    unknown = Presence.UNKNOWN
+    return DataVolume(key, unknown, unknown, own_place=False, trouble=said, silent=True)
+
+
 def trouble(path: Path, error: OSError) -> str:
     """Describe the obstacle to a look: place, fact, remedy."""
     fact = f"{UNSEEN} {path}: {error.strerror}"
     if error.errno in _FORBIDDEN:
         return f"{fact}; let the user that runs zedops read it"
-    return f"{fact}; see to its disk or network share, or mount it again"
+    return f"{fact}; {_SEE_TO_IT}"
 
 
 def look_home(root: Path, server_id: str) -> Presence:

@@ -35,7 +35,7 @@ def _able() -> None:
 
 
 @contextmanager
-def broken(place: Path, error: int) -> Iterator[None]:
+def broken(place: Path, error: int | None) -> Iterator[None]:
     disk = BrokenDisk(place, error)
     try:
         yield
@@ -109,3 +109,26 @@ def test_an_agent_whose_own_files_are_on_a_broken_disk_says_so_and_goes_on_later
     host.want("rosewood", WORLD, commit="back")
     host.until(lambda: host.starts(server) == 2)
     assert "Traceback" not in caplog.text
+
+
+def test_a_share_that_hangs_is_said_and_holds_up_nothing_but_its_own_server(
+    host: Host, tmp_path: Path
+) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    host.policy.write_text(f"bind_roots: [{tmp_path}]\n")
+    text = f"volumes: {{world: {{path: /data, source: {share}}}}}\nstop: {{grace: 5s}}\n"
+    server = host.want("rosewood", text)
+    host.wait_running(server)
+    host.until((share / ".zedops.json").exists)
+    before = host.container("rosewood")["Id"]
+    said = f"cannot look at {share}: it does not answer; see to its disk or network share"
+    with broken(share, None):
+        assert said in str(killed(host, server).failure)
+        (fact,) = (each.fact for each in doctor(host))
+        assert fact == f"volume 'world': cannot look at {share}: it does not answer"
+        host.wait_running(host.want("muldraugh", WORLD))
+        assert host.container("rosewood")["Id"] == before
+    host.want("rosewood", text, commit="back")
+    host.until(lambda: (share / "world.txt").read_text().count("started") == 2)
+    assert host.container("rosewood")["Id"] == before

@@ -29,6 +29,8 @@ from zedops.spec.validation import MAX_PROBLEMS
 
 #: A server that takes longer to save hangs, and an update, deletion or shutdown waits for it.
 LONGEST_GRACE_S = 3600.0
+#: The Engine starts a process for each health check, and takes no less than a millisecond between.
+SHORTEST_INTERVAL_S = 1.0
 
 #: Modes without a network of the container's own: the host's, and none at all.
 _ALONE = ("host", "none")
@@ -57,6 +59,7 @@ def check(fleet: Fleet, changed: Iterable[str]) -> list[Problem]:
             problems += _image_problems(each, resolved.image if resolved else "")
             problems += _network_problems(fleet, each)
             problems += backups.problems(fleet, each, resolved)
+            problems += _health_problems(fleet, each)
     living = [each for each in touched if kind_of(each.path) is Kind.SERVER]
     problems += _name_problems(fleet, paths)
     problems += _port_problems(fleet, living)
@@ -122,6 +125,20 @@ def _stop_problems(fleet: Fleet, document: Document) -> list[Problem]:
         remedy = "say how long a save takes at worst, e.g. 2m: nothing else happens meanwhile"
         problems.append(document.problem(("stop", "grace"), fact, remedy))
     return problems
+
+
+def _health_problems(fleet: Fleet, document: Document) -> list[Problem]:
+    """Find health checks that come too often: the Engine runs them outside `limits: cpus`.
+
+    The model does not check this, so definitions that are in a fleet already stay readable.
+    """
+    definition = fleet.resolve(document)[0]
+    health = definition.health if definition else None
+    if health is None or health.interval >= SHORTEST_INTERVAL_S:
+        return []
+    least = format_duration(SHORTEST_INTERVAL_S)
+    fact = f"is shorter than {least}: each check costs the host more than the server may use"
+    return [document.problem(("health", "interval"), fact, f"write {least} or more, e.g. 30s")]
 
 
 def _network_problems(fleet: Fleet, document: Document) -> list[Problem]:

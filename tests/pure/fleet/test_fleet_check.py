@@ -382,3 +382,18 @@ def test_the_goal_follows_from_where_the_file_is_and_what_it_asks(
     want = desired_server(fleet_of(one), one, "c")
     assert want is not None
     assert (want.goal, want.created, want.data_expected) == (goal, True, True)
+
+
+@pytest.mark.parametrize(("interval", "said"), [
+    ("1ms", [(
+        "servers.d/a.yaml:2:20: health.interval: is shorter than 1 s: each check costs the host"
+        " more than the server may use; write 1 s or more, e.g. 30s"
+    )]),
+    ("1s", []),
+])  # fmt: skip
+def test_a_health_check_that_never_rests_is_refused_at_the_push(
+    interval: str, said: list[str]
+) -> None:
+    text = f"image: a\nhealth: {{test: id, interval: {interval}}}\n"
+    fleet = fleet_of(doc("servers.d/a.yaml", text))
+    assert [str(each) for each in check(fleet, fleet.documents)] == said
