@@ -42,13 +42,15 @@ class Knocks:
         #: The threads that wait, and the mounts at their places when they began.
         self._waiting: dict[Path, tuple[threading.Thread, tuple[str, ...]]] = {}
 
+    def _goes_on(self, path: Path, thread: threading.Thread, mounts: tuple[str, ...]) -> bool:
+        return thread.is_alive() and mounts == self._mounts(path)
+
     def is_silent(self, path: Path) -> bool:
         """Say whether a place does not answer in time. A place that answers an error is not."""
         with self._lock:
             waiting = self._waiting.get(path)
-            if waiting is not None and waiting[0].is_alive():
-                if waiting[1] == self._mounts(path):
-                    return True
+            if waiting is not None and self._goes_on(path, *waiting):
+                return True
             asking = threading.Thread(target=self._ask, args=(path,), name="knock", daemon=True)
             self._waiting.pop(path, None)
         asking.start()

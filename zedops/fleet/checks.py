@@ -136,7 +136,7 @@ def _health_problems(fleet: Fleet, document: Document) -> list[Problem]:
     health = definition.health if definition else None
     if health is None or health.interval >= SHORTEST_INTERVAL_S:
         return []
-    least = format_duration(SHORTEST_INTERVAL_S)
+    least = f"{SHORTEST_INTERVAL_S:.0f} s"
     fact = f"is shorter than {least}: each check costs the host more than the server may use"
     return [document.problem(("health", "interval"), fact, f"write {least} or more, e.g. 30s")]
 
