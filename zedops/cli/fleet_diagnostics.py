@@ -135,9 +135,11 @@ def _hooks(hub: Hub, remedy: str) -> Finding:
         text = files.read(path).decode("utf-8", "replace")
     except OSError as error:
         return Finding.wrong("hooks", f"cannot read {path}: {error.strerror}", remedy)
-    interpreter = re.search(r"exec '([^']+)'", text)
-    if interpreter is None or not os.access(interpreter[1], os.X_OK):
-        named = interpreter[1] if interpreter else "no interpreter"
+    # a name without odd characters has no quotes (`shlex.quote`); redirections are no program
+    interpreter = re.search(r"^\s*exec (?:'([^']+)'|(/\S+))", text, re.MULTILINE)
+    program = (interpreter[1] or interpreter[2]) if interpreter else ""
+    if not os.access(program, os.X_OK):
+        named = program or "no interpreter"
         return Finding.wrong("hooks", f"they run {named}, which is not there", remedy)
     if f"# zedops {__version__}\n" not in text:
         fact = f"they are of another release than this one, {__version__}"
