@@ -52,9 +52,10 @@ def visit(chromium: Browser, fleet: Machine) -> Iterator[Callable[..., Visitor]]
     """Open pages, logged in; at the end no console error and no foreign request may be left."""
     opened: list[tuple[BrowserContext, Visitor]] = []
 
-    def begin(*, login: bool = True, **options: object) -> Visitor:
+    def begin(*, login: bool = True, refused: bool = False, **options: object) -> Visitor:
         context = chromium.new_context(**options)  # type: ignore[arg-type]
         visitor = Visitor(context.new_page(), f"http://127.0.0.1:{fleet.page}")
+        visitor.is_refused = refused
         opened.append((context, visitor))
         if login:
             visitor.page.goto(link(fleet))

@@ -18,13 +18,15 @@ class Visitor:
         self.page, self.url = page, url
         #: Console errors, failed scripts, and requests to other origins.
         self.faults: list[str] = []
+        #: Whether the hub refuses this person something; browsers note that in the console.
+        self.is_refused = False
         page.set_default_timeout(20_000)
         page.on("console", lambda said: self._note(said.type == "error", said.text))
         page.on("pageerror", lambda error: self._note(True, str(error)))
         page.on("request", lambda one: self._note(not self._is_own(one.url), one.url))
 
     def _note(self, is_fault: bool, text: str) -> None:
-        if is_fault:
+        if is_fault and not (self.is_refused and "409 (Conflict)" in text):
             self.faults.append(text)
 
     def _is_own(self, url: str) -> bool:

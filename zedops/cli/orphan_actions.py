@@ -8,6 +8,7 @@ from zedops.cli.find import here
 from zedops.cli.output import tell_silent
 from zedops.cli.push import act, ask
 from zedops.clone.clone import Clone
+from zedops.clone.verbs import Act
 from zedops.control.hosts import asking, call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
@@ -50,7 +51,7 @@ def adopt(host: str | None, named: str, name: str | None, *, wait: bool, yes: bo
     text = set_field(document.parse(path, text.encode()), "adopt", orphan.id)
     click.echo(f"# {path}\n{text}")
     ask(f"Bring {name} back on {orphan.host}?", yes=yes)
-    act(clone, {path: state_block.render(text, None)}, f"{name}: adopt", name, wait=wait)
+    act(clone, Act(f"{name}: adopt", {path: state_block.render(text, None)}), name, wait=wait)
 
 
 def _check_left(fleet: Fleet, orphan: OrphanRow) -> None:
@@ -113,5 +114,5 @@ def remove(host: str | None, named: str, *, data: bool, wait: bool, yes: bool) -
     way_back = "This cannot be undone." if data else "Its data stays."
     ask(f"Remove {what} on {orphan.host}? {way_back}", yes=yes)
     content = "\n".join(lines).encode() + b"\n"
-    act(clone, {tombstone_path(name): content}, f"{name}: remove an orphan", name, wait=wait,
-        ends=True)
+    removal = Act(f"{name}: remove an orphan", {tombstone_path(name): content})
+    act(clone, removal, name, wait=wait, ends=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 import click
 
 from zedops.clone.clone import Clone
+from zedops.clone.verbs import Act
 from zedops.control.hosts import is_managed
 from zedops.errors import HostUnavailable, Interrupted, ZedopsError
 from zedops.fleet.fleet import Fleet
@@ -35,26 +35,19 @@ def ask(question: str, *, yes: bool) -> None:
 
 
 def act(
-    clone: Clone,
-    files: Mapping[str, bytes | None],
-    message: str,
-    name: str,
-    *,
-    wait: bool,
-    ends: bool = False,
-    options: tuple[str, ...] = (),
+    clone: Clone, made: Act, name: str, *, wait: bool, ends: bool = False
 ) -> None:
     """Commit and push; with `wait`, wait until the server is at rest.
 
     `ends`: the act removes the server, so that deleted or purged is a success.
     """
-    commit = clone.act(files, message, options)
+    commit = clone.act(made.files, made.message, made.options)
     if wait:
         try:
             wait_for(clone, name, commit, ends=ends)
         except KeyboardInterrupt:
             look = "`zedops list` shows how far it is"
-            raise Interrupted(f"{message}: pushed, and goes on without you; {look}") from None
+            raise Interrupted(f"{made.message}: pushed, and goes on without you; {look}") from None
 
 
 def wait_for(clone: Clone, name: str, commit: str | None, *, ends: bool = False) -> None:

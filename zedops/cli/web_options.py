@@ -95,7 +95,10 @@ def serving_page(web: Web, hub: Hub, door: ControlServer, place: Path) -> Iterat
     address, port = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     tickets = Tickets(web.url or f"http://{shown}:{port}")
-    page = WebServer(listener, hub.path, hub.runtime / "web", web.url, tickets)
+    page = WebServer(
+        listener, hub.path, hub.upstream or str(hub.path.absolute()), hub.runtime / "web", web.url,
+        tickets,
+    )
     door.web_link = tickets.link
     try:
         if sys.stdout.isatty():

@@ -9,8 +9,9 @@ import contextlib
 import os
 import random
 import subprocess
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zedops.clone import checkout, rebase
@@ -48,14 +49,15 @@ def act(
     made: list[str] = []
     try:
         if FOR_MAIN in checkout.setting(repository, "remote.origin.push"):
-            made.append(_commit(repository, checkout.tip(repository, REMOTE_MAIN), files, message))
+            tip = checkout.tip(repository, REMOTE_MAIN)
+            made.append(commit_files(repository, tip, files, message))
             flags = [f"--push-option={option}" for option in options]
             _stream([
                 "git", "push", "--quiet", *flags, "--end-of-options", "origin",
                 f"{made[0]}:{FOR_MAIN}",
             ], repository.path)
         else:
-            made.append(_act_upstream(repository, files, message, options))
+            made.append(act_upstream(repository, files, message, options, sys.stderr.write))
     except KeyboardInterrupt:
         raise _interrupted(repository, message, made) from None
     _follow(repository)
@@ -76,9 +78,10 @@ def _interrupted(repository: Repository, message: str, made: list[str]) -> Inter
     return Interrupted(f"{message}: {fact}; `zedops history` shows what was taken in")
 
 
-def _commit(
+def commit_files(
     repository: Repository, parent: str, files: Mapping[str, bytes | None], message: str
 ) -> str:
+    """Make a commit in the person's name, on no branch; returns its id."""
     scratch = Signature("zedops", "zedops@localhost", 0)
     draft = repository.write_commit([parent], files, message, scratch, scratch)
     tree = repository.run("rev-parse", "--verify", "--end-of-options", f"{draft}^{{tree}}")
@@ -88,10 +91,11 @@ def _commit(
     )
 
 
-def _act_upstream(
+def act_upstream(
     repository: Repository, files: Mapping[str, bytes | None], message: str,
-    options: tuple[str, ...],
+    options: tuple[str, ...], say: Callable[[str], object],
 ) -> str:
+    """Commit and push to a remote without zedops; what git says there goes to `say`."""
     said = [each.removeprefix("allow-delete=") for each in options]
     text = f"{message}\n\n{TRAILER}: {','.join(said)}" if said else message
     main = repository.tree(REMOTE_MAIN)
@@ -99,9 +103,9 @@ def _act_upstream(
     base = checkout.tip(repository, REMOTE + branch)
     for attempt in range(_ATTEMPTS):
         tip = checkout.tip(repository, REMOTE + branch)
-        commit = _commit(repository, tip, rebase.rebase(repository, base, tip, wanted), text)
+        commit = commit_files(repository, tip, rebase.rebase(repository, base, tip, wanted), text)
         try:
-            rebase.push(repository.path, f"{commit}:refs/heads/{branch}")
+            rebase.push(repository.path, f"{commit}:refs/heads/{branch}", say)
         except RaceLost:
             time.sleep(random.uniform(0, min(0.05 * 2**attempt, 2.0)))  # noqa: S311
             checkout.fetch(repository)

@@ -111,9 +111,9 @@ class Clone:
         fleet = snapshot.read(self.repository, commit, self.default_name)[0]
         return self._with_states(fleet) if revision == REMOTE_MAIN else fleet
 
-    def read_server(self, name: str) -> Fleet:
+    def read_server(self, name: str, revision: str = REMOTE_MAIN) -> Fleet:
         """Read the settings, one server and its tombstone: all that an act on one server needs."""
-        tip = checkout.tip(self.repository, REMOTE_MAIN)
+        tip = checkout.tip(self.repository, revision)
         if not NAME.fullmatch(name):  # it must not become a path
             return self._some(tip)
         paths = [f"{SERVERS}/{name}.yaml", tombstone_path(name)]
@@ -193,6 +193,12 @@ class Clone:
     ) -> str:
         """Commit files on top of the remote's main in the person's name and push; see `act`."""
         return act.act(self.repository, files, message, options)
+
+    def contents(self, commit: str, paths: Sequence[str]) -> dict[str, bytes | None]:
+        """Read files of a commit; None for a path that it has not."""
+        tree = self.repository.tree(commit)
+        blobs = self.repository.objects.blobs(tree[path].blob for path in paths if path in tree)
+        return {path: blobs[tree[path].blob] if path in tree else None for path in paths}
 
     def _config(self, key: str) -> str:
         return checkout.setting(self.repository, key)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 
 from zedops.errors import InvalidInput, RaceLost
@@ -58,7 +57,7 @@ def rebase(repository: Repository, base: str, tip: str, files: Files) -> Files:
     return merged
 
 
-def push(root: Path, refspec: str) -> None:
+def push(root: Path, refspec: str, say: Callable[[str], object]) -> None:
     """Push to the origin with the person's credentials and prompts. RaceLost if it is behind."""
     done = subprocess.run(
         ["git", "push", "--quiet", "--end-of-options", "origin", refspec],
@@ -69,6 +68,6 @@ def push(root: Path, refspec: str) -> None:
     if done.returncode:
         error = failure(("push",), done.stderr)
         if not isinstance(error, RaceLost):
-            sys.stderr.write(done.stderr)
+            say(done.stderr)
         raise error
-    sys.stderr.write(done.stderr)
+    say(done.stderr)

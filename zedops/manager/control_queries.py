@@ -66,7 +66,10 @@ def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str,
     proposed, paths = changes.propose(fleet, base, mine, datetime.now(UTC))
     if request["do"] == "diff":
         return {"rows": changes.compare(fleet, proposed)}
-    return vars(changes.plan(fleet, proposed, paths, request["server"], edits.files))
+    said = request.get("options")
+    options = [str(each) for each in said] if isinstance(said, list) else []
+    made = changes.plan(fleet, proposed, paths, request["server"], edits.files, options)
+    return vars(made)
 
 
 def _show(fleet: Fleet, name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ The manager answers these through its control socket; without a manager, command
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -32,17 +32,18 @@ def propose(hub: Fleet, base: Fleet, mine: Fleet, now: datetime) -> tuple[Fleet,
 
 def plan(
     hub: Fleet, proposed: Fleet, paths: set[str], server: str | None,
-    files: Mapping[str, object] = _NONE,
+    files: Mapping[str, object] = _NONE, options: Sequence[str] = (),
 ) -> Planned:
     """Predict the effect of a push on each server, or on one.
 
-    `files`: the edited files by path, also those outside the fleet; see `strays`.
+    `files`: the edited files by path, also those outside the fleet; see `strays`. `options`: those
+    of the push, such as `allow-delete=NAME`.
     """
     known = {each.name for fleet in (hub, proposed)
              for each in (*fleet.servers(), *fleet.tombstones())}
     if server is not None and server not in known:
         raise UsageError(f"no server {server!r}; `zedops list --all` lists all")
-    problems = judge(hub, proposed, paths)
+    problems = judge(hub, proposed, paths, options)
     rows = [each for each in preview(hub, proposed, paths, problems)
             if server in (None, each.server)]
     warnings = [*advise(proposed, paths), *strays.find(files)]

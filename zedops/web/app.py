@@ -10,14 +10,16 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from zedops.clone.desk import Desk
 from zedops.errors import ZedopsError
-from zedops.web import fleet_pages, login_page, pages
+from zedops.web import act_pages, fleet_pages, login_page, pages
 from zedops.web.fleet_view import FleetView
+from zedops.web.forms import NotAllowed
 from zedops.web.headers import Guard, Place
 from zedops.web.live import Live
 from zedops.web.sessions import Sessions
@@ -25,15 +27,18 @@ from zedops.web.site import Site
 from zedops.web.tickets import Tickets
 
 #: The modules with pages; each has `ROUTES`.
-PAGES = (fleet_pages, login_page)
+PAGES = (fleet_pages, act_pages, login_page)
 _STATIC = Path(__file__).parent / "static"
 
 
-def make_site(hub: Path, folder: Path, place: Place, tickets: Tickets) -> Site:
-    """Put together what the pages share."""
+def make_site(
+    hub: Path, remote: str, folder: Path, place: Place, tickets: Tickets
+) -> Site:
+    """Put together what the pages share; acts are pushed to `remote`, which may be an upstream."""
     live = Live(fleet_pages.events)
     sessions = Sessions(folder, is_secure=place.is_secure)
-    return Site(hub, folder, place, tickets, sessions, live, FleetView(hub, live.tell))
+    view, desk = FleetView(hub, live.tell), Desk(remote, folder / "clone")
+    return Site(hub, folder, place, tickets, sessions, live, view, desk)
 
 
 def make_app(site: Site) -> Starlette:
@@ -48,7 +53,7 @@ def make_app(site: Site) -> Starlette:
         routes=[*(route for each in PAGES for route in each.ROUTES),
                 Mount("/static", _Static(directory=_STATIC))],
         middleware=[Middleware(Guard, place=site.place, sessions=site.sessions)],
-        exception_handlers={ZedopsError: _failed, 404: _not_found},
+        exception_handlers={NotAllowed: _refused, ZedopsError: _failed, 404: _not_found},
         lifespan=running,
     )
     app.state.site = site
@@ -63,6 +68,10 @@ class _Static(StaticFiles):
         answer = await super().get_response(path, scope)
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
+
+
+def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    return PlainTextResponse(f"{error}\n", 403)
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from zedops import __version__
+from zedops.queries.offers import SEVERAL, going_on, offers
 from zedops.queries.overview import TROUBLE, first_line
 from zedops.spec.quantities import format_duration
 from zedops.web.sessions import who
@@ -52,7 +53,10 @@ def environment() -> Environment:
         loader=PackageLoader("zedops.web"), autoescape=select_autoescape(default=True),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )
-    made.globals |= {"static": static, "version": __version__, "trouble": TROUBLE}
+    made.globals |= {
+        "static": static, "version": __version__, "trouble": TROUBLE, "offers": offers,
+        "going_on": going_on, "several": SEVERAL,
+    }
     made.filters |= {
         "ago": ago, "first_line": first_line, "path": lambda text: quote(str(text), safe=""),
         "query": lambda facts: urlencode(facts, doseq=True),

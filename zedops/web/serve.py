@@ -45,9 +45,11 @@ class WebServer:
     """Serves one fleet's page on a socket until closed."""
 
     def __init__(
-        self, listener: socket.socket, hub: Path, folder: Path, url: str | None, tickets: Tickets
+        self, listener: socket.socket, hub: Path, remote: str, folder: Path, url: str | None,
+        tickets: Tickets,
     ) -> None:
-        self._listener, self._hub, self._folder, self._url = listener, hub, folder, url
+        self._listener, self._folder, self._url = listener, folder, url
+        self._hub, self._remote = hub, remote
         self._tickets = tickets
         self._waker, self._woken = socket.socketpair()
         self._server: uvicorn.Server | None = None
@@ -75,7 +77,7 @@ class WebServer:
         from zedops.web.headers import Place
 
         place = Place(self._listener.getsockname()[0], self._url)
-        self._site = make_site(self._hub, self._folder, place, self._tickets)
+        self._site = make_site(self._hub, self._remote, self._folder, place, self._tickets)
         config = uvicorn.Config(
             make_app(self._site), http="h11", ws="none", log_config=None, access_log=False,
             log_level="warning", server_header=False, proxy_headers=False,

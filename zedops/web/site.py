@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from zedops.clone.desk import Desk
 from zedops.web.fleet_view import FleetView
 from zedops.web.headers import Place
 from zedops.web.live import Live
@@ -23,3 +24,4 @@ class Site:
     sessions: Sessions
     live: Live
     view: FleetView
+    desk: Desk

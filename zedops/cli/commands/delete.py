@@ -8,6 +8,7 @@ from zedops.cli.completion_types import SERVER
 from zedops.cli.find import here, one_server
 from zedops.cli.output import WAIT
 from zedops.cli.push import act, ask
+from zedops.clone import verbs
 from zedops.spec.quantities import format_duration
 
 
@@ -26,6 +27,4 @@ def delete_command(server: str, wait: bool, yes: bool) -> None:
     fleet, each = one_server(clone, server)
     kept = format_duration(fleet.settings.retention)
     ask(f"Delete {server}? Its data stays; it can be restored for {kept}.", yes=yes)
-    option = (f"allow-delete={server}",)
-    act(clone, {each.path: None}, f"{server}: delete", server, wait=wait, ends=True,
-        options=option)
+    act(clone, verbs.delete(each), server, wait=wait, ends=True)

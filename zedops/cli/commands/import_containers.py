@@ -12,6 +12,7 @@ from zedops.cli.find import here
 from zedops.cli.import_sources import Found, from_compose, from_container, from_line
 from zedops.cli.output import WAIT
 from zedops.cli.push import act, ask
+from zedops.clone.verbs import Act
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
@@ -90,7 +91,7 @@ def import_command(
         if how == "host":
             import_secrets.store(clone, fleet, found, where)
         names = ", ".join(texts)
-        act(clone, _files(texts), f"{names}: import", names, wait=wait and len(texts) == 1)
+        act(clone, Act(f"{names}: import", _files(texts)), names, wait=wait and len(texts) == 1)
     if how == "ask":
         import_secrets.name_commands(found)
 

@@ -11,6 +11,7 @@ from zedops.cli.find import here, one_server
 from zedops.cli.output import WAIT
 from zedops.cli.push import act, ask
 from zedops.clone.clone import Clone
+from zedops.clone.verbs import Act
 from zedops.control.hosts import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
@@ -51,8 +52,8 @@ def move_command(server: str, host: str, wait: bool, yes: bool) -> None:
         click.echo(_arrival(clone, each, host))
         ask(f"Let {server} leave {old}, without its data?", yes=yes)
         made = _set(made, "moved_from", old or "")
-    act(clone, {each.path: state_block.render(made.head, each.state)}, f"{server}: move to {host}",
-        server, wait=wait)
+    moved = Act(f"{server}: move to {host}", {each.path: state_block.render(made.head, each.state)})
+    act(clone, moved, server, wait=wait)
 
 
 def _set(each: Document, key: str, value: str) -> Document:

@@ -12,6 +12,7 @@ from zedops.cli.free_ports import taken_by_others
 from zedops.cli.output import WAIT
 from zedops.cli.push import act
 from zedops.clone.clone import Clone
+from zedops.clone.verbs import Act
 from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
@@ -81,7 +82,7 @@ def new_command(
         raise InvalidInput(problems)
     if game is not None and (wanted := known.presets[game].data.get("secrets")):
         provide(clone, known.settings.name, the_host(known, host), server, wanted)
-    act(clone, {path: content}, f"{server}: new", server, wait=wait)
+    act(clone, Act(f"{server}: new", {path: content}), server, wait=wait)
 
 
 def _from_preset(

@@ -10,14 +10,11 @@ from zedops.cli.completion_types import ANY_SERVER
 from zedops.cli.find import here
 from zedops.cli.output import WAIT
 from zedops.cli.push import act, ask
-from zedops.clone.clone import Clone
-from zedops.errors import UsageError, ZedopsError
+from zedops.clone import verbs
+from zedops.errors import UsageError
 from zedops.fleet.fleet import Fleet
-from zedops.spec import state_block
 from zedops.spec.document import Document
-from zedops.spec.edit import set_field
-from zedops.spec.layout import Kind, kind_of, tombstone_path
-from zedops.spec.state import Status
+from zedops.spec.layout import Kind, kind_of
 
 
 @click.command("purge")
@@ -45,12 +42,11 @@ def purge_command(server: str, data: bool, wait: bool, yes: bool, confirm: str |
     elif data:
         ask(f"Remove {server} AND ITS DATA on its host? This cannot be undone.", yes=yes)
     if data:
-        _purge_data(clone, each, wait=wait)
+        act(clone, verbs.purge_data(each), server, wait=wait, ends=True)
         return
-    if not buried or each.state is None or each.state.status is not Status.DELETED:
-        raise ZedopsError(f"{server} is not deleted yet; `zedops delete {server}` comes first")
+    forgets = verbs.forget(each)
     ask(f"Forget {server}? Its data stays on its host, but nothing leads to it.", yes=yes)
-    act(clone, {each.path: None}, f"{server}: purge", server, wait=False)
+    act(clone, forgets, server, wait=False)
 
 
 def _ask_name(server: str, confirm: str | None, *, yes: bool) -> None:
@@ -70,13 +66,3 @@ def _find(fleet: Fleet, server: str) -> Document:
     if found is None:
         raise UsageError(f"no server {server!r}, deleted or not; see `zedops list --all`")
     return found
-
-
-def _purge_data(clone: Clone, each: Document, *, wait: bool) -> None:
-    """Request the purge in the tombstone; the same commit deletes a server that still lives."""
-    grave = tombstone_path(each.name)
-    files: dict[str, bytes | None] = {each.path: None} if each.path != grave else {}
-    files[grave] = state_block.render(set_field(each, "purge", "data"), each.state)
-    option = (f"allow-delete={each.name}",)
-    act(clone, files, f"{each.name}: purge with its data", each.name, wait=wait, ends=True,
-        options=option)

@@ -8,8 +8,8 @@ from zedops.cli.completion_types import DELETED
 from zedops.cli.find import here
 from zedops.cli.output import WAIT
 from zedops.cli.push import act
+from zedops.clone import verbs
 from zedops.errors import UsageError
-from zedops.spec import state_block
 
 
 @click.command("restore")
@@ -27,8 +27,4 @@ def restore_command(server: str, wait: bool) -> None:
         fleet = clone.fleet()
         names = ", ".join(sorted(each.name for each in fleet.tombstones())) or "none"
         raise UsageError(f"no deleted server {server!r}; deleted and still kept: {names}")
-    files = {
-        grave.path: None,
-        clone.last_place(server): state_block.render(grave.head, grave.state),
-    }
-    act(clone, files, f"{server}: restore", server, wait=wait)
+    act(clone, verbs.restore(grave, clone.last_place(server)), server, wait=wait)

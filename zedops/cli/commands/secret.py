@@ -21,6 +21,7 @@ from zedops.cli.push import act
 from zedops.cli.push import ask as confirm
 from zedops.cli.secret_files import FLEET, Place, find_place
 from zedops.clone.clone import Clone
+from zedops.clone.verbs import Act
 from zedops.control.hosts import call
 from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
@@ -134,7 +135,7 @@ def encrypt_command(server: str, name: str, wait: bool) -> None:
     content = render(_with_secret(each, name, sealed, under), each.state)
     if name in each.definition.env:
         click.echo(f"{name} also stands in env:, in plain text; remove that line", err=True)
-    act(clone, {each.path: content}, f"{server}: secret {name}", server, wait=wait)
+    act(clone, Act(f"{server}: secret {name}", {each.path: content}), server, wait=wait)
 
 
 @secret_command.command("recipients")

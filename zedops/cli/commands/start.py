@@ -10,12 +10,11 @@ from zedops.cli.completion_types import SERVER
 from zedops.cli.find import here, one_server
 from zedops.cli.output import WAIT
 from zedops.cli.push import act, wait_for
+from zedops.clone import verbs
 from zedops.clone.clone import Clone
 from zedops.errors import ZedopsError
-from zedops.spec import state_block
 from zedops.spec.document import Document
-from zedops.spec.edit import set_field
-from zedops.spec.state import State, Status
+from zedops.spec.state import Status
 
 
 @click.command("start")
@@ -27,7 +26,7 @@ def start_command(server: str, wait: bool) -> None:
     \b
     zedops start rosewood --wait
     """
-    _set(server, "desired", "running", "start", wait=wait)
+    _set(server, "start", wait=wait)
 
 
 @click.command("stop")
@@ -39,7 +38,7 @@ def stop_command(server: str, wait: bool) -> None:
     \b
     zedops stop rosewood
     """
-    _set(server, "desired", "stopped", "stop", wait=wait)
+    _set(server, "stop", wait=wait)
 
 
 @click.command("restart")
@@ -51,7 +50,7 @@ def restart_command(server: str, wait: bool) -> None:
     \b
     zedops restart rosewood --wait
     """
-    _set(server, "restart", _now(), "restart", wait=wait)
+    _set(server, "restart", wait=wait)
 
 
 @click.command("rebuild")
@@ -63,7 +62,7 @@ def rebuild_command(server: str, wait: bool) -> None:
     \b
     zedops rebuild rosewood --wait
     """
-    _set(server, "rebuild", _now(), "rebuild", wait=wait)
+    _set(server, "rebuild", wait=wait)
 
 
 @click.command("retry")
@@ -78,10 +77,9 @@ def retry_command(server: str, wait: bool) -> None:
     clone = here()
     grave = _ending(clone, server)
     if grave is None:
-        _set(server, "restart", _now(), "retry", wait=wait)
-        return
-    content = state_block.render(set_field(grave, "restart", _now()), grave.state)
-    act(clone, {grave.path: content}, f"{server}: retry", server, wait=wait, ends=True)
+        _set(server, "retry", wait=wait)
+    elif (made := verbs.change(grave, "retry", datetime.now(UTC))) is not None:
+        act(clone, made, server, wait=wait, ends=True)
 
 
 def _ending(clone: Clone, name: str) -> Document | None:
@@ -94,35 +92,23 @@ def _ending(clone: Clone, name: str) -> Document | None:
     return next((each for each in ending if each.definition is not None), None)
 
 
-def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _set(server: str, key: str, value: str, verb: str, *, wait: bool) -> None:
+def _set(server: str, verb: str, *, wait: bool) -> None:
     clone = here()
     _, each = one_server(clone, server)
-    if each.definition is None:
-        raise ZedopsError("\n".join(str(problem) for problem in each.problems))
-    if verb == "retry" and _is_well(each.state):
+    now = datetime.now(UTC)
+    if verb == "retry" and each.definition is not None and verbs.is_well(each.state):
         status = each.state.status if each.state else Status.PENDING
         remedy = f"`zedops restart {server}` restarts it"
         click.echo(f"{server} is {status}: nothing failed, so there is nothing to retry; {remedy}")
         return
-    if str(getattr(each.definition, key)) == value:
-        if key != "desired":
-            click.echo(f"{server}: a {verb} was asked for already, in this second")
-            return
+    made = verbs.change(each, verb, now)
+    key, value = verbs.wished(verb, now)
+    if made is not None:
+        act(clone, made, server, wait=wait)
+    elif key == "desired":
         _say_already(clone, each, value, wait=wait)
-        return
-    content = state_block.render(set_field(each, key, value), each.state)
-    act(clone, {each.path: content}, f"{server}: {verb}", server, wait=wait)
-
-
-def _is_well(state: State | None) -> bool:
-    """Say whether a server has nothing to retry."""
-    if state is None or state.status not in (Status.RUNNING, Status.STOPPED):
-        return False
-    return state.message is None or state.message.startswith("recovered: ")
+    else:
+        click.echo(f"{server}: a {verb} was asked for already, in this second")
 
 
 def _say_already(clone: Clone, each: Document, value: str, *, wait: bool) -> None:

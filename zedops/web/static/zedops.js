@@ -122,9 +122,10 @@ document.addEventListener("DOMContentLoaded", () => {
     if (event.detail.target.id === "dialog") show();
   });
   document.body.addEventListener("click", (event) => {
-    if (event.target.closest("[data-close]")) {
+    if (event.target.closest("[data-close]") && event.target.closest("dialog")) {
       event.preventDefault();
       byId("dialog").replaceChildren();
+      if (location.pathname.endsWith("/edit")) location.assign(location.pathname.replace(/\/edit$/, ""));
     }
   });
 });

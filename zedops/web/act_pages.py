@@ -1,0 +1,126 @@
+"""Acts: a dialog with the diff, the forecast and the message; then a push like everybody's.
+
+`GET /act` and `POST /act/preview` show what would be pushed, `POST /act` pushes it. Whatever the
+hub refuses is shown in its own words, and nothing has changed.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from zedops.clone.desk import Author, NotPushed
+from zedops.errors import ZedopsError
+from zedops.queries.overview import named
+from zedops.web.drafts import Fields, draft
+from zedops.web.forms import read_act_form
+from zedops.web.pages import page
+from zedops.web.site import Site
+
+log = logging.getLogger(__name__)
+
+_MESSAGE_MAX = 2000
+
+
+def show(request: Request) -> Response:
+    """Show what a click would push."""
+    return _preview(request, _fields(request.query_params))
+
+
+async def preview(request: Request) -> Response:
+    """Show what a form would push, such as an edited definition."""
+    form, _ = await read_act_form(request)
+    return await run_in_threadpool(_preview, request, _fields(form))
+
+
+def _preview(request: Request, fields: Fields) -> Response:
+    site: Site = request.app.state.site
+    try:
+        made = draft(site, fields)
+    except ZedopsError as error:
+        return _answer(request, "_refused.html", 409, lines=str(error).splitlines())
+    return _answer(request, "_act.html", draft=made)
+
+
+async def push(request: Request) -> Response:
+    """Push what the person has seen."""
+    form, session = await read_act_form(request)
+    site: Site = request.app.state.site
+    message, confirm = str(form.get("message", ""))[:_MESSAGE_MAX], str(form.get("confirm", ""))
+    author = Author(session.person.name, session.person.email)
+
+    def act() -> tuple[str, list[str]]:
+        made = draft(site, _fields(form))
+        if made.asks_name and confirm != made.asks_name:
+            fact = f"this removes the data of {made.asks_name}, and cannot be undone"
+            raise NotPushed([f"{fact}; type its name to go on"])
+        return site.desk.push(made.act, author, made.fields.base, _plain(message))
+
+    try:
+        commit, lines = await run_in_threadpool(act)
+    except NotPushed as error:
+        log.info("%s <%s>: refused: %s", author.name, author.email, error.lines[0])
+        return _answer(request, "_refused.html", 409, lines=error.lines)
+    except ZedopsError as error:
+        return _answer(request, "_refused.html", 409, lines=str(error).splitlines())
+    log.info("%s <%s> pushed %s with the page", author.name, author.email, commit[:7])
+    return _answer(request, "_pushed.html", commit=commit, lines=lines,
+                   servers=[str(each) for each in form.getlist("server")])
+
+
+def edit(request: Request) -> Response:
+    """Show the definition of a server in a text field."""
+    site: Site = request.app.state.site
+    name = request.path_params["name"]
+    row = named(site.view.now().rows.values(), name)
+    with site.desk.clone() as clone:
+        fleet = clone.read_server(name)
+        base = clone.at("origin/main")
+    each = next(fleet.servers(), None)
+    if each is None:
+        return page(request, "problem.html", 404, said=f"no server {name!r}")
+    return page(request, "edit.html", name=name, text=each.head, base=base, row=row)
+
+
+def history(request: Request) -> Response:
+    """Show the newest changes of a server, each with a way back."""
+    site: Site = request.app.state.site
+    name = request.path_params["name"]
+    entries = site.desk.history(name, 20)
+    return page(request, "_history.html", entries=entries, name=name)
+
+
+def _answer(request: Request, template: str, status: int = 200, **facts: object) -> Response:
+    if request.headers.get("HX-Target") == "dialog":
+        return page(request, "dialog.html", status, inner=template, **facts)
+    return page(request, "act.html", status, inner=template, **facts)
+
+
+def _fields(said: FormData | QueryParams) -> Fields:
+    def text(key: str, most: int = 300) -> str:
+        return str(said.get(key, ""))[:most]
+
+    servers = dict.fromkeys(str(each)[:300] for each in said.getlist("server"))
+    return Fields(
+        verb=text("verb"), servers=tuple(servers), data=text("data") or "keep",
+        text=text("text", 1 << 20), commit=text("commit"), base=text("base"), now=text("now"),
+    )
+
+
+def _plain(message: str) -> str:
+    """Keep a message's text; lines that read like trailers of zedops would be refused."""
+    return message.replace("\r\n", "\n").replace("\0", "")
+
+
+ROUTES = [
+    Route("/act", show, methods=["GET"]),
+    Route("/act", push, methods=["POST"]),
+    Route("/act/preview", preview, methods=["POST"]),
+    Route("/servers/{name}/edit", edit),
+    Route("/servers/{name}/history", history),
+]
