@@ -542,7 +542,7 @@ def test_a_line_is_read_as_docker_reads_it() -> None:
     ("docker run --bogus x y", "--bogus is not an option"), ("docker run -p", "has no value"),
     ("docker ps", "is no `docker run"), ("docker run -d", "names no image"),
     ("docker run --mount type=bind,colour=red a", "colour is not understood"),
-    ("docker run 'a", "No closing quotation"),
+    ("docker run 'a", "a quote has no end"),
 ])  # fmt: skip
 def test_a_line_that_is_none_is_refused(line: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):

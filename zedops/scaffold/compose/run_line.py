@@ -7,12 +7,12 @@ option that has no place in a definition.
 from __future__ import annotations
 
 import posixpath
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from zedops.scaffold.compose.project import Project, Source
 from zedops.scaffold.compose.scalars import Plain
+from zedops.scaffold.compose.shell_line import ShellLine
 
 #: Options without a value → the key and its value; None: harmless.
 _SWITCHES: dict[str, tuple[str, Any] | None] = {
@@ -57,6 +57,9 @@ _HEALTH = {"health-cmd": "test", "health-interval": "interval", "health-timeout"
            "health-start-interval": "start_interval"}
 _OWN = {"env-file", "mount", "network", "net", "network-alias", "net-alias", "ip", "ip6",
         "log-driver", "log-opt", "ulimit", "entrypoint", "stop-timeout", "link-local-ip"}
+_STARTS = [["docker", *group, verb] for group in ([], ["container"]) for verb in ("run", "create")]
+_MOST_BEFORE = 6
+_TRUE = ("true", "t", "1")
 _SHORT = {"d": "detach", "i": "interactive", "t": "tty", "e": "env", "p": "publish",
           "v": "volume", "l": "label", "u": "user", "w": "workdir", "h": "hostname",
           "m": "memory", "a": "attach", "c": "cpu-shares", "P": "publish-all", "q": "quiet"}
@@ -64,14 +67,8 @@ _SHORT = {"d": "detach", "i": "interactive", "t": "tty", "e": "env", "p": "publi
 
 def read_run(line: str, directory: str, variables: Mapping[str, str]) -> tuple[Project, Source]:
     """Read one line. ValueError names an option that is not understood."""
-    words = shlex.split(line.replace("\\\r\n", " ").replace("\\\n", " "))
-    for start in (["docker", "run"], ["docker", "container", "run"], ["docker", "create"],
-                  ["docker", "container", "create"]):
-        if words[: len(start)] == start or words[1 : len(start) + 1] == start:
-            rest = words[words.index(start[-1]) + 1 :]
-            break
-    else:
-        raise ValueError("this is no `docker run …`; paste the whole line, in quotes")
+    shell = ShellLine(directory, variables)
+    rest = _behind_run(shell.words(line))
     made = _Line()
     image, command = made.read(rest)
     tree = made.tree(directory)
@@ -84,9 +81,18 @@ def read_run(line: str, directory: str, variables: Mapping[str, str]) -> tuple[P
     named |= {each.get("source", "") for each in tree.get("volumes", []) if isinstance(each, dict)}
     external = {each: {"external": "true"} for each in named if each and each[0] not in "./~"}
     networks = {each: {"external": "true"} for each in tree.get("networks", {})}
-    source = Source(name, tree)
+    source = Source(name, tree, unset=shell.unset)
     project = Project(name, directory, variables, {name: source}, external, networks, made.notes)
     return project, source
+
+
+def _behind_run(words: list[str]) -> list[str]:
+    """Find the words behind `docker run`; `sudo`, a prompt and variables may stand before it."""
+    for at in range(min(len(words), _MOST_BEFORE)):
+        for start in _STARTS:
+            if words[at : at + len(start)] == start:
+                return words[at + len(start) :]
+    raise ValueError("this is no `docker run …`; paste the whole line, in quotes")
 
 
 class _Line:
@@ -117,7 +123,7 @@ class _Line:
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")
             if name in _SWITCHES:
-                if not equals or value.lower() in ("true", "1"):
+                if not equals or value.lower() in _TRUE:
                     self._switch(name)
                 return at + 1
             if equals:
@@ -128,6 +134,11 @@ class _Line:
         for place, letter in enumerate(letters):
             name = _SHORT.get(letter, letter)
             if name in _SWITCHES:
+                said = letters[place + 1 :]
+                if said.startswith("="):
+                    if said[1:].lower() in _TRUE:
+                        self._switch(name)
+                    return at + 1
                 self._switch(name)
                 continue
             if rest := letters[place + 1 :].removeprefix("="):
@@ -184,12 +195,16 @@ class _Line:
             pairs = dict(each.partition("=")[::2] for each in options)
             tree["logging"] = {"driver": (driver or ["json-file"])[-1], "options": pairs}
         self._networks(tree)
+        if "gpus" in tree:
+            tree["gpus"] = _gpus(tree["gpus"])
         return {key: each for key, each in tree.items() if each not in ([], {})}
 
     def _networks(self, tree: dict[str, Any]) -> None:
         own = self._own
-        names = [*own.get("network", []), *own.get("net", [])]
-        parts: dict[str, Any] = {}
+        said = [*own.get("network", []), *own.get("net", [])]
+        long = {name: parts for name, parts in map(_long_network, said) if parts}
+        names = [_long_network(each)[0] for each in said]
+        parts: dict[str, Any] = long.pop(names[0], {}) if names else {}
         if aliases := [*own.get("network-alias", []), *own.get("net-alias", [])]:
             parts["aliases"] = aliases
         for option, key in (("ip", "ipv4_address"), ("ip6", "ipv6_address")):
@@ -200,7 +215,9 @@ class _Line:
             tree["network_mode"] = names[0]
         elif names:
             null = Plain("", None)
-            tree["networks"] = {names[0]: parts or null, **dict.fromkeys(names[1:], null)}
+            tree["networks"] = {
+                names[0]: parts or null, **dict.fromkeys(names[1:], null), **long,
+            }
 
 
 def _absolute(volume: str, directory: str) -> str:
@@ -230,6 +247,52 @@ def _mount(text: str) -> dict[str, Any]:
         elif key not in ("consistency", "volume-nocopy", "bind-nonrecursive", "bind-recursive"):
             raise ValueError(f"--mount: {key} is not understood")
     return found
+
+
+def _long_network(text: str) -> tuple[str, dict[str, Any]]:
+    """Read `name=…,alias=…,ip=…`; any other text is a name (docker run, `--network`)."""
+    if "=" not in text:
+        return text, {}
+    names = {"ip": "ipv4_address", "ip6": "ipv6_address", "driver-opt": "driver_opts",
+             "mac-address": "mac_address", "link-local-ip": "link_local_ips",
+             "gw-priority": "gw_priority"}
+    name, parts = "", dict[str, Any]()
+    for each in text.split(","):
+        key, _, value = each.partition("=")
+        if key == "name":
+            name = value
+        elif key == "alias":
+            parts.setdefault("aliases", []).append(value)
+        elif key in names:
+            parts[names[key]] = value
+        else:
+            raise ValueError(f"--network: {key} is not understood")
+    if not name:
+        raise ValueError("--network names no network")
+    return name, parts
+
+
+def _gpus(text: str) -> Any:
+    """Read `all`, a number, or `device=0,1` with capabilities and a driver (docker, opts/gpus)."""
+    if text == "all" or text.isdigit():
+        return [{"count": text}]
+    found: dict[str, Any] = {}
+    key = ""
+    for each in text.replace('"', "").split(","):
+        before, equals, value = each.partition("=")
+        key = before if equals else key
+        word = value if equals else each
+        if key == "device":
+            found.setdefault("device_ids", []).append(word)
+        elif key == "capabilities":
+            found.setdefault("capabilities", []).append(word)
+        elif key in ("count", "driver"):
+            found[key] = word
+        elif each in ("all", "") or each.isdigit():
+            found["count"] = each
+        else:
+            raise ValueError(f"--gpus: {each} is not understood")
+    return [found]
 
 
 def _ulimit(text: str) -> tuple[str, Any]:

@@ -80,7 +80,7 @@ def translate(
     )
     given.refused += source.problems
     for name in sorted(source.unset):
-        given.note(f"the variable {name} is set nowhere: Compose takes an empty text")
+        given.note(f"the variable {name} is set nowhere: it counts as an empty text")
     if not given.tree.get("image"):
         given.refuse("has no image; build one, name it, and push it where the host can pull")
     for key in dict.fromkeys([*METHODS, *given.tree]):
