@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from zedops_agent.policy_file import PolicyFile
 
 _PASSWORD = "PASSWORD"  # noqa: S105 - a file's name
 _PRIVATE = 0o700
+#: The time for which a repository that was looked at needs no second look.
+_TRUSTED_S = 600.0
 
 
 class Repositories:
@@ -31,6 +34,8 @@ class Repositories:
         self._secrets = root / "secrets" / fleet
         self._home = root / "backups" / fleet
         self._cache = self._home / "cache"
+        #: When each repository was last seen to be the one of before, by name and address.
+        self._seen: dict[tuple[str, str], float] = {}
 
     @property
     def own_path(self) -> Path:
@@ -97,6 +102,9 @@ class Repositories:
 
     def _known(self, name: str, opened: Restic, *, makes: bool) -> Restic:
         """Check that it is the repository that was there before; make it at its first use."""
+        key = (name, opened.address)
+        if time.monotonic() - self._seen.get(key, -_TRUSTED_S) < _TRUSTED_S:
+            return opened  # a look takes as long as the listing that follows
         memory = self._memory(name)
         before = self._remembered(memory, opened.address)
         try:
@@ -119,6 +127,7 @@ class Repositories:
             self._home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
             said = {"address": opened.address, "id": found}
             files.write(memory, json.dumps(said).encode())
+        self._seen[key] = time.monotonic()
         return opened
 
     def _is_own(self, opened: Restic) -> bool:

@@ -112,6 +112,10 @@ class Worlds:
         self._repositories = repositories
         self._turn = Turn(wake)
         self._releases: dict[str, int] = {}
+        #: The snapshots before each backup that this process has begun, by server.
+        self._before: dict[str, list[Snapshot]] = {}
+        #: Tokens of backups that this process has begun, and did not make yet.
+        self._opened: set[str] = set()
         #: True: end each restic, because zedops ends or the host is drained.
         self.ends = False
 
@@ -203,8 +207,9 @@ class Worlds:
         self._change(want, tried_at=datetime.now(UTC))
         self._check_data(want, seen)
         opened = self._open(want)
-        found = opened.snapshots(f"server={want.id}")
+        self._before[want.id] = found = opened.snapshots(f"server={want.id}")
         parent = found[-1].id if found else None
+        self._opened = {step.token}
         self._change(want, begun=Begun(
             token=step.token, reason=Reason(step.reason), at=datetime.now(UTC),
             wish=rules.wish(want), was_up=step.was_up, parent=parent,
@@ -227,13 +232,17 @@ class Worlds:
         self._check_data(want, seen)
         opened = self._open(want)
         digest = hashlib.sha256(begun.token.encode()).hexdigest()[:16]
-        same = opened.snapshots(f"server={want.id}", f"token={digest}")
+        is_first = begun.token in self._opened
+        self._opened.discard(begun.token)
+        same = [] if is_first else opened.snapshots(f"server={want.id}", f"token={digest}")
         if same:  # made before a crash of the agent
             size, files = opened.size(same[-1].id)
             made, at = Made(same[-1].short, size, files, 0), same[-1].at
         else:
             made, at = self._make(opened, want, begun, digest, progress), datetime.now(UTC)
         failpoints.point("backup.made")
+        if want.id in self._before:
+            self._before[want.id].append(Snapshot(made.snapshot, at, (), ()))
         last = LastBackup(at=at, snapshot=made.snapshot, size_bytes=made.size_bytes,
                           files=made.files)
         is_asked = begun.reason is Reason.ASKED
@@ -312,16 +321,15 @@ class Worlds:
             log.warning("%s: cannot remove old snapshots: %s", want.name, error)
 
     def _thin_out(self, want: DesiredServer, known: Record) -> None:
-        opened = self._open(want)
         needed = {known.last.snapshot} if known.last else set()
-        found = opened.snapshots(f"server={want.id}")
+        found = self._before.pop(want.id, [])
         old = keep.surplus(found, rules.settings(want).keep, needed)
         if not old:
             return
         stamp = self._root / "backups" / self._fleet / "pruned"
         now = datetime.now(UTC)
         prunes = not stamp.exists() or now - _changed(stamp) > _PRUNE
-        opened.forget([each.id for each in old], prune=prunes)
+        self._open(want).forget([each.id for each in old], prune=prunes)
         if prunes:
             stamp.touch(mode=0o600)
 
