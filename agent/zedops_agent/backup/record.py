@@ -42,6 +42,7 @@ class Begun(Message):
     at: datetime
     wish: str  #: what was asked of the server then
     was_up: bool
+    container: str | None = None  #: the one that was up
     parent: str | None = None
     #: The container in which the commands before the backup ran.
     held: str | None = None
@@ -93,7 +94,7 @@ class Record(Message):
     restore_trouble: Trouble | None = None
     measure: LastBackup | None = None  #: the last one that did not shrink
     shrunk: str | None = None  #: why the last snapshot looks too small; it stops the pruning
-    image: str | None = None  #: the image for which a snapshot was made before an update
+    before: str | None = None  #: the update or purge for which a snapshot was made
     asides: tuple[Aside, ...] = ()
 
 

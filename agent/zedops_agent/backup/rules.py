@@ -26,8 +26,10 @@ from zedops_agent.steps import (
     MakeData,
     OpenBackup,
     Plan,
+    Pull,
     PutBack,
     ReleaseWrites,
+    RemoveData,
     Start,
     Step,
     StopContainer,
@@ -85,8 +87,7 @@ def due_at(want: DesiredServer, record: Record) -> datetime | None:
     known = max(each for each in (last, record.tried_at) if each is not None)
     trouble = record.trouble
     if trouble is not None and record.tried_at is not None:
-        wait_s = min(RETRY_FIRST_S * 2.0 ** min(trouble.attempts - 1, 16), RETRY_MAX_S)
-        return record.tried_at + timedelta(seconds=wait_s)
+        return record.tried_at + timedelta(seconds=_wait_s(trouble.attempts))
     return next_at(made, known)
 
 
@@ -97,9 +98,30 @@ def restores(want: DesiredServer, record: Record) -> str | None:
     return token if token is not None and token not in record.restored else None
 
 
-def is_wanted(want: DesiredServer, seen: Observed, record: Record, now: datetime) -> bool:
+def before_harm(plan: Plan, want: DesiredServer, seen: Observed, record: Record) -> Due | None:
+    """Say which snapshot must come before a plan: of another image, or of a purge of the data.
+
+    Only servers with a schedule have one.
+    """
+    if not settings(want).scheduled or not seen.data_exists:
+        return None
+    wanted = None
+    if any(isinstance(each, RemoveData) for each in plan.steps):
+        wanted = Due(f"purge {want.id}", Reason.PURGE)
+    elif seen.containers and any(isinstance(each, Create) for each in plan.steps):
+        pulls = [each for each in plan.steps if isinstance(each, Pull)]
+        if any(each.newest or each.ran is None for each in pulls):
+            wanted = Due(f"update {want.hash} {want.definition.rebuild or ''}", Reason.UPDATE)
+    return None if wanted is None or wanted.token == record.before else wanted
+
+
+def is_wanted(
+    plan: Plan, want: DesiredServer, seen: Observed, record: Record, now: datetime
+) -> bool:
     """Say whether a server has work that needs the host's turn."""
     if record.begun is not None or record.restoring is not None:
+        return True
+    if before_harm(plan, want, seen, record) is not None:
         return True
     if want.goal.ends or seen.root_gone is not None:
         return False
@@ -111,12 +133,14 @@ def with_world_work(
     now: datetime, *, has_turn: bool,
 ) -> Plan:
     """Put backups and restores into a server's plan."""
-    if seen.root_gone is not None or want.goal is Goal.PURGED:
+    if seen.root_gone is not None:
         return plan
-    if record.restoring is not None:
+    if record.restoring is not None and want.goal is not Goal.PURGED:
         return _restoring(plan, record.restoring, want, seen, memory, now)
     if record.begun is not None:
         return _backing_up(plan, record.begun, want, seen, memory, now)
+    if (harm := before_harm(plan, want, seen, record)) is not None:
+        return _held(harm, seen, record, now, has_turn=has_turn)
     token = restores(want, record)
     is_first = not memory.created and not seen.containers and not want.goal.ends
     if is_first and (refused := _failed_first(want, record)) is not None:
@@ -141,6 +165,29 @@ def with_world_work(
         return replace(plan, steps=(SweepWorlds(over, "the retention of a former world is over"),))
     times = [due_at(want, record), *(each.until for each in record.asides)]
     return replace(plan, again_at=_soonest(plan.again_at, *times))
+
+
+def _held(
+    harm: Due, seen: Observed, record: Record, now: datetime, *, has_turn: bool
+) -> Plan:
+    """Hold an update or a purge back until its snapshot is made."""
+    trouble = record.trouble
+    if trouble is not None and trouble.token == harm.token:
+        retry_at = trouble.at + timedelta(seconds=_wait_s(trouble.attempts))
+        if now < retry_at:
+            what = "removed" if harm.reason is Reason.PURGE else "updated"
+            fact = f"not {what}: the snapshot before that failed: {trouble.text}"
+            remedy = "remedy that, or remove the schedule from `backup:` to go on without one"
+            return Plan(again_at=retry_at, refused=f"{fact}; {remedy}")
+    if not has_turn:
+        return Plan(again_at=now + timedelta(seconds=TURN_LOOK_S), pending=True)
+    was_up = any(each.up for each in seen.containers)
+    cause = "before the data is removed" if harm.reason is Reason.PURGE else "before an update"
+    return Plan((OpenBackup(harm.token, harm.reason, was_up, cause),), backs_up=True)
+
+
+def _wait_s(attempts: int) -> float:
+    return min(RETRY_FIRST_S * 2.0 ** min(attempts - 1, 16), RETRY_MAX_S)
 
 
 def _failed_first(want: DesiredServer, record: Record) -> str | None:
@@ -202,7 +249,9 @@ def _ending(
     held = next((each for each in seen.containers if each.id == begun.held), None)
     if held is not None and held.phase is Phase.RUNNING and quiesce.after:
         steps.append(ReleaseWrites(held.id, quiesce.after, cause))
-    current = _current(want, seen)
+    # before an update, the container that was up is not yet the one of the definition
+    was = [each for each in seen.containers if each.id == begun.container]
+    current = was[0] if was else _current(want, seen)
     is_down = current is not None and not any(each.up for each in seen.containers)
     starts = begun.was_up and want.goal is Goal.RUNNING and is_down and quiesce.how == "stop"
     if starts and current is not None and plan.lost is None and plan.refused is None:

@@ -128,7 +128,7 @@ class Worlds:
         if seen.root_gone is not None:
             return plan
         known = record.load(self._home(want))
-        is_wanted = rules.is_wanted(want, seen, known, now)
+        is_wanted = rules.is_wanted(plan, want, seen, known, now)
         has_turn = is_wanted and self._turn.take(want.id)
         if not is_wanted:
             self._turn.release(want.id)
@@ -213,6 +213,7 @@ class Worlds:
         self._change(want, begun=Begun(
             token=step.token, reason=Reason(step.reason), at=datetime.now(UTC),
             wish=rules.wish(want), was_up=step.was_up, parent=parent,
+            container=next((each.id for each in seen.containers if each.up), None),
         ))
 
     def _check_data(self, want: DesiredServer, seen: Observed) -> None:
@@ -246,9 +247,11 @@ class Worlds:
         last = LastBackup(at=at, snapshot=made.snapshot, size_bytes=made.size_bytes,
                           files=made.files)
         is_asked = begun.reason is Reason.ASKED
+        is_before = begun.reason in (Reason.UPDATE, Reason.PURGE)
         shrunk = None if is_asked else _shrunk(known.measure, last)
         self._change(want, begun=begun.model_copy(update={"over": True}), last=last,
                      answered=begun.token if is_asked else known.answered, trouble=None,
+                     before=begun.token if is_before else known.before,
                      shrunk=shrunk, measure=known.measure if shrunk else last)
 
     def _make(
