@@ -35,7 +35,7 @@ from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.spec.volume import VolumeKind
 from zedops.system.paths import boot_id
 from zedops_agent import diagnostics, holdings, volumes
-from zedops_agent.backup import listing
+from zedops_agent.backup import checkup, listing
 from zedops_agent.backup.repositories import Repositories
 from zedops_agent.coalesce import Joint
 from zedops_agent.engine.engine import Engine
@@ -88,7 +88,9 @@ class HostQueries:
                     tuple(each.definition for each in servers if not each.goal.ends),
                     tuple(self._unseen(servers)),
                 )
-                return CheckupReply(findings=tuple(diagnostics.check(site)), at=datetime.now(UTC))
+                results = (*diagnostics.check(site),
+                           *checkup.check(self._repositories, site.definitions))
+                return CheckupReply(findings=results, at=datetime.now(UTC))
             case RecipientRequest():
                 return RecipientReply(recipient=self._recipient())
             case StatsRequest():

@@ -64,6 +64,34 @@ def test_a_backup_is_a_commit_and_a_restore_is_one_and_git_tells_the_result(
     assert "the last restore failed" in row["message"]
 
 
+def test_a_new_server_begins_with_a_snapshot_also_of_a_server_that_is_purged(
+    fleet: Machine
+) -> None:
+    begin(fleet, "origin", command(LOOP), "volumes: {world: /data}", QUIET.strip())
+    kept = fleet.data_root / "servers" / str(state(fleet, "origin")["id"]) / "world/kept"
+    kept.write_text("before")
+    fleet.zedops("backup", "origin", "--wait")
+    said = fleet.zedops("new", "copy", "--from-backup", "origin", "--wait").stdout
+    assert said == "copy running\n"
+    copied = fleet.data_root / "servers" / str(state(fleet, "copy")["id"]) / "world"
+    assert (copied / "kept").read_text() == "before"
+    assert json.loads((copied / ".zedops.json").read_text())["name"] == "copy"
+    made, = listed(fleet, "origin")
+    fleet.zedops("purge", "origin", "--data", "--confirm", "origin", "--wait")
+    assert not kept.exists()
+    assert [each["id"] for each in listed(fleet, "origin")] == [made["id"]]
+    done = fleet.zedops("new", "again", "--from-backup", "origin", code=2)
+    assert "name its --game, or its --image and volumes" in done.stderr
+    words = ("--from-backup", f"origin@{made['id']}", "--image", fleet.image, "-v", "/data")
+    fleet.zedops("new", "again", *words, "--wait")
+    again = fleet.data_root / "servers" / str(state(fleet, "again")["id"]) / "world"
+    assert (again / "kept").read_text() == "before"
+    words = ("--from-backup", "origin@deadbeef", "--image", fleet.image, "-v", "/data")
+    done = fleet.zedops("new", "never", *words, "--wait", code=1)
+    assert "its world could not be restored, so it is not started without" in done.stderr
+    assert fleet.container("never") is None
+
+
 def test_what_cannot_be_backed_up_is_said_before_anything_is_committed(fleet: Machine) -> None:
     begin(fleet, "named", command(LOOP))
     path = fleet.clone / "servers.d/named.yaml"

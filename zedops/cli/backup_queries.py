@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from zedops.clone.clone import Clone
 from zedops.control.hosts import call
-from zedops.errors import ZedopsError
+from zedops.errors import UsageError, ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.protocol.backups import BackupsReply, BackupsRequest
 from zedops.queries.output import SnapshotRow
-from zedops.spec.backup import OWN
+from zedops.spec.backup import OWN, wanted
 from zedops.spec.state_block import format_time
 
 
@@ -60,3 +62,15 @@ def _places(fleet: Fleet) -> list[tuple[str, str]]:
             users.setdefault(definition.backup.repository, host)
     others = sorted(fleet.settings.backups)
     return places + [(users.get(each, fleet.settings.hosts[0]), each) for each in others]
+
+
+def read_target(said: str, option: str) -> str:
+    """Read a snapshot's id or a time; a time without a zone is of this machine's. UsageError."""
+    what = said
+    with suppress(ValueError):
+        at = datetime.fromisoformat(said)
+        what = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if wanted(what) is None:
+        fact = "neither a snapshot's id nor a time such as 2026-11-30T20:00"
+        raise UsageError(f"{option} {said}: {fact}")
+    return what

@@ -16,6 +16,7 @@ from zedops.clone import checkout
 from zedops.clone.clone import Clone
 from zedops.control.hosts import call
 from zedops.errors import GitFailed, ZedopsError
+from zedops.fleet import backups
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
 from zedops.git.stderr import MEND
@@ -228,3 +229,5 @@ def check_servers(fleet: Fleet, host: str) -> Iterator[Finding]:
         if each.state.status is Status.FAILED:
             fact = f"{each.name} is failed: {each.state.message}"
             yield Finding.warning("server", fact, f"`zedops history {each.name}` says since when")
+        if said := backups.overdue(fleet, each, datetime.now(UTC)):
+            yield Finding.warning("backup", said, f"`zedops show {each.name}` may say why")

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from zedops.errors import Problem
 from zedops.fleet.fleet import Fleet
-from zedops.spec.backup import OWN
+from zedops.spec.backup import OWN, next_at, read_last
 from zedops.spec.document import Document
 from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.model import Definition
+from zedops.spec.quantities import format_duration
 from zedops.spec.volume import VolumeKind
+
+#: A backup later than this many times its interval is overdue.
+_LATE = 2.0
+
+
+def overdue(fleet: Fleet, document: Document, now: datetime) -> str | None:
+    """Say that a server's schedule has no backup; None if it has, or has no schedule."""
+    definition, state = fleet.resolve(document)[0], document.state
+    if definition is None or definition.backup is None or state is None or not state.data_exists:
+        return None
+    if not definition.backup.scheduled:
+        return None
+    if state.backup is None:
+        return f"{document.name} has a schedule of backups, and no backup yet"
+    last = read_last(state.backup)
+    every = (next_at(definition.backup, last.at) or now) - last.at
+    if now - last.at <= every * _LATE:
+        return None
+    ago = format_duration((now - last.at).total_seconds())
+    return f"{document.name}: the last backup is {ago} old, and its schedule asks for more"
 
 
 def problems(fleet: Fleet, document: Document, resolved: Definition | None) -> list[Problem]:

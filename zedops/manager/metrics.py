@@ -19,6 +19,7 @@ from zedops import __version__
 from zedops.fleet.lifecycle import SETTLED
 from zedops.manager.state import Ledger
 from zedops.protocol.sync import DesiredDocument, DesiredServer
+from zedops.spec.backup import read_last
 from zedops.spec.state import Status
 
 #: A loop that ended no turn for this long is stuck: an idle loop turns once a second.
@@ -157,6 +158,10 @@ def _look(manager: Subject, converging: int) -> Iterator[Metric]:
             (each.name, each.state.host or "", each.state.status)
             for each in ledger.fleet.documents.values() if each.state
         ]
+        backups = [
+            (each.name, each.state.host or "", read_last(each.state.backup).at.timestamp())
+            for each in ledger.fleet.documents.values() if each.state and each.state.backup
+        ]
     info = GaugeMetricFamily("zedops_info", "Which zedops manages which fleet.",
                              labels=["version", "fleet"])
     info.add_metric([__version__, settings.name], 1)
@@ -182,6 +187,13 @@ def _look(manager: Subject, converging: int) -> Iterator[Metric]:
         each_status.add_metric([name, host, status.value], 1)
     yield by_status
     yield each_status
+    backed_up = GaugeMetricFamily(
+        "zedops_backup_timestamp_seconds", "Time of a server's last good backup.",
+        labels=["server", "host"],
+    )
+    for name, host, at_s in backups:
+        backed_up.add_metric([name, host], at_s)
+    yield backed_up
 
 
 def _gauge(name: str, says: str, value: float) -> Metric:

@@ -39,6 +39,9 @@ class ServerRow:
     since: Annotated[str | None, "time of this status"]
     message: Annotated[str | None, "reason and remedy"]
     problems: Annotated[list[str], "problems of the file"]
+    backup_at: Annotated[str | None, "time of the last good backup"]
+    backup_snapshot: Annotated[str | None, "as `zedops backups` lists it"]
+    backup_bytes: int | None
 
 
 @dataclass(frozen=True)

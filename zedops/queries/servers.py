@@ -11,6 +11,7 @@ from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
 from zedops.queries.output import ResolvedValue, ServerDetail, ServerRow
 from zedops.spec import state_block
+from zedops.spec.backup import read_last
 from zedops.spec.document import Document
 from zedops.spec.places import dotted
 from zedops.spec.state import Status
@@ -22,6 +23,7 @@ _AT_WORK = (Status.PENDING.value, Status.CREATING.value)
 def facts(fleet: Fleet, each: Document) -> ServerRow:
     """Describe one server, as `list --json` and `show --json` print it."""
     state, definition = each.state, fleet.resolve(each)[0] or each.definition
+    last = read_last(state.backup) if state and state.backup else None
     return ServerRow(
         name=each.name,
         path=each.path,
@@ -38,6 +40,9 @@ def facts(fleet: Fleet, each: Document) -> ServerRow:
         since=_time(state.since) if state else None,
         message=state.message if state else None,
         problems=[str(problem) for problem in each.problems],
+        backup_at=_time(last.at) if last else None,
+        backup_snapshot=last.snapshot if last else None,
+        backup_bytes=last.size_bytes if last else None,
     )
 
 

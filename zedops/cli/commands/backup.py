@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from zedops.cli.backup_queries import read_target
 from zedops.cli.completion_types import SERVER
 from zedops.cli.find import find_server, here
 from zedops.cli.output import WAIT
@@ -81,24 +82,11 @@ def restore_command(server: str, to: str, yes: bool, wait: bool) -> None:
     """
     clone = here()
     each = find_server(clone.fleet(), server)
-    what = read_target(to)
+    what = read_target(to, "--to")
     kept = "The present one is kept aside for the retention."
     ask(f"Replace the world of {server} by its snapshot {what}? {kept}", yes=yes)
     _act(clone, [each], {"restore": f"{what} ({_now()})"}, f"{server}: restore of its world to "
          f"{what}", wait=wait)
-
-
-def read_target(to: str) -> str:
-    """Read a snapshot's id or a time; a time without a zone is of this machine's."""
-    said = to
-    try:
-        at = datetime.fromisoformat(to)
-        said = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except ValueError:
-        pass
-    if backup.wanted(said) is None:
-        raise UsageError(f"--to {to}: neither a snapshot's id nor a time such as 2026-11-30T20:00")
-    return said
 
 
 def _now() -> str:

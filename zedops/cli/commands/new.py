@@ -9,6 +9,7 @@ from zedops.cli.completion_types import GAME, HOST
 from zedops.cli.find import here
 from zedops.cli.first_secrets import provide
 from zedops.cli.free_ports import taken_by_others
+from zedops.cli.from_backup import find
 from zedops.cli.output import WAIT
 from zedops.cli.push import act
 from zedops.clone.clone import Clone
@@ -34,6 +35,8 @@ from zedops.spec.preset import Preset
 @click.option("-p", "--port", "ports", multiple=True, help="A port: 16261/udp or 8080:80; repeat.")
 @click.option("-v", "--volume", "volumes", multiple=True, help="A path to keep: /data; repeat.")
 @click.option("-e", "--env", "env", multiple=True, help="KEY=VALUE; repeat.")
+@click.option("--from-backup", metavar="SERVER[@SNAPSHOT]",
+              help="Begin with a snapshot of a server, also of one that is gone.")
 @click.option("--print", "only_print", is_flag=True, help="Show the file, commit nothing.")
 @WAIT
 def new_command(
@@ -44,6 +47,7 @@ def new_command(
     ports: tuple[str, ...],
     volumes: tuple[str, ...],
     env: tuple[str, ...],
+    from_backup: str | None,
     only_print: bool,
     wait: bool,
 ) -> None:
@@ -55,22 +59,28 @@ def new_command(
     \b
     zedops new rosewood --game project-zomboid
     zedops new hello --image nginx -p 8080:80
+    zedops new copy --from-backup rosewood@4bba301e
     zedops new mine --image itzg/minecraft-server -p 25565 -v /data -e EULA=TRUE --wait
     """
     if not NAME.fullmatch(server):
         rule = "lower-case letters, digits and '-', at most 63, no '-' first"
         raise UsageError(f"{server!r} cannot be a server's name; use {rule}")
-    if game is None and image is None:
+    if game is None and image is None and from_backup is None:
         raise UsageError("a server needs --game minecraft, say, or --image registry/name:tag")
     if game is not None and (ports or volumes):
         raise UsageError("a preset has ports and volumes of its own; change them in the file")
-    clone = None if only_print and game is None else here()
-    if clone is not None and game is not None:
+    clone = None if only_print and game is None and from_backup is None else here()
+    origin = find(clone, clone.fleet(), from_backup) if clone and from_backup else None
+    if origin is not None and game is None and image is None:
+        text = origin.head()
+    elif clone is not None and game is not None:
         text = _from_preset(clone, server, game, image, host, env)
     else:
         text = _definition(image or "", host, ports, volumes, env)
+    text += origin.acts() if origin is not None else ""
     path = f"servers.d/{server}.yaml"
-    content = state_block.render((first_line(clone.root) if clone else "") + text, None)
+    first = first_line(clone.root) if clone and not text.startswith("#") else ""
+    content = state_block.render(first + text, None)
     if only_print or clone is None:
         click.echo(content.decode(), nl=False)
         return

@@ -43,6 +43,9 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
         echo_raw(text)
         since = datetime.fromisoformat(row.since) if row.since else None
         click.echo(f"\n{row.name} is {row.status}, for {ago(since)}")
+        if row.backup_at is not None:
+            made = ago(datetime.fromisoformat(row.backup_at))
+            click.echo(f"its last backup is {made} old: {row.backup_snapshot}")
     if said is None and at is None:
         from zedops.cli.caveat import warn
 
