@@ -13,7 +13,10 @@ from tests.system.servers import LOOP, begin, command, is_running, state
 from tests.system.walks import met
 from zedops.spec.backup import read_last
 
-pytestmark = [pytest.mark.docker, pytest.mark.system, pytest.mark.usefixtures("restic")]
+pytestmark = [
+    pytest.mark.docker, pytest.mark.system, pytest.mark.timeout(400),
+    pytest.mark.usefixtures("restic"),
+]
 
 NAME = "walked"
 #: One backup dies at each of these, and so does one restore.
