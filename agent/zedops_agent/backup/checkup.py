@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from zedops.protocol.requests import Finding
+from zedops.protocol.findings import Finding
 from zedops.spec.model import Definition
 from zedops_agent.backup.repositories import Repositories
 from zedops_agent.backup.restic import ResticFailed, program, version
