@@ -67,7 +67,7 @@ class DataWatch:
         """Watch the directory above a server's volumes; no server writes its world there."""
         try:
             if self._homes is not None:
-                self._homes.add(self._lookout.home(server_id))
+                self._homes.add(self._lookout.places.home(server_id))
         except (FileNotFoundError, NotADirectoryError):
             pass  # the directory does not exist yet, or is gone
         except OSError as error:

@@ -58,7 +58,6 @@ def keep(
     if current.phase in (Phase.REMOVING, Phase.DEAD):
         return Plan(again_at=now + timedelta(seconds=1))
     steps: list[Step] = []
-    again_at: datetime | None = None
     if previous is not None and previous.up:
         steps.append(StopContainer(previous.id, want.definition.stop, "superseded"))
     notes: list[str] = []
@@ -86,24 +85,33 @@ def keep(
         notes += [said] if said else []
         if seen.forbidden is not None and current.up:
             notes = [f"{NOT_AGAIN}{seen.forbidden}"]
-    started_at = began(memory, current.started_at, now) if current.started_at else now
-    if current.running and seen.data_exists is False and seen.volumes:
-        soon = started_at + timedelta(seconds=FIRST_DATA_S)
-        again_at = now + timedelta(seconds=FIRST_DATA_LOOK_S) if now < soon else None
-    proves = previous is not None or memory.failure is not None or memory.tries > 0
-    if current.running and proves:
-        # look at a server that crashed when it has proven itself, and when it is stable
-        times = [started_at + timedelta(seconds=each) for each in (PROVEN_S, STABLE_S)]
-        times = times[: 2 if memory.tries else 1]
-        if current.health is HealthStatus.STARTING:
-            times.append(deadline(memory, current, now))
-        ahead = [each for each in times if each > now]
-        again_at = min([*ahead, *([again_at] if again_at else [])], default=None)
     if previous is not None:
         is_idle = want.goal is Goal.STOPPED and previous.id != memory.proven
         if is_idle or replaces(current, previous, memory, now):
             steps.append(Remove(previous.id, "superseded"))
+    again_at = _next_look(seen, current, previous, memory, now) if current.running else None
     return Plan(tuple(steps), again_at, "; ".join(notes) or None)
+
+
+def _next_look(
+    seen: Observed, current: Container, previous: Container | None, memory: Memory, now: datetime
+) -> datetime | None:
+    """Look again for the first data of a running container, and when it has proven itself.
+
+    A server that crashed needs another look when it is stable.
+    """
+    started_at = began(memory, current.started_at, now) if current.started_at else now
+    times: list[datetime] = []
+    if seen.data_exists is False and seen.volumes:
+        soon = started_at + timedelta(seconds=FIRST_DATA_S)
+        times += [now + timedelta(seconds=FIRST_DATA_LOOK_S)] if now < soon else []
+    if previous is not None or memory.failure is not None or memory.tries > 0:
+        proofs = (PROVEN_S, STABLE_S) if memory.tries else (PROVEN_S,)
+        ends = [started_at + timedelta(seconds=each) for each in proofs]
+        if current.health is HealthStatus.STARTING:
+            ends.append(deadline(memory, current, now))
+        times += [each for each in ends if each > now]
+    return min(times, default=None)
 
 
 def _limits(

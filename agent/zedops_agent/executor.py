@@ -78,6 +78,7 @@ class Executor:
         self._fleet, self._root, self._store = fleet, root, store
         self._policy, self._owns, self._desired = policy, owns, desired
         self._secrets, self._handover = secrets, handover
+        self._places = lookout.places
         self._lookout, self._runs, self._ports, self._order = lookout, runs, ports, order
         self._images, self._pace = Images(engine.images, pace), pace
 
@@ -120,7 +121,7 @@ class Executor:
             case RemoveData():
                 self._policy.check_purge()
                 self._secrets.forget(want.id)  # first: after a crash the whole step runs again
-                places, owner = self._lookout.places(want), self._lookout.owner(want)
+                places, owner = self._places.of(want), self._places.owner(want)
                 removal.remove(self._root, places, owner, want.definition)
             case GiveUp():
                 self._runs.give_up(step, want)
@@ -132,7 +133,7 @@ class Executor:
         """Check that the host's policy allows a step, and that the data is still in its place."""
         if isinstance(step, _BRINGS_UP) and not _only_hands_over(step, seen):
             taken = seen.candidate.name if isinstance(step, Adopt) and seen.candidate else None
-            places, adopted = self._lookout.places(want), self._store.adopted
+            places, adopted = self._places.of(want), self._store.adopted
             network = self._networks.find
             self._policy.check(self._fleet, want.definition, places, network, adopted, taken)
         if isinstance(step, Start):
@@ -140,7 +141,7 @@ class Executor:
         if isinstance(step, _NEEDS_DATA):
             self._lookout.require_data(want, seen)
             servers = self._desired.servers.values()
-            sharing.check(self._root, want, servers, self._lookout.places)
+            sharing.check(self._root, want, servers, self._places.of)
 
     def _set_right(self, step: Update | Join | Unpause, want: DesiredServer) -> None:
         """Undo a person's change of a container, while the container runs."""
@@ -154,9 +155,9 @@ class Executor:
                 self._containers.unpause(step.container)
 
     def _make_data(self, want: DesiredServer) -> None:
-        places = self._lookout.places(want)
+        places = self._places.of(want)
         volumes.make(
-            self._root, places, self._lookout.owner(want), want.definition, self._user(want)
+            self._root, places, self._places.owner(want), want.definition, self._user(want)
         )
 
     def _adopt(self, step: Adopt, want: DesiredServer) -> None:
@@ -176,7 +177,7 @@ class Executor:
     def _create(self, step: Create, want: DesiredServer, seen: Observed) -> str | None:
         image = self._images.take(want)
         secrets = self._handover.prepare(want)
-        sources = self._lookout.resolved(want)
+        sources = self._places.resolved(want)
         policy = self._policy.read_policy()
         blank = [each for each in image.labels if is_ours(each) or not policy.gives(each)]
         config, host, networks = create_arguments(

@@ -22,6 +22,7 @@ from zedops.system.shutdown import Ending
 from zedops_agent.backup.repositories import Repositories
 from zedops_agent.backup.worlds import Worlds
 from zedops_agent.container_runs import ContainerRuns
+from zedops_agent.data_places import DataPlaces
 from zedops_agent.data_watch import DataWatch, evidence_of_use
 from zedops_agent.desired import Desired
 from zedops_agent.engine.engine import Engine
@@ -74,15 +75,16 @@ class Agent:
         data_root.close_to_others()
         self._desired = desired = Desired(store)
         desired.draining = drains
+        places = DataPlaces(fleet, root, engine.inspector)
         self._lookout = lookout = Observer(
-            fleet, engine, data_root, secrets, pace, policy, lambda: store.adopted
+            fleet, engine, data_root, places, secrets, pace, policy, lambda: store.adopted
         )
         owns = Ownership(fleet, root, store, lambda: desired.document)
         ports = HostPorts(fleet, engine.claims)
         repositories = Repositories(root, fleet, policy)
         self._survey = HostQueries(
-            fleet, engine, root, lookout.places, policy, secrets.recipient, ports, owns.has,
-            repositories, lookout.look_at_data,
+            fleet, engine, root, places.of, policy, secrets.key.recipient, ports, owns.has,
+            repositories, places.look,
         )
         handover = SecretHandover(fleet, secrets, engine.inspector)
         runs = ContainerRuns(engine, store, desired, secrets, handover, ports, pace)

@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from zedops.errors import LookOutdated, RootGone, RootUnseen
-from zedops.protocol.sync import DesiredServer, Goal
-from zedops.spec.volume import Volume
+from zedops.protocol.sync import DesiredServer
 from zedops_agent import seats, secret_files
-from zedops_agent import volumes as agent_volumes
 from zedops_agent.adoption import differences
 from zedops_agent.container_cache import Listing
 from zedops_agent.container_spec import own_networks
+from zedops_agent.data_places import DataPlaces
 from zedops_agent.engine.engine import Engine
 from zedops_agent.engine.events import EngineEvent
-from zedops_agent.knock import Knocks
 from zedops_agent.limiter import Limiter
-from zedops_agent.markers import Owner
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Presence
 from zedops_agent.policy_file import Forbidden, PolicyFile
 from zedops_agent.root import Root
 from zedops_agent.secrets import Secrets, is_stale
+from zedops_agent.volumes import look_home
 
 
 class Observer:
-    """Knows where one server's data and secrets are on this host, and observes them."""
+    """Observes one server at a time; several threads may each observe another one."""
 
     def __init__(
-        self, fleet: str, engine: Engine, root: Root, secrets: Secrets, pace: Limiter,
-        policy: PolicyFile, adopted: Callable[[], Collection[str]],
+        self, fleet: str, engine: Engine, root: Root, places: DataPlaces, secrets: Secrets,
+        pace: Limiter, policy: PolicyFile, adopted: Callable[[], Collection[str]],
     ) -> None:
         self._policy, self._adopted = policy, adopted
         self._fleet, self._claims = fleet, engine.claims
         self._inspector, self._networks = engine.inspector, engine.networks
-        self._data_root, self._root = root, root.path
+        self._data_root, self.places = root, places
         self._secrets, self._pace = secrets, pace
-        self._named: dict[str, Path] = {}
-        self._knocks = Knocks()
         #: The result of the newest look at each server's data and secrets.
         self._shown: dict[str, tuple[str | None, tuple[DataVolume, ...], str | None]] = {}
         self._listing = Listing(
@@ -85,9 +79,9 @@ class Observer:
         )
 
     def _look(self, want: DesiredServer, adopted: str | None, known: list[str]) -> Observed:
-        trouble, secrets = self._root_trouble(), self.look_at_secrets(want)
+        trouble, secrets = self._root_trouble(), self._secrets.fingerprint(want)
         root_gone = None if trouble is None else str(trouble)
-        volumes = self.look_at_data(want)
+        volumes = self.places.look(want)
         hangs = any(each.silent for each in volumes)  # then no path of its may be touched
         ids = [*known, *([adopted] if adopted else [])]
         containers = [
@@ -106,7 +100,7 @@ class Observer:
         return Observed(
             tuple(containers if hangs else seated),
             volumes,
-            Presence.UNKNOWN if root_gone else agent_volumes.look_home(self._root, want.id),
+            Presence.UNKNOWN if root_gone else look_home(self._data_root.path, want.id),
             None if hangs or adopted is not None else self._candidate(want),
             root_gone,
             None if hangs or want.goal.ends or not containers else self._forbidden(want),
@@ -116,7 +110,7 @@ class Observer:
 
     def _forbidden(self, want: DesiredServer) -> str | None:
         """Name the part of the definition that the host's policy forbids; None: it allows all."""
-        places, find = self.places(want), self._networks.find
+        places, find = self.places.of(want), self._networks.find
         try:
             self._policy.check(self._fleet, want.definition, places, find, self._adopted())
         except Forbidden as error:
@@ -146,7 +140,7 @@ class Observer:
         """
         self._data_root.require()
         held = {each.key for each in seen.volumes if each.marker is Presence.PRESENT}
-        for each in self.look_at_data(want):
+        for each in self.places.look(want):
             if each.key in held and each.marker is not Presence.PRESENT:
                 raise LookOutdated(f"volume {each.key!r} is not there any more")
 
@@ -162,22 +156,18 @@ class Observer:
 
     def has_changed(self, want: DesiredServer) -> bool:
         """Say whether data or secrets changed since the newest look; takes 0.04 ms."""
-        now = self.look_at_root(), self.look_at_data(want), self.look_at_secrets(want)
+        now = self.look_at_root(), self.places.look(want), self._secrets.fingerprint(want)
         return now != self._shown.get(want.id)
 
     def forget(self, server_id: str) -> None:
         """Forget a server that left this host."""
         self._shown.pop(server_id, None)
 
-    def look_at_secrets(self, want: DesiredServer) -> str | None:
-        """Fingerprint a server's secrets on this host; None: cannot look."""
-        return self._secrets.fingerprint(want)
-
     def _as_adopted(self, found: Container, want: DesiredServer) -> Container:
         """Compare an adopted container with the definition."""
         shown = self._inspector.shape(found.id)
         same = shown is not None and not differences(
-            shown[1], want.definition, self.places(want), taken=True
+            shown[1], want.definition, self.places.of(want), taken=True
         )
         return replace(found, definition=want.hash if same else "adopted", adopted=True)
 
@@ -188,64 +178,17 @@ class Observer:
         if shown is None:
             return Candidate(None)
         container, shape = shown
-        found = differences(shape, want.definition, self.places(want))
+        found = differences(shape, want.definition, self.places.of(want))
         return Candidate(container.id, found, shape.owner, shape.unsaid, shape.name)
-
-    def look_at_data(self, want: DesiredServer) -> tuple[DataVolume, ...]:
-        """Observe a server's data alone. A purge leaves a person's own directories alone."""
-        places = self.places(want)
-        if want.goal is Goal.PURGED:
-            volumes = want.definition.volumes
-            places = {key: each for key, each in places.items() if volumes[key].source is None}
-        given = {key: each for key, each in places.items() if want.definition.volumes[key].source}
-        silent = {key: each for key, each in given.items() if each and self._knocks.is_silent(each)}
-        places = {key: each for key, each in places.items() if key not in silent}
-        seen = agent_volumes.look(self._root, places, self.owner(want), want.definition)
-        return (*seen, *(agent_volumes.silent(key, each) for key, each in silent.items()))
-
-    def home(self, server_id: str) -> Path:
-        """Say where a server's volumes are."""
-        return agent_volumes.home_path(self._root, server_id)
-
-    def places(self, want: DesiredServer) -> dict[str, Path | None]:
-        """Say where each volume of a server is on this host."""
-        return {
-            key: self._place(volume) if volume.source
-            else agent_volumes.volume_path(self._root, want.id, key)
-            for key, volume in want.definition.volumes.items()
-        }
-
-    def resolved(self, want: DesiredServer) -> dict[str, str]:
-        """Resolve the links of each volume's path: a link in a `source:` may change later."""
-        volumes = want.definition.volumes
-        return {
-            key: os.path.realpath(path) if path and volumes[key].source else str(path)
-            for key, path in self.places(want).items()
-        }
 
     def _is_elsewhere(self, found: Container, want: DesiredServer) -> bool:
         """Say whether a link in a `source:` has changed since zedops made the container."""
         if not any(volume.source for volume in want.definition.volumes.values()):
             return False
         mounted = dict(found.mounts)
-        places, resolved = self.places(want), self.resolved(want)
+        places, resolved = self.places.of(want), self.places.resolved(want)
         return any(
             mounted.get(volume.path, resolved.get(key)) not in (str(places[key]), resolved.get(key))
             for key, volume in want.definition.volumes.items()
             if volume.source is not None and volume.source.startswith("/")
         )
-
-    def _place(self, volume: Volume) -> Path | None:
-        source = volume.source or ""
-        if source.startswith("/"):
-            return Path(source)
-        if source not in self._named:
-            found = self._inspector.volume(source)
-            if found is None:
-                return None
-            self._named[source] = found
-        return self._named[source] / (volume.subpath or "")
-
-    def owner(self, want: DesiredServer) -> Owner:
-        """Make the owner that the markers of this server's directories name."""
-        return Owner(want.id, self._fleet, want.name)

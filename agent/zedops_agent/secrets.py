@@ -1,11 +1,11 @@
-"""The values of secrets on this host: files of the host's owner, and the key for sealed values.
+"""The values of secrets on this host: files of the host's owner, and values in definitions.
 
 `<root>/secrets/<fleet>/<id>/<NAME>` holds one value each, readable for this user only. A value
 belongs to a server by its id, also after a change of its name, and ends with the purge of its data.
 A value in `<root>/secrets/<fleet>/<server>/` is for the server that has this name on this host. The
-next look moves it to the server's id; earlier releases kept values there. zedops makes the private
-key (`age.key`) once, and the key never leaves the host; `recipient` beside it is the public half.
-zedops writes no value into a message, a log line or a file, except the files in memory (`files`).
+next look moves it to the server's id; earlier releases kept values there. `sealed_values` opens
+those that a definition carries. zedops writes no value into a message, a log line or a file, except
+the files in memory (`secret_files`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from pathlib import Path
 
 from zedops.errors import EngineFailed, ZedopsError
 from zedops.protocol.sync import DesiredServer
-from zedops.system import age, files
+from zedops.system import files
+from zedops_agent.host_key import HostKey
+from zedops_agent.sealed_values import SealedValues
 
 #: Every change writes this entry into the folder of values.
 _CHANGED = ".changed"
@@ -37,56 +39,18 @@ class Secrets:
     def __init__(self, root: Path, fleet: str) -> None:
         self._fleet = fleet
         self._values = root / "secrets" / fleet
-        self._home = root / "agent" / fleet
-        self._key = ""
-
-    # --- the host's key
+        self.key = HostKey(root / "agent" / fleet)
+        self._sealed = SealedValues(fleet, root / "agent" / fleet, self.key)
 
     def prepare(self) -> None:
-        """Make the key at the first start; only for the agent, which holds the lock.
-
-        It sets a damaged key aside. People must then encrypt again each value for that key.
-        """
-        path = self._home / "age.key"
+        """Make the key and the folders at the first start; only for the agent with the lock."""
         try:
             self._make_folders(self._values)
-            self._key = self._sound_key(path)
-            if not self._key:
-                self._key = age.new_identity()
-                files.write(path, f"{self._key}\n".encode())
-            self._show(self._home / "recipient", age.recipient_of(self._key))
+            self.key.prepare()
         except OSError as error:
             remedy = "put it back from a backup, or move it away and encrypt again"
-            raise ZedopsError(f"{path} cannot be used: {error.strerror}; {remedy}") from error
-
-    def _sound_key(self, path: Path) -> str:
-        """Read the key; empty without one. Set a damaged key aside; empty then, too."""
-        try:
-            key = files.read(path).decode().strip()
-            age.recipient_of(key)
-        except FileNotFoundError:
-            return ""
-        except (ValueError, IsADirectoryError):
-            aside = files.set_aside(path).name
-            remedy = "put it back from a backup, or encrypt each value again"
-            log.error("%s is damaged; set aside as %s, a new key is made; %s", path, aside, remedy)
-            return ""
-        return key
-
-    def _show(self, path: Path, recipient: str) -> None:
-        """Keep the public key where its owner can read it."""
-        try:
-            if files.read(path).decode("ascii", "replace").strip() == recipient:
-                return
-        except FileNotFoundError:
-            pass
-        except IsADirectoryError:
-            files.set_aside(path)
-        files.write(path, f"{recipient}\n".encode())
-
-    def recipient(self) -> str:
-        """Name the public key."""
-        return age.recipient_of(self._key)
+            fact = f"{self.key.path} cannot be used: {error.strerror}"
+            raise ZedopsError(f"{fact}; {remedy}") from error
 
     # --- values
 
@@ -127,7 +91,7 @@ class Secrets:
         """Read all secrets of a server; EngineFailed names a missing secret, and never a value."""
         sealed = want.definition.sealed_secrets
         return {
-            name: self._open(want, name, sealed[name]) if name in sealed
+            name: self._sealed.open(want, name, sealed[name]) if name in sealed
             else self._read(want, name)
             for name in want.definition.secrets
         }
@@ -150,41 +114,6 @@ class Secrets:
             raise EngineFailed(f"secret {name}: {path} holds a NUL character, which nothing takes")
         return text.removesuffix("\n").removesuffix("\r")
 
-    def _open(self, want: DesiredServer, name: str, sealed: str) -> str:
-        """Open a value that is sealed for this server's id; earlier releases sealed for its name.
-
-        The first server that opens such a value keeps it. A later server of that name cannot.
-        """
-        try:
-            purpose, value = age.opened(sealed, self._key)
-            by_id = f"{self._fleet}/{want.id}/{name}"
-            by_name = f"{self._fleet}/{want.name}/{name}"
-            if purpose == by_id:
-                return value
-            held = self._claimed(sealed, want.id if purpose == by_name else None)
-            if held != want.id or not _is_alike(purpose, by_name):
-                raise age.DecryptFailed(f"it was encrypted for {purpose!r}, not for {by_name!r}")
-        except (ValueError, OSError) as error:
-            remedy = f"run `zedops secret encrypt {want.name} {name}` again"
-            raise EngineFailed(f"secret {name} cannot be opened: {error}; {remedy}") from None
-        return value
-
-    def _claimed(self, sealed: str, server_id: str | None) -> str | None:
-        """Find the owner of a value that is sealed for a name; the first server claims it."""
-        folder = self._home / "sealed"
-        path = folder / hashlib.sha256(sealed.encode()).hexdigest()[:32]
-        if server_id is not None and not path.exists():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{server_id}")
-            partial.write_text(server_id)
-            with contextlib.suppress(FileExistsError):
-                os.link(partial, path)  # only one can win
-            partial.unlink()
-        try:
-            return files.read(path).decode()
-        except FileNotFoundError:
-            return None
-
     # --- change
 
     def fingerprint(self, want: DesiredServer) -> str | None:
@@ -196,17 +125,14 @@ class Secrets:
         names = want.definition.host_secrets
         if not names:
             return ""
-        digest = hmac.new(self._key.encode(), digestmod=hashlib.sha256)
+        digest = hmac.new(self.key.identity.encode(), digestmod=hashlib.sha256)
         try:
             for name in sorted(names):
                 value = hashlib.sha256(self._read(want, name).encode()).hexdigest()
                 digest.update(f"{name} {value}\n".encode())
         except EngineFailed:
             return None
-        return f"{self._key_id()}:{digest.hexdigest()[:20]}"
-
-    def _key_id(self) -> str:
-        return hashlib.sha256(self.recipient().encode()).hexdigest()[:8]
+        return f"{self.key.short_id()}:{digest.hexdigest()[:20]}"
 
     # --- for commands
 
@@ -264,11 +190,6 @@ class Secrets:
         """List the set values: (a server's id, or a name that no server has yet; name)."""
         found = [each for each in self._values.glob("*/*") if each.suffix != files.PARTIAL]
         return sorted((each.parent.name, each.name) for each in found)
-
-
-def _is_alike(one: str, other: str) -> bool:
-    """Say whether two purposes differ at most in the server's name; a rename changes that."""
-    return one.split("/")[::2] == other.split("/")[::2]
 
 
 def is_stale(made_with: str, now: str | None) -> bool:

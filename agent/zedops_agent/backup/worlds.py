@@ -270,7 +270,7 @@ class Worlds:
 
     def _places(self, want: DesiredServer) -> dict[str, str]:
         """Say where the directory of each data volume is, links resolved."""
-        resolved = self._lookout.resolved(want)
+        resolved = self._lookout.places.resolved(want)
         return {key: resolved[key] for key, each in want.definition.volumes.items()
                 if each.kind is VolumeKind.DATA}
 
@@ -355,7 +355,7 @@ class Worlds:
         target = swap.begin(home)
         opened.restore(begun.snapshot, target, tuple(begun.places.values()))
         failpoints.point("restore.fetched")
-        swap.settle(home, begun.places, self._lookout.owner(want))
+        swap.settle(home, begun.places, self._lookout.places.owner(want))
         self._change(want, restoring=begun.model_copy(update={"stage": "swap"}))
 
     def _choose(self, opened: Restic, step: FetchWorld, want: DesiredServer) -> Restoring:
@@ -436,7 +436,7 @@ class Worlds:
     # --- what all share
 
     def _home(self, want: DesiredServer) -> Path:
-        return self._lookout.home(want.id)
+        return self._lookout.places.home(want.id)
 
     def _open(self, want: DesiredServer) -> Restic:
         name = rules.settings(want).repository

@@ -14,6 +14,7 @@ from zedops.protocol.requests import Shape
 from zedops_agent.beyond import Usual
 from zedops_agent.engine import parse, users
 from zedops_agent.engine.connection import EngineConnection, translated
+from zedops_agent.engine.shape import read_shape, read_usual
 from zedops_agent.observed import Container, Phase
 
 
@@ -50,11 +51,11 @@ class Inspector:
             return None
         sources = [each.get("Source", "") for each in said.get("Mounts") or []]
         directories = {each: not Path(each).is_file() for each in sources}
-        return parse.container(said), parse.shape(said, image, directories, self._usual)
+        return parse.container(said), read_shape(said, image, directories, self._usual)
 
     @cached_property
     def _usual(self) -> Usual:
-        return parse.usual(self.connection.api.info())
+        return read_usual(self.connection.api.info())
 
     @translated
     def environment(self, container: str) -> dict[str, str]:

@@ -72,7 +72,7 @@ def test_a_purge_ends_the_secrets_of_that_server_alone(secrets: Secrets) -> None
 def test_a_value_sealed_for_an_id_opens_under_any_name_of_that_server_alone(
     secrets: Secrets,
 ) -> None:
-    sealed = {"TOKEN": age.seal("abc", f"f/{ONE}/TOKEN", secrets.recipient())}
+    sealed = {"TOKEN": age.seal("abc", f"f/{ONE}/TOKEN", secrets.key.recipient())}
     for name in ("anns", "renamed"):
         assert secrets.read_values(want(ONE, name, sealed)) == {"TOKEN": "abc"}
     with pytest.raises(EngineFailed, match="secret TOKEN cannot be opened: it was encrypted for"):
@@ -82,7 +82,7 @@ def test_a_value_sealed_for_an_id_opens_under_any_name_of_that_server_alone(
 def test_a_value_sealed_for_a_name_belongs_to_the_first_server_that_opened_it(
     secrets: Secrets,
 ) -> None:
-    text = age.seal("abc", "f/anns/TOKEN", secrets.recipient())
+    text = age.seal("abc", "f/anns/TOKEN", secrets.key.recipient())
     with pytest.raises(EngineFailed, match="was encrypted for 'f/anns/TOKEN', not for 'f/bobs/"):
         secrets.read_values(want(OTHER, "bobs", {"TOKEN": text}))
     assert secrets.read_values(want(ONE, "anns", {"TOKEN": text})) == {"TOKEN": "abc"}
