@@ -64,7 +64,9 @@ def from_compose(
         raise UsageError(str(error)) from error
     found = _translated(project, sources, keep_secrets=keep_secrets)
     collect.refuse_invalid(found)
-    return [_best(clone, host, each, keep_secrets=keep_secrets) for each in found]
+    best = [_best(clone, host, each, keep_secrets=keep_secrets) for each in found]
+    collect.share_data(best)  # some were read from their containers
+    return best
 
 
 def from_line(clone: Clone, host: str, line: str, *, keep_secrets: bool) -> list[Found]:

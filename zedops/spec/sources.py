@@ -24,7 +24,7 @@ class Place:
     server: str  #: a key that is unique to the server
     name: str
     key: str
-    path: str
+    path: str  #: of a directory inside a named volume: the volume's name, and the path in it
     is_data: bool
     writable: bool
 
@@ -33,8 +33,8 @@ def places(server: str, name: str, definition: Definition) -> Iterator[Place]:
     """List the volumes of a definition with a `source:`."""
     for key, volume in definition.volumes.items():
         if volume.source is not None:
-            path = volume.source
-            path = posixpath.normpath(path) if path.startswith("/") else path
+            path = posixpath.normpath(posixpath.join(volume.source, volume.subpath or ""))
+            path = path[1:] if path.startswith("//") else path  # POSIX keeps two slashes
             is_data = volume.kind is VolumeKind.DATA
             yield Place(server, name, key, path, is_data, not volume.read_only)
 
@@ -59,7 +59,7 @@ def conflict(mine: Place, other: Place) -> str | None:
 
 
 def _is_below(inner: str, outer: str) -> bool:
-    return inner.startswith("/") and inner.startswith(f"{outer.rstrip('/')}/")
+    return inner.startswith(f"{outer.rstrip('/')}/")
 
 
 class Places:
@@ -84,6 +84,5 @@ class Places:
 
 
 def _above(path: str) -> Iterator[str]:
-    while path.startswith("/") and path != "/":
-        path = posixpath.dirname(path)
+    while path != "/" and (path := posixpath.dirname(path)):
         yield path

@@ -28,7 +28,11 @@ def said(mine: str, other: str, host: str = "here") -> list[str]:
 @pytest.mark.parametrize(("mine", "other", "fact"), [
     ("/srv/w", "/srv/w", "/srv/w is also volume 'world' of server 'b', and a world has one writer"),
     ("/srv//w/", "/srv/x/../w", "/srv/w is also volume 'world' of server 'b'"),
+    ("//srv/w", "/srv/w", "/srv/w is also volume 'world' of server 'b'"),
     ("worlds", "worlds", "worlds is also volume 'world' of server 'b'"),
+    ("worlds, subpath: a/b", "worlds, subpath: a", "worlds/a/b lies in worlds/a, which is"),
+    ("worlds", "worlds, subpath: a", "worlds holds worlds/a, which is volume 'world' of"),
+    ("worlds, subpath: a", "worlds, subpath: a", "worlds/a is also volume 'world' of server"),
     ("/srv/w, kind: cache", "/srv/w", "/srv/w is also volume 'world' of server 'b'"),
     ("/srv/w/deep/er", "/srv/w", "/srv/w/deep/er lies in /srv/w, which is volume 'world' of"),
     ("/srv", "/srv/w", "/srv holds /srv/w, which is volume 'world' of server 'b'"),
@@ -46,7 +50,9 @@ def test_a_world_has_one_writer_and_no_place_in_what_others_write(
 @pytest.mark.parametrize(("mine", "other"), [
     ("/srv/w", "/srv/w2"),
     ("/srv/w", "w"),
-    ("worlds", "worlds/x"),
+    ("worlds", "worlds2"),
+    ("worlds, subpath: a", "worlds, subpath: b"),
+    ("worlds, subpath: a", "worlds, subpath: ab"),
     ("/srv/dl, kind: cache", "/srv/dl, kind: cache"),
     ("/srv/w, kind: cache, read_only: true", "/srv/w"),
     ("/srv/w", "/srv/w, kind: cache, read_only: true"),

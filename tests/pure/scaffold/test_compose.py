@@ -465,12 +465,25 @@ def test_a_service_that_is_refused_does_not_keep_others_away() -> None:
     assert one("{build: .}").refused[0].startswith("has no image")
 
 
-def test_services_that_share_data_have_one_that_guards_it() -> None:
-    found, _ = imported("services: {a: {image: a, volumes: ['f:/w']}, b: {image: b, volumes:"
-                        " ['f:/w']}}\nvolumes: {f: }\n")
-    assert "kind" not in found["a"].fields["volumes"]["w"]
+def test_a_directory_that_several_services_write_to_is_guarded_for_none() -> None:
+    found, _ = imported("services: {a: {image: a, volumes: ['f:/w', 'f2:/x']}, b: {image: b,"
+                        " volumes: ['f:/w', 'f2:/x:ro']}}\nvolumes: {f: , f2: }\n")
+    assert found["a"].fields["volumes"]["w"]["kind"] == "cache"
     assert found["b"].fields["volumes"]["w"]["kind"] == "cache"
-    assert said(found["b"], "is a's data, too")
+    assert said(found["a"], "a, b write to mc_f, so zedops guards it for none")
+    assert "kind" not in found["a"].fields["volumes"]["x"]
+    collect.refuse_invalid(list(found.values()))
+    assert not found["a"].refused
+    assert not found["b"].refused
+
+
+def test_a_place_that_no_push_would_take_refuses_its_service_and_no_other() -> None:
+    found, _ = imported("services: {a: {image: a, volumes: ['/srv/w:/w']}, b: {image: b,"
+                        " volumes: ['/srv/w/in:/w']}, c: {image: c}}\n")
+    collect.refuse_invalid(list(found.values()))
+    assert [each.refused for each in found.values()] == [
+        [], ["volumes: /srv/w/in lies in /srv/w, which is volume 'w' of server 'a'"], [],
+    ]
 
 
 def test_services_that_find_each_other_by_name_are_told_how_they_do_here() -> None:

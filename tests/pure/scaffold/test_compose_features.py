@@ -13,8 +13,12 @@ import pytest
 
 from tests.compose.__main__ import files_of
 from tests.compose.comparison import Import, compare, read
+from tests.pure.fleets import doc, fleet_of
+from zedops.fleet.checks import check
 from zedops.scaffold.compose import accounts
 from zedops.scaffold.compose.services import METHODS
+from zedops.scaffold.container import server_name
+from zedops.spec.definition_text import render
 
 FEATURES = Path(__file__).parents[2] / "compose/features"
 THERE = "/there/features"
@@ -46,6 +50,14 @@ def stored(name: str) -> dict[str, Any]:
 def test_no_difference_from_compose_is_silent(name: str) -> None:
     found = compare(imported(name), stored(name)["config"])
     assert [each for each in found if not each.told] == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_push_takes_what_is_imported(name: str) -> None:
+    made = {f"servers.d/{server_name(each.name)}.yaml": render(each.fields, each.notes)
+            for each in imported(name).services.values() if not each.refused}
+    fleet = fleet_of(*(doc(path, text) for path, text in made.items()))
+    assert [str(each) for each in check(fleet, made)] == []
 
 
 def test_a_difference_that_no_note_names_is_silent() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from zedops.scaffold.compose.reading import Translation
 from zedops.scaffold.compose.scalars import Plain, as_text
 from zedops.spec import document, state_block
 from zedops.spec.definition_text import render
 from zedops.spec.dependencies import cycle_of
+from zedops.spec.sources import Place, conflict, places
 
 #: What zedops sets for every container and Compose does not, by the field that says otherwise.
 _OWN = {
@@ -23,7 +25,7 @@ _OWN = {
 
 def settle(services: Sequence[Translation]) -> list[str]:
     """Settle what concerns several services; returns notes for all of them."""
-    _share_data(services)
+    share_data(services)
     _refuse_cycles(services)
     for each in services:
         _name_defaults(each)
@@ -68,36 +70,48 @@ def _name_defaults(service: Translation) -> None:
 
 def refuse_invalid(services: Sequence[Translation]) -> None:
     """Refuse each service with a value that no definition can have; the others go on."""
+    known: list[Place] = []
     for each in services:
         if each.refused:
             continue
         content = state_block.render(render(each.fields), None)
-        for problem in document.parse("servers.d/server.yaml", content).problems:
+        read = document.parse("servers.d/server.yaml", content)
+        for problem in read.problems:
             remedy = f"; {problem.remedy}" if problem.remedy else ""
             each.refuse(f"{problem.field}: {problem.fact}{remedy}")
+        mine = list(places(each.name, each.name, read.definition)) if read.definition else []
+        facts = (conflict(one, other) for one in mine for other in known)
+        if fact := next((one for one in facts if one), None):
+            each.refuse(f"volumes: {fact}")
+        else:
+            known += mine
 
 
-def _share_data(services: Sequence[Translation]) -> None:
-    """Let one server guard a shared directory; the others use it as a cache."""
-    keepers: dict[tuple[str, str], str] = {}
+class Imported(Protocol):
+    """A service, read from a file or from its container."""
+
+    name: str
+    fields: dict[str, Any]
+    notes: list[str]
+
+
+def share_data(services: Sequence[Imported]) -> None:
+    """Make a directory a cache in each of several services that write to it: no world is safe."""
+    users: dict[tuple[str, str], list[tuple[Imported, dict[str, Any]]]] = defaultdict(list)
     for service in services:
         for volume in service.fields.get("volumes", {}).values():
-            place = _place(volume)
-            if place is None:
-                continue
-            if keepers.setdefault(place, service.name) == service.name:
+            if isinstance(volume, dict) and "source" in volume and not volume.get("read_only"):
+                users[volume["source"], volume.get("subpath", "")].append((service, volume))
+    for (source, _), both in users.items():
+        names = list(dict.fromkeys(service.name for service, _ in both))
+        for service, volume in both if len(names) > 1 else ():
+            if volume.get("kind") in ("file", "cache"):
                 continue
             volume["kind"] = "cache"
-            service.note(
-                f"volumes: {place[0]} is {keepers[place]}'s data, too: only that one guards it,"
-                " here it is kind: cache"
+            service.notes.append(
+                f"volumes: {', '.join(names)} write to {source}, so zedops guards it for none"
+                " (kind: cache); let one write and the others read to have it guarded"
             )
-
-
-def _place(volume: Mapping[str, Any]) -> tuple[str, str] | None:
-    if "source" not in volume or volume.get("kind") in ("file", "cache"):
-        return None
-    return volume["source"], volume.get("subpath", "")
 
 
 def _name_each_other(services: Sequence[Translation]) -> list[str]:
