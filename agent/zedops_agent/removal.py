@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -70,7 +71,11 @@ def remove_home(root: Path, owner: Owner) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise EngineFailed(f"cannot remove {home}: {error}") from error
+        remedy = "see to its disk"
+        if error.errno in (errno.EACCES, errno.EPERM):
+            remedy = f"its container wrote there as another user; `rm -r {home}` as root"
+        fact = f"cannot remove {home}: {error.strerror}"
+        raise EngineFailed(f"{fact}; {remedy}, then `zedops retry`") from error
 
 
 def _check(home: Path, owner: Owner) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
 from tests.pure.fleets import doc, server_id
-from zedops.errors import DataAtRisk, LookOutdated, RootGone
+from zedops.errors import DataAtRisk, EngineFailed, LookOutdated, RootGone
 from zedops.spec.model import Definition
 from zedops_agent import holdings, markers, removal, volumes
 from zedops_agent.markers import MARKER, Owner
@@ -199,3 +201,30 @@ def test_worlds_are_closed_to_other_users_and_what_was_open_is_mended(tmp_path: 
     (place / "hubs").mkdir()  # others come by to a hub
     Root(place).close_to_others()
     assert place.stat().st_mode & 0o777 == 0o711
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_what_its_container_wrote_as_another_user_says_who_can_remove_it() -> None:
+    root = Path(tempfile.mkdtemp(prefix="zedops-"))  # pytest's own directories are closed
+    home = root / "servers" / OWNER.id
+    try:
+        (home / "world" / "deep").mkdir(parents=True)
+        with markers.opened(home) as folder:
+            assert markers.claim(folder, OWNER)
+        for each in (root, root / "servers", home):
+            os.chown(each, 65534, 65534)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(EngineFailed) as refused:
+                removal.remove_home(root, OWNER)
+        finally:
+            os.seteuid(0)
+        assert str(refused.value) == (
+            f"cannot remove {home}: Permission denied; its container wrote there as another user;"
+            f" `rm -r {home}` as root, then `zedops retry`"
+        )
+        assert (home / "world" / "deep").is_dir()
+        removal.remove_home(root, OWNER)
+        assert not home.exists()
+    finally:
+        shutil.rmtree(root)
