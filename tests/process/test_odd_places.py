@@ -250,5 +250,5 @@ def test_a_command_reads_no_fifo_in_the_place_of_the_agents_document(tmp_path: P
     replaced(tmp_path / "agent/f/desired.json", fifo)
     replaced(tmp_path / "agent/f/membership.json", fifo)
     with in_time():
-        assert secret_files._ids(tmp_path, "f", None) == {}
+        assert secret_files.ids_of(tmp_path, "f", None) == {}
         assert secret_files._host(tmp_path, "f") is None

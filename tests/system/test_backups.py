@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tarfile
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from tests.machine import Machine
@@ -90,6 +93,49 @@ def test_a_new_server_begins_with_a_snapshot_also_of_a_server_that_is_purged(
     done = fleet.zedops("new", "never", *words, "--wait", code=1)
     assert "its world could not be restored, so it is not started without" in done.stderr
     assert fleet.container("never") is None
+
+
+def test_snapshots_are_checked_exported_and_enough_to_begin_a_fleet_again(
+    fleet: Machine, tmp_path: Path, docker_api: docker.APIClient, image: str
+) -> None:
+    kept, = quiet(fleet, "saved")
+    fleet.zedops("backup", "saved", "--wait")
+    here = ("--data-root", str(fleet.data_root))
+    said = fleet.zedops("backup", "check", "--read", "100%", *here).stdout
+    repository = fleet.data_root / "backups" / fleet.fleet / "repository"
+    assert said == f"{repository} is whole\n"
+    archive = tmp_path / "saved.tar.gz"
+    fleet.zedops("backup", "export", "saved", str(archive), *here)
+    with tarfile.open(archive) as packed:
+        name = next(each for each in packed.getnames() if each.endswith("/w/kept"))
+        read = packed.extractfile(name)
+        assert read is not None
+        assert read.read() == b"before"
+    done = fleet.zedops("backup", "export", "saved", str(tmp_path / "saved.rar"), *here, code=2)
+    assert "ends in .tar, .tar.gz, .tar.zst" in done.stderr
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["saved.tar.gz"]
+    shutil.copytree(repository, tmp_path / "saved")
+    word = tmp_path / "word"
+    shutil.copy(repository.with_name("password"), word)
+    other = Machine(tmp_path, docker_api, image)
+    try:
+        other.policy.write_text(f"backups: ['{tmp_path}/*']\n")
+        other.init()
+        other.up()
+        source = ("--repository", str(tmp_path / "saved"), "--password-file", str(word))
+        assert "saved" in other.zedops("backups", *source).stdout
+        other.zedops("backups", *source, "--recover")
+        secret = other.data_root / "secrets" / other.fleet / "backups.recovered/PASSWORD"
+        secret.parent.mkdir(parents=True)
+        shutil.copy(word, secret)
+        other.push("recovered")
+        other.wait_for(lambda: other.state("saved").get("status") == "running")
+        server = other.state("saved")["id"]
+        assert server != state(fleet, "saved")["id"]
+        assert (other.data_root / "servers" / server / "w/kept").read_text() == "before"
+    finally:
+        other.tear_down()
+    assert kept.read_text() == "before"
 
 
 def test_what_cannot_be_backed_up_is_said_before_anything_is_committed(fleet: Machine) -> None:

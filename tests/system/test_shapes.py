@@ -28,6 +28,7 @@ ASKED = {
     "history": ["history"],
     "stats": ["stats"],
     "data": ["data"],
+    "backups": ["backups"],
     "plan": ["plan"],
     "diff": ["diff"],
     "ports": ["ports"],

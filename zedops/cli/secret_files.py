@@ -48,13 +48,19 @@ def find_place(named: str | None, data_root: Path | None) -> Place:
     from zedops_agent.secrets import Secrets
 
     root = (data_root or default_data_root()).absolute()
+    name, known = find_fleet(named, root)
+    return Place(Secrets(root, name), _host(root, name), known, ids_of(root, name, known))
+
+
+def find_fleet(named: str | None, root: Path) -> tuple[str, Fleet | None]:
+    """Name the fleet that a command on a host means; the fleet itself only in a clone of it."""
     known = _clone_here()
     if named is not None and (known is None or known.settings.name != named):
         known = None
     name = named or (known.settings.name if known else _only_fleet(root))
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a fleet's name; see `name:` in its zedops.yaml")
-    return Place(Secrets(root, name), _host(root, name), known, _ids(root, name, known))
+    return name, known
 
 
 def _clone_here() -> Fleet | None:
@@ -75,7 +81,7 @@ def _only_fleet(root: Path) -> str:
     return found[0]
 
 
-def _ids(root: Path, fleet: str, known: Fleet | None) -> dict[str, str]:
+def ids_of(root: Path, fleet: str, known: Fleet | None) -> dict[str, str]:
     """Map servers to ids; a clone is newer than the agent's document, so it wins."""
     try:
         said = json.loads(files.read(root / "agent" / fleet / "desired.json"))["servers"]

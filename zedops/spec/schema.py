@@ -163,7 +163,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
                    ("2026-11-23T10:00:00Z",)),
         "restore": ("Change this to restore once: latest, a snapshot, or a time.",
                     ("2026-11-30T20:00:00Z", "4bba301e")),
-        "of": ("The id of the server whose snapshot to restore. Default: this one.", ()),
+        "of": ("The id of the server whose snapshot to restore. Default: this one.",
+               ("01JD0000000000000000000000",)),
     },
     Repository: {
         "address": ("As for `restic -r`, without a password.",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from zedops.spec.backup import Keep
-from zedops_agent.backup.restic import Snapshot
+from zedops_agent.backup.snapshot import Snapshot
 
 
 def surplus(

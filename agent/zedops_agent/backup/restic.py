@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from zedops.errors import ZedopsError
 from zedops.spec.state_block import brief
+from zedops_agent.backup.snapshot import Snapshot
 
 #: The oldest release that is tested: Debian 12 has it.
 OLDEST = (0, 14)
@@ -52,28 +53,6 @@ class Locked(ResticFailed):
 
 class Broken(ResticFailed):
     """A person or the agent ended restic before it was done."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One snapshot, as the repository lists it."""
-
-    id: str
-    at: datetime
-    tags: tuple[str, ...]
-    paths: tuple[str, ...]
-    size_bytes: int | None = None  #: None: a release before 0.17 made it
-    files: int | None = None
-
-    @property
-    def short(self) -> str:
-        """Name it as people do."""
-        return self.id[:8]
-
-    def tag(self, key: str) -> str | None:
-        """Return the value of a tag `key=value`."""
-        return next((each.partition("=")[2] for each in self.tags
-                     if each.startswith(f"{key}=")), None)
 
 
 @dataclass(frozen=True)
@@ -118,6 +97,16 @@ class Restic:
     def dump(self, snapshot: str, path: str) -> bytes:
         """Read one file of a snapshot."""
         return self._ask("dump", snapshot, path).encode()
+
+    def archive(self, snapshot: str, to: IO[bytes]) -> None:
+        """Write all files of a snapshot as a tar archive. ResticFailed if it is not whole."""
+        done = subprocess.run(
+            [program(), "dump", "--archive", "tar", snapshot, "/"], env=self._environment(),
+            cwd="/", stdin=subprocess.DEVNULL, stdout=to, stderr=subprocess.PIPE, check=False,
+        )
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace")
+            raise _failure("dump", done.returncode, said, self.address)
 
     # --- effects
 

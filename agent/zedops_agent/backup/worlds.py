@@ -27,15 +27,17 @@ from zedops.errors import (
 )
 from zedops.protocol.remarks import BACKUP_FAILED, RESTORE_FAILED
 from zedops.protocol.sync import DesiredServer, ServerReport
-from zedops.spec.backup import LastBackup, wanted
+from zedops.spec.backup import LastBackup
 from zedops.spec.quantities import format_size
 from zedops.spec.state_block import brief
 from zedops.spec.volume import VolumeKind
 from zedops_agent import removal
-from zedops_agent.backup import keep, manifest, record, rules, swap
+from zedops_agent.backup import keep, manifest, record_file, rules, swap
+from zedops_agent.backup.choose import pick
 from zedops_agent.backup.record import Aside, Begun, Reason, Record, Restoring, Trouble
 from zedops_agent.backup.repositories import Repositories
-from zedops_agent.backup.restic import Made, Restic, ResticFailed, Snapshot, escaped
+from zedops_agent.backup.restic import Made, Restic, ResticFailed, escaped
+from zedops_agent.backup.snapshot import Snapshot
 from zedops_agent.desired import Desired
 from zedops_agent.engine.engine import Engine
 from zedops_agent.markers import OURS
@@ -127,7 +129,7 @@ class Worlds:
         """Put backups and restores into a server's plan."""
         if seen.root_gone is not None:
             return plan
-        known = record.load(self._home(want))
+        known = record_file.load(self._home(want))
         is_wanted = rules.is_wanted(plan, want, seen, known, now)
         has_turn = is_wanted and self._turn.take(want.id)
         if not is_wanted:
@@ -139,7 +141,7 @@ class Worlds:
         if seen.root_gone is not None or report.activity is not None:  # one report, one commit
             return report
         try:
-            known = record.load(self._home(want))
+            known = record_file.load(self._home(want))
         except PersistFailed:
             return report
         note = report.note
@@ -226,7 +228,7 @@ class Worlds:
     def _back_up(
         self, want: DesiredServer, seen: Observed, progress: Callable[[str], None]
     ) -> None:
-        known = record.load(self._home(want))
+        known = record_file.load(self._home(want))
         begun = known.begun
         if begun is None:
             raise LookOutdated("no backup has begun")
@@ -304,7 +306,7 @@ class Worlds:
             if tries < _RELEASES:
                 raise LookOutdated(f"trying again: {error}") from error
             log.warning("%s: %s", want.name, error)
-            known = record.load(self._home(want))
+            known = record_file.load(self._home(want))
             text = f"{error}; the server may not save: restart it, or run that command in it"
             trouble = _trouble(known.trouble, text, known.begun.token if known.begun else "")
             self._change(want, trouble=trouble)
@@ -313,7 +315,7 @@ class Worlds:
         self._change_begun(want, held=None)
 
     def _end_backup(self, want: DesiredServer) -> None:
-        known = record.load(self._home(want))
+        known = record_file.load(self._home(want))
         self._change(want, begun=None)
         failpoints.point("backup.ended")
         if known.begun is None or not known.begun.over or known.trouble or known.shrunk:
@@ -344,7 +346,7 @@ class Worlds:
         """Restore a snapshot beside the world, and verify it."""
         home = self._home(want)
         opened = self._open(want)
-        known = record.load(home)
+        known = record_file.load(home)
         begun = known.restoring
         if begun is None:
             begun = self._choose(opened, step, want)
@@ -361,7 +363,7 @@ class Worlds:
     def _choose(self, opened: Restic, step: FetchWorld, want: DesiredServer) -> Restoring:
         world = want.definition.world
         of = (world.of if world else None) or want.id
-        chosen = _pick(opened.snapshots(f"server={of}"), step.token, want.name)
+        chosen = pick(opened.snapshots(f"server={of}"), step.token, want.name)
         about = next((each for each in chosen.paths if each.endswith(f"/{manifest.NAME}")), None)
         if about is None:
             raise ResticFailed(f"snapshot {chosen.short} was not made by zedops")
@@ -389,7 +391,7 @@ class Worlds:
         mine = [each for each in seen.containers if matches(each, want)]
         swap.put_in_place(home, begun.places, begun.aside)
         now = datetime.now(UTC)
-        known = record.load(home)
+        known = record_file.load(home)
         aside = Aside(name=begun.aside, until=now + timedelta(seconds=want.kept_s))
         others = tuple(each for each in known.asides if each.name != begun.aside)
         watched = {"stage": "watch", "container": process(mine[0]) if mine else None}
@@ -401,13 +403,13 @@ class Worlds:
         self._change(want, restoring=going)
         failpoints.point("restore.turned")
         swap.put_back(home, begun.places, begun.aside)
-        known = record.load(home)
+        known = record_file.load(home)
         others = tuple(each for each in known.asides if each.name != begun.aside)
         self._change(want, restoring=going.model_copy(update={"stage": "over"}), asides=others)
 
     def _end_restore(self, want: DesiredServer) -> None:
         home, begun = self._restoring(want)
-        known = record.load(home)
+        known = record_file.load(home)
         trouble = None
         if begun.failure is not None:
             text = f"snapshot {begun.snapshot[:8]}: {begun.failure}; the former world is back"
@@ -419,7 +421,7 @@ class Worlds:
 
     def _restoring(self, want: DesiredServer) -> tuple[Path, Restoring]:
         home = self._home(want)
-        begun = record.load(home).restoring
+        begun = record_file.load(home).restoring
         if begun is None:
             raise LookOutdated("no restore has begun")
         return home, begun
@@ -430,7 +432,7 @@ class Worlds:
             self._repositories.policy.check_purge()
             removal.remove_aside(home, name)
             failpoints.point("restore.swept")
-            left = tuple(each for each in record.load(home).asides if each.name != name)
+            left = tuple(each for each in record_file.load(home).asides if each.name != name)
             self._change(want, asides=left)
 
     # --- what all share
@@ -454,10 +456,10 @@ class Worlds:
     def _change(self, want: DesiredServer, **facts: object) -> None:
         home = self._home(want)
         home.mkdir(mode=0o700, exist_ok=True)
-        record.save(home, record.load(home).model_copy(update=facts))
+        record_file.save(home, record_file.load(home).model_copy(update=facts))
 
     def _change_begun(self, want: DesiredServer, **facts: object) -> None:
-        begun = record.load(self._home(want)).begun
+        begun = record_file.load(self._home(want)).begun
         if begun is None:
             raise LookOutdated("no backup has begun")
         self._change(want, begun=begun.model_copy(update=facts))
@@ -468,7 +470,7 @@ class Worlds:
             raise LookOutdated(text)
         log.warning("%s: %s failed: %s", want.name, type(step).__name__, brief(text),
                     extra={"server": want.name})
-        known = record.load(self._home(want))
+        known = record_file.load(self._home(want))
         match step:
             case OpenBackup():
                 self._note_backup(want, known, step.token, Reason(step.reason), text)
@@ -515,25 +517,6 @@ def _shrunk(before: LastBackup | None, now: LastBackup) -> str | None:
     sizes += f" {format_size(now.size_bytes)} in {now.files}"
     remedy = "older snapshots stay; if it is right, `zedops backup` takes it as the new measure"
     return f"snapshot {now.snapshot} is far smaller than the one before ({sizes}); {remedy}"
-
-
-def _pick(found: list[Snapshot], token: str, name: str) -> Snapshot:
-    """Find the snapshot that a restore asks for. Raises ResticFailed."""
-    what = wanted(token)
-    remedy = f"`zedops backups {name}` lists them"
-    if isinstance(what, datetime):
-        past = [each for each in found if each.at <= what]
-        if not past:
-            raise ResticFailed(f"no snapshot is as old as {what:%Y-%m-%dT%H:%M:%S%z}; {remedy}")
-        return past[-1]
-    if what == "latest":
-        if not found:
-            raise ResticFailed(f"the repository has no snapshot of it; {remedy}")
-        return found[-1]
-    same = [each for each in found if what and each.id.startswith(what)]
-    if len(same) != 1:
-        raise ResticFailed(f"the repository has no snapshot {what} of it; {remedy}")
-    return same[0]
 
 
 def _changed(path: Path) -> datetime:

@@ -13,7 +13,7 @@ from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.backup import Backup, Keep, LastBackup, World
 from zedops_agent.backup import keep, rules
 from zedops_agent.backup.record import Aside, Begun, Reason, Record, Restoring, Trouble
-from zedops_agent.backup.restic import Snapshot
+from zedops_agent.backup.snapshot import Snapshot
 from zedops_agent.memory import Failure, Memory, process
 from zedops_agent.observed import Observed, Phase
 

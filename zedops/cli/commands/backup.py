@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from zedops.cli.backup_queries import read_target
-from zedops.cli.completion_types import SERVER
+from zedops.cli.completion_types import ANY_SERVER, SERVER
 from zedops.cli.find import find_server, here
+from zedops.cli.host_options import DATA_ROOT, POLICY
 from zedops.cli.output import WAIT
 from zedops.cli.push import ask, wait_for
+from zedops.cli.secret_files import FLEET
 from zedops.clone.clone import Clone
 from zedops.errors import Interrupted, UsageError, ZedopsError
 from zedops.protocol.remarks import BACKUP_FAILED, RESTORE_FAILED
 from zedops.spec import backup, edit, state_block
 from zedops.spec.document import Document
+from zedops.spec.quantities import format_size
 
 
 class _Backup(click.Group):
@@ -87,6 +91,51 @@ def restore_command(server: str, to: str, yes: bool, wait: bool) -> None:
     ask(f"Replace the world of {server} by its snapshot {what}? {kept}", yes=yes)
     _act(clone, [each], {"restore": f"{what} ({_now()})"}, f"{server}: restore of its world to "
          f"{what}", wait=wait)
+
+
+@backup_command.command("export")
+@click.argument("server", type=ANY_SERVER)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--snapshot", default="latest", metavar="SNAPSHOT|TIME", show_default=True,
+              help="Which snapshot: its id, or the last one at a time.")
+@FLEET
+@DATA_ROOT
+@POLICY
+def export_command(
+    server: str, file: Path, snapshot: str, fleet: str | None, data_root: Path | None, policy: Path
+) -> None:
+    """Write a snapshot into an archive: FILE.tar, .tar.gz or .tar.zst. Run this on its host.
+
+    \b
+    zedops backup export rosewood rosewood.tar.zst
+    """
+    from zedops.cli.host_backups import export
+
+    what = read_target(snapshot, "--snapshot")
+    size, made = export(server, what, file, fleet, data_root, policy)
+    click.echo(f"{file}: snapshot {made} of {server}, {format_size(size)}")
+
+
+@backup_command.command("check")
+@click.option("--repository", default=backup.OWN, show_default=True,
+              help="A name from `backups:` in zedops.yaml; host: this host's own.")
+@click.option("--read", "subset", metavar="PART",
+              help="Read and check a part of the data, too: 5%, 2G, or 100%.")
+@FLEET
+@DATA_ROOT
+@POLICY
+def check_command(
+    repository: str, subset: str | None, fleet: str | None, data_root: Path | None, policy: Path
+) -> None:
+    """Check that a repository is whole, with restic. Run this on a host that uses it.
+
+    \b
+    zedops backup check --read 5%
+    """
+    from zedops.cli.host_backups import check
+
+    address = check(repository, subset, fleet, data_root, policy)
+    click.echo(f"{address} is whole")
 
 
 def _now() -> str:
