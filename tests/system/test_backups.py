@@ -12,6 +12,7 @@ import docker
 import pytest
 
 from tests.machine import Machine
+from tests.shapes import fits
 from tests.system.servers import LOOP, begin, command, state
 from zedops.spec.backup import read_last
 
@@ -47,6 +48,7 @@ def test_a_backup_is_a_commit_and_a_restore_is_one_and_git_tells_the_result(
     before = fleet.git("rev-list", "--count", "main", cwd=fleet.hub)
     said = fleet.zedops("backup", "backed", "other", "--wait").stdout
     assert said.count("the last backup is ") == 2
+    fits("backups", listed(fleet))
     made, other = sorted(listed(fleet), key=lambda each: str(each["server"]))
     assert (made["server"], made["reason"], made["repository"]) == ("backed", "asked", "host")
     last = read_last(str(state(fleet, "backed")["backup"]))

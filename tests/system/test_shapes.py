@@ -28,7 +28,6 @@ ASKED = {
     "history": ["history"],
     "stats": ["stats"],
     "data": ["data"],
-    "backups": ["backups"],
     "plan": ["plan"],
     "diff": ["diff"],
     "ports": ["ports"],
@@ -40,8 +39,8 @@ ASKED = {
     "host list": ["host", "list"],
     "secret list": ["secret", "list"],  # of another data root than the usual one
 }
-#: Needs a manager that serves other hosts; looked at where such a one runs.
-ELSEWHERE = {"host add HOST"}
+#: Need a manager that serves other hosts, or restic; looked at where these are.
+ELSEWHERE = {"host add HOST", "backups"}
 
 
 def test_every_command_with_json_is_in_the_reference() -> None:
