@@ -169,3 +169,13 @@ def test_acts_need_no_script(fleet: Machine, visit: Visit) -> None:
     page.get_by_role("button", name="Commit and push").click()
     expect(page.get_by_role("heading", name="Pushed")).to_be_visible()
     fleet.wait_for(lambda: fleet.state("bare")["status"] == "stopped")
+
+
+def test_a_manager_without_other_hosts_makes_no_token(fleet: Machine, visit: Visit) -> None:
+    visitor = visit(refused=True)
+    page = visitor.open("/hosts")
+    page.get_by_label("Name").fill("attic")
+    page.get_by_role("button", name="Commit and make a token").click()
+    expect(page.get_by_role("heading", name="Nothing was changed")).to_be_visible()
+    expect(page.locator(".notice")).to_contain_text("serves no other hosts")
+    assert "attic" not in (fleet.git("show", "main:zedops.yaml", cwd=fleet.hub))

@@ -19,6 +19,7 @@ from zedops.errors import UsageError
 from zedops.git.repository import Repository
 from zedops.hub.hub import Hub
 from zedops.manager.control_server import ControlServer
+from zedops.queries.output import FindingRow
 from zedops.system.logs import announce
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,7 +75,10 @@ def _check_url(url: str) -> None:
 
 
 @contextlib.contextmanager
-def serving_page(web: Web, hub: Hub, door: ControlServer, place: Path) -> Iterator[None]:
+def serving_page(
+    web: Web, hub: Hub, door: ControlServer, place: Path,
+    checkup: Callable[[Path], list[FindingRow]],
+) -> Iterator[None]:
     """Serve the page of a hub; `place` is the directory whose git knows the person.
 
     A taken port is told, and the fleet goes on without a page.
@@ -83,6 +87,7 @@ def serving_page(web: Web, hub: Hub, door: ControlServer, place: Path) -> Iterat
         yield
         return
     from zedops.web.serve import WebServer, open_port
+    from zedops.web.setup import Setup
     from zedops.web.tickets import Tickets
 
     try:
@@ -95,10 +100,9 @@ def serving_page(web: Web, hub: Hub, door: ControlServer, place: Path) -> Iterat
     address, port = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     tickets = Tickets(web.url or f"http://{shown}:{port}")
-    page = WebServer(
-        listener, hub.path, hub.upstream or str(hub.path.absolute()), hub.runtime / "web", web.url,
-        tickets,
-    )
+    setup = Setup(hub.path, hub.upstream or str(hub.path.absolute()), hub.runtime / "web", web.url,
+                  tickets, checkup)
+    page = WebServer(listener, setup)
     door.web_link = tickets.link
     try:
         if sys.stdout.isatty():

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from zedops.errors import UsageError, ZedopsError
-from zedops.spec import state_block
+from zedops.spec import edit, loader, state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field
-from zedops.spec.layout import tombstone_path
+from zedops.spec.layout import NAME, SETTINGS_PATH, tombstone_path
+from zedops.spec.places import Source
+from zedops.spec.settings import Settings
 from zedops.spec.state import State, Status
 
 #: Verbs that set one key: the key, and its value; None stands for the present time.
@@ -110,3 +112,32 @@ def together(verb: str, acts: Iterable[Act]) -> Act:
     shown = ", ".join(names) if len(names) <= 5 else f"{len(names)} servers"
     subject = f"{shown}: {verb}"
     return Act(subject if len(names) <= 5 else f"{subject}\n\n{', '.join(names)}", files, options)
+
+
+def check_host(name: str) -> None:
+    """Raise UsageError for a text that cannot be a host's name."""
+    if not NAME.fullmatch(name) or name == "all":
+        rule = "lower-case letters, digits and '-', at most 63, no '-' first, and not 'all'"
+        raise UsageError(f"{name!r} cannot be a host's name; use {rule}")
+
+
+def name_host(content: bytes, settings: Settings, name: str) -> Act:
+    """Name a host in `zedops.yaml`, whose text is given."""
+    text = content.decode("utf-8-sig")
+    if len(settings.hosts) == 1 and "host" not in settings.defaults:
+        # servers that name no host stay where they are
+        text = edit.add_key(_read(text), text, "defaults", "host", settings.hosts[0])
+    item = name if "hosts" in (_read(text).data or {}) else ", ".join((*settings.hosts, name))
+    text = edit.add_item(_read(text), text, "hosts", item)
+    return Act(f"Add host {name}", {SETTINGS_PATH: text.encode()})
+
+
+def unname_host(content: bytes, name: str) -> Act:
+    """Take a host out of `zedops.yaml`."""
+    text = content.decode("utf-8-sig")
+    text = edit.remove_item(_read(text), text, "hosts", name)
+    return Act(f"Remove host {name}", {SETTINGS_PATH: text.encode()})
+
+
+def _read(text: str) -> Source:
+    return loader.load(SETTINGS_PATH, text)

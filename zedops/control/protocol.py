@@ -100,6 +100,7 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
     "host-add": {"host": _is_text, "ttl_s": _is_number},
     "host-remove": {"host": _is_text},
     "host-list": {"hosts": _is_texts},
+    "host-rows": {},
 }
 
 

@@ -31,7 +31,7 @@ from zedops.manager.fleet_watch import FleetWatch
 from zedops.manager.loop import Manager
 from zedops.manager.push_progress import follow
 from zedops.protocol.requests import read_request, read_stream_request
-from zedops.queries import output
+from zedops.queries import hosts, output
 from zedops.system import files
 from zedops.system.locks import LOOK_S
 
@@ -168,7 +168,7 @@ class ControlServer:
                 return {"exit": 0}
             case "web-link":
                 return {"exit": 0, "link": self.web_link(request["name"], request["email"])}
-            case "host-add" | "host-remove" | "host-list":
+            case "host-add" | "host-remove" | "host-list" | "host-rows":
                 return self._hosts(request)
             case other:
                 raise ZedopsError(f"unknown request {other!r}")
@@ -191,11 +191,15 @@ class ControlServer:
 
     def _hosts(self, request: dict[str, Any]) -> dict[str, Any]:
         enrolment = self._enrolment
-        if request["do"] == "host-list":
+        if request["do"] in ("host-list", "host-rows"):
             joined = enrolment.members() if enrolment else {}
-            quiet = {host: self._manager.quiet_s(host) for host in request["hosts"]}
             since = {host: str(at) for host, at in joined.items()}
-            return {"exit": 0, "joined": since, "quiet_s": quiet}
+            if request["do"] == "host-list":
+                quiet = {host: self._manager.quiet_s(host) for host in request["hosts"]}
+                return {"exit": 0, "joined": since, "quiet_s": quiet}
+            fleet = self._manager.as_committed()
+            quiet = {host: self._manager.quiet_s(host) for host in fleet.settings.hosts}
+            return {"exit": 0, "rows": hosts.hosts(fleet, since, quiet, self._bus.call)}
         if request["do"] == "host-remove":
             was_in = enrolment is not None and enrolment.revoke(request["host"])
             self._manager.revoke(request["host"])

@@ -17,28 +17,28 @@ from starlette.types import Scope
 
 from zedops.clone.desk import Desk
 from zedops.errors import ZedopsError
-from zedops.web import act_pages, fleet_pages, login_page, pages
+from zedops.web import act_pages, fleet_pages, host_pages, login_page, pages
 from zedops.web.fleet_view import FleetView
 from zedops.web.forms import NotAllowed
 from zedops.web.headers import Guard, Place
 from zedops.web.live import Live
 from zedops.web.sessions import Sessions
+from zedops.web.setup import Setup
 from zedops.web.site import Site
-from zedops.web.tickets import Tickets
 
 #: The modules with pages; each has `ROUTES`.
-PAGES = (fleet_pages, act_pages, login_page)
+PAGES = (fleet_pages, act_pages, host_pages, login_page)
 _STATIC = Path(__file__).parent / "static"
 
 
-def make_site(
-    hub: Path, remote: str, folder: Path, place: Place, tickets: Tickets
-) -> Site:
-    """Put together what the pages share; acts are pushed to `remote`, which may be an upstream."""
+def make_site(setup: Setup, place: Place) -> Site:
+    """Put together what the pages share."""
     live = Live(fleet_pages.events)
-    sessions = Sessions(folder, is_secure=place.is_secure)
-    view, desk = FleetView(hub, live.tell), Desk(remote, folder / "clone")
-    return Site(hub, folder, place, tickets, sessions, live, view, desk)
+    return Site(
+        setup.hub, setup.folder, place, setup.tickets,
+        Sessions(setup.folder, is_secure=place.is_secure), live, FleetView(setup.hub, live.tell),
+        Desk(setup.remote, setup.folder / "clone"), setup.checkup,
+    )
 
 
 def make_app(site: Site) -> Starlette:

@@ -10,11 +10,10 @@ import logging
 import selectors
 import socket
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zedops.errors import UsageError
-from zedops.web.tickets import Tickets
+from zedops.web.setup import Setup
 
 if TYPE_CHECKING:
     import uvicorn
@@ -44,13 +43,8 @@ def open_port(address: tuple[str, int]) -> socket.socket:
 class WebServer:
     """Serves one fleet's page on a socket until closed."""
 
-    def __init__(
-        self, listener: socket.socket, hub: Path, remote: str, folder: Path, url: str | None,
-        tickets: Tickets,
-    ) -> None:
-        self._listener, self._folder, self._url = listener, folder, url
-        self._hub, self._remote = hub, remote
-        self._tickets = tickets
+    def __init__(self, listener: socket.socket, setup: Setup) -> None:
+        self._listener, self._setup = listener, setup
         self._waker, self._woken = socket.socketpair()
         self._server: uvicorn.Server | None = None
         self._site: Site | None = None
@@ -76,8 +70,8 @@ class WebServer:
         from zedops.web.app import make_app, make_site
         from zedops.web.headers import Place
 
-        place = Place(self._listener.getsockname()[0], self._url)
-        self._site = make_site(self._hub, self._remote, self._folder, place, self._tickets)
+        place = Place(self._listener.getsockname()[0], self._setup.url)
+        self._site = make_site(self._setup, place)
         config = uvicorn.Config(
             make_app(self._site), http="h11", ws="none", log_config=None, access_log=False,
             log_level="warning", server_header=False, proxy_headers=False,

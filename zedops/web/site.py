@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from zedops.clone.desk import Desk
+from zedops.queries.output import FindingRow
 from zedops.web.fleet_view import FleetView
 from zedops.web.headers import Place
 from zedops.web.live import Live
@@ -25,3 +27,4 @@ class Site:
     live: Live
     view: FleetView
     desk: Desk
+    checkup: Callable[[Path], list[FindingRow]]  #: as `zedops doctor` does, by the hub's path

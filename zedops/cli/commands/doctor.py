@@ -64,6 +64,14 @@ def doctor_command(fleet: Path, data_root: Path | None, policy: Path, as_json: b
         raise SystemExit(1)
 
 
+def findings(hub: Path) -> list[FindingRow]:
+    """Check a fleet from beside its manager, for the web page."""
+    from zedops.cli.fleet_diagnostics import check_git
+
+    found = [*(("here", each) for each in check_git()), *_fleet(None, Hub(hub))]
+    return [FindingRow(where, **each.model_dump(mode="json")) for where, each in found]
+
+
 def _place(path: Path) -> tuple[Clone | None, Hub | None]:
     """Find the clone and the hub of a path, as far as they are on this machine."""
     if Hub.is_hub(path):

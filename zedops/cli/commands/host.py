@@ -11,14 +11,14 @@ from zedops.cli.find import here
 from zedops.cli.output import local, show_json, table
 from zedops.cli.push import ask as confirm
 from zedops.clone.act import check_author
+from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
+from zedops.clone.verbs import Act, check_host, name_host, unname_host
 from zedops.control.hosts import ask, asking
 from zedops.errors import HostUnavailable, UsageError
 from zedops.queries import hosts
 from zedops.queries.output import HostRow, Invitation
-from zedops.spec import edit, loader
-from zedops.spec.layout import NAME, SETTINGS_PATH
-from zedops.spec.places import Source
+from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.quantities import format_duration, parse_duration
 
 
@@ -39,9 +39,7 @@ def host_command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def add_command(name: str, ttl: str, as_json: bool) -> None:
     """Let a host join: names it in zedops.yaml and prints a token that works once."""
-    if not NAME.fullmatch(name) or name == "all":
-        rule = "lower-case letters, digits and '-', at most 63, no '-' first, and not 'all'"
-        raise UsageError(f"{name!r} cannot be a host's name; use {rule}")
+    check_host(name)
     try:
         ttl_s = parse_duration(ttl)
     except ValueError as error:
@@ -50,7 +48,7 @@ def add_command(name: str, ttl: str, as_json: bool) -> None:
     check_author(clone.repository)  # before the token: a token that is made and never shown is lost
     token = ask(clone, {"do": "host-add", "host": name, "ttl_s": ttl_s})["token"]
     if name not in clone.settings().hosts:
-        _edit_hosts(clone, name, adds=True)
+        _push(clone, name_host(_settings(clone), clone.settings(), name))
     if as_json:
         show_json(Invitation(name, token, ttl_s))
         return
@@ -103,7 +101,7 @@ def remove_command(name: str, yes: bool) -> None:
     elif list(known) == [name]:
         click.echo("it stays in zedops.yaml: a fleet has at least one host")
     elif name in known:
-        _edit_hosts(clone, name, adds=False)
+        _push(clone, unname_host(_settings(clone), name))
 
 
 def _rows(clone: Clone) -> list[HostRow]:
@@ -115,26 +113,12 @@ def _rows(clone: Clone) -> list[HostRow]:
     return hosts.hosts(fleet, said["joined"], said["quiet_s"], asking(clone))
 
 
-def _edit_hosts(clone: Clone, name: str, *, adds: bool) -> None:
-    settings = clone.settings()
-    content = clone.repository.pipe("show", f"refs/remotes/origin/main:{SETTINGS_PATH}")
-    text = content.decode("utf-8-sig")
-    if adds:
-        if len(settings.hosts) == 1 and "host" not in settings.defaults:
-            # servers that name no host stay where they are
-            only = settings.hosts[0]
-            text = edit.add_key(_read(text), text, "defaults", "host", only)
-        if "hosts" not in (_read(text).data or {}):
-            text = edit.add_item(_read(text), text, "hosts", ", ".join((*settings.hosts, name)))
-        else:
-            text = edit.add_item(_read(text), text, "hosts", name)
-    else:
-        text = edit.remove_item(_read(text), text, "hosts", name)
-    clone.act({SETTINGS_PATH: text.encode()}, f"{'Add' if adds else 'Remove'} host {name}")
+def _push(clone: Clone, made: Act) -> None:
+    clone.act(made.files, made.message)
 
 
-def _read(text: str) -> Source:
-    return loader.load(SETTINGS_PATH, text)
+def _settings(clone: Clone) -> bytes:
+    return clone.contents(REMOTE_MAIN, [SETTINGS_PATH])[SETTINGS_PATH] or b""
 
 
 def _joined(at: str | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zedops.bus.local import LocalBus
+from zedops.cli.commands.doctor import findings
 from zedops.cli.commands.up import TAKEN_OVER, ending, serving, tell
 from zedops.cli.network_options import Network, Reach, network_options, reach
 from zedops.cli.service_options import Running, running_options
@@ -81,7 +82,7 @@ def _manage(
         with (
             mirrored(manager, remote) as mirror,
             serving(manager, bus, found.enrolment, warm, mirror) as door,
-            serving_page(page[0], manager.hub, door, page[1]),
+            serving_page(page[0], manager.hub, door, page[1], findings),
         ):
             where = f"hosts reach it at {found.where}" if found.where else "no agent here"
             name = manager.ledger.settings.name

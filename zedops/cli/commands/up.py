@@ -15,6 +15,7 @@ import click
 from zedops.bus.interfaces import Bus, Enrolment
 from zedops.bus.local import LocalBus
 from zedops.bus.router import Switch
+from zedops.cli.commands.doctor import findings
 from zedops.cli.completion_types import HOST
 from zedops.cli.host_options import DATA_ROOT, POLICY, FleetPath
 from zedops.cli.network_options import Network, network_options, reach
@@ -95,7 +96,7 @@ def up_command(
         with (
             mirrored(manager, remote) as mirror,
             serving(manager, bus, found.enrolment, mirror=mirror) as door,
-            serving_page(web, hub, door, fleet),
+            serving_page(web, hub, door, fleet, findings),
         ):
             settings = manager.ledger.settings
             name = _this_host(host, settings)
