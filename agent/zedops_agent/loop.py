@@ -33,6 +33,7 @@ from zedops_agent.host_ports import HostPorts
 from zedops_agent.host_queries import HostQueries
 from zedops_agent.kills import Kills
 from zedops_agent.limiter import Limiter
+from zedops_agent.log_pages import LogPage
 from zedops_agent.manager_link import Contact
 from zedops_agent.metrics import AgentMetrics, AgentStatus
 from zedops_agent.observer import Observer
@@ -176,6 +177,8 @@ class Agent:
             raise HostUnavailable("it has no container on its host; `zedops list` says how it is")
         newest = max(containers, key=lambda each: (each.up, str(each.started_at or "")))
         match request:
+            case LogsRequest(lines=True):
+                return LogPage(lambda: self._engine.streams.reader(newest.id), request)
             case LogsRequest():
                 return self._engine.streams.logs(
                     newest.id, request.tail, follow=request.follow, since=request.since

@@ -99,10 +99,15 @@ def ask_hub(
         fact = "only the manager can answer this"
         raise HostUnavailable(f"{fact}; run this command on the manager's machine, in a clone")
     answer = ask(hub, request, say)
+    raise_error(answer)
+    return answer
+
+
+def raise_error(answer: dict[str, Any]) -> None:
+    """Raise the error of an answer, if it has one."""
     if answer.get("error"):
         known = {each.__name__: each for each in (HostUnavailable, CommandFailed)}
         raise known.get(str(answer.get("kind")), ZedopsError)(str(answer["error"]))
-    return answer
 
 
 def ask(
@@ -110,16 +115,34 @@ def ask(
     patience_s: float | None = None,
 ) -> dict[str, Any]:
     """Send a request and return the answer; progress goes to `say`. HostUnavailable on silence."""
+    for reply in replies(hub, request, patience_s):
+        if "say" in reply:
+            say(reply["say"])
+        if "answer" in reply:
+            return dict(reply["answer"])
+    raise HostUnavailable(_GONE)
+
+
+def replies(
+    hub: Path, request: dict[str, Any], patience_s: float | None = None
+) -> Iterator[dict[str, Any]]:
+    """Send a request and give its replies as they come; the connection ends with the iterator."""
     asked = json.dumps(request).encode() + b"\n"
     if len(asked) > hook.MAX_LINE:
         raise ZedopsError(f"{len(asked)} bytes are more than the manager takes at once")
     with opened(hub) as link:
         for line in _replies(hub, link, asked, patience_s):
-            reply = json.loads(line)
-            if "say" in reply:
-                say(reply["say"])
-            if "answer" in reply:
-                return dict(reply["answer"])
+            yield json.loads(line)
+
+
+def streamed(hub: Path, request: dict[str, Any]) -> Iterator[str]:
+    """Give the pieces of a stream; raise the error with which it ends."""
+    for reply in replies(hub, {"do": "stream", "request": request}):
+        if "say" in reply:
+            yield reply["say"]
+        if "answer" in reply:
+            raise_error(reply["answer"])
+            return
     raise HostUnavailable(_GONE)
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 from zedops.errors import ZedopsError
 from zedops.protocol.backups import BackupsReply, BackupsRequest
 from zedops.protocol.findings import Finding
+from zedops.protocol.log_lines import LINE_ID, MAX_SEARCH
 from zedops.protocol.sync import Message
 from zedops.spec.fields import Recipient, ServerId
 from zedops.spec.model import Health
@@ -28,6 +29,14 @@ class LogsRequest(Message):
     tail: Annotated[int, "lines"] = 100
     follow: bool = False
     since: Annotated[int | None, "seconds since 1970"] = None
+    #: True: `log_lines` with ids, then the end. The rest needs it; older agents refuse it.
+    lines: Literal[True] | None = None
+    before: Annotated[str | None, Field(pattern=f"^{LINE_ID}$")] = None  #: lines before one
+    after: Annotated[str | None, Field(pattern=f"^{LINE_ID}$")] = None  #: lines after one
+    around: Annotated[str | None, Field(pattern=f"^{LINE_ID}$")] = None  #: one, in the middle
+    search: Annotated[str | None, Field(min_length=1, max_length=MAX_SEARCH)] = None  #: any case
+    context: Annotated[int | None, Field(ge=0, le=50)] = None  #: lines beside each that has it
+    follow_s: Annotated[float | None, Field(gt=0, le=600)] = None  #: the longest time to follow
 
 
 class ExecRequest(Message):

@@ -10,6 +10,7 @@ import requests.exceptions
 
 from zedops.errors import CommandFailed, EngineFailed, EngineUnreachable
 from zedops_agent.engine.connection import EngineConnection, translated
+from zedops_agent.engine.log_reader import LogReader
 
 
 class EngineStream(Iterator[bytes]):
@@ -67,6 +68,10 @@ class Streams:
             container, stream=True, follow=follow, tail=tail, since=since
         )
         return EngineStream(iter(stream), stream.close, lambda: None)
+
+    def reader(self, container: str) -> LogReader:
+        """Make a reader of a container's log with times."""
+        return LogReader(self.connection, container)
 
     @translated
     def run(self, container: str, command: tuple[str, ...]) -> EngineStream:
