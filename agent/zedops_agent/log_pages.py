@@ -78,9 +78,9 @@ class LogPage(Iterator[bytes]):
 
     def _choose(self) -> tuple[Chosen, End]:
         """Read larger and larger parts of the log's end until the answer is full."""
-        begun, found = time.monotonic(), None
+        begun, found = time.monotonic(), Chosen((), 0, "", is_full=False, is_to_end=False)
         for window in _WINDOWS:
-            chosen = self._window(window, found is not None)
+            chosen = self._window(window, may_give_up=window != _WINDOWS[0])
             if chosen is None:  # it took too long: the last answer is whole, as far as it reaches
                 break
             is_first = chosen.is_to_end and (window is None or chosen.read < window)
@@ -90,10 +90,9 @@ class LogPage(Iterator[bytes]):
             found = chosen
             if time.monotonic() - begun > _ENOUGH_S:
                 break
-        assert found is not None
         return found, End(cut_at=found.first)
 
-    def _window(self, window: int | None, may_give_up: bool) -> Chosen | None:
+    def _window(self, window: int | None, *, may_give_up: bool) -> Chosen | None:
         asked, late = self._asked, threading.Event()
         choice = Choice(
             max(1, min(asked.tail, MAX_LINES)), asked.before or "", asked.after or "",

@@ -24,7 +24,7 @@ from zedops.spec.quantities import format_duration
 from zedops.web.sessions import who
 
 #: The menu: (title, path).
-MENU = [("Servers", "/")]
+MENU = [("Servers", "/"), ("Logs", "/logs")]
 
 
 def page(request: Request, template: str, status: int = 200, **facts: Any) -> HTMLResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from zedops.clone.desk import Desk
@@ -11,6 +11,7 @@ from zedops.queries.output import FindingRow
 from zedops.web.fleet_view import FleetView
 from zedops.web.headers import Place
 from zedops.web.live import Live
+from zedops.web.log_tails import Tails
 from zedops.web.sessions import Sessions
 from zedops.web.tickets import Tickets
 
@@ -28,3 +29,4 @@ class Site:
     view: FleetView
     desk: Desk
     checkup: Callable[[Path], list[FindingRow]]  #: as `zedops doctor` does, by the hub's path
+    tails: Tails = field(default_factory=Tails)

@@ -49,15 +49,15 @@ class LogReader:
             "tail": "all" if tail is None else tail,
         }
         params |= {key: each for key, each in (("since", since), ("until", until)) if each}
-        has_frames = self._open(params, None if follow else _SILENCE_S)
-        pieces = self._pieces(follow=follow)
+        has_frames, answer = self._open(params, None if follow else _SILENCE_S)
+        pieces = self._pieces(answer, follow=follow)
         try:
             yield from _frames(pieces) if has_frames else _rows(pieces)
         finally:
             self._close()
 
     @translated
-    def _open(self, params: dict[str, Any], silence_s: float | None) -> bool:
+    def _open(self, params: dict[str, Any], silence_s: float | None) -> tuple[bool, Any]:
         api = self.connection.api
         has_frames = not api.inspect_container(self._container)["Config"]["Tty"]
         url = f"{api.base_url}/v{api.api_version}/containers/{self._container}/logs"
@@ -70,11 +70,9 @@ class LogReader:
             self._answer = answer
             if self.aborted:
                 answer.close()
-        return has_frames
+        return has_frames, answer
 
-    def _pieces(self, *, follow: bool) -> Iterator[bytes]:
-        answer = self._answer
-        assert answer is not None
+    def _pieces(self, answer: Any, *, follow: bool) -> Iterator[bytes]:
         try:
             if follow:  # a piece is what has come
                 yield from answer.raw.stream(_PIECE, decode_content=False)
