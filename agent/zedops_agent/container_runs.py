@@ -9,6 +9,7 @@ from zedops import failpoints
 from zedops.errors import EngineFailed, LookOutdated, PersistFailed
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.model import Stop
+from zedops_agent import astray
 from zedops_agent.desired import Desired
 from zedops_agent.engine.containers import PortsMissing
 from zedops_agent.engine.engine import Engine
@@ -27,6 +28,10 @@ from zedops_agent.store import Store
 #: The number of a crashed server's last log lines in its message.
 _LAST_LINES = 3
 #: The Engine's words where another container or process has a port.
+_LOST = (
+    "the Engine has lost track of this container: its process may still run, so zedops starts"
+    " nothing beside it; restart containerd and the Engine: systemctl restart containerd docker"
+)
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 
 
@@ -67,6 +72,17 @@ class ContainerRuns:
         begun = self._store.load_memory(want.id).stopping
         return self._containers.stop(container, asked, begun, keep)
 
+    def end_astray(self, container: str, want: DesiredServer) -> str:
+        """End a process that the Engine does not know, by the newest definition; say how."""
+        def asked() -> Stop:
+            self._pace.check()
+            return (self._desired.newest(want.id) or want).definition.stop
+
+        def is_up() -> bool:
+            return any(each.up for each in self._inspector.inspect([container]))
+
+        return astray.end(container, is_up, asked)
+
     def start(self, step: Start, want: DesiredServer, seen: Observed) -> None:
         """Start a container; the error about a taken port names its holder."""
         self._see_alone(step.container, seen)
@@ -83,6 +99,8 @@ class ContainerRuns:
             raise
         except EngineFailed as error:
             said = str(error)
+            if astray.LOST_TRACK in said:
+                raise astray.LostTrack(_LOST) from error
             if not any(words in said for words in _PORT_TAKEN):
                 raise
             holder = who_has(said, self._ports.taken(self._store.adopted), want.id)

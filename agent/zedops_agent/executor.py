@@ -37,6 +37,7 @@ from zedops_agent.steps import (
     Adopt,
     CheckPorts,
     Create,
+    EndAstray,
     GiveUp,
     Join,
     MakeData,
@@ -107,6 +108,8 @@ class Executor:
                 self._runs.start(step, want, seen)
             case StopContainer():
                 return self._runs.stop(step.container, want)
+            case EndAstray():
+                return self._runs.end_astray(step.container, want)
             case Restart():
                 return self._runs.restart(step, want, seen)
             case Update() | Join() | Unpause():

@@ -123,6 +123,7 @@ class Container:
     networks: frozenset[tuple[str, str]] = frozenset()  #: names and ids of its networks
     health: HealthStatus = HealthStatus.NONE
     health_within_s: float = 0.0  #: the longest time until its check passes first
+    astray: bool = False  #: a process of it lives, though the Engine says that it ended
 
     @property
     def unhealthy(self) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 
 from zedops.errors import LookOutdated, RootGone, RootUnseen
 from zedops.protocol.sync import DesiredServer
-from zedops_agent import seats, secret_files
+from zedops_agent import astray, seats, secret_files
 from zedops_agent.adoption import differences
 from zedops_agent.container_cache import Listing
 from zedops_agent.container_spec import own_networks
@@ -96,7 +96,10 @@ class Observer:
             secret_files.forget(self._fleet, want.id)  # a person may have removed the container
         self._shown[want.id] = root_gone, volumes, secrets
         targets = {key: volume.path for key, volume in want.definition.volumes.items()}
-        seated = (replace(each, seats=seats.look(each, targets, volumes)) for each in containers)
+        seated = (
+            replace(each, seats=seats.look(each, targets, volumes), astray=_is_astray(each))
+            for each in containers
+        )
         return Observed(
             tuple(containers if hangs else seated),
             volumes,
@@ -192,3 +195,7 @@ class Observer:
             for key, volume in want.definition.volumes.items()
             if volume.source is not None and volume.source.startswith("/")
         )
+
+
+def _is_astray(container: Container) -> bool:
+    return not container.up and bool(astray.processes(container.id))

@@ -24,7 +24,7 @@ from zedops_agent.memory import Memory, matches, may_return
 from zedops_agent.observed import Container, Observed
 from zedops_agent.plan_adoption import adopt_container
 from zedops_agent.plan_creation import make_container
-from zedops_agent.plan_ending import end_all, end_container, stop_all
+from zedops_agent.plan_ending import end_all, end_astray, end_container, stop_all
 from zedops_agent.plan_failure import after_failure, give_up, give_up_unhealthy, keeps_crashing
 from zedops_agent.steps import CheckPorts, MakeData, Plan, Pull, Step, StopContainer
 
@@ -48,6 +48,8 @@ def make_plan(
     banned = ban(want, seen, memory)
     if banned is not None:
         return _guarded(banned, want, seen, current, memory)
+    if lost := end_astray(seen):
+        return Plan(lost)
     if (adoption := adopt_container(want, seen, memory, now)) is not None:
         return adoption
     comes_back = may_return(previous, memory)

@@ -7,11 +7,13 @@ from datetime import datetime
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops_agent.memory import Memory
 from zedops_agent.observed import Container, Observed, Phase, Presence
-from zedops_agent.steps import Plan, Remove, RemoveData, Step, StopContainer
+from zedops_agent.steps import EndAstray, Plan, Remove, RemoveData, Step, StopContainer
 
 
 def end_all(want: DesiredServer, seen: Observed, memory: Memory, now: datetime) -> Plan:
     """Take the containers down, then, for a purge, remove the data."""
+    if lost := end_astray(seen):
+        return Plan(lost)
     failure = memory.failure
     again_at = failure.not_before if failure and failure.goal is want.goal else None
     if again_at is not None and now < again_at:
@@ -40,6 +42,12 @@ def end_container(container: Container, want: DesiredServer, cause: str) -> list
     if container.phase is not Phase.REMOVING:
         steps.append(Remove(container.id, cause))
     return steps
+
+
+def end_astray(seen: Observed) -> tuple[Step, ...]:
+    """End processes that the Engine has lost track of, before anything else is done to a server."""
+    cause = "the Engine has lost track of it"
+    return tuple(EndAstray(each.id, cause) for each in seen.containers if each.astray)
 
 
 def stop_all(want: DesiredServer, seen: Observed) -> Plan:

@@ -20,6 +20,7 @@ from zedops.errors import (
 )
 from zedops.protocol.sync import DesiredServer, Goal, Progress
 from zedops.spec.state_block import brief
+from zedops_agent.astray import LostTrack
 from zedops_agent.container_runs import ContainerRuns, GaveUp
 from zedops_agent.desired import Desired
 from zedops_agent.executor import Executor
@@ -151,7 +152,8 @@ class PlanRunner:
         if not isinstance(error, (EngineFailed, DataAtRisk)):
             raise error
         plan, want, seen, was_down, disrupted = attempt
-        retry = not (plan.comes_back and (disrupted or isinstance(error, GaveUp)))
+        back = plan.comes_back and not isinstance(error, LostTrack)
+        retry = not (back and (disrupted or isinstance(error, GaveUp)))
         served = was_down or any(
             each.running and not matches(each, want) for each in seen.containers
         )

@@ -26,10 +26,10 @@ from zedops_agent.world_steps import (
 
 #: Also exports the steps of `world_steps`.
 __all__ = [
-    "Adopt", "BackUp", "CheckPorts", "Create", "EndBackup", "EndRestore", "FetchWorld", "GiveUp",
-    "HoldWrites", "Join", "MakeData", "OpenBackup", "Plan", "Pull", "PutBack", "ReleaseWrites",
-    "Remove", "RemoveData", "Rename", "Restart", "Start", "Step", "StopContainer", "SwapWorld",
-    "SweepWorlds", "Unpause", "Update", "WorldStep",
+    "Adopt", "BackUp", "CheckPorts", "Create", "EndAstray", "EndBackup", "EndRestore",
+    "FetchWorld", "GiveUp", "HoldWrites", "Join", "MakeData", "OpenBackup", "Plan", "Pull",
+    "PutBack", "ReleaseWrites", "Remove", "RemoveData", "Rename", "Restart", "Start", "Step",
+    "StopContainer", "SwapWorld", "SweepWorlds", "Unpause", "Update", "WorldStep",
 ]
 
 
@@ -88,6 +88,14 @@ class StopContainer:
 
     container: str
     stop: Stop
+    cause: str
+
+
+@dataclass(frozen=True)
+class EndAstray:
+    """End a process of a container that the Engine says has ended: signal, grace, kill."""
+
+    container: str
     cause: str
 
 
@@ -163,7 +171,7 @@ class RemoveData:
 
 Step = (
     Pull | MakeData | Create | Start | StopContainer | Restart | Unpause | Rename | Remove | GiveUp
-    | RemoveData | Update | CheckPorts | Adopt | Join | WorldStep
+    | RemoveData | EndAstray | Update | CheckPorts | Adopt | Join | WorldStep
 )
 
 

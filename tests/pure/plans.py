@@ -18,6 +18,7 @@ from zedops_agent.steps import (
     Adopt,
     CheckPorts,
     Create,
+    EndAstray,
     GiveUp,
     HoldWrites,
     Join,
@@ -118,8 +119,18 @@ def text(plan: Plan) -> str:
     return "\n".join(lines) or "nothing"
 
 
+_VERBS = {
+    Adopt: "adopt", Start: "start", StopContainer: "stop", Restart: "restart",
+    EndAstray: "end the unknown process of", Unpause: "unpause", Remove: "remove",
+    GiveUp: "give up on",
+}
+
+
 def _step(step: Step) -> str:
     match step:
+        case (Adopt() | Start() | StopContainer() | Restart() | EndAstray() | Unpause() | Remove()
+              | GiveUp()):
+            return f"{_VERBS[type(step)]} {step.container}"
         case Pull():
             kept = f", or keep {step.ran}" if step.ran else ""
             return f"pull {step.image}{' newest' if step.newest else ''}{kept}"
@@ -127,30 +138,16 @@ def _step(step: Step) -> str:
             return "make data"
         case CheckPorts():
             return "check ports" + (", stopped ones too" if step.stopped_too else "")
-        case Adopt():
-            return f"adopt {step.container}"
         case Create():
             return f"create {step.name}"
-        case Start():
-            return f"start {step.container}"
-        case StopContainer():
-            return f"stop {step.container}"
-        case Restart():
-            return f"restart {step.container}"
         case Update():
             return f"update {step.container} to {step.ceilings}"
         case Join():
             return f"join {step.container} to {step.network}"
-        case Unpause():
-            return f"unpause {step.container}"
         case Rename():
             return f"rename {step.container} to {step.name}"
-        case Remove():
-            return f"remove {step.container}"
         case RemoveData():
             return "remove data"
-        case GiveUp():
-            return f"give up on {step.container}"
         case _:
             return _world_step(step)
 

@@ -22,7 +22,7 @@ from tests.pure.plans import (
     settled,
     wanted,
 )
-from zedops.protocol.sync import Goal
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.model import Drift
 from zedops_agent.failures import failed
 from zedops_agent.memory import Failure, Memory, Restarting
@@ -350,3 +350,23 @@ def test_a_retry_that_went_through_is_not_taken_back() -> None:
     running = container(Phase.RUNNING, started_at=later(30))
     plan = plan_for(want, see(running, aside), memory, later(30))
     assert plan.steps == ()
+
+
+# --- an Engine that has lost track of a process
+
+
+@pytest.mark.parametrize("want", [
+    wanted(), wanted(Goal.STOPPED), wanted(Goal.DELETED), wanted(Goal.PURGED),
+])  # fmt: skip
+def test_a_process_that_the_engine_does_not_know_is_ended_before_anything_else(
+    want: DesiredServer,
+) -> None:
+    cause = "the Engine has lost track of it"
+    lost = container(Phase.EXITED, astray=True)
+    assert planned(want, see(lost)) == f"end the unknown process of new ({cause})"
+    assert planned(want, see(lost, old())) == f"end the unknown process of new ({cause})"
+
+
+def test_a_process_that_the_engine_does_not_know_is_left_alone_while_the_world_is_away() -> None:
+    lost = container(Phase.EXITED, astray=True)
+    assert "end the unknown" not in planned(wanted(), see(lost, world=UNREADABLE))
