@@ -21,7 +21,8 @@ from zedops_agent.engine.connection import EngineConnection
 from zedops_agent.observed import FLEET, SERVER_ID
 
 _STATUS = re.compile(r"Up (?P<uptime>[^(]+?)(?: \((?:health: )?(?P<health>\w+)\))?")
-_AT_ONCE = 8
+#: The Engine answers at its next tick, up to a second later, so most of the time is a wait.
+_AT_ONCE = 64
 #: The longest wait for a busy Engine: a caller does not wait longer for figures.
 WITHIN_S = 8.0
 
