@@ -84,7 +84,7 @@ def ask(fleet: Machine) -> Callable[..., http.client.HTTPResponse]:
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         connection.request(method, path, body, named)
         answer = connection.getresponse()
-        answer.text = answer.read().decode()  # type: ignore[attr-defined]
+        answer.text = answer.read().decode(errors="replace")  # type: ignore[attr-defined]
         connection.close()
         return answer
 

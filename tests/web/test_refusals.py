@@ -126,6 +126,45 @@ def test_every_answer_forbids_what_no_page_needs(fleet: Machine, ask: Ask) -> No
         assert headers["Server"] is None
 
 
+def test_scripts_are_compressed_and_pages_are_not(fleet: Machine, ask: Ask) -> None:
+    cookie = login(fleet, ask)
+    page = ask("GET", "/", Cookie=cookie, Accept_Encoding="gzip")
+    assert page.headers["Content-Encoding"] is None
+    script = page.text.partition('src="')[2].partition('"')[0]
+    answer = ask("GET", script, Accept_Encoding="gzip")
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert ask("GET", "/static/../sessions.py").status == 404
+
+
+def test_a_session_changes_nothing_without_its_token(fleet: Machine, ask: Ask) -> None:
+    cookie, other = login(fleet, ask), login(fleet, ask)
+    token = ask("GET", "/", Cookie=other).text.partition('value="')[2].partition('"')[0]
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": own(fleet)}
+    for path in ("/act", "/act/preview", "/hosts"):
+        for said in ("", token, "guess"):
+            body = f"verb=delete&server=a&name=attic&form_token={said}"
+            answer = ask("POST", path, body, Cookie=cookie, **kind)
+            assert (answer.status, answer.text.count("\n")) == (403, 1), (path, said)
+
+
+def test_a_person_whom_git_does_not_know_only_reads(fleet: Machine, ask: Ask) -> None:
+    for key in ("user.name", "user.email"):
+        fleet.git("config", key, "")
+    try:
+        cookie = login(fleet, ask)
+    finally:
+        fleet.git("config", "user.name", "Ada <i>Lovelace</i>")
+        fleet.git("config", "user.email", "ada@example.org")
+    page = ask("GET", "/", Cookie=cookie).text
+    assert "read only" in page
+    token = page.partition('value="')[2].partition('"')[0]
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": own(fleet)}
+    answer = ask("POST", "/act", f"verb=stop&server=a&form_token={token}", Cookie=cookie, **kind)
+    assert answer.status == 403
+    assert "can only look" in answer.text
+
+
 def test_markup_stays_text(fleet: Machine, ask: Ask) -> None:
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
     fleet.write("servers.d/evil.yaml", "\n".join([

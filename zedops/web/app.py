@@ -9,6 +9,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
@@ -51,7 +52,8 @@ def make_app(site: Site) -> Starlette:
 
     app = Starlette(
         routes=[*(route for each in PAGES for route in each.ROUTES),
-                Mount("/static", _Static(directory=_STATIC))],
+                # compressed, unlike pages: these hold a token beside a request's text (BREACH)
+                Mount("/static", GZipMiddleware(_Static(directory=_STATIC)))],
         middleware=[Middleware(Guard, place=site.place, sessions=site.sessions)],
         exception_handlers={NotAllowed: _refused, ZedopsError: _failed, 404: _not_found},
         lifespan=running,

@@ -72,7 +72,9 @@ class Place:
         return self.is_loopback and _is_address(host) and ipaddress.ip_address(name).is_loopback
 
     def is_own(self, origin: str, host: str) -> bool:
-        """Say whether an Origin header is of a page under the same Host."""
+        """Say whether an Origin header is of a page under the same Host, or of the page's URL."""
+        if self.url and origin.lower() == self.url.lower():
+            return True  # a proxy may send another Host
         parts = urlsplit(origin)
         return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
