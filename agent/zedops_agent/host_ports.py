@@ -10,8 +10,11 @@ import psutil
 from zedops.protocol.requests import PortUse
 from zedops_agent import port_probe
 from zedops_agent.engine.claims import Claims
+from zedops_agent.ports import ghost
 
 _PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
+#: The Engine's process that listens on a published port.
+_PROXY = "docker-proxy"
 #: The greatest age of a list of claims before a start, because a list of many containers is slow.
 #: The start itself fails on a newer claim.
 _CLAIMS_S = 10.0
@@ -77,6 +80,7 @@ def _process(pid: int | None) -> str:
     if pid is None:
         return "a process"
     try:
-        return f"process {psutil.Process(pid).name()!r} ({pid})"
+        name = psutil.Process(pid).name()
+        return ghost(pid) if name == _PROXY else f"process {name!r} ({pid})"
     except psutil.Error:
         return f"process {pid}"

@@ -18,6 +18,7 @@ _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not liste
 #: The Engine's text if a container has the port: `Bind for 0.0.0.0:25000 failed: port is already
 #: allocated`; the kernel's if a process has it: `listen tcp4 …: bind: address already in use`.
 _TAKEN = re.compile(r":(\d+)(?: failed)?: (port is already allocated|bind: address already in use)")
+_GHOST = "the Engine, for no container that runs"
 _FIRST, _LAST = 1024, 65535
 
 
@@ -55,7 +56,7 @@ def conflict(
                 own = {(each.protocol, each.host) for each in definition.ports.values()}
                 free = _next_free(port.protocol, port.host, taken.keys() | own)
                 fact = f"ports.{key}: host port {port.host}/{port.protocol} is taken by"
-                return f"{fact} {use.holder}; free it, or choose another, e.g. {free}"
+                return f"{fact} {use.holder}; {_remedy(use.holder)}, or choose another, e.g. {free}"
     return None
 
 
@@ -111,11 +112,26 @@ def who_has(said: str, uses: Iterable[PortUse], server_id: str) -> str:
         if each.port == port and each.active and each.server_id != server_id
     ]
     if holders:
-        return f"host port {port} is taken by {holders[0]}; free it, or choose another"
+        holder = holders[0]
+        return f"host port {port} is taken by {holder}; {_remedy(holder)}, or choose another"
     if not allocated:
         return ""
     ghost = f"no container and no process has host port {port}, the Engine holds it for one gone"
     return f"{ghost}; restart the Engine: `systemctl restart docker`"
+
+
+def ghost(process: int) -> str:
+    """Name the Engine as a port's holder: its proxy listens, and no container that runs has it.
+
+    An Engine that was killed in the midst of a start comes back with such ports (moby/moby#20486).
+    """
+    return f"{_GHOST} (docker-proxy, process {process})"
+
+
+def _remedy(holder: str) -> str:
+    if holder.startswith(_GHOST):
+        return "restart the Engine to free it (`systemctl restart docker`)"
+    return "free it"
 
 
 def _meet(one: str, other: str) -> bool:

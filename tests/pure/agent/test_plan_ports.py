@@ -15,7 +15,7 @@ from zedops.spec.model import Definition
 from zedops_agent.failures import failed
 from zedops_agent.memory import Memory
 from zedops_agent.observed import Phase
-from zedops_agent.ports import conflict, gives_way, is_leaving, waits_for, who_has
+from zedops_agent.ports import conflict, ghost, gives_way, is_leaving, waits_for, who_has
 from zedops_agent.steps import CheckPorts, MakeData, Pull
 
 WEB = {"web": "8080:80"}
@@ -201,6 +201,16 @@ def test_a_port_that_the_engine_did_not_give_is_told_with_who_has_it() -> None:
     assert who_has(ALLOCATED, [other], MINE) == said
     assert who_has(IN_USE, [other], MINE) == said
     assert who_has("no such image", [other], MINE) == ""
+
+
+def test_a_port_of_a_proxy_without_a_container_is_told_with_the_remedy() -> None:
+    proxy = held(25000, holder=ghost(7), server_id=None)
+    said = (
+        "host port 25000 is taken by the Engine, for no container that runs (docker-proxy,"
+        " process 7); restart the Engine to free it (`systemctl restart docker`), or choose another"
+    )
+    assert who_has(ALLOCATED, [proxy], MINE) == said
+    assert who_has(IN_USE, [proxy], MINE) == said
 
 
 def test_a_port_that_the_engine_holds_for_nobody_is_told_with_the_remedy() -> None:
