@@ -47,6 +47,7 @@ class Machine:
         self.verbose = True
         #: The port of the web page; None for none, as several fleets run at once here.
         self.page: int | None = None
+        self.page_address = "127.0.0.1"
         self._up: subprocess.Popen[bytes] | None = None
 
     # --- commands
@@ -102,7 +103,7 @@ class Machine:
                 [sys.executable, "-u", "-m", "zedops", *self.command()],
                 cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 env={**os.environ, **({failpoints.VARIABLE: fault} if fault else {}),
-                     **({"ZEDOPS_WEB": f"127.0.0.1:{self.page}"} if self.page else {})},
+                     **({"ZEDOPS_WEB": f"{self.page_address}:{self.page}"} if self.page else {})},
             )
         self.wait_for(lambda: b"Ctrl-C ends" in self.log.read_bytes()[begun:] or self.died)
         assert fault or not self.died, self.said()

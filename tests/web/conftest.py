@@ -78,9 +78,11 @@ def ask(fleet: Machine) -> Callable[..., http.client.HTTPResponse]:
     """Send one request, with exactly these headers; redirections are not followed."""
 
     def send(
-        method: str, path: str, body: str | None = None, **headers: str
+        method: str, path: str, body: str | None = None, source: str = "127.0.0.1", **headers: str
     ) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", fleet.page or 0, timeout=20)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", fleet.page or 0, timeout=20, source_address=(source, 0)
+        )
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         connection.request(method, path, body, named)
         answer = connection.getresponse()

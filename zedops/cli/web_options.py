@@ -7,9 +7,9 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 
@@ -25,6 +25,10 @@ from zedops.system.logs import announce
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT = "127.0.0.1:8484"
+_PLAIN = (
+    "other machines reach it without TLS, so it takes logins only where `web:` in zedops.yaml "
+    "names an https URL, or says `plain_http: true`"
+)
 #: Turns the page off where a service or a test sets it in the environment.
 _OFF = "off"
 
@@ -68,10 +72,12 @@ def web_options(command: F) -> F:
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
-        remedy = "write e.g. https://fleet.example"
-        raise UsageError(f"--web-url {url!r} is no address of a page without a path; {remedy}")
+    from zedops.spec.web_settings import page_url
+
+    try:
+        page_url(url)
+    except ValueError as error:
+        raise UsageError(f"--web-url: {error}") from error
 
 
 @contextlib.contextmanager
@@ -99,7 +105,7 @@ def serving_page(
         return
     address, port = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
-    tickets = Tickets(web.url or f"http://{shown}:{port}")
+    tickets = Tickets(f"http://{shown}:{port}", web.url)
     setup = Setup(hub.path, hub.upstream or str(hub.path.absolute()), hub.runtime / "web", web.url,
                   tickets, checkup)
     page = WebServer(listener, setup)
@@ -110,6 +116,8 @@ def serving_page(
             announce(f"web page, a link that works once: {link}", "web")
         else:  # a log is no place for a link that lets a reader in
             announce(f"web page: {tickets.url}; `zedops web` prints a link to log in", "web")
+        if not ip_address(address).is_loopback and not tickets.url.startswith("https://"):
+            announce(f"web page: {_PLAIN}", "web-plain")
         yield
     finally:
         page.close()

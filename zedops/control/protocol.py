@@ -95,6 +95,7 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
     "validate": _EDITS,
     "stream": _ASKED,
     "watch": {},
+    "web-rules": {},
     "web-link": {"name": _is_text, "email": _is_text},
     "call": {**_ASKED, "host": _is_text},
     "host-add": {"host": _is_text, "ttl_s": _is_number},

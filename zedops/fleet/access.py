@@ -182,12 +182,23 @@ def no_keys(settings: Settings, paths: Iterable[str]) -> Problem | None:
     return Problem(SETTINGS_PATH, 0, 0, key, fact, remedy)
 
 
+def rights(people: Mapping[str, Person], names: Iterable[str]) -> frozenset[Right]:
+    """List what a person may do anywhere in the fleet; in a fleet without `people`, everything."""
+    if not people:
+        return frozenset(Right)
+    return frozenset(right for each in _entries(people, names) for right in each.may)
+
+
+def _entries(people: Mapping[str, Person], names: Iterable[str]) -> list[Person]:
+    keys = {person_key(name) for name in names}
+    named = [each for name, each in people.items() if person_key(name) in keys]
+    return named or [people[key] for key in (_ANYBODY,) if key in people]
+
+
 def _may(people: Mapping[str, Person], signer: Signer, right: Right, path: str) -> bool:
     if not people:
         return True
-    keys = {person_key(name) for name in signer.names}
-    named = [each for name, each in people.items() if person_key(name) in keys]
-    for each in named or [people[key] for key in (_ANYBODY,) if key in people]:
+    for each in _entries(people, signer.names):
         if right in each.may and (right is Right.SETTINGS or _covers(each, path)):
             return True
     return False

@@ -14,11 +14,12 @@ from zedops.clone.edits import Edits
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
 from zedops.hub import snapshot
+from zedops.manager import web_rules
 from zedops.manager.loop import Manager
 from zedops.queries import changes, hosts, servers
 
 #: The read requests, by name.
-LOOKS = ("list", "list-at", "show", "ports", "orphans", "plan", "diff", "validate")
+LOOKS = ("list", "list-at", "show", "ports", "orphans", "plan", "diff", "validate", "web-rules")
 
 
 def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +39,8 @@ def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any
         case "orphans":
             found, silent = hosts.orphans(_newest(manager), request["host"], bus.call)
             return {"rows": found, "silent": silent}
+        case "web-rules":
+            return web_rules.told(manager)
         case _:
             return _weigh(manager, _newest(manager), request)
 

@@ -47,8 +47,8 @@ class ControlServer:
 
     def __init__(self, manager: Manager, bus: Bus, enrolment: Enrolment | None = None) -> None:
         self._manager = manager
-        #: Makes a login link of the web page for a person, by name and address.
-        self.web_link: Callable[[str, str], str] = _no_page
+        #: Makes a login link of the web page for a person, by name, address and the fleet's URL.
+        self.web_link: Callable[[str, str, str | None], str] = _no_page
         self._bus = bus
         self._enrolment = enrolment
         self._gate = PushReceiver(manager.hub, manager.warm)
@@ -167,7 +167,8 @@ class ControlServer:
                 FleetWatch(self._manager).run(say, self._closing.is_set)
                 return {"exit": 0}
             case "web-link":
-                return {"exit": 0, "link": self.web_link(request["name"], request["email"])}
+                url = self._manager.as_committed().settings.web.url
+                return {"exit": 0, "link": self.web_link(request["name"], request["email"], url)}
             case "host-add" | "host-remove" | "host-list" | "host-rows":
                 return self._hosts(request)
             case other:
@@ -222,7 +223,7 @@ class ControlServer:
         return {"exit": 0}
 
 
-def _no_page(name: str, email: str) -> str:  # noqa: ARG001
+def _no_page(name: str, email: str, url: str | None) -> str:  # noqa: ARG001
     fact = "this manager serves no web page"
     raise ZedopsError(f"{fact}; start it without `--no-web`, or with another `--web ADDRESS:PORT`")
 

@@ -16,6 +16,7 @@ from zedops.spec.model import Definition, Health, Limits, Stop
 from zedops.spec.port import Port
 from zedops.spec.settings import Notify, Person, Settings
 from zedops.spec.volume import Volume
+from zedops.spec.web_settings import Proxy, WebSettings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -209,8 +210,27 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
                        ({"attic": "age1…"},)),
         "notify": ("Where to send messages, and about which events.", ([{"url": "${NTFY_URL}"}],)),
         "require_signatures": ("Accept only commits signed with a key of the fleet.", (True,)),
+        "web": ("The web page: its URL, and the ways to log in.",
+                ({"url": "https://fleet.example", "logins": ["passkey"]},)),
         "people": ("Each person's rights, by their key's address. Implies signatures.",
                    ({"ann@example.org": {"may": ["change", "delete", "purge", "settings"]}},)),
+    },
+    WebSettings: {
+        "url": ("How browsers reach the page.", ("https://fleet.example",)),
+        "plain_http": ("Whether to take logins over plain HTTP from other machines.", (True,)),
+        "proxy": ("The reverse proxy that says who a request is from.",
+                  ({"addresses": ["127.0.0.1"], "kind": "authelia"},)),
+        "logins": ("The ways to log in.", (["link", "passkey"],)),
+        "session": ("How long a session lasts.", ("7d",)),
+        "idle": ("How long a session lasts without a request.", ("24h",)),
+    },
+    Proxy: {
+        "addresses": ("The addresses or networks of the proxy; all others are not believed.",
+                      (["127.0.0.1", "10.0.0.0/24"],)),
+        "kind": ("The login service that sets the headers.",
+                 ("authelia", "oauth2-proxy", "tailscale")),
+        "email": ("The header with the person's address, if not the kind's.", ("Remote-Email",)),
+        "name": ("The header with the person's name, if not the kind's.", ("Remote-Name",)),
     },
     Person: {
         "may": ("The person's rights: change, delete, purge, settings.", (["change", "delete"],)),

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from zedops.spec.backup import OWN, Repository
 from zedops.spec.fields import Key, Model, Name, Recipient, Seconds, one_of
 from zedops.spec.model import Drift
+from zedops.spec.web_settings import WebSettings
 
 #: A simple branch name: a subset of git-check-ref-format(1).
 _BRANCH = r"^[A-Za-z0-9][A-Za-z0-9_-]*(?:[./][A-Za-z0-9][A-Za-z0-9_-]*)*$"
@@ -105,6 +106,8 @@ class Settings(Model):
     people: dict[str, Person] = Field(default={})
     #: The receivers of messages.
     notify: tuple[Notify, ...] = Field(default=(), strict=False)
+    #: The web page: its URL, and the ways to log in.
+    web: WebSettings = WebSettings()
     #: With an upstream: the branch for zedops' commits, if not `main`.
     state_branch: Annotated[str, Field(pattern=_BRANCH)] | None = None
 

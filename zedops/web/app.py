@@ -21,8 +21,11 @@ from zedops.errors import ZedopsError
 from zedops.web import act_pages, fleet_pages, host_pages, login_page, logs, pages
 from zedops.web.fleet_view import FleetView
 from zedops.web.forms import NotAllowed
-from zedops.web.headers import Guard, Place
+from zedops.web.guesses import Guesses
+from zedops.web.headers import Guard
 from zedops.web.live import Live
+from zedops.web.place import Place
+from zedops.web.rules import RuleBook
 from zedops.web.sessions import Sessions
 from zedops.web.setup import Setup
 from zedops.web.site import Site
@@ -35,10 +38,11 @@ _STATIC = Path(__file__).parent / "static"
 def make_site(setup: Setup, place: Place) -> Site:
     """Put together what the pages share."""
     live = Live(fleet_pages.events)
+    sessions = Sessions(setup.folder, place)
     return Site(
-        setup.hub, setup.folder, place, setup.tickets,
-        Sessions(setup.folder, is_secure=place.is_secure), live, FleetView(setup.hub, live.tell),
-        Desk(setup.remote, setup.folder / "clone"), setup.checkup,
+        setup.hub, setup.folder, place, setup.tickets, sessions, RuleBook(setup.hub), Guesses(),
+        live, FleetView(setup.hub, live.tell), Desk(setup.remote, setup.folder / "clone"),
+        setup.checkup,
     )
 
 
@@ -54,7 +58,9 @@ def make_app(site: Site) -> Starlette:
         routes=[*(route for each in PAGES for route in each.ROUTES),
                 # compressed, unlike pages: these hold a token beside a request's text (BREACH)
                 Mount("/static", GZipMiddleware(_Static(directory=_STATIC)))],
-        middleware=[Middleware(Guard, place=site.place, sessions=site.sessions)],
+        middleware=[Middleware(
+            Guard, place=site.place, sessions=site.sessions, rules=site.rules,
+        )],
         exception_handlers={NotAllowed: _refused, ZedopsError: _failed, 404: _not_found},
         lifespan=running,
     )

@@ -8,6 +8,8 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 
 from zedops.errors import ZedopsError
+from zedops.spec.settings import Right
+from zedops.web.rules import rights_of
 from zedops.web.sessions import Session, who
 from zedops.web.site import Site
 
@@ -27,15 +29,30 @@ async def read_form(request: Request) -> tuple[FormData, Session]:
     form = await request.form(max_files=0, max_fields=2000)
     said = request.headers.get(HEADER) or str(form.get(TOKEN, ""))
     if session is None or not site.sessions.is_token(session, said):
-        log.warning("refused %s %r: a form of another session", request.method, request.url.path)
-        raise NotAllowed("the form is not of this session; load the page again")
+        raise _refusal(request, "the form is not of this session; load the page again")
     return form, session
 
 
-async def read_act_form(request: Request) -> tuple[FormData, Session]:
-    """Read a form that changes the fleet: git must know the person who sends it."""
+async def read_act_form(
+    request: Request, right: Right | None = None
+) -> tuple[FormData, Session]:
+    """Read a form that changes the fleet: its person must have a name for git, and a right.
+
+    The gate judges each push. What is no push is judged here alone, and names its `right`.
+    """
     form, session = await read_form(request)
     if not session.person.is_known:
-        log.warning("refused %s %r: a reader", request.method, request.url.path)
-        raise NotAllowed("git does not know who you are, so you can only look; see `zedops web`")
+        fact = "git does not know who you are, so you can only look"
+        raise _refusal(request, f"{fact}; see `zedops web`")
+    rights = rights_of(request)
+    if not rights or (right is not None and right not in rights):
+        fact = f"{session.person.email} has not the right {right}" if rights else (
+            f"{session.person.email} may only look")
+        raise _refusal(request, f"{fact}; see `people:` in zedops.yaml")
     return form, session
+
+
+def _refusal(request: Request, why: str) -> NotAllowed:
+    method, path, source = request.method, request.url.path[:80], request.scope["zedops.source"]
+    log.warning("refused %s %r from %s: %s", method, path, source, why)
+    return NotAllowed(why)

@@ -20,6 +20,7 @@ from zedops.errors import ZedopsError
 from zedops.queries.output import FindingRow, HostRow, OrphanRow, PortRow, read_all
 from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.quantities import format_duration
+from zedops.spec.settings import Right
 from zedops.web.forms import NotAllowed, read_act_form
 from zedops.web.pages import MENU, page
 from zedops.web.site import Site
@@ -41,7 +42,7 @@ def hosts(request: Request) -> Response:
 
 async def add_host(request: Request) -> Response:
     """Name a host in the settings, and show its token, this once."""
-    form, session = await read_act_form(request)
+    form, session = await read_act_form(request, Right.SETTINGS)
     site: Site = request.app.state.site
     name = str(form.get("name", ""))[:100].strip()
     author = Author(session.person.name, session.person.email)

@@ -21,6 +21,7 @@ from zedops import __version__
 from zedops.queries.offers import SEVERAL, going_on, offers
 from zedops.queries.overview import TROUBLE, first_line
 from zedops.spec.quantities import format_duration
+from zedops.web.rules import rights_of
 from zedops.web.sessions import who
 
 #: The menu: (title, path).
@@ -28,16 +29,18 @@ MENU = [("Servers", "/"), ("Logs", "/logs")]
 
 
 def page(request: Request, template: str, status: int = 200, **facts: Any) -> HTMLResponse:
-    """Make an answer from a template; `site`, `session` and `form_token` are always there."""
+    """Make an answer from a template; `render` says what it always has."""
     return HTMLResponse(render(request, template, **facts), status)
 
 
 def render(request: Request, template: str, **facts: Any) -> str:
-    """Make text from a template, for a request."""
+    """Make text for a request; each template has the facts that are named first here."""
     site, session = request.app.state.site, who(request)
+    rights = rights_of(request)
     return environment().get_template(template).render(
-        site=site, session=session, path=request.url.path, menu=MENU,
-        form_token=site.sessions.token(session) if session else "", **facts,
+        site=site, session=session, rights=rights, path=request.url.path, menu=MENU,
+        form_token=site.sessions.token(session) if session else "",
+        may_act=bool(session and session.person.is_known and rights), **facts,
     )
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STREAMS = 1000  #: open connections at once
-
 
 def open_port(address: tuple[str, int]) -> socket.socket:
     """Listen at an address. UsageError if that is not possible."""
@@ -68,14 +66,15 @@ class WebServer:
         import uvicorn
 
         from zedops.web.app import make_app, make_site
-        from zedops.web.headers import Place
+        from zedops.web.connections import Bounded, most
+        from zedops.web.place import Place
 
         place = Place(self._listener.getsockname()[0], self._setup.url)
         self._site = make_site(self._setup, place)
         config = uvicorn.Config(
-            make_app(self._site), http="h11", ws="none", log_config=None, access_log=False,
+            make_app(self._site), http=Bounded, ws="none", log_config=None, access_log=False,
             log_level="warning", server_header=False, proxy_headers=False,
-            limit_concurrency=_STREAMS, timeout_keep_alive=30, timeout_graceful_shutdown=2,
+            limit_concurrency=most() + 1, timeout_keep_alive=30, timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(config)
         if not self._closing:

@@ -1,7 +1,8 @@
 """Who a request is from: a signed cookie names the person; `who` is the one place that says.
 
-Other ways to log in make the same session with `begin`. A session ends by itself, or with a logout,
-which is kept on disk until the session would have ended.
+Other ways to log in make the same session with `begin`. A session ends by itself, some time after
+its last request and after its login; or with a logout, which is kept on disk until then; or with
+all others, when the key changes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as keyed_digest
@@ -20,10 +21,15 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from zedops.system import files
+from zedops.web.place import Place
+from zedops.web.session_key import SessionKey
 from zedops.web.tickets import Person
 
-SESSION_S = 7 * 86400
-_KEY, _ENDED = "key", "ended.json"
+_ENDED = "ended.json"
+#: A cookie is made again at most this often: each request is activity, few need a new cookie.
+_RENEW_S = 60.0
+#: The way of a session that no cookie holds, as a reverse proxy says it with each request.
+PROXY = "proxy"
 
 
 @dataclass(frozen=True)
@@ -32,32 +38,32 @@ class Session:
 
     id: str
     person: Person
-    how: str  #: the way of the login: `link`, …
+    how: str  #: the way of the login: `link`, `passkey`, `proxy`
+    begun: float = 0.0  #: seconds since the epoch, as `seen`
+    seen: float = 0.0
+    key: bytes = field(default=b"", repr=False)  #: the key that signed it
 
 
 class Sessions:
     """Makes, reads and ends sessions; `folder` holds their key."""
 
-    def __init__(self, folder: Path, *, is_secure: bool) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder, self._secure = folder, is_secure
-        self._key = self._read_key()
-        self._signer = URLSafeTimedSerializer(self._key, "zedops session")
+    def __init__(self, folder: Path, place: Place) -> None:
+        self._folder, self._place = folder, place
+        self._key = SessionKey(folder)
         # two fleets on one machine share a browser's cookies, which know no ports
-        mark = sha256(str(folder).encode()).hexdigest()[:8]
-        self.cookie = f"{'__Host-' if is_secure else ''}zedops-{mark}"
+        self._mark = sha256(str(folder).encode()).hexdigest()[:8]
         self._ended = self._read_ended()
+        #: How long a session lasts, and how long without a request. The fleet's settings say.
+        self.session_s, self.idle_s = 7 * 86400.0, 86400.0
 
-    def _read_key(self) -> bytes:
-        path = self._folder / _KEY
-        try:
-            key = files.read(path, 1024)
-        except FileNotFoundError:
-            key = b""
-        if len(key) < 32:
-            key = secrets.token_hex(32).encode()
-            files.write(path, key)
-        return key
+    @property
+    def cookie(self) -> str:
+        """Name the cookie; over TLS with the prefix that no other host can set."""
+        return f"{'__Host-' if self._place.is_secure else ''}zedops-{self._mark}"
+
+    @staticmethod
+    def _signer(key: bytes) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(key, "zedops session")
 
     def _read_ended(self) -> dict[str, float]:
         try:
@@ -68,33 +74,64 @@ class Sessions:
 
     def begin(self, response: Response, person: Person, how: str) -> None:
         """Give a person a session."""
-        said = {"id": secrets.token_urlsafe(12), "name": person.name, "email": person.email,
-                "how": how}
+        now = time.time()
+        self._put(response, Session(secrets.token_urlsafe(12), person, how, now, now))
+
+    def renew(self, response: Response, session: Session) -> bool:
+        """Note that a session is in use; says whether that changed its cookie."""
+        now = time.time()
+        if session.how == PROXY or now - session.seen < min(_RENEW_S, self.idle_s / 10):
+            return False
+        self._put(response, session)
+        return True
+
+    def _put(self, response: Response, session: Session) -> None:
+        said = {"id": session.id, "name": session.person.name, "email": session.person.email,
+                "how": session.how, "begun": session.begun}
+        value = self._signer(self._key.now()).dumps(said)
         response.set_cookie(
-            self.cookie, self._signer.dumps(said), max_age=SESSION_S, path="/", httponly=True,
-            secure=self._secure, samesite="strict",
+            self.cookie, value, max_age=int(self.session_s), path="/", httponly=True,
+            secure=self._place.is_secure, samesite="strict",
         )
 
     def read(self, request: HTTPConnection) -> Session | None:
         """Read the session of a request; None without one, or with one that does not hold."""
+        key = self._key.now()
         try:
-            said = self._signer.loads(request.cookies.get(self.cookie, ""), max_age=SESSION_S)
-            session = Session(said["id"], Person(said["name"], said["email"]), said["how"])
-        except (BadSignature, KeyError, TypeError):
+            said, seen = self._signer(key).loads(
+                request.cookies.get(self.cookie, ""), return_timestamp=True
+            )
+            session = Session(said["id"], Person(said["name"], said["email"]), said["how"],
+                              float(said["begun"]), seen.timestamp(), key)
+        except (BadSignature, KeyError, TypeError, ValueError):
             return None
-        return None if session.id in self._ended else session
+        return session if self.holds(session) else None
+
+    def holds(self, session: Session) -> bool:
+        """Say whether a session goes on."""
+        now = time.time()
+        if session.how == PROXY:
+            return True
+        if session.key != self._key.now():
+            return False
+        return (session.id not in self._ended and now < session.begun + self.session_s
+                and now < session.seen + self.idle_s)
 
     def end(self, response: Response, session: Session) -> None:
         """End a session for good, also for a copy of its cookie."""
+        if session.how == PROXY:
+            return
         now = time.time()
         self._ended = {key: each for key, each in self._ended.items() if each > now}
-        self._ended[session.id] = now + SESSION_S
+        self._ended[session.id] = session.begun + self.session_s
         files.write(self._folder / _ENDED, json.dumps(self._ended).encode())
-        response.delete_cookie(self.cookie, path="/", secure=self._secure, samesite="strict")
+        response.delete_cookie(
+            self.cookie, path="/", secure=self._place.is_secure, samesite="strict"
+        )
 
     def token(self, session: Session) -> str:
         """Make the token that each form of a session carries, against forged requests (CSRF)."""
-        return keyed_digest(self._key, f"form {session.id}".encode(), "sha256").hex()
+        return keyed_digest(self._key.now(), f"form {session.id}".encode(), "sha256").hex()
 
     def is_token(self, session: Session, said: str) -> bool:
         """Check a form's token."""

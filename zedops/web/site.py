@@ -9,9 +9,11 @@ from pathlib import Path
 from zedops.clone.desk import Desk
 from zedops.queries.output import FindingRow
 from zedops.web.fleet_view import FleetView
-from zedops.web.headers import Place
+from zedops.web.guesses import Guesses
 from zedops.web.live import Live
 from zedops.web.log_tails import Tails
+from zedops.web.place import Place
+from zedops.web.rules import RuleBook
 from zedops.web.sessions import Sessions
 from zedops.web.tickets import Tickets
 
@@ -25,6 +27,8 @@ class Site:
     place: Place
     tickets: Tickets
     sessions: Sessions
+    rules: RuleBook
+    guesses: Guesses
     live: Live
     view: FleetView
     desk: Desk

@@ -1,4 +1,4 @@
-"""One-time links that let a person in, and the failed attempts that are counted against guesses.
+"""One-time links that let a person in.
 
 Loaded by `zedops up` before anything of the page is, so it imports the standard library only.
 """
@@ -8,13 +8,10 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 
 #: A link works for so long, and once.
 LINK_S = 600.0
-#: So many failed logins within the time are answered; the rest have to wait.
-FAILURES, WITHIN_S = 20, 60.0
 
 
 @dataclass(frozen=True)
@@ -33,20 +30,24 @@ class Person:
 class Tickets:
     """The links that were made and not used yet."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, local: str, said: str | None = None) -> None:
+        self._local, self._said = local.rstrip("/"), (said or "").rstrip("/")
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Person, float]] = {}
-        self._failed: deque[float] = deque()
 
-    def link(self, name: str, email: str) -> str:
-        """Make a link for a person."""
+    @property
+    def url(self) -> str:
+        """Give the page's URL as the command line knows it."""
+        return self._said or self._local
+
+    def link(self, name: str, email: str, url: str | None = None) -> str:
+        """Make a link for a person; `url` is the page's by the fleet's settings."""
         token = secrets.token_urlsafe(24)
         with self._lock:
             now = time.monotonic()
             self._open = {key: each for key, each in self._open.items() if each[1] > now}
             self._open[token] = (Person(name, email), now + LINK_S)
-        return f"{self.url}/login/{token}"
+        return f"{self._said or url or self._local}/login/{token}"
 
     def use(self, token: str) -> Person | None:
         """Use a link up; None for one that is unknown, used or too old."""
@@ -54,13 +55,4 @@ class Tickets:
             person, ends = self._open.pop(token, (None, 0.0))
             if person is not None and ends > time.monotonic():
                 return person
-            self._failed.append(time.monotonic())
             return None
-
-    @property
-    def is_limited(self) -> bool:
-        """Say whether too many logins failed of late."""
-        with self._lock:
-            while self._failed and self._failed[0] < time.monotonic() - WITHIN_S:
-                self._failed.popleft()
-            return len(self._failed) >= FAILURES

@@ -16,7 +16,8 @@ from zedops.errors import UsageError
 @click.command("web")
 @click.argument("fleet", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
 @click.option("--print", "only_print", is_flag=True, help="Do not open a browser.")
-def web_command(fleet: Path, only_print: bool) -> None:
+@click.option("--end-sessions", is_flag=True, help="Log every person out, everywhere.")
+def web_command(fleet: Path, only_print: bool, end_sessions: bool) -> None:
     """Print a link that opens the fleet's web page, logged in as you, once within 10 minutes.
 
     `zedops up` and `zedops manager` serve the page. On a desktop this opens a browser.
@@ -28,6 +29,12 @@ def web_command(fleet: Path, only_print: bool) -> None:
     from zedops.cli.web_options import whoami
 
     hub = client.near(fleet) or _hub(fleet)
+    if end_sessions:
+        from zedops.web import session_key
+
+        session_key.change(hub / "zedops" / "web")
+        click.echo("all sessions of the web page ended")
+        return
     name, email = whoami(fleet)
     asked = {"do": "web-link", "name": name, "email": email}
     link = str(client.ask_hub(hub, asked, lambda _: None)["link"])
