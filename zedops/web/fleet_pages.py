@@ -16,6 +16,7 @@ from zedops.control import client
 from zedops.queries import output
 from zedops.queries.output import ServerDetail
 from zedops.queries.overview import ORDER, Filter, FleetRow, named, overview
+from zedops.web import timeline
 from zedops.web.fleet_view import Change
 from zedops.web.live import Event, packed
 from zedops.web.pages import fragment, page
@@ -27,6 +28,8 @@ _STATUSES = frozenset(each.value for each in ORDER)
 
 def fleet(request: Request) -> Response:
     """Show every server that the reader wants to see."""
+    if when := request.query_params.get("at"):
+        return timeline.fleet_at(request, when)
     site: Site = request.app.state.site
     view, wanted = site.view.now(), read_filter(request.query_params)
     template = "_fleet.html" if request.headers.get("HX-Target") == "fleet" else "fleet.html"
@@ -62,6 +65,8 @@ def query(wanted: Filter) -> list[tuple[str, str]]:
 
 def server(request: Request) -> Response:
     """Show one server."""
+    if when := request.query_params.get("at"):
+        return timeline.server_at(request, request.path_params["name"], when)
     site: Site = request.app.state.site
     view, name = site.view.now(), request.path_params["name"]
     row = named(view.rows.values(), name)

@@ -25,7 +25,7 @@ from zedops.web.rules import rights_of
 from zedops.web.sessions import who
 
 #: The menu: (title, path).
-MENU = [("Servers", "/"), ("Logs", "/logs")]
+MENU = [("Servers", "/"), ("Logs", "/logs"), ("Timeline", "/timeline")]
 
 
 def page(request: Request, template: str, status: int = 200, **facts: Any) -> HTMLResponse:
