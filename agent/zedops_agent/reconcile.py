@@ -64,7 +64,8 @@ class Reconciler:
 
     def start_no_more(self) -> None:
         """Start no further step: this agent ends."""
-        self._runner.stopping = self._worlds.ends = True
+        self._runner.stopping = True
+        self._worlds.end()
 
     def forget(self, server_id: str) -> None:
         """Forget a server that left this host."""

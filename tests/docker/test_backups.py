@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,69 @@ def test_another_repository_needs_the_hosts_consent_and_its_password(
     report = act(host, "{backup: three}", text, repository=nas)
     assert report.note is None
     assert (tmp_path / "nas/config").exists()
+
+
+def test_a_schedule_begins_with_the_first_data_and_holds_an_update_until_its_snapshot(
+    host: Host
+) -> None:
+    text = f"{WORLD}backup: {{every: 1h, quiesce: none, keep: {{last: 1, daily: 0, weekly: 0,"
+    text += " monthly: 0}}\n"
+    server = host.want("rosewood", text)
+    report = host.wait(server, lambda each: each.backup)
+    assert report.note is None
+    first, = snapshots(host)
+    assert "reason=schedule" in first["tags"]
+    other = f"{host.fleet}-other"
+    host.api.tag(host.image, other, "1")
+    try:
+        world = host.world(server)
+        (world / "large").write_bytes(os.urandom(3 << 20))
+        act(host, "{backup: one}", text)
+        (world / "large").unlink()
+        after = len(host.reports)
+        host.want("rosewood", f"image: {other}:1\n{text}", commit="updated")
+        report = host.wait(server, lambda each: each.applied and each.about == "updated", after)
+        assert "is far smaller than the one before (3.0 MiB in " in (report.note or "")
+        found = snapshots(host)
+        reasons = [next(tag for tag in each["tags"] if tag.startswith("reason="))
+                   for each in found]
+        # the one that shrank removes none, not even those past their time
+        assert reasons == ["reason=asked", "reason=update"]
+        report = act(host, "{backup: two}", f"image: {other}:1\n{text}")
+        assert report.note is None
+        assert len(snapshots(host)) == 1
+    finally:
+        host.tear_down()
+        host.api.remove_image(f"{other}:1", force=True)
+
+
+def test_a_lost_world_comes_back_from_its_snapshot(host: Host) -> None:
+    server, kept = begin(host)
+    act(host, "{backup: one}")
+    host.api.stop(f"{host.fleet}-rosewood", timeout=5)
+    shutil.rmtree(kept.parent)
+    host.wait(server, lambda each: each.data_lost)
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    report = act(host, f"{{backup: one, restore: 'latest ({now})'}}")
+    assert report.note is None
+    assert kept.read_text() == "before"
+    host.wait_running(server, len(host.reports) - 1)
+
+
+def test_a_lock_of_a_process_that_is_gone_holds_no_backup_up(host: Host) -> None:
+    begin(host, LIVE)
+    act(host, "{backup: one}", LIVE)
+    home = host.root / "backups" / host.fleet
+    held = subprocess.Popen(
+        ["restic", "backup", "--stdin"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        env={**os.environ, "RESTIC_REPOSITORY": str(home / "repository"),
+             "RESTIC_PASSWORD_FILE": str(home / "password"), "RESTIC_CACHE_DIR": str(home / "c")},
+    )
+    host.until(lambda: any((home / "repository/locks").iterdir()))
+    held.kill()
+    held.communicate()
+    (home / "pruned").unlink(missing_ok=True)
+    once = LIVE.replace("none", "none, keep: {last: 1, daily: 0, weekly: 0, monthly: 0}")
+    report = act(host, "{backup: two}", once)
+    assert report.note is None
+    host.until(lambda: len(snapshots(host)) == 1)

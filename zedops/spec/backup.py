@@ -7,6 +7,7 @@ host, never in git.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -145,6 +146,15 @@ def wanted(restore: str) -> str | datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else None
+
+
+def asked_at(restore: str) -> datetime | None:
+    """Read when a `restore` was asked for, as the command writes it; None if it does not say."""
+    match = _RESTORE.fullmatch(restore)
+    with suppress(ValueError):
+        at = datetime.fromisoformat((match and match["asked"]) or "")
+        return at if at.tzinfo else None
+    return None
 
 
 def _address(value: str) -> str:

@@ -1,4 +1,7 @@
-"""Keeps a server's record on disk, in its home: it goes where the world goes, and ends with it."""
+"""Keeps a server's record on disk, in its home: it goes where the world goes.
+
+The agent has a copy among its own files.
+"""
 
 from __future__ import annotations
 
@@ -18,31 +21,42 @@ log = logging.getLogger(__name__)
 NAME = ".zedops.backup.json"
 
 
-def load(home: Path) -> Record:
-    """Read a server's record; an empty one if there is none.
+def load(home: Path, copy: Path) -> Record:
+    """Read a server's record; without one in its home, the agent's copy; else an empty one.
 
-    A damaged one is set aside. Raises PersistFailed for one that cannot be read: it may say that a
-    restore is under way.
+    The copy knows which restores were answered, also after the loss of the home. A damaged file is
+    set aside. Raises PersistFailed for one that cannot be read: it may say that a restore is under
+    way.
     """
-    path = home / NAME
+    if (found := _read(home / NAME)) is not None:
+        return found
+    known = _read(copy) or Record()
+    return known.model_copy(update={"begun": None, "restoring": None, "asides": ()})
+
+
+def _read(path: Path) -> Record | None:
     try:
         return Record.model_validate_json(files.read_regular(path))
     except (FileNotFoundError, NotADirectoryError):
-        return Record()
+        return None
     except (ValidationError, ValueError):
         aside = files.set_aside(path).name
         log.error("%s is damaged; set aside as %s, going on without it", path, aside)
-        return Record()
+        return None
     except OSError as error:
         remedy = "see to its disk and mode; zedops begins nothing for this server"
         raise PersistFailed(f"cannot read {path}: {error.strerror}; {remedy}") from error
 
 
-def save(home: Path, record: Record) -> None:
-    """Write a server's record. Raises PersistFailed."""
+def save(home: Path, copy: Path, record: Record) -> None:
+    """Write a server's record, and the agent's copy of it. Raises PersistFailed."""
+    said = record.model_dump_json(exclude_defaults=True).encode()
     path = home / NAME
     try:
-        files.write(path, record.model_dump_json(exclude_defaults=True).encode())
+        files.write(path, said)
+        path = copy
+        copy.parent.mkdir(mode=0o700, exist_ok=True)
+        files.write(copy, said)
         failpoints.point("backup.noted")
     except OSError as error:
         remedy = "see to its disk; zedops tries again"

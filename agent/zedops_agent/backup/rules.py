@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from zedops.protocol.sync import DesiredServer, Goal
-from zedops.spec.backup import Backup, Quiesce, next_at
+from zedops.spec.backup import Backup, Quiesce, asked_at, next_at
 from zedops_agent.backup.record import Begun, Reason, Record, Restoring
 from zedops_agent.crashes import died
 from zedops_agent.memory import PROVEN_S, Memory, asked, matches, process, ran_s
@@ -42,6 +42,8 @@ RETRY_FIRST_S, RETRY_MAX_S = 300.0, 6 * 3600.0
 #: The time between looks while another server has the turn.
 TURN_LOOK_S = 60.0
 _DEFAULT = Backup()
+#: A restore that was asked for within this time is new, even without a record.
+_RECENT = timedelta(days=1)
 #: A time before every other one.
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,14 +66,14 @@ def wish(want: DesiredServer) -> str:
     return f"{want.goal} {want.name} {asked(want)}"
 
 
-def due(want: DesiredServer, record: Record, now: datetime) -> Due | None:
-    """Say which backup has to begin now, if any."""
+def due(want: DesiredServer, seen: Observed, record: Record, now: datetime) -> Due | None:
+    """Say which backup has to begin now, if any. The schedule begins with the first data."""
     world = want.definition.world
     token = world.backup if world else None
     if token is not None and token != record.answered:
         return Due(token, Reason.ASKED)
     at = due_at(want, record)
-    if at is not None and now >= at:
+    if at is not None and now >= at and seen.data_exists:
         return Due(f"schedule {now:%Y-%m-%dT%H:%M:%SZ}", Reason.SCHEDULE)
     return None
 
@@ -125,7 +127,7 @@ def is_wanted(
         return True
     if want.goal.ends or seen.root_gone is not None:
         return False
-    return restores(want, record) is not None or due(want, record, now) is not None
+    return restores(want, record) is not None or due(want, seen, record, now) is not None
 
 
 def with_world_work(
@@ -142,12 +144,14 @@ def with_world_work(
     if (harm := before_harm(plan, want, seen, record)) is not None:
         return _held(harm, seen, record, now, has_turn=has_turn)
     token = restores(want, record)
+    if token is not None and plan.lost is not None and not _is_fresh(token, record, now):
+        token = None
     is_first = not memory.created and not seen.containers and not want.goal.ends
     if is_first and (refused := _failed_first(want, record)) is not None:
         return Plan(refused=refused)
     if want.goal.ends or (plan.steps and not (is_first and token is not None)):
         return plan
-    wanted = due(want, record, now) if plan.lost is None else None
+    wanted = due(want, seen, record, now) if plan.lost is None else None
     if (token is not None or wanted is not None) and not has_turn:
         again_at = _soonest(plan.again_at, now + timedelta(seconds=TURN_LOOK_S))
         return replace(plan, again_at=again_at, pending=True)
@@ -164,7 +168,19 @@ def with_world_work(
     if over:
         return replace(plan, steps=(SweepWorlds(over, "the retention of a former world is over"),))
     times = [due_at(want, record), *(each.until for each in record.asides)]
-    return replace(plan, again_at=_soonest(plan.again_at, *times))
+    # what is late waits for a change, and a change marks the server for a look
+    ahead = [each for each in times if each is not None and each > now]
+    return replace(plan, again_at=_soonest(plan.again_at, *ahead))
+
+
+def _is_fresh(token: str, record: Record, now: datetime) -> bool:
+    """Say whether a restore may bring a lost world back: it was surely not answered before.
+
+    With the whole data root, the record of what was answered is lost, too.
+    """
+    at = asked_at(token)
+    is_recent = at is not None and abs(now - at) < _RECENT
+    return is_recent or record != Record()
 
 
 def _held(

@@ -128,6 +128,15 @@ def test_the_schedule_begins_at_once_and_goes_on_from_the_last_backup() -> None:
     assert scheduled(Record(last=LAST, tried_at=NOW), 3600) == "open backup (its backup is due)"
 
 
+def test_the_schedule_waits_for_the_first_data_and_asks_for_no_look_meanwhile() -> None:
+    want = asks(None, {"every": "1h", **LIVE}).model_copy(
+        update={"created": False, "data_expected": False})
+    young = container(started_at=later(-600))
+    assert planned(want, see(young, world=EMPTY), Record(), memory=Memory(created=True)) == (
+        "nothing"
+    )
+
+
 def test_a_failed_backup_is_tried_again_after_waits_that_double() -> None:
     waits = []
     for attempts in (1, 2, 3, 20):
@@ -238,6 +247,17 @@ def test_after_a_failed_restore_the_server_starts_with_its_former_world() -> Non
     assert planned(RESTORE, see(DOWN), over) == (
         "start new (its former world is back)\nend restore (it crashes)"
     )
+
+
+def test_an_old_restore_brings_no_world_back_where_the_record_is_lost_with_it() -> None:
+    lost = Memory(created=True, data_seen=("world",))
+    for at, said in (("2026-11-01T10:00:00Z", "lost: "), ("2026-11-23T09:00:00Z", "fetch world")):
+        want = asks({"restore": f"latest ({at})"})
+        assert planned(want, see(world=EMPTY), Record(), memory=lost).startswith(said)
+    known = Record(restored=("latest",))
+    assert planned(RESTORE, see(world=EMPTY), known, memory=lost).startswith("lost: ")
+    again = asks({"restore": "4bba301e"})
+    assert planned(again, see(world=EMPTY), known, memory=lost).startswith("fetch world")
 
 
 def test_a_new_server_gets_its_world_before_its_container_and_never_starts_without() -> None:
