@@ -95,3 +95,11 @@ def test_activity_leaves_the_process_as_it_was(tmp_path: Path) -> None:
 def test_growth_is_measured_and_bounded(tmp_path: Path) -> None:
     found = run(tmp_path, "growth", "200", "50", "5")
     assert found["bytes a commit, packed"] > 0
+
+
+@pytest.mark.usefixtures("restic")
+def test_backups_beside_restic_alone(tmp_path: Path) -> None:
+    found = run(tmp_path, "backup", "50", "1000", "1")
+    assert found.pop("git_bytes") > 0
+    assert all(each["median_ms"] > 0 and each["n"] == 1 for each in found.values())
+    assert len(found) == 4

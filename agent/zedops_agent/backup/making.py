@@ -105,6 +105,7 @@ class Making:
         self._ground.change(want, begun=begun.model_copy(update={"over": True}), last=last,
                      answered=begun.token if is_asked else known.answered, trouble=None,
                      before=begun.token if is_before else known.before,
+                     restore_trouble=None if is_asked else known.restore_trouble,
                      shrunk=shrunk, measure=known.measure if shrunk else last)
 
     def _make(

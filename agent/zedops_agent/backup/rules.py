@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from zedops.protocol.remarks import BACKUP_FAILED, RESTORE_FAILED
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.backup import Backup, Quiesce, asked_at, next_at
 from zedops_agent.backup.record import Begun, Reason, Record, Restoring
@@ -115,6 +116,19 @@ def before_harm(plan: Plan, want: DesiredServer, seen: Observed, record: Record)
         if any(each.newest or each.ran is None for each in pulls):
             wanted = Due(f"update {want.hash} {want.definition.rebuild or ''}", Reason.UPDATE)
     return None if wanted is None or wanted.token == record.before else wanted
+
+
+def failed(want: DesiredServer, record: Record) -> str | None:
+    """Say what failed since the last good backup or restore, the newest of it."""
+    found: list[tuple[datetime, str]] = []
+    if record.trouble is not None:
+        found.append((record.trouble.at, f"{BACKUP_FAILED}{record.trouble.text}"))
+    if record.shrunk is not None and record.last is not None:
+        found.append((record.last.at, f"{BACKUP_FAILED}{record.shrunk}"))
+    world, restore = want.definition.world, record.restore_trouble
+    if restore is not None and world is not None and world.restore == restore.token:
+        found.append((restore.at, f"{RESTORE_FAILED}{restore.text}"))
+    return max(found)[1] if found else None
 
 
 def is_wanted(

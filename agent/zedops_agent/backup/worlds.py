@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import assert_never
 
 from zedops.errors import DataAtRisk, LookOutdated, PersistFailed, ZedopsError
-from zedops.protocol.remarks import BACKUP_FAILED, RESTORE_FAILED
 from zedops.protocol.sync import DesiredServer, ServerReport
 from zedops.spec.state_block import brief
 from zedops_agent.backup import rules
@@ -82,11 +81,8 @@ class Worlds:
             known = self._ground.record(want)
         except PersistFailed:
             return report
-        note = report.note
-        if note is None and known.restore_trouble is not None:
-            note = brief(f"{RESTORE_FAILED}{known.restore_trouble.text}")
-        elif note is None and (said := known.shrunk or (known.trouble and known.trouble.text)):
-            note = brief(f"{BACKUP_FAILED}{said}")
+        said = rules.failed(want, known)
+        note = report.note or (brief(said) if said else None)
         last = str(known.last) if known.last else None
         return report.model_copy(update={"backup": last, "note": note})
 

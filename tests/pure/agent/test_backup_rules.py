@@ -193,6 +193,16 @@ def test_a_purge_of_the_data_waits_for_a_snapshot_where_there_is_a_schedule() ->
         assert planned(asks(None, backup, Goal.PURGED), see(), record, 10) == said
 
 
+def test_the_newest_failure_is_told_and_that_of_a_withdrawn_restore_is_not() -> None:
+    record = Record(
+        trouble=Trouble(text="disk full", at=NOW, token="t"),  # noqa: S106 - names an act
+        restore_trouble=Trouble(text="no room", at=later(1), token="latest"),  # noqa: S106
+    )
+    assert rules.failed(RESTORE, record) == "the last restore failed: no room"
+    assert rules.failed(asks(), record) == "the last backup failed: disk full"
+    assert rules.failed(asks(), Record()) is None
+
+
 # --- restores
 
 
