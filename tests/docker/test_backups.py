@@ -23,13 +23,18 @@ WORLD = "volumes: {world: /data}\nstop: {grace: 5s}\n"
 LIVE = f"{WORLD}backup: {{quiesce: none}}\n"
 
 
+def environment(host: Host) -> dict[str, str]:
+    """Give restic the host's own repository."""
+    home = host.root / "backups" / host.fleet
+    return {**os.environ, "RESTIC_REPOSITORY": str(home / "repository"),
+            "RESTIC_PASSWORD_FILE": str(home / "password"), "RESTIC_CACHE_DIR": str(home / "c")}
+
+
 def restic(host: Host, *words: str) -> Any:
     """Ask the host's own repository."""
-    home = host.root / "backups" / host.fleet
     done = subprocess.run(
         ["restic", "--json", *words], capture_output=True, text=True, check=True,
-        env={**os.environ, "RESTIC_REPOSITORY": str(home / "repository"),
-             "RESTIC_PASSWORD_FILE": str(home / "password"), "RESTIC_CACHE_DIR": str(home / "c")},
+        env=environment(host),
     )
     return json.loads(done.stdout or "null")
 
@@ -146,6 +151,37 @@ def test_a_world_that_does_not_run_is_taken_out_again(host: Host) -> None:
     assert not bad.exists()
     assert (host.world(server) / "good").exists()
     assert list(host.world(server).parent.glob(".world-*")) == []
+
+
+def test_a_link_out_of_a_world_is_kept_as_a_link_and_its_target_is_in_no_snapshot(
+    host: Host, tmp_path: Path
+) -> None:
+    _, kept = begin(host, LIVE)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "private").write_text("x")
+    kept.with_name("link").symlink_to(outside)
+    act(host, "{backup: one}", LIVE)
+    made, = snapshots(host)
+    listed = subprocess.run(
+        ["restic", "ls", "--json", made["id"]], capture_output=True, text=True, check=True,
+        env=environment(host),
+    ).stdout.splitlines()
+    nodes = {each["path"]: each["type"] for each in map(json.loads, listed) if "path" in each}
+    assert nodes[str(kept.with_name("link"))] == "symlink"
+    assert not [each for each in nodes if "private" in each or each.endswith(".zedops.json")]
+
+
+def test_a_host_without_restic_says_so_and_touches_nothing(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(host)
+    before = host.container("rosewood")["State"]["StartedAt"]
+    monkeypatch.setenv("PATH", str(host.root))
+    report = act(host, "{backup: one}")
+    assert "on Debian: apt-get install restic" in (report.note or "")
+    assert host.container("rosewood")["State"]["StartedAt"] == before
+    assert not (host.root / "backups").exists()
 
 
 def test_a_restore_of_what_is_not_there_touches_nothing(host: Host) -> None:
@@ -265,8 +301,7 @@ def test_a_lock_of_a_process_that_is_gone_holds_no_backup_up(host: Host) -> None
     home = host.root / "backups" / host.fleet
     held = subprocess.Popen(
         ["restic", "backup", "--stdin"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        env={**os.environ, "RESTIC_REPOSITORY": str(home / "repository"),
-             "RESTIC_PASSWORD_FILE": str(home / "password"), "RESTIC_CACHE_DIR": str(home / "c")},
+        env=environment(host),
     )
     host.until(lambda: any((home / "repository/locks").iterdir()))
     held.kill()
