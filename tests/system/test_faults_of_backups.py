@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,7 +43,10 @@ HELD = (
 
 @pytest.fixture
 def walked(fleet: Machine) -> Machine:
-    """Have a server with a world; a former world is kept for a second only."""
+    """Have a server with a world and no repository; a former world is kept for a second only."""
+    fleet.down()
+    shutil.rmtree(fleet.data_root / "backups", ignore_errors=True)
+    fleet.up()
     fleet.write("zedops.yaml", f"name: {fleet.fleet}\nretention: 1s\n")
     begin(fleet, NAME, command(BEGIN + LOOP), HELD)
     fleet.wait_for((world(fleet) / "world.txt").exists)
