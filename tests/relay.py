@@ -7,16 +7,17 @@ slow answer, an error for one kind of request.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 DEADLINE_S = 30.0
-_SAID = b'{"message":"containerd: context deadline exceeded"}\n'
+_SAID = "containerd: context deadline exceeded"
 _ERROR = (
     b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_SAID), _SAID)
+    b"Content-Length: %d\r\n\r\n%s"
 )
 
 Address = str | tuple[str, int]
@@ -34,6 +35,7 @@ class Relay:
         self._changed = threading.Condition()
         self._holding: bytes | None = None
         self._refusing: bytes | None = None
+        self._words = b""
         self._gone = False
         self._met = 0
         self._open: set[socket.socket] = set()
@@ -55,8 +57,10 @@ class Relay:
             yield
 
     @contextlib.contextmanager
-    def refusing(self, request: bytes) -> Iterator[None]:
+    def refusing(self, request: bytes, words: str = _SAID) -> Iterator[None]:
         """Answer each request that has this in its first line with an error of the server's."""
+        body = json.dumps({"message": words}).encode()
+        self._words = _ERROR % (len(body), body)
         with self._trouble(refusing=request):
             yield
 
@@ -143,7 +147,7 @@ class Relay:
                     self._changed.wait_for(lambda: self._holding is None)
             if self._refusing is not None and self._refusing in first:
                 self._meet()
-                caller.sendall(_ERROR)
+                caller.sendall(self._words)
             else:
                 service.sendall(said)
 

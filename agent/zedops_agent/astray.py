@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -29,12 +30,22 @@ _GROUPS = ("docker/{}", "system.slice/docker-{}.scope")
 _SLICE_S = 0.05
 #: From SIGKILL until the kernel has taken a process down.
 _DEATH_S = 10.0
-#: The Engine's words for a container whose process it does not know.
-LOST_TRACK = "id already in use"
+#: The Engine's words for a container whose process or task it does not know.
+_LOST_TRACK = re.compile(r"id already in use|task [0-9a-f]+: already exists")
 
 
 class LostTrack(EngineFailed):
     """A container may run though the Engine says that it ended: nothing may start beside it."""
+
+
+def is_lost_track(said: str) -> bool:
+    """Say whether an Engine refused a start because of an earlier run that it does not know."""
+    return _LOST_TRACK.search(said) is not None
+
+
+def can_look() -> bool:
+    """Say whether control groups of containers can be seen from here."""
+    return bool(_trees())
 
 
 @cache

@@ -93,18 +93,31 @@ class ContainerRuns:
         try:
             is_down = any(each.id != step.container for each in seen.containers)
             with self._pace.turn(is_down=is_down):
-                self._containers.start(step.container)
+                self._begin(step.container, want, seen)
         except PortsMissing:
             self.stop(step.container, want)
             raise
         except EngineFailed as error:
             said = str(error)
-            if astray.LOST_TRACK in said:
-                raise astray.LostTrack(_LOST) from error
             if not any(words in said for words in _PORT_TAKEN):
                 raise
             holder = who_has(said, self._ports.taken(self._store.adopted), want.id)
             raise EngineFailed(f"{said}{f'; {holder}' if holder else ''}") from error
+
+    def _begin(self, container: str, want: DesiredServer, seen: Observed) -> None:
+        """Start a container; make it again if the Engine keeps a task of it that it cannot end."""
+        try:
+            self._containers.start(container)
+        except EngineFailed as error:
+            if not astray.is_lost_track(str(error)):
+                raise
+            found = next((each for each in seen.containers if each.id == container), None)
+            if not astray.can_look() or found is None or found.adopted or not matches(found, want):
+                raise astray.LostTrack(_LOST) from error
+            if not astray.processes(container):
+                self._containers.remove(container)
+                self._handover.remove_files(container, want, seen)
+            raise LookOutdated(f"the Engine has lost track of it ({error})") from error
 
     def _see_alone(self, container: str, seen: Observed) -> None:
         """Check that no other container of a server is up: two of them would write one world.
@@ -128,7 +141,7 @@ class ContainerRuns:
             self._desired.require(want)
             self._handover.write_files(step.container, want)
             with self._pace.turn(is_down=True):
-                self._containers.start(step.container)
+                self._begin(step.container, want, seen)
         return how
 
     def give_up(self, step: GiveUp, want: DesiredServer) -> None:

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 
 from tests.docker.host import Host, host_on
 from tests.docker.private_engine import PrivateEngine, running
+from tests.relay import Relay
 from zedops.protocol.sync import Goal
 from zedops_agent import astray
 
@@ -112,3 +114,30 @@ def test_a_deleted_server_leaves_no_process_that_the_engine_lost(
     host.wait(server, lambda each: each.container is None and each.activity is None, seen)
     assert astray.processes(container) == ()
     assert host.containers() == []
+
+
+def test_a_container_with_a_task_that_the_engine_cannot_end_is_made_again(
+    engine: PrivateEngine, tmp_path: Path, image: str
+) -> None:
+    wire = Relay(f"{engine.folder}/sock", tmp_path / "sock")
+    fleet = f"t{uuid.uuid4().hex[:8]}"
+    with contextlib.closing(wire), contextlib.closing(engine.connect()) as api:
+        host = Host(tmp_path, api, image, fleet, f"unix://{wire.address}")
+        host.start()
+        try:
+            server = host.want("rosewood", COUNT)
+            host.wait_running(server)
+            before = host.container("rosewood")["Id"]
+            start = f"/containers/{before}/start".encode()
+            with wire.refusing(start, f"task {before}: already exists"):
+                seen = len(host.reports)
+                api.kill(before)
+                wire.wait_met(1)
+                host.wait_running(server, seen + 1)
+                host.until(lambda: host.container("rosewood")["Id"] != before)
+            reached = len(log(host, server))
+            host.until(lambda: len(log(host, server)) > reached + 3)
+            numbers = log(host, server)
+            assert all(two == one + 1 for one, two in itertools.pairwise(numbers)), numbers
+        finally:
+            host.tear_down()
