@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
+
+from tests.machine import DEADLINE_S
 
 _AXE = Path(__file__).parent / "axe.min.js"
 
@@ -20,7 +22,9 @@ class Visitor:
         self.faults: list[str] = []
         #: Whether the hub refuses this person something; browsers note that in the console.
         self.is_refused = False
-        page.set_default_timeout(20_000)
+        # deadlines, not waits: other tests may keep both cores busy
+        page.set_default_timeout(DEADLINE_S * 1000)
+        expect.set_options(timeout=DEADLINE_S * 1000)
         page.on("console", lambda said: self._note(said.type == "error", said.text))
         page.on("pageerror", lambda error: self._note(True, str(error)))
         page.on("request", lambda one: self._note(not self._is_own(one.url), one.url))
