@@ -28,6 +28,7 @@ class Passkey:
     email: str
     point: bytes
     place: str  #: the host name that it belongs to
+    name: str = ""  #: the person's, as the line's comment has it
 
     @property
     def blob(self) -> bytes:
@@ -38,7 +39,8 @@ class Passkey:
     @property
     def line(self) -> str:
         """Write the line of `allowed_signers`."""
-        return f'{self.email} namespaces="git" {KIND} {base64.b64encode(self.blob).decode()}'
+        key = base64.b64encode(self.blob).decode()
+        return f'{self.email} namespaces="git" {KIND} {key} {self.name}'.rstrip()
 
 
 def packed(content: bytes) -> bytes:
@@ -54,24 +56,25 @@ def read(text: bytes, now: datetime) -> list[Passkey]:
 
 
 def _read_line(line: str, now: datetime) -> Passkey | None:
+    head, _, rest = line.partition(f" {KIND} ")
     try:
-        words = shlex.split(line, comments=True)
+        words = shlex.split(head, comments=True)
     except ValueError:
         return None
-    if KIND not in words or not 1 <= words.index(KIND) < len(words) - 1:
+    if not words or not rest.strip():
         return None
-    at = words.index(KIND)
-    names, options = words[0], " ".join(words[1:at])
-    if re.search(r"[*?!,\s]", names) or "cert-authority" in options.lower():
+    email, options = words[0], " ".join(words[1:])
+    if re.search(r"[*?!,\s]", email) or "cert-authority" in options.lower():
         return None
     if "namespaces=" in options and not re.search(r"namespaces=(?:[^ ]*,)?git(?:,|$| )", options):
         return None
     if not all(_holds(each, now) for each in _VALID.finditer(options)):
         return None
-    return _read_key(names, words[at + 1])
+    key, *name = rest.split(None, 1)
+    return _read_key(email, key, name[0].lstrip("# ") if name else "")
 
 
-def _read_key(email: str, said: str) -> Passkey | None:
+def _read_key(email: str, said: str, name: str) -> Passkey | None:
     try:
         left = base64.b64decode(said, validate=True)
     except ValueError:
@@ -85,7 +88,7 @@ def _read_key(email: str, said: str) -> Passkey | None:
         left = left[4 + size :]
     if len(parts) != 4 or parts[:2] != [KIND.encode(), _CURVE.encode()] or len(parts[2]) != _POINT:
         return None
-    return Passkey(email, parts[2], parts[3].decode("utf-8", "replace"))
+    return Passkey(email, parts[2], parts[3].decode("utf-8", "replace"), name.strip())
 
 
 def _holds(bound: re.Match[str], now: datetime) -> bool:

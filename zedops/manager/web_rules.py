@@ -23,7 +23,9 @@ def told(manager: Manager) -> dict[str, Any]:
         "web": settings.web.model_dump(mode="json"),
         "people": {name: each.model_dump(mode="json") for name, each in settings.people.items()},
         "signed": settings.signed,
-        "passkeys": [[each.email, each.point.hex(), each.place] for each in keys],
+        "passkeys": [
+            [each.email, each.point.hex(), each.place, each.name] for each in keys
+        ],
     }
 
 

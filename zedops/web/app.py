@@ -18,7 +18,16 @@ from starlette.types import Scope
 
 from zedops.clone.desk import Desk
 from zedops.errors import ZedopsError
-from zedops.web import act_pages, fleet_pages, host_pages, login_page, logs, pages, timeline
+from zedops.web import (
+    act_pages,
+    fleet_pages,
+    host_pages,
+    login_page,
+    logs,
+    pages,
+    passkey_pages,
+    timeline,
+)
 from zedops.web.fleet_view import FleetView
 from zedops.web.forms import NotAllowed
 from zedops.web.guesses import Guesses
@@ -31,7 +40,7 @@ from zedops.web.setup import Setup
 from zedops.web.site import Site
 
 #: The modules with pages; each has `ROUTES`.
-PAGES = (fleet_pages, act_pages, host_pages, login_page, logs, timeline)
+PAGES = (fleet_pages, act_pages, host_pages, passkey_pages, login_page, logs, timeline)
 _STATIC = Path(__file__).parent / "static"
 
 

@@ -92,7 +92,9 @@ class Guard:
         if method not in _SAFE and not self._place.is_own(headers.get("origin", ""), host):
             return _no(request, 403, "the request comes from another page")
         try:
-            session = self._sessions.read(request) or self._said_by_proxy(request, rules)
+            session = self._sessions.read(request)
+            if session is None or not rules.let_in(session, self._place.name):
+                session = self._said_by_proxy(request, rules)
         except NotBelieved as error:
             return _no(request, 401, str(error))
         scope["zedops.session"] = session

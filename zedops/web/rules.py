@@ -21,8 +21,8 @@ from zedops.errors import ZedopsError
 from zedops.fleet import access
 from zedops.fleet.passkeys import Passkey
 from zedops.spec.settings import Person, Right
-from zedops.spec.web_settings import WebSettings
-from zedops.web.sessions import who
+from zedops.spec.web_settings import Login, WebSettings
+from zedops.web.sessions import Session, who
 
 #: A change of rights counts after this time at most; each request asking would be 1,000 a second.
 _FRESH_S = 1.0
@@ -37,6 +37,14 @@ class Rules:
     signed: bool = True
     passkeys: tuple[Passkey, ...] = ()
     known: bool = False
+
+    def let_in(self, session: Session, place: str) -> bool:
+        """Say whether the fleet still takes the login of a session."""
+        if session.how == Login.PASSKEY and not any(
+            each.email == session.person.email and each.place == place for each in self.passkeys
+        ):
+            return False
+        return session.how in self.web.logins
 
     def rights(self, email: str) -> frozenset[Right]:
         """List what a person may do; nothing without an address that commits can name."""
@@ -78,7 +86,7 @@ class RuleBook:
 def _read(said: dict[str, Any]) -> Rules:
     people = {name: Person.model_validate(each, strict=False)
               for name, each in said["people"].items()}
-    keys = tuple(Passkey(email, bytes.fromhex(point), place)
-                 for email, point, place in said["passkeys"])
+    keys = tuple(Passkey(email, bytes.fromhex(point), place, name)
+                 for email, point, place, name in said["passkeys"])
     web = WebSettings.model_validate(said["web"], strict=False)
     return Rules(web, people, said["signed"], keys, known=True)

@@ -129,6 +129,18 @@ class Sessions:
             self.cookie, path="/", secure=self._place.is_secure, samesite="strict"
         )
 
+    def seal(self, purpose: str, value: str) -> str:
+        """Sign a short-lived value that a browser brings back."""
+        return URLSafeTimedSerializer(self._key.now(), f"zedops {purpose}").dumps(value)
+
+    def unseal(self, purpose: str, said: str, most_s: int) -> str | None:
+        """Read such a value; None if it is forged, or too old."""
+        try:
+            signer = URLSafeTimedSerializer(self._key.now(), f"zedops {purpose}")
+            return str(signer.loads(said, max_age=most_s))
+        except BadSignature:
+            return None
+
     def token(self, session: Session) -> str:
         """Make the token that each form of a session carries, against forged requests (CSRF)."""
         return keyed_digest(self._key.now(), f"form {session.id}".encode(), "sha256").hex()

@@ -16,6 +16,7 @@ from zedops.web.place import Place
 from zedops.web.rules import RuleBook
 from zedops.web.sessions import Sessions
 from zedops.web.tickets import Tickets
+from zedops.web.webauthn import Challenges
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,4 @@ class Site:
     desk: Desk
     checkup: Callable[[Path], list[FindingRow]]  #: as `zedops doctor` does, by the hub's path
     tails: Tails = field(default_factory=Tails)
+    challenges: Challenges = field(default_factory=Challenges)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -18,8 +19,9 @@ SSH = "ben@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKHEChUcOBoTFkGhkvmrY
 
 
 def test_a_passkey_is_read_as_it_was_written() -> None:
-    text = f"# people\n{SSH}\n{KEY.line}  # Ann's laptop\n\n"
-    assert passkeys.read(text.encode(), NOW) == [KEY]
+    named = replace(KEY, name="Ann O'Brien")
+    text = f"# people\n{SSH}\n{KEY.line}\n\n{named.line}\n{KEY.line} # Ann O'Brien"
+    assert passkeys.read(text.encode(), NOW) == [KEY, named, named]
 
 
 @pytest.mark.parametrize("options", [
