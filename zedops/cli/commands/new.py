@@ -79,7 +79,7 @@ def new_command(
         text = _definition(image or "", host, ports, volumes, env)
     text += origin.acts() if origin is not None else ""
     path = f"servers.d/{server}.yaml"
-    first = first_line(clone.root) if clone and not text.startswith("#") else ""
+    first = first_line(clone.root, text) if clone else ""
     content = state_block.render(first + text, None)
     if only_print or clone is None:
         click.echo(content.decode(), nl=False)

@@ -47,7 +47,7 @@ def schema_command(settings: bool, write: bool) -> None:
         click.echo(f"{file}: {_LINE}{way}")
 
 
-def first_line(root: Path) -> str:
-    """Return the first line of a new definition; empty if this clone has no schema."""
-    there = (root / _FOLDER / _DEFINITION).is_file()
+def first_line(root: Path, text: str) -> str:
+    """Return a definition's first line; empty if it has one, or if this clone has no schema."""
+    there = (root / _FOLDER / _DEFINITION).is_file() and not text.startswith(_LINE)
     return f"{_LINE}../{_FOLDER}/{_DEFINITION}\n" if there else ""
