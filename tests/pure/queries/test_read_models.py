@@ -14,7 +14,7 @@ from zedops.queries import changes, output, servers
 from zedops.queries.output import SHAPES, Planned, PlannedServer, ServerDetail, ServerRow
 
 SERVER = ("name path id status desired host image ports data_exists deleted_at container commit "
-          "since message problems")
+          "since message problems backup_at backup_snapshot backup_bytes")
 #: The fields that scripts know, by command; new ones may follow at the end.
 KNOWN = {
     "list": SERVER,
@@ -26,6 +26,7 @@ KNOWN = {
     "stats": "name cpu_cores server_id cpu_ns at_ns memory_bytes memory_limit_bytes pids uptime "
              "health",
     "data": "server host volume path exists size_bytes files",
+    "backups": "id server server_id at reason host repository address size_bytes files",
     "plan": "servers problems warnings",
     "diff": "server path change fields",
     "ports": "host port protocol server key holder",
