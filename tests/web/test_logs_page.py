@@ -90,6 +90,11 @@ def test_servers_are_merged_by_time_and_it_works_without_script(
 ) -> None:
     for name in ("left", "right"):
         begin(fleet, name, command(f"{count_to(290, name)}; {LOOP}"))
+    said = fleet.zedops("logs", "left", "right", "-n", "2").stdout.splitlines()
+    assert sorted(said) == [f"{name:<5} | {name} {n}" for name in ("left", "right")
+                            for n in (288, 289)]
+    said = fleet.zedops("logs", "left", "--grep", "LEFT 28", "-C", "1").stdout.splitlines()
+    assert said == ["left 27", "left 28", "left 29", "--", *(f"left {n}" for n in range(279, 290))]
     visitor = visit(java_script_enabled=False, login=False)
     page = visitor.page
     page.goto(fleet.zedops("web", "--print").stdout.strip())

@@ -10,7 +10,7 @@ from typing import Any
 
 from zedops.cli.output import echo_raw
 from zedops.control import client
-from zedops.errors import ZedopsError
+from zedops.errors import HostUnavailable, ZedopsError
 
 
 def stream(server: str, wanted: dict[str, Any]) -> None:
@@ -18,6 +18,13 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
 
     `wanted` is one of `requests.StreamRequest` without the server's id.
     """
+    hub, server_id = locate(server)
+    request = {"do": "stream", "request": {**wanted, "server_id": server_id}}
+    client.ask_hub(hub, request, echo_raw)
+
+
+def locate(server: str) -> tuple[Path, str]:
+    """Find the hub to ask about a server, and the server's id. HostUnavailable without one."""
     hub, server_id = client.near(Path.cwd()), None
     said = client.asked({"do": "show", "server": server})
     if said is not None and said["row"]["deleted_at"] is None:
@@ -33,5 +40,7 @@ def stream(server: str, wanted: dict[str, Any]) -> None:
             with client.opened(hub):  # raises HostUnavailable without a manager
                 pass
         raise ZedopsError(f"zedops has not taken {server} up yet; try again in a moment")
-    request = {"do": "stream", "request": {**wanted, "server_id": server_id}}
-    client.ask_hub(hub, request, echo_raw)
+    if hub is None:
+        fact = "only the manager can answer this"
+        raise HostUnavailable(f"{fact}; run this command on the manager's machine, in a clone")
+    return hub, server_id

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from zedops.control import client
+from zedops.control.log_stream import records
 from zedops.errors import HostUnavailable, ZedopsError
-from zedops.protocol.log_lines import MAX_LINES, MAX_SEARCH, End, Line, is_line_id, line_id, read
+from zedops.protocol.log_lines import MAX_LINES, MAX_SEARCH, End, Line, is_line_id, line_id
 
 #: The lines of one page, and the servers of one.
 COUNT, MOST_SERVERS = 200, 8
 MAX_CONTEXT = 20
 _AT_ONCE = threading.BoundedSemaphore(6)
-#: The most that a host may send for one page.
-_MOST_BYTES = 4 * MAX_LINES * 1024
 _LEVELS = (
     ("error", re.compile(r"\b(ERROR|FATAL|SEVERE|CRITICAL|PANIC|EMERG|Error|Exception)\b|\[E\]")),
     ("warn", re.compile(r"\b(WARN|WARNING|Warning)\b|\[W\]")),
@@ -154,19 +153,3 @@ def _ask(hub: Path, source: Source, wanted: Wanted) -> LogPage:
         return LogPage(troubles=(f"{source.name}: {error}",))
     last = {source.name: lines[-1].line.id if lines else ""}
     return LogPage(tuple(lines), end.is_first, end.cut_at, last=last)
-
-
-def records(pieces: Iterator[str]) -> Iterator[Line | End]:
-    """Read a stream's records; a host that sends none, or too much, is told so."""
-    held, seen = "", 0
-    for piece in pieces:
-        seen += len(piece)
-        *rows, held = (held + piece).split("\n")
-        if len(held) > _MOST_BYTES:
-            raise HostUnavailable("its host sent a line that is too long")
-        for row in rows:
-            try:
-                yield read(row)
-            except ValueError as error:
-                fact = "its host sent no lines of a log"
-                raise HostUnavailable(f"{fact}; update its agent") from error

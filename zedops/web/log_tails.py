@@ -15,9 +15,10 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from zedops.control import client
+from zedops.control.log_stream import records
 from zedops.errors import ZedopsError
 from zedops.protocol.log_lines import Line
-from zedops.web.log_pages import Shown, Source, records
+from zedops.web.log_pages import Shown, Source
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Tails:
         `after` has an id for each source, or "". Ends if the tab is too slow.
         """
         tab: Tab = asyncio.Queue(_BEHIND)
-        seen = _Seen(sources, after)
+        seen = Seen(sources, after)
         tails = [self._tail(hub, each) for each in sources]
         try:
             for each, last in zip(tails, after, strict=True):
@@ -70,7 +71,7 @@ class Tails:
         return self._tails[source.id]
 
 
-class _Seen:
+class Seen:
     """What a tab has of each log: lines that it has are left out, gaps become visible."""
 
     def __init__(self, sources: Sequence[Source], after: Sequence[str]) -> None:

@@ -18,23 +18,40 @@ _ALL = 1_000_000
 
 
 @click.command("logs")
-@click.argument("server", type=SERVER)
+@click.argument("servers", metavar="SERVER...", nargs=-1, required=True, type=SERVER)
 @click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C.")
 @click.option("-n", "--tail", type=int,
               help=f"How many old lines. Default: {_TAIL}, or all with --since.")
 @click.option("--since", metavar="DURATION|TIME", help="No older lines: 10m, 2026-11-23T10:00.")
-def logs_command(server: str, follow: bool, tail: int | None, since: str | None) -> None:
-    """Show a server's log.
+@click.option("--grep", metavar="TEXT", help="Only lines with a text, in any case.")
+@click.option("-C", "--context", type=click.IntRange(0, 50), default=0,
+              help="With --grep: how many lines beside each.")
+def logs_command(
+    servers: tuple[str, ...], follow: bool, tail: int | None, since: str | None,
+    grep: str | None, context: int,
+) -> None:
+    """Show a server's log, or the logs of several merged by time.
+
+    With several servers, or with --grep, there are at most 2,000 lines of each.
 
     \b
     zedops logs rosewood -f
     zedops logs rosewood --since 10m
+    zedops logs rosewood muldraugh -f
+    zedops logs rosewood --grep error -C 3
     """
     wanted: dict[str, object] = {"kind": "logs", "follow": follow}
     if since is not None:
         wanted["since"] = _moment(since)
     wanted["tail"] = tail if tail is not None else _TAIL if since is None else _ALL
-    stream(server, wanted)
+    if len(servers) == 1 and grep is None:
+        stream(servers[0], wanted)
+        return
+    from zedops.cli.log_lines import show
+
+    if grep is not None and tail is None:
+        wanted["tail"] = _ALL
+    show(servers, {**wanted, "follow": False}, grep, context, follow=follow)
 
 
 def _moment(text: str) -> int:
