@@ -100,6 +100,7 @@ def test_a_server_lives_on_the_host_that_its_definition_names(many: Many) -> Non
 def test_logs_commands_ports_and_sizes_come_from_any_host(many: Many) -> None:
     begin(many, "westpoint", "cellar", 16300)
     assert "up, greeting ada" in many.zedops("logs", "westpoint").stdout
+    assert "up, greeting ada" in many.zedops("logs", "westpoint", "--grep", "GREETING").stdout
     following = subprocess.Popen(
         [sys.executable, "-u", "-m", "zedops", "logs", "-f", "westpoint"], cwd=many.clone,
         stdout=subprocess.PIPE, text=True,

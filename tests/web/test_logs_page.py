@@ -25,6 +25,10 @@ HOSTILE = (r"printf '\033[31mERROR\033[0m red\n10%%\r100%%\n"
            r"<img src=x onerror=alert(1)>\n\377\200raw\n'")
 
 
+#: More lines than a page is given within a few seconds.
+FLOOD = 30_000
+
+
 def count_to(number: int, word: str) -> str:
     return f"i=0; while [ $i -lt {number} ]; do echo \"{word} $i\"; i=$((i+1)); done"
 
@@ -59,6 +63,18 @@ def test_lines_come_live_and_older_ones_on_demand(fleet: Machine, visit: Visit) 
 def say(fleet: Machine, name: str, text: str) -> None:
     """Let a server's first process say something."""
     fleet.zedops("exec", name, "--", "/bin/busybox", "sh", "-c", f"echo '{text}' > /proc/1/fd/1")
+
+
+def test_a_flood_of_lines_leaves_the_page_bounded_and_ends_at_its_last_line(
+    fleet: Machine, visit: Visit
+) -> None:
+    begin(fleet, "flood", command(f"echo calm; {LOOP}"))
+    page = visit().open("/logs?server=flood")
+    expect(page.get_by_text("calm")).to_be_visible()
+    fleet.zedops("exec", "flood", "--", "/bin/sh", "-c", f"seq {FLOOD} > /proc/1/fd/1")
+    last = page.locator("#lines").get_by_text(str(FLOOD), exact=True)
+    expect(last).to_be_visible(timeout=30_000)
+    assert page.locator("#lines > li").count() <= 3001
 
 
 def test_a_search_reads_the_whole_log_with_context_and_lines_have_links(
