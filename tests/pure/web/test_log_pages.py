@@ -70,8 +70,9 @@ def test_a_tab_gets_what_it_has_not_and_sees_gaps() -> None:
 
 
 def test_records_come_in_any_pieces_and_only_as_such() -> None:
-    whole = b"".join(map(write, (Line(line("a", 1).line.id, "x\N{BELL}"), End(is_first=True))))
-    assert [*records(iter(whole.decode()))] == [Line(line("a", 1).line.id, "x\N{BELL}"), End(True)]
+    sent = (Line(line("a", 1).line.id, "x\N{BELL}"), End(is_first=True))
+    whole = b"".join(write(each) for each in sent)
+    assert tuple(records(iter(whole.decode()))) == sent
     for wrong in ("hello\n", "[]\n", '{"id": "<b>", "text": ""}\n', "x" * 1_000_000):
         with pytest.raises(HostUnavailable):
             list(records(iter([wrong])))
