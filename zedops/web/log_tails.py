@@ -8,6 +8,7 @@ forward. A tab that reads too slowly is let go; it comes back by itself and name
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -139,9 +140,13 @@ class _Tail:
                 last = self._stream(last)
             except ZedopsError as error:
                 state = str(error)
+            except Exception as error:
+                log.exception("the log of %s cannot be followed", self._source.name)
+                state = repr(error)
             if self._loop.is_closed():
                 return
-            self._say([state])
+            with contextlib.suppress(ZedopsError):
+                self._say([state])
             threading.Event().wait(_AGAIN_S)
             with self._room:
                 if not self.tabs:
