@@ -12,8 +12,9 @@ import yaml
 
 from zedops.fleet.fleet import read_settings
 from zedops.spec import document
+from zedops.spec.field_help import WORDS
 from zedops.spec.model import Definition
-from zedops.spec.schema import DIALECT, WORDS, definition_schema, settings_schema
+from zedops.spec.schema import DIALECT, definition_schema, settings_schema
 
 ROOT = Path(__file__).parents[2]
 
