@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.machine import Machine
 from tests.web.conftest import link
+from tests.web.passkeys import authenticator, can_log_in, log_in, make
 from tests.web.visits import Visitor
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
@@ -20,42 +21,14 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def desk(chromium: Browser, fleet: Machine) -> Iterator[Visitor]:
-    """Give a tab of a browser with an authenticator, at a fleet that takes passkeys."""
-    path, url = fleet.clone / "zedops.yaml", f"http://localhost:{fleet.page}"
-    fleet.pull()
-    before = path.read_text()
-    fleet.write("zedops.yaml", f"{before}web: {{url: '{url}', logins: [link, passkey]}}\n")
-    fleet.push("passkeys")
-    context = chromium.new_context()
-    visitor = Visitor(context.new_page(), url)
-    tool = context.new_cdp_session(visitor.page)
-    tool.send("WebAuthn.enable")
-    tool.send("WebAuthn.addVirtualAuthenticator", {"options": {
-        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
-        "hasUserVerification": True, "isUserVerified": True, "automaticPresenceSimulation": True,
-    }})
-    yield visitor
-    context.close()
+    """Give a tab of a browser with an authenticator; the fleet forgets its keys."""
+    before = (fleet.clone / "zedops.yaml").read_text()
+    with authenticator(chromium, fleet) as visitor:
+        yield visitor
     fleet.pull()
     fleet.write("zedops.yaml", before)
     (fleet.clone / "allowed_signers").unlink(missing_ok=True)
     fleet.push("no passkeys")
-
-
-def make(visitor: Visitor, email: str, name: str) -> str:
-    """Make a passkey; returns its line."""
-    page = visitor.open("/login/passkey/new")
-    page.get_by_label("Address").fill(email)
-    page.get_by_label("Name").fill(name)
-    page.get_by_role("button", name="Make a passkey").click()
-    expect(page.locator("#passkey-made")).to_be_visible()
-    return page.locator("#passkey-line").inner_text()
-
-
-def log_in(visitor: Visitor) -> Page:
-    page = visitor.open("/login")
-    page.get_by_role("button", name="Log in with a passkey").click()
-    return page
 
 
 def test_a_passkey_is_made_let_in_used_and_taken_away(fleet: Machine, desk: Visitor) -> None:
@@ -115,12 +88,7 @@ def test_an_answer_counts_once_and_a_forged_one_never(
     desk.page.on("request", lambda one: sent.append(one.post_data or "")
                  if one.url.endswith("/login/passkey/finish") else None)
 
-    def is_in() -> bool:
-        with desk.page.expect_response("**/login/passkey/finish") as done:
-            log_in(desk)
-        return done.value.ok
-
-    fleet.wait_for(is_in)
+    fleet.wait_for(lambda: can_log_in(desk))
     host = {"Host": f"localhost:{fleet.page}", "Origin": desk.url}
 
     def again(body: str) -> Any:

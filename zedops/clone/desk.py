@@ -96,17 +96,25 @@ class Desk:
                     raise NotPushed([*said, str(error)]) from error
                 return commit, said
             commit = commit_files(clone.repository, base, made.files, text)
-            flags = [f"--push-option={each}" for each in (*made.options, "no-wait")]
-            done = subprocess.run(
-                ["git", "push", "--quiet", *flags, "--end-of-options", "origin",
-                 f"{commit}:{FOR_MAIN}"],
-                cwd=clone.root, capture_output=True, text=True, errors="replace", check=False,
-                timeout=_PUSH_S, env={**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
-            )
-        lines = _said(done.stderr)
-        if done.returncode:
-            raise NotPushed(lines or ["the push failed, and git gave no reason"])
-        return commit, lines
+            return commit, _send(clone, commit, made.options)
+
+    def prepare(self, made: Act, author: Author, base: str, message: str) -> bytes:
+        """Make a commit for its author to sign; returns its raw bytes. Nothing is pushed."""
+        with self.clone() as clone:
+            repository = clone.repository.with_env(author.env)
+            if FOR_MAIN not in checkout.setting(repository, "remote.origin.push"):
+                fact = "the page signs no commits for an upstream"
+                raise UsageError(f"{fact}; make this one in a clone, with your own key")
+            text = f"{message.strip() or made.message}\n\n{_VIA}"
+            commit = commit_files(repository, base, made.files, text)
+            return repository.objects.blobs([commit])[commit]
+
+    def push_raw(self, raw: bytes, options: Sequence[str]) -> tuple[str, list[str]]:
+        """Push a commit as its signer made it; returns it and the hub's lines. NotPushed."""
+        with self.clone() as clone:
+            out = clone.repository.pipe("hash-object", "-t", "commit", "-w", "--stdin", stdin=raw)
+            commit = out.decode().strip()
+            return commit, _send(clone, commit, options)
 
     def history(self, server: str | None, count: int) -> list[HistoryRow]:
         """Read the newest changes of a server, or of the fleet, newest first."""
@@ -139,6 +147,20 @@ class Desk:
         gone = [Path(path).stem for path, each in made.items() if each is None]
         return Act(f'Revert "{subject}"\n\nThis reverts commit {whole}.', made,
                    tuple(f"allow-delete={name}" for name in gone)), base
+
+
+def _send(clone: Clone, commit: str, options: Sequence[str]) -> list[str]:
+    """Push a commit to the hub; returns its lines. NotPushed."""
+    flags = [f"--push-option={each}" for each in (*options, "no-wait")]
+    done = subprocess.run(
+        ["git", "push", "--quiet", *flags, "--end-of-options", "origin", f"{commit}:{FOR_MAIN}"],
+        cwd=clone.root, capture_output=True, text=True, errors="replace", check=False,
+        timeout=_PUSH_S, env={**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
+    )
+    lines = _said(done.stderr)
+    if done.returncode:
+        raise NotPushed(lines or ["the push failed, and git gave no reason"])
+    return lines
 
 
 def _said(stderr: str) -> list[str]:

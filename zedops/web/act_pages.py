@@ -17,10 +17,12 @@ from starlette.routing import Route
 from zedops.clone.desk import Author, NotPushed
 from zedops.errors import ZedopsError
 from zedops.queries.overview import named
+from zedops.web import signing
 from zedops.web.drafts import Fields, draft
 from zedops.web.forms import read_act_form
 from zedops.web.pages import page
 from zedops.web.site import Site
+from zedops.web.unsigned import MustSign
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +61,12 @@ async def push(request: Request) -> Response:
         if made.asks_name and confirm != made.asks_name:
             fact = f"this removes the data of {made.asks_name}, and cannot be undone"
             raise NotPushed([f"{fact}; type its name to go on"])
-        return site.desk.push(made.act, author, made.fields.base, _plain(message))
+        return signing.push(request, made.act, author, made.fields.base, _plain(message))
 
     try:
         commit, lines = await run_in_threadpool(act)
+    except MustSign as error:
+        return _answer(request, "_sign.html", pending=error.pending)
     except NotPushed as error:
         log.info("%s <%s>: refused: %s", author.name, author.email, error.lines[0])
         return _answer(request, "_refused.html", 409, lines=error.lines)

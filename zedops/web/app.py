@@ -26,6 +26,7 @@ from zedops.web import (
     logs,
     pages,
     passkey_pages,
+    signing,
     timeline,
 )
 from zedops.web.fleet_view import FleetView
@@ -40,7 +41,7 @@ from zedops.web.setup import Setup
 from zedops.web.site import Site
 
 #: The modules with pages; each has `ROUTES`.
-PAGES = (fleet_pages, act_pages, host_pages, passkey_pages, login_page, logs, timeline)
+PAGES = (fleet_pages, act_pages, host_pages, passkey_pages, login_page, logs, signing, timeline)
 _STATIC = Path(__file__).parent / "static"
 
 

@@ -25,13 +25,14 @@ from zedops.fleet.access import SSH_KEYS
 from zedops.fleet.passkeys import Passkey
 from zedops.spec.settings import Right
 from zedops.spec.web_settings import Login
-from zedops.web import webauthn
+from zedops.web import signing, webauthn
 from zedops.web.forms import read_act_form
 from zedops.web.login_page import no, not_now
 from zedops.web.pages import page
 from zedops.web.rules import Rules
 from zedops.web.site import Site
 from zedops.web.tickets import Person
+from zedops.web.unsigned import MustSign
 from zedops.web.webauthn import NotProven
 
 log = logging.getLogger(__name__)
@@ -140,10 +141,12 @@ async def add(request: Request) -> Response:
             now += b"\n"
         act = Act(f"{SSH_KEYS}: add a passkey of {found[0].email}",
                   {SSH_KEYS: now + f"{found[0].line}\n".encode()})
-        return site.desk.push(act, author, base, "")
+        return signing.push(request, act, author, base, "")
 
     try:
         commit, lines = await run_in_threadpool(push)
+    except MustSign as error:
+        return page(request, "act.html", inner="_sign.html", pending=error.pending)
     except ZedopsError as error:
         return page(request, "act.html", 409, inner="_refused.html",
                     lines=str(error).splitlines())

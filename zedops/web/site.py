@@ -16,6 +16,7 @@ from zedops.web.place import Place
 from zedops.web.rules import RuleBook
 from zedops.web.sessions import Sessions
 from zedops.web.tickets import Tickets
+from zedops.web.unsigned import Unsigned
 from zedops.web.webauthn import Challenges
 
 
@@ -36,3 +37,4 @@ class Site:
     checkup: Callable[[Path], list[FindingRow]]  #: as `zedops doctor` does, by the hub's path
     tails: Tails = field(default_factory=Tails)
     challenges: Challenges = field(default_factory=Challenges)
+    unsigned: Unsigned = field(default_factory=Unsigned)

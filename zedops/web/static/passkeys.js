@@ -59,3 +59,28 @@ if (form) form.addEventListener("submit", (event) => {
   event.preventDefault();
   act(() => makeNew(form));
 });
+
+const sign = async (button) => {
+  const { sign: challenge, place, mark, token } = button.dataset;
+  const told = document.getElementById("sign-told");
+  button.disabled = true;
+  try {
+    const made = await navigator.credentials.get({ publicKey: {
+      challenge: toBytes(challenge), rpId: place, userVerification: "required",
+    } });
+    const fields = { mark, form_token: token, credential: JSON.stringify(written(made)) };
+    const answer = await fetch("/act/sign", { method: "POST", body: new URLSearchParams(fields) });
+    const said = answer.headers.get("Content-Type").includes("json") ? await answer.json()
+      : { refused: (await answer.text()).trim() };
+    told.textContent = said.refused || [`Pushed ${said.commit}`, ...said.lines].join("\n");
+    button.hidden = !said.refused;
+  } catch (error) {
+    told.textContent = error.message;
+    button.disabled = false;
+  }
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-sign]");
+  if (button) sign(button);
+});
