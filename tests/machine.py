@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import docker
 
-from zedops import failpoints
+from zedops.system import failpoints
 
 T = TypeVar("T")
 DEADLINE_S = 30.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 
-from zedops import failpoints
 from zedops.errors import EngineFailed, LookOutdated, PersistFailed
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.model import Stop
+from zedops.system import failpoints
 from zedops_agent import astray
 from zedops_agent.desired import Desired
 from zedops_agent.engine.containers import PortsMissing

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from zedops import failpoints
 from zedops.errors import EngineFailed
 from zedops.protocol.sync import DesiredServer
+from zedops.system import failpoints
 from zedops_agent import options, removal, sharing, volumes
 from zedops_agent.backup.worlds import Worlds
 from zedops_agent.container_runs import ContainerRuns

@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from zedops import __version__, failpoints
+from zedops import __version__
 from zedops.bus.interfaces import Link
 from zedops.errors import HostUnavailable, NewerDefinition, PersistFailed, ZedopsError
 from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Progress, Report, ServerReport
+from zedops.system import failpoints
 from zedops_agent.store import Store
 
 log = logging.getLogger(__name__)

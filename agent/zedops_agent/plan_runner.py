@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from zedops import failpoints
 from zedops.errors import (
     DataAtRisk,
     EngineFailed,
@@ -20,6 +19,7 @@ from zedops.errors import (
 )
 from zedops.protocol.sync import DesiredServer, Goal, Progress
 from zedops.spec.state_block import brief
+from zedops.system import failpoints
 from zedops_agent.astray import LostTrack
 from zedops_agent.container_runs import ContainerRuns, GaveUp
 from zedops_agent.desired import Desired

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from zedops import failpoints
 from zedops.errors import PersistFailed
 from zedops.protocol.sync import Activity, DesiredServer, Goal, ServerReport
+from zedops.system import failpoints
 from zedops_agent.backup.worlds import Worlds
 from zedops_agent.desired import Desired
 from zedops_agent.draining import drained

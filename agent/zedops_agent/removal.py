@@ -8,9 +8,9 @@ import os
 import stat
 from pathlib import Path
 
-from zedops import failpoints
 from zedops.errors import DataAtRisk, EngineFailed
 from zedops.spec.model import Definition
+from zedops.system import failpoints
 from zedops_agent import beside, markers
 from zedops_agent.markers import MARKER, OURS, Owner
 from zedops_agent.observed import Presence

@@ -16,11 +16,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from zedops import failpoints
 from zedops.errors import AgentAtWork, PersistFailed, ZedopsError
 from zedops.protocol.remarks import UNSEEN
 from zedops.protocol.sync import DesiredDocument, ServerReport
-from zedops.system import files
+from zedops.system import failpoints, files
 from zedops.system.locks import Lock, holder
 from zedops_agent.memory import Memory
 

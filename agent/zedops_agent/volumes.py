@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from zedops import failpoints
 from zedops.errors import DataAtRisk, EngineFailed
 from zedops.protocol.remarks import UNSEEN
 from zedops.spec.model import Definition
 from zedops.spec.volume import Volume, VolumeKind
+from zedops.system import failpoints
 from zedops_agent import beside, markers, owners
 from zedops_agent.markers import OURS, Owner
 from zedops_agent.observed import DataVolume, Presence

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.nats.clients import new_host
-from zedops import failpoints
 from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Role
 from zedops.bus.nats.private_files import PrivateDirectory
 from zedops.errors import ZedopsError
+from zedops.system import failpoints
 
 pytestmark = pytest.mark.nats
 ROOT = Path(__file__).parents[2]

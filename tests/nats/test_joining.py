@@ -18,13 +18,13 @@ import nats.errors
 import pytest
 
 from tests.nats.clients import Client, as_host, as_manager, connected, refused, run
-from zedops import failpoints
 from zedops.bus.nats import jwt
 from zedops.bus.nats.authority import Authority
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.bus.nats.server import NatsServer
 from zedops.bus.nats.tokens import Token
 from zedops.errors import InvalidToken, Refused, UsageError
+from zedops.system import failpoints
 
 pytestmark = pytest.mark.nats
 NOW = datetime.now(UTC)

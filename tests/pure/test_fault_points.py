@@ -14,7 +14,7 @@ from tests.system import (
     test_upstream,
     walks,
 )
-from zedops import failpoints
+from zedops.system import failpoints
 from zedops_agent import steps
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 
 from tests.machine import Machine, free_port
-from zedops import failpoints
+from zedops.system import failpoints
 
 
 class Apart(Machine):

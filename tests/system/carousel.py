@@ -16,7 +16,7 @@ import pytest
 
 from tests.machine import Machine
 from tests.system.walks import Walker, renamed
-from zedops import failpoints
+from zedops.system import failpoints
 
 LIFE = ("create", "update", "stop", "start", "rename", "delete", "restore", "purge")
 

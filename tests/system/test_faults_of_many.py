@@ -10,7 +10,7 @@ import pytest
 from tests.system import test_faults_of_pushes as pushes
 from tests.system.apart import Apart
 from tests.system.carousel import Carousel, lending
-from zedops import failpoints
+from zedops.system import failpoints
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.nats, pytest.mark.system, pytest.mark.timeout(180),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.machine import Machine
 from tests.system.carousel import Carousel, lending
-from zedops import failpoints
+from zedops.system import failpoints
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.system, pytest.mark.timeout(180),

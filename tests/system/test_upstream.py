@@ -22,9 +22,9 @@ from tests.conftest import without
 from tests.machine import Machine, free_port
 from tests.relay import Relay
 from tests.remotes import TOKEN, HttpRemote, Remote, bare, git, over_http, over_ssh, sshd
-from zedops import failpoints
 from zedops.fleet.trailers import EMAIL
 from zedops.spec.state_block import MARKER
+from zedops.system import failpoints
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 

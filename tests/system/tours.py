@@ -13,7 +13,7 @@ import pytest
 from tests.machine import Machine
 from tests.system.apart import Apart
 from tests.system.walks import BY_HAND, Walk, Walker, met, renamed
-from zedops import failpoints
+from zedops.system import failpoints
 
 #: Where walks are taken.
 SETTINGS = (

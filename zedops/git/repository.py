@@ -11,11 +11,11 @@ import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from zedops import failpoints
 from zedops.errors import GitFailed
 from zedops.git.command import GitCommand
 from zedops.git.objects import Entry, FileChange, Signature, import_stream, raw_changes
 from zedops.git.reader import ObjectReader
+from zedops.system import failpoints
 
 #: Refs of new commits that no branch names yet.
 IMPORTS = "refs/zedops/import"

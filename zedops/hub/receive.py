@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zedops import failpoints
 from zedops.errors import GitFailed, InvalidInput, Problem, RaceLost, ZedopsError
 from zedops.fleet import alike, authorship, preview
 from zedops.fleet.fleet import Fleet
@@ -33,6 +32,7 @@ from zedops.hub.refs import FOR_MAIN, MAIN
 from zedops.spec import strays
 from zedops.spec.document import not_a_file
 from zedops.spec.layout import MAX_BYTES, SETTINGS_PATH, Kind, kind_of
+from zedops.system import failpoints
 
 _ATTEMPTS = 50
 #: A push option: forecast the push and change nothing.

@@ -11,12 +11,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from zedops import failpoints
 from zedops.errors import ZedopsError
 from zedops.fleet.trailers import EMAIL
 from zedops.git.objects import NO_OBJECT, Signature
 from zedops.git.repository import IMPORTS, Repository
-from zedops.system import files
+from zedops.system import failpoints, files
 
 MAIN = "refs/heads/main"
 SEEN = "refs/zedops/seen"

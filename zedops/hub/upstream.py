@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
-from zedops import failpoints
 from zedops.errors import GitFailed, Problem
 from zedops.fleet import authorship
 from zedops.fleet.access import NOT_ALLOWED
@@ -30,6 +29,7 @@ from zedops.hub.refs import MAIN
 from zedops.spec import document, state_block
 from zedops.spec.layout import MAX_BYTES, MAX_FILE_BYTES, MAX_GRAVE_BYTES, Kind, kind_of
 from zedops.spec.state_block import GOES_ON
+from zedops.system import failpoints
 
 Files = Mapping[str, Entry | bytes | None]
 

@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zedops import failpoints
 from zedops.bus.interfaces import Bus, Enrolment
 from zedops.control import protocol
 from zedops.errors import ZedopsError
@@ -32,7 +31,7 @@ from zedops.manager.loop import Manager
 from zedops.manager.push_progress import follow
 from zedops.protocol.requests import read_request, read_stream_request
 from zedops.queries import hosts, output
-from zedops.system import files
+from zedops.system import failpoints, files
 from zedops.system.locks import LOOK_S
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from zedops import failpoints
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.fleet.notifications import Notice, host_back
 from zedops.manager.liveness import Liveness
@@ -21,6 +20,7 @@ from zedops.manager.state import Ledger
 from zedops.protocol.requests import Belonging
 from zedops.protocol.sync import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
 from zedops.spec.state_block import brief
+from zedops.system import failpoints
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from zedops import failpoints
 from zedops.bus.interfaces import Bus
 from zedops.errors import GitFailed, RaceLost
 from zedops.fleet.fleet import Fleet
@@ -31,6 +30,7 @@ from zedops.manager.metrics import Metrics
 from zedops.manager.retention import Clock, end_retentions
 from zedops.manager.state import Ledger
 from zedops.manager.strays import Strays
+from zedops.system import failpoints
 
 log = logging.getLogger(__name__)
 

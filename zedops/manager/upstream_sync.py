@@ -14,7 +14,6 @@ import random
 import threading
 import time
 
-from zedops import failpoints
 from zedops.errors import GitFailed, Problem, RaceLost, ZedopsError
 from zedops.git.remote import TAKEN, Upstream
 from zedops.hub.hub import Hub
@@ -23,6 +22,7 @@ from zedops.manager import commit_status
 from zedops.manager.commit_status import Forge
 from zedops.manager.loop import Manager
 from zedops.manager.upstream_timing import UpstreamTiming
+from zedops.system import failpoints
 
 log = logging.getLogger(__name__)
 

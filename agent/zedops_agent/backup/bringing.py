@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from zedops import failpoints
 from zedops.errors import LookOutdated, RootGone
 from zedops.protocol.sync import DesiredServer
+from zedops.system import failpoints
 from zedops_agent import removal
 from zedops_agent.backup import manifest, swap
 from zedops_agent.backup.choose import pick

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from zedops import failpoints
 from zedops.errors import (
     CommandFailed,
     EngineUnreachable,
@@ -22,6 +21,7 @@ from zedops.protocol.sync import DesiredServer
 from zedops.spec.backup import LastBackup
 from zedops.spec.quantities import format_size
 from zedops.spec.state_block import brief
+from zedops.system import failpoints
 from zedops_agent.backup import keep, manifest, rules
 from zedops_agent.backup.ground import Ground, trouble_of
 from zedops_agent.backup.record import Begun, Reason, Record

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from zedops import failpoints
 from zedops.errors import PersistFailed
-from zedops.system import files
+from zedops.system import failpoints, files
 from zedops_agent.backup.record import Record
 
 log = logging.getLogger(__name__)

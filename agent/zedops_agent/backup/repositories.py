@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from zedops import failpoints
 from zedops.spec.backup import OWN, Repository
-from zedops.system import files
+from zedops.system import failpoints, files
 from zedops_agent.backup.restic import Absent, Restic, ResticFailed, version
 from zedops_agent.policy_file import PolicyFile
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from zedops import failpoints
 from zedops.errors import DataAtRisk
+from zedops.system import failpoints
 from zedops_agent import beside, markers, removal
 from zedops_agent.markers import Owner
 

@@ -9,9 +9,9 @@ from typing import Any
 import docker
 import docker.errors
 
-from zedops import failpoints
 from zedops.errors import EngineFailed, LookOutdated
 from zedops.spec.model import Stop
+from zedops.system import failpoints
 from zedops_agent.engine import stopping
 from zedops_agent.engine.claims import Claims
 from zedops_agent.engine.connection import EngineConnection, translated

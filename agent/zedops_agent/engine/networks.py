@@ -11,7 +11,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from zedops import failpoints
+from zedops.system import failpoints
 from zedops_agent.coalesce import Joint
 from zedops_agent.engine import parse
 from zedops_agent.engine.connection import EngineConnection, translated

@@ -19,10 +19,10 @@ import docker.errors
 import requests.exceptions
 import urllib3.exceptions
 
-from zedops import failpoints
 from zedops.errors import EngineFailed, LookOutdated
 from zedops.spec import stop_signals
 from zedops.spec.model import Stop
+from zedops.system import failpoints
 from zedops_agent.engine import parse
 from zedops_agent.engine.connection import EngineConnection
 from zedops_agent.observed import Container

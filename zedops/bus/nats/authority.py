@@ -21,7 +21,6 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from zedops import failpoints
 from zedops.bus.nats import certificates, jwt, registry
 from zedops.bus.nats.jwt import Credentials, Role
 from zedops.bus.nats.private_files import PrivateDirectory
@@ -29,6 +28,7 @@ from zedops.bus.nats.registry import HostRegistry, Member
 from zedops.bus.nats.tokens import Token, host_of
 from zedops.errors import ZedopsError
 from zedops.spec.fields import Model, Utc
+from zedops.system import failpoints
 from zedops.system.ulid import new_id
 
 _KEYS, _CA, _ROLL = "keys.json", "ca-private.pem", "roll.json"
