@@ -17,7 +17,8 @@ from zedops.spec.layout import NAME, SERVERS, SETTINGS_PATH
 from zedops.spec.state_block import format_time
 from zedops.system import files
 from zedops_agent.backup import manifest
-from zedops_agent.backup.restic import Restic, ResticFailed
+from zedops_agent.backup.restic import Restic
+from zedops_agent.backup.restic_process import ResticFailed
 from zedops_agent.backup.snapshot import Snapshot
 
 #: The name of the repository in the recovered fleet's settings.

@@ -15,7 +15,8 @@ from zedops_agent.backup import manifest, swap
 from zedops_agent.backup.choose import pick
 from zedops_agent.backup.ground import Ground, trouble_of
 from zedops_agent.backup.record import Aside, Restoring
-from zedops_agent.backup.restic import Restic, ResticFailed
+from zedops_agent.backup.restic import Restic
+from zedops_agent.backup.restic_process import ResticFailed
 from zedops_agent.memory import matches, process
 from zedops_agent.observed import Observed
 from zedops_agent.steps import FetchWorld, PutBack, SweepWorlds

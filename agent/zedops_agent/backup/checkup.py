@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from zedops.protocol.findings import Finding
 from zedops.spec.model import Definition
 from zedops_agent.backup.repositories import Repositories
-from zedops_agent.backup.restic import ResticFailed, program, version
+from zedops_agent.backup.restic_process import ResticFailed, program, version
 
 
 def check(repositories: Repositories, definitions: Iterable[Definition]) -> Iterator[Finding]:

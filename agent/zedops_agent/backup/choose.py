@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from zedops.spec.backup import wanted
-from zedops_agent.backup.restic import ResticFailed
+from zedops_agent.backup.restic_process import ResticFailed
 from zedops_agent.backup.snapshot import Snapshot
 
 

@@ -10,7 +10,7 @@ from zedops.errors import DataAtRisk, LookOutdated
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.state_block import brief
 from zedops.spec.volume import VolumeKind
-from zedops_agent.backup import record_file, rules
+from zedops_agent.backup import due, record_file
 from zedops_agent.backup.record import Record, Trouble
 from zedops_agent.backup.repositories import Repositories
 from zedops_agent.backup.restic import Restic
@@ -60,7 +60,7 @@ class Ground:
 
     def open(self, want: DesiredServer) -> Restic:
         """Open the repository of a server. Raises ResticFailed."""
-        name = rules.settings(want).repository
+        name = due.settings(want).repository
         return self.repositories.open(name, want.repository, lambda: self.ends(want))
 
     def ends(self, want: DesiredServer) -> str | None:
@@ -68,7 +68,7 @@ class Ground:
         if self.is_ending or self.desired.draining:
             return "zedops ends"
         now = self.desired.newest(want.id)
-        if now is None or rules.wish(now) != rules.wish(want):
+        if now is None or due.wish(now) != due.wish(want):
             return "something else is asked of the server by now"
         return None
 

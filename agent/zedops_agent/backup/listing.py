@@ -8,7 +8,8 @@ from zedops.errors import EngineFailed
 from zedops.protocol.backups import BackupsReply, BackupsRequest, SnapshotFacts
 from zedops.spec.backup import OWN
 from zedops_agent.backup.repositories import Repositories
-from zedops_agent.backup.restic import Absent, Restic, ResticFailed
+from zedops_agent.backup.restic import Restic
+from zedops_agent.backup.restic_process import Absent, ResticFailed
 
 
 def answer(repositories: Repositories, request: BackupsRequest) -> BackupsReply:

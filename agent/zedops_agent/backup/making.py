@@ -22,10 +22,11 @@ from zedops.spec.backup import LastBackup
 from zedops.spec.quantities import format_size
 from zedops.spec.state_block import brief
 from zedops.system import failpoints
-from zedops_agent.backup import keep, manifest, rules
+from zedops_agent.backup import due, keep, manifest
 from zedops_agent.backup.ground import Ground, trouble_of
 from zedops_agent.backup.record import Begun, Reason, Record
-from zedops_agent.backup.restic import Made, Restic, ResticFailed, escaped
+from zedops_agent.backup.restic import Made, Restic, escaped
+from zedops_agent.backup.restic_process import ResticFailed
 from zedops_agent.backup.snapshot import Snapshot
 from zedops_agent.markers import OURS
 from zedops_agent.observed import Observed
@@ -65,7 +66,7 @@ class Making:
         self._opened = {step.token}
         self._ground.change(want, begun=Begun(
             token=step.token, reason=Reason(step.reason), at=datetime.now(UTC),
-            wish=rules.wish(want), was_up=step.was_up, parent=parent,
+            wish=due.wish(want), was_up=step.was_up, parent=parent,
             container=next((each.id for each in seen.containers if each.up), None),
         ))
 
@@ -118,7 +119,7 @@ class Making:
         tags = ("zedops", f"server={want.id}", f"name={want.name}", f"fleet={self._ground.fleet}",
                 f"reason={begun.reason}", f"token={digest}")
         own = [f"{escaped(place)}/{each}" for place in places.values() for each in OURS]
-        exclude = (*own, *rules.settings(want).exclude)
+        exclude = (*own, *due.settings(want).exclude)
         paths = (*places.values(), str(about))
         return opened.backup(paths, tags, exclude, begun.parent, progress)
 
@@ -176,7 +177,7 @@ class Making:
     def _thin_out(self, want: DesiredServer, known: Record) -> None:
         needed = {known.last.snapshot} if known.last else set()
         found = self._before.pop(want.id, [])
-        old = keep.surplus(found, rules.settings(want).keep, needed)
+        old = keep.surplus(found, due.settings(want).keep, needed)
         if not old:
             return
         stamp = self._ground.root / "backups" / self._ground.fleet / "pruned"

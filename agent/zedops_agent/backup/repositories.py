@@ -16,7 +16,8 @@ from pathlib import Path
 
 from zedops.spec.backup import OWN, Repository
 from zedops.system import failpoints, files
-from zedops_agent.backup.restic import Absent, Restic, ResticFailed, version
+from zedops_agent.backup.restic import Restic
+from zedops_agent.backup.restic_process import Absent, ResticFailed, version
 from zedops_agent.policy_file import PolicyFile
 
 _PASSWORD = "PASSWORD"  # noqa: S105 - a file's name

@@ -1,4 +1,4 @@
-"""Decides when a world is backed up or restored, and in which steps. Pure.
+"""Decides the steps of backups and restores. Pure. `due` says when one has to begin.
 
 A backup or restore that has begun goes on before all else, so no container comes back in its
 midst. One that has not begun waits until the server's own plan is empty. A restore changes nothing
@@ -7,15 +7,27 @@ but by the swap of a verified world, and a failed backup never keeps a server do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from zedops.protocol.remarks import BACKUP_FAILED, RESTORE_FAILED
 from zedops.protocol.sync import DesiredServer, Goal
-from zedops.spec.backup import Backup, Quiesce, asked_at, next_at
+from zedops.spec.backup import Quiesce
+from zedops_agent.backup.due import (
+    Due,
+    before_harm,
+    due,
+    due_at,
+    failed_first,
+    is_fresh,
+    restores,
+    restores_no_more,
+    settings,
+    wait_s,
+    wish,
+)
 from zedops_agent.backup.record import Begun, Reason, Record, Restoring
 from zedops_agent.crashes import died
-from zedops_agent.memory import PROVEN_S, Memory, asked, matches, process, ran_s
+from zedops_agent.memory import PROVEN_S, Memory, matches, process, ran_s
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.steps import (
     BackUp,
@@ -27,10 +39,8 @@ from zedops_agent.steps import (
     MakeData,
     OpenBackup,
     Plan,
-    Pull,
     PutBack,
     ReleaseWrites,
-    RemoveData,
     Start,
     Step,
     StopContainer,
@@ -38,110 +48,8 @@ from zedops_agent.steps import (
     SweepWorlds,
 )
 
-#: Waits before the schedule tries a failed backup again: 5 min, doubled each time, up to 6 h.
-RETRY_FIRST_S, RETRY_MAX_S = 300.0, 6 * 3600.0
 #: The time between looks while another server has the turn.
 TURN_LOOK_S = 60.0
-_DEFAULT = Backup()
-#: A restore that was asked for within this time is new, even without a record.
-_RECENT = timedelta(days=1)
-#: A time before every other one.
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Due:
-    """A backup that has to begin."""
-
-    token: str
-    reason: Reason
-
-
-def settings(want: DesiredServer) -> Backup:
-    """Return the settings of a server's backups; every default without any."""
-    return want.definition.backup or _DEFAULT
-
-
-def wish(want: DesiredServer) -> str:
-    """Name what is asked of the server, apart from its backups."""
-    return f"{want.goal} {want.name} {asked(want)}"
-
-
-def due(want: DesiredServer, seen: Observed, record: Record, now: datetime) -> Due | None:
-    """Say which backup has to begin now, if any. The schedule begins with the first data."""
-    world = want.definition.world
-    token = world.backup if world else None
-    if token is not None and token != record.answered:
-        return Due(token, Reason.ASKED)
-    at = due_at(want, record)
-    if at is not None and now >= at and seen.data_exists:
-        return Due(f"schedule {now:%Y-%m-%dT%H:%M:%SZ}", Reason.SCHEDULE)
-    return None
-
-
-def due_at(want: DesiredServer, record: Record) -> datetime | None:
-    """Compute when the schedule asks for the next backup; None without a schedule."""
-    made = settings(want)
-    if not made.scheduled or want.goal.ends:
-        return None
-    last = record.last.at if record.last else None
-    if record.tried_at is None and last is None:
-        return _EVER
-    known = max(each for each in (last, record.tried_at) if each is not None)
-    trouble = record.trouble
-    if trouble is not None and record.tried_at is not None:
-        return record.tried_at + timedelta(seconds=_wait_s(trouble.attempts))
-    return next_at(made, known)
-
-
-def restores(want: DesiredServer, record: Record) -> str | None:
-    """Return the restore that a definition asks for and that was not answered yet."""
-    world = want.definition.world
-    token = world.restore if world else None
-    return token if token is not None and token not in record.restored else None
-
-
-def before_harm(plan: Plan, want: DesiredServer, seen: Observed, record: Record) -> Due | None:
-    """Say which snapshot must come before a plan: of another image, or of a purge of the data.
-
-    Only servers with a schedule have one.
-    """
-    if not settings(want).scheduled or not seen.data_exists:
-        return None
-    wanted = None
-    if any(isinstance(each, RemoveData) for each in plan.steps):
-        wanted = Due(f"purge {want.id}", Reason.PURGE)
-    elif seen.containers and any(isinstance(each, Create) for each in plan.steps):
-        pulls = [each for each in plan.steps if isinstance(each, Pull)]
-        if any(each.newest or each.ran is None for each in pulls):
-            wanted = Due(f"update {want.hash} {want.definition.rebuild or ''}", Reason.UPDATE)
-    return None if wanted is None or wanted.token == record.before else wanted
-
-
-def failed(want: DesiredServer, record: Record) -> str | None:
-    """Say what failed since the last good backup or restore, the newest of it."""
-    found: list[tuple[datetime, str]] = []
-    if record.trouble is not None:
-        found.append((record.trouble.at, f"{BACKUP_FAILED}{record.trouble.text}"))
-    if record.shrunk is not None and record.last is not None:
-        found.append((record.last.at, f"{BACKUP_FAILED}{record.shrunk}"))
-    world, restore = want.definition.world, record.restore_trouble
-    if restore is not None and world is not None and world.restore == restore.token:
-        found.append((restore.at, f"{RESTORE_FAILED}{restore.text}"))
-    return max(found)[1] if found else None
-
-
-def is_wanted(
-    plan: Plan, want: DesiredServer, seen: Observed, record: Record, now: datetime
-) -> bool:
-    """Say whether a server has work that needs the host's turn."""
-    if record.begun is not None or record.restoring is not None:
-        return True
-    if before_harm(plan, want, seen, record) is not None:
-        return True
-    if want.goal.ends or seen.root_gone is not None:
-        return False
-    return restores(want, record) is not None or due(want, seen, record, now) is not None
 
 
 def with_world_work(
@@ -158,10 +66,10 @@ def with_world_work(
     if (harm := before_harm(plan, want, seen, record)) is not None:
         return _held(harm, seen, record, now, has_turn=has_turn)
     token = restores(want, record)
-    if token is not None and plan.lost is not None and not _is_fresh(token, record, now):
+    if token is not None and plan.lost is not None and not is_fresh(token, record, now):
         token = None
     is_first = not memory.created and not seen.containers and not want.goal.ends
-    if is_first and (refused := _failed_first(want, record)) is not None:
+    if is_first and (refused := failed_first(want, record)) is not None:
         return Plan(refused=refused)
     if want.goal.ends or (plan.steps and not (is_first and token is not None)):
         return plan
@@ -187,23 +95,13 @@ def with_world_work(
     return replace(plan, again_at=_soonest(plan.again_at, *ahead))
 
 
-def _is_fresh(token: str, record: Record, now: datetime) -> bool:
-    """Say whether a restore may bring a lost world back: it was surely not answered before.
-
-    With the whole data root, the record of what was answered is lost, too.
-    """
-    at = asked_at(token)
-    is_recent = at is not None and abs(now - at) < _RECENT
-    return is_recent or record != Record()
-
-
 def _held(
     harm: Due, seen: Observed, record: Record, now: datetime, *, has_turn: bool
 ) -> Plan:
     """Hold an update or a purge back until its snapshot is made."""
     trouble = record.trouble
     if trouble is not None and trouble.token == harm.token:
-        retry_at = trouble.at + timedelta(seconds=_wait_s(trouble.attempts))
+        retry_at = trouble.at + timedelta(seconds=wait_s(trouble.attempts))
         if now < retry_at:
             what = "removed" if harm.reason is Reason.PURGE else "updated"
             fact = f"not {what}: the snapshot before that failed: {trouble.text}"
@@ -214,18 +112,6 @@ def _held(
     was_up = any(each.up for each in seen.containers)
     cause = "before the data is removed" if harm.reason is Reason.PURGE else "before an update"
     return Plan((OpenBackup(harm.token, harm.reason, was_up, cause),), backs_up=True)
-
-
-def _wait_s(attempts: int) -> float:
-    return min(RETRY_FIRST_S * 2.0 ** min(attempts - 1, 16), RETRY_MAX_S)
-
-
-def _failed_first(want: DesiredServer, record: Record) -> str | None:
-    """Say why a new server must not begin with an empty world: the restore into it failed."""
-    world, trouble = want.definition.world, record.restore_trouble
-    if world is None or trouble is None or trouble.token != world.restore:
-        return None
-    return f"its world could not be restored, so it is not started without: {trouble.text}"
 
 
 def _soonest(*times: datetime | None) -> datetime | None:
@@ -318,12 +204,6 @@ def _restoring(
             return _watching(plan, begun, want, seen, memory, now)
         case _:
             return _restarted(begun, want, seen, memory, now)
-
-
-def restores_no_more(want: DesiredServer, begun: Restoring) -> bool:
-    """Say whether a restore was withdrawn, or the server is to be removed."""
-    world = want.definition.world
-    return want.goal.ends or world is None or world.restore != begun.token
 
 
 def _with_all_down(want: DesiredServer, seen: Observed, step: Step) -> Plan:

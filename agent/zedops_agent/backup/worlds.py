@@ -15,7 +15,7 @@ from typing import assert_never
 from zedops.errors import DataAtRisk, LookOutdated, PersistFailed, ZedopsError
 from zedops.protocol.sync import DesiredServer, ServerReport
 from zedops.spec.state_block import brief
-from zedops_agent.backup import rules
+from zedops_agent.backup import due, rules
 from zedops_agent.backup.bringing import Bringing
 from zedops_agent.backup.ground import Ground
 from zedops_agent.backup.making import PASSING, Making
@@ -67,7 +67,7 @@ class Worlds:
         if seen.root_gone is not None:
             return plan
         known = self._ground.record(want)
-        is_wanted = rules.is_wanted(plan, want, seen, known, now)
+        is_wanted = due.is_wanted(plan, want, seen, known, now)
         has_turn = is_wanted and self._turn.take(want.id)
         if not is_wanted:
             self._turn.release(want.id)
@@ -81,7 +81,7 @@ class Worlds:
             known = self._ground.record(want)
         except PersistFailed:
             return report
-        said = rules.failed(want, known)
+        said = due.failed(want, known)
         note = report.note or (brief(said) if said else None)
         last = str(known.last) if known.last else None
         return report.model_copy(update={"backup": last, "note": note})

@@ -11,7 +11,7 @@ from tests.pure.fleets import NOW, later
 from tests.pure.plans import EMPTY, HASH, container, old, plan_for, see, settled, text, wanted
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.backup import Backup, Keep, LastBackup, World
-from zedops_agent.backup import keep, rules
+from zedops_agent.backup import due, keep, rules
 from zedops_agent.backup.record import Aside, Begun, Reason, Record, Restoring, Trouble
 from zedops_agent.backup.snapshot import Snapshot
 from zedops_agent.memory import Failure, Memory, process
@@ -41,7 +41,7 @@ ASKED = asks({"backup": TOKEN})
 
 def begun(want: DesiredServer = ASKED, **facts: Any) -> Record:
     """Make the record of a backup that has begun."""
-    known = Begun(token=TOKEN, reason=Reason.ASKED, at=NOW, wish=rules.wish(want), was_up=True)
+    known = Begun(token=TOKEN, reason=Reason.ASKED, at=NOW, wish=due.wish(want), was_up=True)
     return Record(begun=known.model_copy(update=facts))
 
 
@@ -198,9 +198,9 @@ def test_the_newest_failure_is_told_and_that_of_a_withdrawn_restore_is_not() -> 
         trouble=Trouble(text="disk full", at=NOW, token="t"),  # noqa: S106 - names an act
         restore_trouble=Trouble(text="no room", at=later(1), token="latest"),  # noqa: S106
     )
-    assert rules.failed(RESTORE, record) == "the last restore failed: no room"
-    assert rules.failed(asks(), record) == "the last backup failed: disk full"
-    assert rules.failed(asks(), Record()) is None
+    assert due.failed(RESTORE, record) == "the last restore failed: no room"
+    assert due.failed(asks(), record) == "the last backup failed: disk full"
+    assert due.failed(asks(), Record()) is None
 
 
 # --- restores
