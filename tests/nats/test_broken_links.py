@@ -314,7 +314,8 @@ def test_a_host_that_vanishes_ends_the_stream_with_an_error(
 
             def read() -> None:
                 try:
-                    next(stream)
+                    for _ in stream:
+                        pass
                 except HostUnavailable as error:
                     ended.append(error)
 

@@ -14,8 +14,10 @@ import pytest
 from tests.nats.links import manager_bus, new_link
 from tests.nats.sides import AgentEnd, Chunks, ManagerEnd, wait_for
 from tests.pure.fleets import NOW, server_id
+from zedops.bus import pulse
 from zedops.bus.interfaces import Bus, Link
 from zedops.bus.local import LocalBus
+from zedops.bus.nats import streams
 from zedops.bus.nats.streams import CHUNK_BYTES, WINDOW
 from zedops.errors import CommandFailed, EngineFailed, HostUnavailable, ZedopsError
 from zedops.protocol.requests import (
@@ -213,6 +215,18 @@ def test_a_reader_that_goes_ends_the_stream_on_the_host(ends: Ends) -> None:
     ends.agent.source = source = Chunks(None)
     stream = ends.bus.stream("attic", LogsRequest(server_id=server_id(1), follow=True))
     next(stream)
+    stream.close()
+    assert source.aborted.wait(10)
+
+
+def test_a_silent_stream_shows_that_it_lives_so_that_its_reader_may_leave(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "GRANT_S", 0.2)
+    monkeypatch.setattr(pulse, "PULSE_S", 0.2)
+    ends.agent.source = source = Chunks(0)
+    stream = ends.bus.stream("attic", LogsRequest(server_id=server_id(1), follow=True))
+    assert next(stream) == next(stream) == b""
     stream.close()
     assert source.aborted.wait(10)
 

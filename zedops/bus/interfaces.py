@@ -89,6 +89,7 @@ class Bus(Protocol):
     def stream(self, host: str, request: StreamRequest) -> Generator[bytes, None, None]:
         """Stream something from a host; closing the generator ends it there, too.
 
+        An empty chunk now and then means silence, so that the reader can look for its own caller.
         Raises HostUnavailable or the host's own error, also in the middle.
         """
         ...

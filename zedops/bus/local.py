@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from zedops.bus.interfaces import AgentSide, ManagerSide
+from zedops.bus.pulse import with_pulse
 from zedops.errors import HostUnavailable
 from zedops.protocol.requests import Reply, Request, StreamRequest
 from zedops.protocol.sync import DesiredDocument, Heartbeat, HeartbeatReply, Hello, Progress, Report
@@ -50,7 +51,7 @@ class LocalBus:
         """Stream something from a host."""
         source = self._agent(host).stream(request)
         try:
-            yield from source
+            yield from with_pulse(source)
         finally:
             source.abort()
 

@@ -57,7 +57,7 @@ class Reader:
         self._arrived.put((raw, headers))
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield chunk by chunk; ends, or raises, as the host's own iterator did."""
+        """Yield chunk by chunk; ends, or raises, as the host's own iterator did. Empty: silence."""
         expected = unsaid = 0
         while True:
             try:
@@ -67,6 +67,8 @@ class Reader:
                     raise self._lost from None
                 self._grant(unsaid)
                 unsaid = 0
+                if self._lost is None:
+                    yield b""  # the reader's caller may be gone
                 continue
             if headers.get(_END):
                 if messages.ERROR_HEADER in headers:
