@@ -18,9 +18,12 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "-
           "--no-first-run", "--disable-component-update", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Start Debian's Chromium."""
+    """Start Debian's Chromium.
+
+    Not for a session: Playwright's event loop runs until its end, and other tests have their own.
+    """
     program = shutil.which("chromium")
     if program is None:
         without("chromium")

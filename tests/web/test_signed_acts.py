@@ -36,6 +36,7 @@ def test_a_passkey_signs_the_very_commit_and_stock_git_verifies_it(
         assert 'Good "git" signature for ann@example.org with ECDSA-SK key' in said
         page = desk.open("/act?verb=stop&server=vault")
         page.get_by_role("button", name="Commit and push").click()
+        expect(page.get_by_role("heading", name="Sign it")).to_be_visible()
         page.evaluate("document.querySelector('[data-sign]').dataset.sign = 'AAAA'")
         page.get_by_role("button", name="Sign and push").click()
         expect(page.locator("#sign-told")).to_contain_text("does not know this passkey")
