@@ -29,6 +29,7 @@ from zedops_agent.backup.record import Begun, Reason, Record, Restoring
 from zedops_agent.crashes import died
 from zedops_agent.memory import PROVEN_S, Memory, matches, process, ran_s
 from zedops_agent.observed import Container, Observed, Phase, Presence
+from zedops_agent.plan_ending import end_astray
 from zedops_agent.steps import (
     BackUp,
     Create,
@@ -59,6 +60,8 @@ def with_world_work(
     """Put backups and restores into a server's plan."""
     if seen.root_gone is not None:
         return plan
+    if (record.begun or record.restoring) and (lost := end_astray(seen)):
+        return Plan(lost)  # else it writes while the world is copied, or replaced
     if record.restoring is not None and want.goal is not Goal.PURGED:
         return _restoring(plan, record.restoring, want, seen, memory, now)
     if record.begun is not None:

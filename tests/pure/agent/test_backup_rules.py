@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -282,6 +283,13 @@ def test_a_new_server_gets_its_world_before_its_container_and_never_starts_witho
     assert planned(new, see(world=EMPTY), failed, memory=Memory()) == (
         "refused: its world could not be restored, so it is not started without: no snapshot"
     )
+
+
+def test_no_world_is_copied_or_replaced_beside_a_process_that_the_engine_lost() -> None:
+    lost = see(replace(DOWN, astray=True))
+    ended = "end the unknown process of new (the Engine has lost track of it)"
+    assert planned(ASKED, lost, begun()) == ended
+    assert planned(ASKED, lost, restoring("swap")) == ended
 
 
 def test_a_former_world_goes_once_its_retention_is_over() -> None:
