@@ -43,13 +43,14 @@ def listed(fleet: Machine, *words: str) -> list[dict[str, Any]]:
 def test_a_backup_is_a_commit_and_a_restore_is_one_and_git_tells_the_result(
     fleet: Machine
 ) -> None:
-    assert fleet.zedops("backups").stdout == "no snapshots; `zedops backup NAME` makes one\n"
     kept, _ = quiet(fleet, "backed", "other")
+    none = "no snapshots; `zedops backup NAME` makes one\n"
+    assert fleet.zedops("backups", "backed").stdout == none
     before = fleet.git("rev-list", "--count", "main", cwd=fleet.hub)
     said = fleet.zedops("backup", "backed", "other", "--wait").stdout
     assert said.count("the last backup is ") == 2
     fits("backups", listed(fleet))
-    made, other = sorted(listed(fleet), key=lambda each: str(each["server"]))
+    made, other = (each for name in ("backed", "other") for each in listed(fleet, name))
     assert (made["server"], made["reason"], made["repository"]) == ("backed", "asked", "host")
     last = read_last(str(state(fleet, "backed")["backup"]))
     assert last.snapshot == made["id"] != other["id"]
