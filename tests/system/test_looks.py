@@ -24,7 +24,7 @@ from zedops.cli.commands import diff, orphans, plan, ports, validate
 from zedops.clone.clone import Clone
 from zedops.control import client
 from zedops.hub.hub import Hub
-from zedops.queries import output, servers
+from zedops.queries import conversion, servers
 
 pytestmark = [pytest.mark.docker, pytest.mark.system]
 
@@ -122,7 +122,7 @@ def test_the_manager_says_of_edits_what_a_command_would_say_without_it(
 
 def in_json(said: object) -> Any:
     """Write read models as the socket does."""
-    return json.loads(json.dumps(said, default=output.plain))
+    return json.loads(json.dumps(said, default=conversion.plain))
 
 
 def test_watch_draws_the_fleet_and_ends_with_ctrl_c(fleet: Machine) -> None:

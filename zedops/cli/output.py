@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 import click
 
-from zedops.queries import output
+from zedops.queries import conversion
 from zedops.spec.quantities import format_duration
 
 #: Show the fleet of a commit, or of a time.
@@ -69,7 +69,7 @@ def echo_raw(text: str) -> None:
 
 def show_json(value: object) -> None:
     """Print JSON for machines."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=output.plain)
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=conversion.plain)
     # JSON escapes control characters below U+0020: escape those above it, too
     shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
     click.echo(shown)

@@ -11,7 +11,8 @@ from zedops.errors import UsageError
 from zedops.fleet.trailers import EMAIL, read_reasons, read_trailers
 from zedops.git.objects import moment
 from zedops.git.repository import Repository
-from zedops.queries.output import HistoryRow, written
+from zedops.queries.conversion import written
+from zedops.queries.output import HistoryRow
 from zedops.spec.layout import SERVERS, Kind, kind_of, tombstone_path
 
 #: git stores no NUL in texts and no empty file name, so only a commit begins with three NUL in a

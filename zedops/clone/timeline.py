@@ -12,7 +12,8 @@ from zedops.clone.history import read_history
 from zedops.errors import GitFailed, UsageError
 from zedops.git.objects import moment
 from zedops.queries.changes import compare
-from zedops.queries.output import Difference, HistoryRow, written
+from zedops.queries.conversion import written
+from zedops.queries.output import Difference, HistoryRow
 from zedops.spec.layout import Kind, kind_of
 
 #: The most lines of a diff, and characters of one of its lines.

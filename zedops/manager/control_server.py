@@ -30,7 +30,7 @@ from zedops.manager.fleet_watch import FleetWatch
 from zedops.manager.loop import Manager
 from zedops.manager.push_progress import follow
 from zedops.protocol.requests import read_request, read_stream_request
-from zedops.queries import hosts, output
+from zedops.queries import conversion, hosts
 from zedops.system import failpoints, files
 from zedops.system.locks import LOOK_S
 
@@ -237,7 +237,7 @@ def _read(read: Callable[[object], T], said: object) -> T:
 
 
 def _in_json(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, default=output.plain).encode() + b"\n"
+    return json.dumps(message, default=conversion.plain).encode() + b"\n"
 
 
 def in_words(message: dict[str, Any]) -> bytes:

@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.lifecycle import due
 from zedops.queries import servers
-from zedops.queries.output import ServerRow, written
+from zedops.queries.conversion import written
+from zedops.queries.output import ServerRow
 from zedops.spec.document import Document
 from zedops.spec.layout import SERVERS, Kind, kind_of
 from zedops.spec.state import Status

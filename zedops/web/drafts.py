@@ -18,7 +18,7 @@ from zedops.clone.edits import Edits
 from zedops.clone.verbs import Act
 from zedops.control import client
 from zedops.errors import UsageError
-from zedops.queries import output
+from zedops.queries import conversion
 from zedops.queries.output import Planned
 from zedops.spec import document
 from zedops.spec.document import Document
@@ -59,7 +59,7 @@ def draft(site: Site, fields: Fields) -> Draft:
     """Make a draft. ZedopsError where it cannot be made."""
     base = fields.base if _COMMIT.fullmatch(fields.base) else site.desk.tip()
     now = _time(fields.now)
-    fields = Fields(**{**vars(fields), "base": base, "now": output.written(now)})
+    fields = Fields(**{**vars(fields), "base": base, "now": conversion.written(now)})
     if fields.verb == "undo":
         made, base = site.desk.undo(fields.commit)
         fields, skipped = Fields(**{**vars(fields), "base": base}), []
@@ -124,7 +124,7 @@ def _of(each: Document | None, name: str, make: Callable[[Document], Act | None]
 def _plan(site: Site, base: str, made: Act) -> Planned:
     asked = {"do": "plan", "server": None, "options": list(made.options),
              **Edits(base, dict(made.files)).as_json()}
-    return output.read(Planned, client.ask_hub(site.hub, asked, lambda _: None))
+    return conversion.read(Planned, client.ask_hub(site.hub, asked, lambda _: None))
 
 
 def _diff(clone: Clone, base: str, made: Act) -> list[tuple[str, str]]:

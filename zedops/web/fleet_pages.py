@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from zedops.control import client
-from zedops.queries import output
+from zedops.queries import conversion
 from zedops.queries.output import ServerDetail
 from zedops.queries.overview import ORDER, Filter, FleetRow, named, overview
 from zedops.web import timeline
@@ -75,7 +75,7 @@ def server(request: Request) -> Response:
         return page(request, "problem.html", 404, said=said)
     said = client.ask_hub(site.hub, {"do": "show", "server": name}, lambda _: None)["row"]
     return page(request, "server.html", view=view, row=row, text=said["text"],
-                detail=output.read(ServerDetail, said))
+                detail=conversion.read(ServerDetail, said))
 
 
 async def look(request: Request) -> Response:

@@ -15,7 +15,7 @@ from typing import Any
 
 from zedops.control import client
 from zedops.errors import ZedopsError
-from zedops.queries.output import read_all
+from zedops.queries.conversion import read_all
 from zedops.queries.overview import FleetRow
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from zedops.clone.desk import Author
 from zedops.clone.verbs import check_host, name_host
 from zedops.control import client
 from zedops.errors import ZedopsError
-from zedops.queries.output import FindingRow, HostRow, OrphanRow, PortRow, read_all
+from zedops.queries.conversion import read_all
+from zedops.queries.output import FindingRow, HostRow, OrphanRow, PortRow
 from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Right

@@ -12,7 +12,8 @@ from starlette.routing import Route
 from zedops.clone import timeline
 from zedops.control import client
 from zedops.errors import UsageError
-from zedops.queries.output import ServerRow, read_all
+from zedops.queries.conversion import read_all
+from zedops.queries.output import ServerRow
 from zedops.web.pages import page
 from zedops.web.site import Site
 

@@ -14,7 +14,8 @@ from zedops.control import client
 from zedops.errors import HostUnavailable, ZedopsError
 from zedops.hub import hook
 from zedops.queries import servers
-from zedops.queries.output import ServerRow, read
+from zedops.queries.conversion import read
+from zedops.queries.output import ServerRow
 
 LIST = {"do": "list", "buried": False}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.pure.fleets import NOW, doc, fleet_of, running
-from zedops.queries import output
+from zedops.queries import conversion
 from zedops.queries.offers import going_on, offers
 from zedops.queries.overview import (
     ORDER,
@@ -26,7 +26,7 @@ def made(name: str = "a", status: str = "running", **facts: Any) -> FleetRow:
     path = f"{'tombstones.d' if status == 'deleted' else 'servers.d'}/{name}.yaml"
     said = {"name": name, "path": path, "status": status, "desired": "running", "ports": [],
             "problems": [], "labels": {}, "folder": "", "data_exists": True}
-    return output.read(FleetRow, {**said, **facts})
+    return conversion.read(FleetRow, {**said, **facts})
 
 
 def names(rows: list[FleetRow], **wanted: Any) -> list[str]:

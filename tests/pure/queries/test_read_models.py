@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 import pytest
 
 from tests.pure.fleets import doc, fleet_of
-from zedops.queries import changes, output, servers
+from zedops.queries import changes, conversion, servers
 from zedops.queries.output import SHAPES, Planned, PlannedServer, ServerDetail, ServerRow
 
 SERVER = ("name path id status desired host image ports data_exists deleted_at container commit "
@@ -51,31 +51,31 @@ def test_a_command_keeps_the_fields_of_its_json(command: str) -> None:
 
 
 def in_json(value: object) -> Any:
-    return json.loads(json.dumps(value, default=output.plain))
+    return json.loads(json.dumps(value, default=conversion.plain))
 
 
 def test_a_model_is_the_same_after_the_socket() -> None:
     fleet = fleet_of(doc("servers.d/a.yaml", "image: x\nports: {game: 16261/udp}\n"))
     (row,) = servers.rows(fleet, include_deleted=True)
     assert row.ports == ["16261/udp"]
-    assert output.read_all(ServerRow, in_json([row])) == [row]
+    assert conversion.read_all(ServerRow, in_json([row])) == [row]
     detail = servers.detail(fleet, next(fleet.servers()))
-    assert output.read(ServerDetail, in_json(detail)) == detail
+    assert conversion.read(ServerDetail, in_json(detail)) == detail
     assert list(in_json(detail)) == KNOWN["show SERVER"].split()
     planned = changes.plan(fleet_of(), fleet, {"servers.d/a.yaml"}, None)
     assert [each.server for each in planned.servers] == ["a"]
-    assert output.read(Planned, {**in_json(planned), "exit": 0}) == planned
+    assert conversion.read(Planned, {**in_json(planned), "exit": 0}) == planned
 
 
 def test_a_manager_of_another_release_may_send_other_fields() -> None:
     said = {"servers": [{"server": "a", "effect": "restart", "colour": "red"}], "mood": "good"}
     nothing: Any = None
-    assert output.read(Planned, said) == Planned(
+    assert conversion.read(Planned, said) == Planned(
         [PlannedServer("a", nothing, None, "restart", nothing, None, nothing)], nothing, nothing
     )
 
 
 def test_a_time_is_written_in_utc_to_the_second() -> None:
     at = datetime(2026, 11, 23, 10, 12, 20, 5, tzinfo=timezone(timedelta(hours=2)))
-    assert output.written(at) == "2026-11-23T08:12:20Z"
+    assert conversion.written(at) == "2026-11-23T08:12:20Z"
     assert in_json(at) == "2026-11-23T08:12:20Z"

@@ -9,7 +9,8 @@ import click
 from zedops.cli.completion_types import SERVER
 from zedops.cli.output import show_json
 from zedops.control import client
-from zedops.queries.output import Difference, read_all
+from zedops.queries.conversion import read_all
+from zedops.queries.output import Difference
 from zedops.spec.quantities import readable
 
 

@@ -11,7 +11,8 @@ import click
 from zedops.cli.output import AT, ago, show_json, table
 from zedops.clone import checkout
 from zedops.control import client
-from zedops.queries.output import ServerRow, read_all
+from zedops.queries.conversion import read_all
+from zedops.queries.output import ServerRow
 
 
 @click.command("list")

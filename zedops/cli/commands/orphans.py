@@ -8,7 +8,8 @@ from zedops.cli.completion_types import HOST
 from zedops.cli.output import WAIT, show_json, table, tell_silent
 from zedops.control import client
 from zedops.errors import UsageError
-from zedops.queries.output import OrphanRow, read_all
+from zedops.queries.conversion import read_all
+from zedops.queries.output import OrphanRow
 
 
 @click.command("orphans")

@@ -9,7 +9,7 @@ import click
 from zedops.cli.completion_types import SERVER
 from zedops.cli.output import show_json, table
 from zedops.control import client
-from zedops.queries import output
+from zedops.queries import conversion
 from zedops.queries.output import Planned
 
 
@@ -27,7 +27,7 @@ def plan_command(server: str | None, as_json: bool) -> None:
     zedops plan rosewood --json
     """
     asked = client.asked_of_edits({"do": "plan", "server": server}, Path.cwd())
-    said = read(server) if asked is None else output.read(Planned, asked)
+    said = read(server) if asked is None else conversion.read(Planned, asked)
     if as_json:
         show_json(said)
         return

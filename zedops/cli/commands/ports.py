@@ -7,7 +7,8 @@ import click
 from zedops.cli.completion_types import ANY_SERVER, HOST
 from zedops.cli.output import show_json, table
 from zedops.control import client
-from zedops.queries.output import PortRow, read_all
+from zedops.queries.conversion import read_all
+from zedops.queries.output import PortRow
 
 
 @click.command("ports")

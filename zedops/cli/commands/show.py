@@ -10,7 +10,7 @@ import click
 from zedops.cli.completion_types import ANY_SERVER
 from zedops.cli.output import AT, ago, echo_raw, show_json
 from zedops.control import client
-from zedops.queries import output
+from zedops.queries import conversion
 from zedops.queries.output import ServerDetail
 
 
@@ -33,7 +33,7 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
         return
     said = client.asked({"do": "show", "server": server}) if at is None else None
     if said is not None:
-        row, text = output.read(ServerDetail, said["row"]), said["row"]["text"]
+        row, text = conversion.read(ServerDetail, said["row"]), said["row"]["text"]
     else:
         row, text = _read(server, at)
     if as_json:

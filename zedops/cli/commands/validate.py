@@ -9,7 +9,7 @@ import click
 from zedops.cli.output import show_json
 from zedops.control import client
 from zedops.errors import Problem
-from zedops.queries import output
+from zedops.queries import conversion
 from zedops.queries.output import CheckedRow, Validated
 
 
@@ -30,7 +30,7 @@ def validate_command(directory: Path, form: str, as_json: bool) -> None:
     zedops validate --format github          in a workflow of GitHub, Gitea or Forgejo
     """
     asked = client.asked_of_edits({"do": "validate"}, directory, fetch=False)
-    said = read(directory) if asked is None else output.read(Validated, asked)
+    said = read(directory) if asked is None else conversion.read(Validated, asked)
     found = [*(("error", each) for each in said.problems),
              *(("warning", each) for each in said.warnings)]
     if as_json or form == "json":

@@ -20,7 +20,8 @@ from zedops.clone.clone import Clone
 from zedops.control import client
 from zedops.errors import GitFailed, ZedopsError
 from zedops.queries import servers
-from zedops.queries.output import ServerRow, read_all
+from zedops.queries.conversion import read_all
+from zedops.queries.output import ServerRow
 from zedops.spec.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
 from zedops.spec.quantities import format_size
 
