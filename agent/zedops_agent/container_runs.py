@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from zedops.errors import EngineFailed, LookOutdated, PersistFailed
 from zedops.protocol.sync import DesiredServer
@@ -27,11 +28,11 @@ from zedops_agent.store import Store
 
 #: The number of a crashed server's last log lines in its message.
 _LAST_LINES = 3
-#: The Engine's words where another container or process has a port.
 _LOST = (
     "the Engine has lost track of this container: its process may still run, so zedops starts"
     " nothing beside it; restart containerd and the Engine: systemctl restart containerd docker"
 )
+#: The Engine's words where another container or process has a port.
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 
 
@@ -60,33 +61,30 @@ class ContainerRuns:
 
     def stop(self, container: str, want: DesiredServer) -> Stopped:
         """Stop a container by the newest definition; go on with a stop that has begun."""
-        def asked() -> Stop:
-            self._pace.check()
-            return (self._desired.newest(want.id) or want).definition.stop
-
         def keep(begun: Stopping) -> None:
             memory = self._store.load_memory(want.id).model_copy(update={"stopping": begun})
             with contextlib.suppress(PersistFailed):  # a full disk must not prevent a stop
                 self._store.save_memory(want.id, memory)
 
         begun = self._store.load_memory(want.id).stopping
-        return self._containers.stop(container, asked, begun, keep)
+        return self._containers.stop(container, partial(self._asked, want), begun, keep)
+
+    def _asked(self, want: DesiredServer) -> Stop:
+        """Return the newest wish for a server's stop; LookOutdated once zedops ends."""
+        self._pace.check()
+        return (self._desired.newest(want.id) or want).definition.stop
 
     def end_astray(self, container: str, want: DesiredServer) -> str:
         """End a process that the Engine does not know, by the newest definition; say how."""
-        def asked() -> Stop:
-            self._pace.check()
-            return (self._desired.newest(want.id) or want).definition.stop
-
         def is_up() -> bool:
             return any(each.up for each in self._inspector.inspect([container]))
 
-        return astray.end(container, is_up, asked)
+        return astray.end(container, is_up, partial(self._asked, want))
 
     def start(self, step: Start, want: DesiredServer, seen: Observed) -> None:
         """Start a container; the error about a taken port names its holder."""
         self._see_alone(step.container, seen)
-        before = next((each for each in seen.containers if each.id == step.container), None)
+        before = seen.container(step.container)
         if before is None or matches(before, want):  # not a container with other secrets
             self._handover.write_files(step.container, want)
             failpoints.point("start.handed")
@@ -111,7 +109,7 @@ class ContainerRuns:
         except EngineFailed as error:
             if not astray.is_lost_track(str(error)):
                 raise
-            found = next((each for each in seen.containers if each.id == container), None)
+            found = seen.container(container)
             if not astray.can_look() or found is None or found.adopted or not matches(found, want):
                 raise astray.LostTrack(_LOST) from error
             if not astray.processes(container):
@@ -131,7 +129,7 @@ class ContainerRuns:
 
     def restart(self, step: Restart, want: DesiredServer, seen: Observed) -> Stopped:
         """Restart exactly once: first write down the token and the present process."""
-        before = next((each for each in seen.containers if each.id == step.container), None)
+        before = seen.container(step.container)
         begun = Restarting(token=step.token, started_at=before.started_at if before else None)
         memory = self._store.load_memory(want.id)
         self._store.save_memory(want.id, memory.model_copy(update={"restarting": begun}))

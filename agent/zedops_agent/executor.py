@@ -210,7 +210,8 @@ def _only_hands_over(step: Step, seen: Observed) -> bool:
     """Say whether a step only takes a container's restarts from the Engine."""
     if not isinstance(step, Update) or step.ceilings.restart_policy != RESTARTED_BY_AGENT:
         return False
-    shown = next((each.ceilings for each in seen.containers if each.id == step.container), None)
+    found = seen.container(step.container)
+    shown = found.ceilings if found is not None else None
     return shown is not None and step.ceilings == replace(
         shown, restart_policy=RESTARTED_BY_AGENT
     )

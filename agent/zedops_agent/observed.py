@@ -194,6 +194,10 @@ class Observed:
     networks: Mapping[str, str | None] = field(default_factory=dict)
     root_unseen: bool = False  #: `root_gone` says only that zedops could not look
 
+    def container(self, container_id: str | None) -> Container | None:
+        """Find one of its containers; None if the look saw none of this id."""
+        return next((each for each in self.containers if each.id == container_id), None)
+
     @property
     def data_exists(self) -> bool | None:
         """Say whether a world is there; None: could not look."""

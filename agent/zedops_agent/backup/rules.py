@@ -165,12 +165,11 @@ def _ending(
     steps: list[Step] = []
     cause = "its backup is over"
     plan = Plan(lost=plan.lost, refused=plan.refused, backs_up=True)
-    held = next((each for each in seen.containers if each.id == begun.held), None)
+    held = seen.container(begun.held)
     if held is not None and held.phase is Phase.RUNNING and quiesce.after:
         steps.append(ReleaseWrites(held.id, quiesce.after, cause))
     # before an update, the container that was up is not yet the one of the definition
-    was = [each for each in seen.containers if each.id == begun.container]
-    current = was[0] if was else _current(want, seen)
+    current = seen.container(begun.container) or _current(want, seen)
     is_down = current is not None and not any(each.up for each in seen.containers)
     starts = begun.was_up and want.goal is Goal.RUNNING and is_down and quiesce.how == "stop"
     if starts and current is not None and plan.lost is None and plan.refused is None:
