@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.machine import Machine
-from tests.system.servers import LOOP, begin, command, is_running, state
+from tests.system.servers import LOOP, begin, command, is_running, state, write
 from tests.system.walks import met
 from zedops.spec.backup import read_last
 
@@ -61,11 +61,11 @@ def world(fleet: Machine) -> Path:
 
 def die_at(
     fleet: Machine, points: tuple[str, ...], act: Callable[[], object],
-    is_done: Callable[[], object],
+    is_done: Callable[[], object], name: str = NAME,
 ) -> None:
     """Do something, and kill zedops at each of some points on the way, once."""
     orders = fleet.folder / "orders"
-    left = [f"{point}@{NAME}:kill" for point in points]
+    left = [f"{point}@{name}:kill" for point in points]
     fleet.down()
     orders.write_text("\n".join(left))
     fleet.up(str(orders))
@@ -78,9 +78,9 @@ def die_at(
         fleet.down(kill=True)
         fleet.up(str(orders))
     fleet.wait_for(is_done, 60)
-    assert {f"{point}@{NAME}" for point in points} <= met(orders)
+    assert {f"{point}@{name}" for point in points} <= met(orders)
     Path(f"{orders}.met").unlink()
-    fleet.wait_for(lambda: is_running(fleet, NAME))
+    fleet.wait_for(lambda: is_running(fleet, name))
 
 
 def is_answered(fleet: Machine, before: object) -> bool:
@@ -111,6 +111,23 @@ def test_a_restore_that_dies_everywhere_ends_with_the_restored_world(walked: Mac
     die_at(walked, RESTORED, lambda: walked.zedops("backup", "restore", NAME, "--yes"),
            lambda: kept.read_text() == "before" and not list(home.glob(".world-*")))
     assert state(walked, NAME)["message"] is None
+
+
+def test_a_new_server_never_starts_before_it_has_the_world_of_its_snapshot(
+    walked: Machine
+) -> None:
+    walked.zedops("backup", NAME, "--wait")
+    told = command("[ -e /data/kept ] || echo empty; " + LOOP)
+    source = f"world: {{of: {state(walked, NAME)['id']}, restore: latest}}"
+
+    def push() -> None:
+        write(walked, "grown", told, source)
+        walked.push("grown: begin")
+
+    die_at(walked, RESTORED, push, lambda: is_running(walked, "grown"), "grown")
+    facts = walked.container("grown")
+    assert facts is not None
+    assert walked.api.logs(facts["Id"]) == b""
 
 
 def test_a_failed_restore_that_dies_everywhere_ends_with_the_former_world(

@@ -55,7 +55,7 @@ def test_a_passkey_is_made_let_in_used_and_taken_away(fleet: Machine, desk: Visi
     assert "ada@example.org" in fleet.git("log", "-1", "--format=%ae", "--", "allowed_signers")
 
     page.get_by_role("button", name="Log out").click()
-    log_in(desk)
+    fleet.wait_for(lambda: can_log_in(desk))  # the page reads what was pushed a moment later
     page.wait_for_url(f"{desk.url}/")
     expect(page.locator("header")).to_contain_text("Ann bOBrien/b")
     assert "logged in with a passkey" in fleet.said()

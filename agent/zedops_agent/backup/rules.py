@@ -71,7 +71,7 @@ def with_world_work(
     token = restores(want, record)
     if token is not None and plan.lost is not None and not is_fresh(token, record, now):
         token = None
-    is_first = not memory.created and not seen.containers and not want.goal.ends
+    is_first = _is_new(want, seen, memory)
     if is_first and (refused := failed_first(want, record)) is not None:
         return Plan(refused=refused)
     if want.goal.ends or (plan.steps and not (is_first and token is not None)):
@@ -83,8 +83,7 @@ def with_world_work(
     was_up = any(each.up for each in seen.containers)
     if token is not None:
         cause = f"a restore was asked for: {token}"
-        made = (MakeData(cause),) if is_first else ()
-        return Plan((*made, FetchWorld(token, was_up, cause)), backs_up=True)
+        return _fetching(FetchWorld(token, was_up, cause), is_new=is_first)
     if wanted is not None and plan.refused is None:
         cause = "a backup was asked for" if wanted.reason is Reason.ASKED else "its backup is due"
         opened = OpenBackup(wanted.token, wanted.reason, was_up, cause)
@@ -184,6 +183,15 @@ def _ending(
 # --- a restore that has begun
 
 
+def _is_new(want: DesiredServer, seen: Observed, memory: Memory) -> bool:
+    return not memory.created and not seen.containers and not want.goal.ends
+
+
+def _fetching(step: FetchWorld, *, is_new: bool) -> Plan:
+    made = (MakeData(step.cause),) if is_new else ()
+    return Plan((*made, step), backs_up=True)
+
+
 def _restoring(
     plan: Plan, begun: Restoring, want: DesiredServer, seen: Observed, memory: Memory,
     now: datetime,
@@ -194,10 +202,11 @@ def _restoring(
         case "fetch":
             if restores_no_more(want, begun):
                 return replace(plan, steps=(EndRestore("the restore is not asked for any more"),))
-            if plan.steps and not want.goal.ends and plan.lost is None:
+            is_new = _is_new(want, seen, memory)  # it must not start before it has its world
+            if plan.steps and not is_new and not want.goal.ends and plan.lost is None:
                 return replace(plan, pending=True)
-            cause = f"a restore was asked for: {begun.token}"
-            return replace(plan, steps=(FetchWorld(begun.token, begun.was_up, cause),))
+            step = FetchWorld(begun.token, begun.was_up, f"a restore was asked for: {begun.token}")
+            return _fetching(step, is_new=True) if is_new else replace(plan, steps=(step,))
         case "swap":
             return _with_all_down(want, seen, SwapWorld("the restored world is verified"))
         case "back":

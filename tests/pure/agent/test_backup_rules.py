@@ -278,6 +278,8 @@ def test_a_new_server_gets_its_world_before_its_container_and_never_starts_witho
         "make data (a restore was asked for: latest)",
         "fetch world (a restore was asked for: latest)",
     ]
+    cut_off = planned(new, see(world=EMPTY), restoring("fetch", was_up=False), memory=Memory())
+    assert cut_off == said, "it goes on with its world, and starts without it never"
     trouble = Trouble(text="no snapshot", at=NOW, token="latest")  # noqa: S106 - names an act
     failed = Record(restored=("latest",), restore_trouble=trouble)
     assert planned(new, see(world=EMPTY), failed, memory=Memory()) == (
