@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.machine import Machine, free_port
 from tests.system.servers import LOOP, begin, command
+from tests.web.advertised import advertised
 from tests.web.visits import Visitor
 from zedops.hub.hub import Hub
 
@@ -18,27 +19,13 @@ pytestmark = [pytest.mark.docker, pytest.mark.system]
 Visit = Callable[..., Visitor]
 
 
-class Advertised(Machine):
-    """A fleet that hosts on other machines may join."""
-
-    def command(self) -> list[str]:
-        """Say what runs the fleet."""
-        return [*super().command(), "--advertise", f"tls://127.0.0.1:{free_port()}"]
-
-
 @pytest.fixture(scope="module")
 def fleet(
     tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient, image: str
 ) -> Iterator[Machine]:
-    """Run such a fleet with its page."""
-    made = Advertised(tmp_path_factory.mktemp("web"), docker_api, image)
-    made.page = free_port()
-    try:
-        made.init()
-        made.up()
+    """Run a fleet that other hosts may join."""
+    with advertised(tmp_path_factory.mktemp("web"), docker_api, image) as made:
         yield made
-    finally:
-        made.tear_down()
 
 
 def test_hosts_ports_orphans_and_the_doctor_have_pages(

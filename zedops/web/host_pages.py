@@ -22,9 +22,11 @@ from zedops.queries.output import FindingRow, HostRow, OrphanRow, PortRow
 from zedops.spec.layout import SETTINGS_PATH
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Right
+from zedops.web import signing
 from zedops.web.forms import NotAllowed, read_act_form
 from zedops.web.pages import MENU, page
 from zedops.web.site import Site
+from zedops.web.unsigned import MustSign
 
 log = logging.getLogger(__name__)
 
@@ -47,27 +49,33 @@ async def add_host(request: Request) -> Response:
     site: Site = request.app.state.site
     name = str(form.get("name", ""))[:100].strip()
     author = Author(session.person.name, session.person.email)
+    within = format_duration(TOKEN_S)
 
     def act() -> str:
         check_host(name)
         asked = {"do": "host-add", "host": name, "ttl_s": TOKEN_S}
         token = str(client.ask_hub(site.hub, asked, lambda _: None)["token"])
+        told = (f"On {name}, within {within}, run this. It works once, and is shown only here:",
+                f"zedops agent join {token}")
         # a token is shown after the push only: the hub says whether this person may do that
-        if not _name(site, name, author) and session.how != "link":
+        if not _name(request, name, author, told) and session.how != "link":
             raise NotAllowed(f"{name} is in zedops.yaml already; use `zedops host add {name}`")
         return token
 
     try:
         token = await run_in_threadpool(act)
+    except MustSign as error:
+        return page(request, "act.html", inner="_sign.html", pending=error.pending)
     except ZedopsError as error:
         lines = str(error).splitlines()
         return page(request, "act.html", 409, inner="_refused.html", lines=lines)
     log.info("%s <%s> let host %s join, with the page", author.name, author.email, name)
-    return page(request, "token.html", name=name, token=token, within=format_duration(TOKEN_S))
+    return page(request, "token.html", name=name, token=token, within=within)
 
 
-def _name(site: Site, name: str, author: Author) -> bool:
-    """Push the host's name; False if the settings have it already."""
+def _name(request: Request, name: str, author: Author, told: tuple[str, ...]) -> bool:
+    """Push the host's name; False if the settings have it already. `told` follows a signed push."""
+    site: Site = request.app.state.site
     base = site.desk.tip()
     with site.desk.clone() as clone:
         settings = clone.settings()
@@ -75,7 +83,7 @@ def _name(site: Site, name: str, author: Author) -> bool:
     if name in settings.hosts:
         return False
     made = name_host(content, settings, name)
-    site.desk.push(made, author, base, made.message)
+    signing.push(request, made, author, base, made.message, told)
     return True
 
 

@@ -42,14 +42,18 @@ def keys_of(request: Request) -> tuple[Passkey, ...]:
 
 
 def push(
-    request: Request, act: Act, author: Author, base: str, message: str
+    request: Request, act: Act, author: Author, base: str, message: str,
+    told: tuple[str, ...] = (),
 ) -> tuple[str, list[str]]:
-    """Push an act; MustSign in a fleet that wants the person's signature first."""
+    """Push an act; MustSign in a fleet that wants the person's signature first.
+
+    Every push of the page goes this way. `told` is shown after the push of a signed commit only.
+    """
     site: Site = request.app.state.site
     session = who(request)
     if session is not None and keys_of(request):
         raw = site.desk.prepare(act, author, base, message)
-        raise MustSign(site.unsigned.put(session.id, act, raw))
+        raise MustSign(site.unsigned.put(session.id, act, raw, told))
     return site.desk.push(act, author, base, message)
 
 
@@ -58,7 +62,7 @@ async def finish(request: Request) -> Response:
     form, session = await read_act_form(request)
     site: Site = request.app.state.site
 
-    def sign() -> tuple[str, list[str]]:
+    def sign() -> tuple[str, list[str], tuple[str, ...]]:
         pending = site.unsigned.take(session.id, str(form.get("mark", "")))
         said, origin = _read(str(form.get("credential", ""))), request.headers["origin"]
         key = webauthn.find(said, to_sign(pending.raw), site.place.name, origin, keys_of(request))
@@ -69,16 +73,16 @@ async def finish(request: Request) -> Response:
             raw = signed(pending.raw, key, assertion)
         except (KeyError, TypeError, ValueError) as error:
             raise NotProven(f"the signature cannot be used: {error}") from error
-        return site.desk.push_raw(raw, pending.act.options)
+        return *site.desk.push_raw(raw, pending.act.options), pending.told
 
     try:
-        commit, lines = await run_in_threadpool(sign)
+        commit, lines, told = await run_in_threadpool(sign)
     except ZedopsError as error:
         log.warning("refused a signed commit of %s: %s", session.person.email,
                     str(error).partition("\n")[0])
         return JSONResponse({"refused": str(error)}, 409)
     log.info("%s pushed %s, signed with a passkey", session.person.email, commit[:7])
-    return JSONResponse({"commit": commit[:12], "lines": lines})
+    return JSONResponse({"commit": commit[:12], "lines": [*lines, *told]})
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zedops.clone.verbs import Act
 from zedops.errors import ZedopsError
@@ -26,6 +26,8 @@ class Pending:
     act: Act
     raw: bytes
     ends: float
+    #: Lines for the person once it is pushed; one may be a secret.
+    told: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def challenge(self) -> str:
@@ -48,10 +50,12 @@ class Unsigned:
         self._lock = threading.Lock()
         self._open: dict[str, Pending] = {}
 
-    def put(self, session: str, act: Act, raw: bytes) -> Pending:
+    def put(
+        self, session: str, act: Act, raw: bytes, told: tuple[str, ...] = ()
+    ) -> Pending:
         """Keep a commit; the oldest gives way."""
         now = time.monotonic()
-        made = Pending(secrets.token_urlsafe(16), session, act, raw, now + _OPEN_S)
+        made = Pending(secrets.token_urlsafe(16), session, act, raw, now + _OPEN_S, told)
         with self._lock:
             self._open = {key: each for key, each in self._open.items() if each.ends > now}
             while len(self._open) >= _MOST:
