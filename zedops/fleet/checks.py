@@ -164,8 +164,7 @@ def _network_problems(fleet: Fleet, document: Document) -> list[Problem]:
 
 
 def _name_problems(fleet: Fleet, paths: set[str]) -> list[Problem]:
-    names = {stem(path) for path in paths}
-    alike = [each for each in fleet.servers() if each.name in names]
+    alike = [each for name in {stem(path) for path in paths} for each in fleet.named(name)]
     owners = defaultdict(list)
     for each in alike:
         owners[each.name].append(each.path)

@@ -50,28 +50,39 @@ class Fleet:
         object.__setattr__(self, "documents", DocumentIndex.of(self.documents))
 
     @property
-    def _shelf(self) -> DocumentIndex:
+    def _index(self) -> DocumentIndex:
         return DocumentIndex.of(self.documents)
 
     def servers(self) -> Iterator[Document]:
         """Iterate over the documents of living servers."""
-        return self._shelf.servers()
+        return self._index.servers()
 
     def tombstones(self) -> Iterator[Document]:
         """Iterate over the documents of deleted servers."""
-        return self._shelf.tombstones()
+        return self._index.tombstones()
+
+    def named(self, name: str) -> list[Document]:
+        """List the living servers with a name: one, but for mistakes."""
+        return self._index.named(name)
+
+    def on(self, hosts: Collection[str | None]) -> Iterator[Document]:
+        """Iterate over the living servers of some hosts; None stands for no host."""
+        for host in hosts:
+            yield from self._index.on(host) if host else ()
+        if self.default_host in hosts:
+            yield from self._index.on("")
 
     def with_documents(self, changes: Mapping[str, Document | None]) -> Fleet:
         """Replace documents; None removes one."""
-        return replace(self, documents=self._shelf.replaced(changes))
+        return replace(self, documents=self._index.replaced(changes))
 
     def differing(self, other: Fleet) -> set[str]:
         """Name the paths at which two fleets may differ; few if one was made from the other."""
-        return self._shelf.differing(other._shelf)
+        return self._index.differing(other._index)
 
     def owner(self, server_id: str | None) -> Document | None:
         """Find a server by its id. A living server wins over a tombstone."""
-        return self._shelf.owner(server_id)
+        return self._index.owner(server_id)
 
     def is_living(self, server_id: str | None) -> bool:
         """Say whether a definition has this id, and not only a tombstone."""

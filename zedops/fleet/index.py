@@ -1,13 +1,14 @@
 """An immutable index of a fleet's documents; the cost of a changed copy depends on the changes.
 
 A small layer of changes lies over a large one that copies share; a small layer that grows too large
-is merged into a new one. Indexes find tombstones and owners of ids without a full scan. Pure.
+is merged into a new one. Indexes find tombstones, and the files of an id, a name or a host, without
+a full scan. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias, TypeVar
 
 from zedops.spec.document import Document
 from zedops.spec.layout import TOMBSTONES
@@ -64,20 +65,28 @@ class PersistentMap(Mapping[str, V]):
         return self._length
 
 
-class DocumentIndex(Mapping[str, Document]):
-    """Documents by path, with indexes of tombstones and ids."""
+#: key → the paths of its documents
+Groups: TypeAlias = PersistentMap[tuple[str, ...]]
 
-    __slots__ = ("_all", "_graves", "_paths")
+
+class DocumentIndex(Mapping[str, Document]):
+    """Documents by path, with indexes of tombstones, ids, names and hosts."""
+
+    __slots__ = ("_all", "_graves", "_hosts", "_names", "_paths")
 
     def __init__(self) -> None:
         self._all: PersistentMap[Document] = PersistentMap({}, {}, 0)
         self._graves: PersistentMap[Document] = PersistentMap({}, {}, 0)
         #: The files that name an id: several where a person copied a file.
-        self._paths: PersistentMap[tuple[str, ...]] = PersistentMap({}, {}, 0)
+        self._paths: Groups = PersistentMap({}, {}, 0)
+        #: The files of living servers by name: several where two folders hold the same name.
+        self._names: Groups = PersistentMap({}, {}, 0)
+        #: The files of living servers by the host that their text names; "" where it names none.
+        self._hosts: Groups = PersistentMap({}, {}, 0)
 
     @classmethod
     def of(cls, documents: Mapping[str, Document]) -> DocumentIndex:
-        """Make a Shelf of documents; return them as they are if they are one."""
+        """Index documents; return them as they are if they are an index."""
         return documents if isinstance(documents, DocumentIndex) else cls().replaced(documents)
 
     def replaced(self, changes: Mapping[str, Document | None]) -> DocumentIndex:
@@ -86,26 +95,27 @@ class DocumentIndex(Mapping[str, Document]):
         copy._all = self._all.replaced(changes)
         graves = {path: each for path, each in changes.items() if is_tombstone(path)}
         copy._graves = self._graves.replaced(graves) if graves else self._graves
-        owners: dict[str, tuple[str, ...] | None] = {}
-        for path, after in changes.items():
-            before = self._all.get(path)
-            old, new = before and before.id, after and after.id
-            if old == new:
-                continue
-            if old:
-                left = owners.get(old, self._paths.get(old)) or ()
-                owners[old] = tuple(each for each in left if each != path) or None
-            if new:
-                owners[new] = (*(owners.get(new, self._paths.get(new)) or ()), path)
-        copy._paths = self._paths.replaced(owners) if owners else self._paths
+        moves = [(path, self._all.get(path), after) for path, after in changes.items()]
+        copy._paths = _regrouped(self._paths, moves, lambda each: each.id)
+        living = [each for each in moves if not is_tombstone(each[0])]
+        copy._names = _regrouped(self._names, living, lambda each: each.name)
+        copy._hosts = _regrouped(self._hosts, living, _host)
         return copy
 
     def servers(self) -> Iterator[Document]:
         """Iterate over the documents of living servers."""
         return (each for each in self._all.each() if not is_tombstone(each.path))
 
+    def named(self, name: str) -> list[Document]:
+        """List the living servers with a name: one, but for mistakes."""
+        return [self._all[path] for path in self._names.get(name, ())]
+
+    def on(self, host: str) -> list[Document]:
+        """List the living servers whose own text names a host; "" for those that name none."""
+        return [self._all[path] for path in self._hosts.get(host, ())]
+
     def differing(self, other: DocumentIndex) -> set[str]:
-        """List the paths at which two shelves may differ."""
+        """List the paths at which two indexes may differ."""
         return self._all.differing(other._all)
 
     def tombstones(self) -> Iterator[Document]:
@@ -125,6 +135,34 @@ class DocumentIndex(Mapping[str, Document]):
 
     def __len__(self) -> int:
         return len(self._all)
+
+
+def _regrouped(
+    groups: Groups, moves: Iterable[tuple[str, Document | None, Document | None]],
+    key: Callable[[Document], str | None],
+) -> Groups:
+    """Move paths between groups, given the document before and after at each path."""
+    changed: dict[str, dict[str, None]] = {}
+
+    def members(name: str) -> dict[str, None]:
+        if name not in changed:
+            changed[name] = dict.fromkeys(groups.get(name, ()))
+        return changed[name]
+
+    for path, before, after in moves:
+        old = key(before) if before is not None else None
+        new = key(after) if after is not None else None
+        if old == new:
+            continue
+        if old is not None:
+            members(old).pop(path, None)
+        if new is not None:
+            members(new)[path] = None
+    return groups.replaced({name: tuple(each) or None for name, each in changed.items()})
+
+
+def _host(document: Document) -> str:
+    return (document.definition.host if document.definition else None) or ""
 
 
 def is_tombstone(path: str) -> bool:

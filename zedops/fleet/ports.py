@@ -28,11 +28,10 @@ def ports_in_use(fleet: Fleet, hosts: Collection[str | None] | None = None) -> P
     (host, protocol, number) → (document, key).
     """
     users: dict[tuple[str | None, str, int], list[tuple[Document, str]]] = defaultdict(list)
-    for each in _holding_ports(fleet):
+    for each in _holding_ports(fleet, hosts):
         host = fleet.host_of(each)
-        if hosts is None or host in hosts:
-            for key, port in published(fleet, each):
-                users[host, port.protocol, port.host].append((each, key))
+        for key, port in published(fleet, each):
+            users[host, port.protocol, port.host].append((each, key))
     return users
 
 
@@ -72,10 +71,12 @@ def _free_shifted(taken: Taken, wanted: Sequence[tuple[str, int]]) -> list[int]:
     return []
 
 
-def _holding_ports(fleet: Fleet) -> Iterator[Document]:
-    yield from fleet.servers()
+def _holding_ports(fleet: Fleet, hosts: Collection[str | None] | None) -> Iterator[Document]:
+    yield from fleet.servers() if hosts is None else fleet.on(hosts)
     for grave in fleet.tombstones():
-        if grave.state and grave.state.status is not Status.DELETED:
+        if grave.state and grave.state.status is not Status.DELETED and (
+            hosts is None or fleet.host_of(grave) in hosts
+        ):
             yield grave
 
 

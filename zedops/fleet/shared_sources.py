@@ -17,7 +17,7 @@ def problems(fleet: Fleet, touched: Iterable[Document]) -> list[Problem]:
     if not mine:
         return []
     others: dict[str | None, Places] = defaultdict(Places)
-    for each in fleet.servers():
+    for each in fleet.on({fleet.host_of(document) for document, _ in mine}):
         others[fleet.host_of(each)].add(_of(fleet, each))
     found = []
     for document, place in mine:

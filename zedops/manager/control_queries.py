@@ -76,7 +76,8 @@ def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str,
 
 
 def _show(fleet: Fleet, name: str) -> dict[str, Any]:
-    found = [each for each in (*fleet.servers(), *fleet.tombstones()) if each.name == name]
+    graves = (each for each in fleet.tombstones() if each.name == name)
+    found = [*fleet.named(name), *graves]
     if not found:
         raise ZedopsError(f"no server {name!r}")
     return {**vars(servers.detail(fleet, found[0])), "text": servers.text(found[0])}

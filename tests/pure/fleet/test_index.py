@@ -14,8 +14,9 @@ CHANGE = st.tuples(st.sampled_from(PATHS), st.one_of(st.none(), st.integers(0, 3
 
 
 def written(path: str, number: int) -> Document:
-    """A file with an id, or with none for 0."""
-    return doc(path, state=running(number) if number else None)
+    """A file with an id, or with none for 0, on one of two hosts or on none."""
+    host = ("", "host: attic\n", "host: cellar\n")[number % 3]
+    return doc(path, f"{host}image: x\n", state=running(number) if number else None)
 
 
 @settings(max_examples=200)
@@ -44,6 +45,13 @@ def test_a_shelf_is_a_mapping_that_finds_tombstones_and_owners(
             if found is not None:
                 assert found == model[found.path]
                 assert is_tombstone(found.path) <= (owners <= graves)
+        living = [each for each in model.values() if not is_tombstone(each.path)]
+        for name in ("a", "b", "c"):
+            assert shelf.named(name) == [each for each in living if each.name == name]
+        for host in ("", "attic", "cellar"):
+            on = {each.path for each in living
+                  if each.definition is not None and (each.definition.host or "") == host}
+            assert {each.path for each in shelf.on(host)} == on
 
 
 def test_a_large_shelf_keeps_everything_over_many_small_changes() -> None:
