@@ -151,13 +151,13 @@ class ContainerRuns:
         said = ""
         with contextlib.suppress(EngineFailed):  # not every logging driver can be read back
             said = self._streams.last_lines(step.container, _LAST_LINES)
-        lines = _hide(secrets, said)
+        lines = hide(secrets, said)
         self.stop(step.container, want)
         failpoints.point("giveup.stopped")
         raise GaveUp(f"{step.cause}{LAST_LINES} {lines or 'none'}")
 
 
-def _hide(secrets: Iterable[str], text: str) -> str:
+def hide(secrets: Iterable[str], text: str) -> str:
     """Blank out secrets line by line, as a log shows them; one may be part of another."""
     parts = {line.strip() for each in secrets for line in each.splitlines()} - {""}
     for each in sorted(parts, key=len, reverse=True):

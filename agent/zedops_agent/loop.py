@@ -90,12 +90,14 @@ class Agent:
         handover = SecretHandover(fleet, secrets, engine.inspector)
         runs = ContainerRuns(engine, store, desired, secrets, handover, ports, pace)
         self._schedule = schedule = Schedule(self._work_on)
-        worlds = Worlds(root, fleet, host, engine, lookout, repositories, desired, schedule.mark)
+        worlds = Worlds(root, fleet, host, engine, lookout, repositories, desired, schedule.mark,
+                        secrets)
         workshop = Executor(
             fleet, engine, root, store, policy, secrets, lookout, desired, owns, runs,
             PortCheck(ports, store, desired, runs.stop), handover, pace, worlds,
             StartOrder(desired, lambda each: lookout.containers(each, store.adopted)),
         )
+        self._worlds = worlds
         self._contact = Contact(host, store, lambda: desired.stamp, self._start_over)
         kills = Kills()
         self._reconciler = Reconciler(
@@ -116,6 +118,7 @@ class Agent:
     def start(self, link: Link | None = None) -> None:
         """Begin to work by the document on disk, until a manager sends a newer one."""
         self._store.end_drain()
+        self._worlds.start()
         self._contact.link = link
         self._metrics.look = self.standing
         loops = {
@@ -133,6 +136,7 @@ class Agent:
     def stop(self) -> None:
         """End the work after the present step of each worker; servers go on running."""
         self._reconciler.start_no_more()
+        self._worlds.close()
         self._pace.end()
         self._schedule.stop_workers()
         self._schedule.wait()

@@ -17,6 +17,8 @@ HUB = "zedops.hub"
 DEFINITION, REBUILD = "zedops.definition", "zedops.rebuild"
 #: A keyed fingerprint of its secrets at its creation, and their names.
 SECRETS, SECRET_NAMES = "zedops.secrets", "zedops.secrets.names"
+#: The directory of copies that a container proves a snapshot on; it belongs to no server.
+PROOF = "zedops.proof"
 
 #: The end of a new container's name until it is whole; no server's name has a dot.
 NEXT = ".next"

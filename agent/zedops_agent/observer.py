@@ -106,12 +106,12 @@ class Observer:
             Presence.UNKNOWN if root_gone else look_home(self._data_root.path, want.id),
             None if hangs or adopted is not None else self._candidate(want),
             root_gone,
-            None if hangs or want.goal.ends or not containers else self._forbidden(want),
+            None if hangs or want.goal.ends or not containers else self.forbidden(want),
             self._look_at_networks(want, containers),
             root_unseen=isinstance(trouble, RootUnseen),
         )
 
-    def _forbidden(self, want: DesiredServer) -> str | None:
+    def forbidden(self, want: DesiredServer) -> str | None:
         """Name the part of the definition that the host's policy forbids; None: it allows all."""
         places, find = self.places.of(want), self._networks.find
         try:

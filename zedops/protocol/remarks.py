@@ -7,6 +7,7 @@
 PURGE_WAITS, NOT_APPLIED = "the purge waits", "the new definition is not applied: "
 UNHEALTHY, NOT_AGAIN = "unhealthy: ", "it runs on, and is not started again: "
 BACKUP_FAILED, RESTORE_FAILED = "the last backup failed: ", "the last restore failed: "
+PROOF_FAILED = "the last proof failed: "
 #: A message ends with this.
 LEFT_SO = "left so by `drift: report`"
 #: A message contains this.

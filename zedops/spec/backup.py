@@ -19,6 +19,8 @@ from zedops.spec.fields import EnvKey, Key, Model, Seconds, Text, Utc, shell_lin
 OWN = "host"
 #: The shortest time between two scheduled backups: each may stop the server.
 LEAST_EVERY_S = 300.0
+#: The shortest time between two scheduled proofs: each restores the whole world.
+LEAST_PROVE_S = 3600.0
 _AT = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
 #: `rest:https://ann:word@nas/` (RFC 3986, userinfo); `sftp:ann@nas:` has a name and no password.
@@ -100,6 +102,8 @@ class Backup(Model):
         default=(), strict=False
     )
     quiesce: Quiesce = Quiesce()
+    #: How often the newest snapshot is started beside the server, as a proof.
+    prove: Seconds | None = None
 
     @model_validator(mode="after")
     def _schedule_is_one(self) -> Backup:
@@ -107,6 +111,8 @@ class Backup(Model):
             raise ValueError("has both `every` and `at`; keep one of them")
         if self.every is not None and self.every < LEAST_EVERY_S:
             raise ValueError(f"`every` is below {LEAST_EVERY_S / 60:.0f} minutes; make it longer")
+        if self.prove is not None and self.prove < LEAST_PROVE_S:
+            raise ValueError("`prove` is below 1 hour; make it longer, e.g. 7d")
         return self
 
     @property
@@ -129,6 +135,7 @@ class World(Model):
     """Acts on a world: a change of a value acts once, as with `restart`."""
 
     backup: Text | None = None
+    prove: Text | None = None
     #: A snapshot, a time, or `latest`; in brackets behind it when it was asked for.
     restore: Annotated[Text, AfterValidator(_restorable)] | None = None
     #: The server whose snapshots `restore` means, by id. Default: this one.
@@ -204,15 +211,19 @@ class LastBackup(Model):
     snapshot: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
     size_bytes: Annotated[int, Field(ge=0)]
     files: Annotated[int, Field(ge=0)]
-    proven: Utc | None = None
+    #: The last proof: its time, and the snapshot that really started.
+    proven_at: Utc | None = None
+    proven: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")] | None = None
 
     def __str__(self) -> str:
         text = f"{_time(self.at)} {self.snapshot} {self.size_bytes}b {self.files}"
-        return f"{text} proven {_time(self.proven)}" if self.proven else text
+        if self.proven_at is None or self.proven is None:
+            return text
+        return f"{text} proven {_time(self.proven_at)} {self.proven}"
 
 
 _LAST = re.compile(
-    r"(\S{20}) ([0-9a-f]{8}) (\d{1,18})b (\d{1,12})(?: proven (\S{20}))?"
+    r"(\S{20}) ([0-9a-f]{8}) (\d{1,18})b (\d{1,12})(?: proven (\S{20}) ([0-9a-f]{8}))?"
 )
 
 
@@ -221,10 +232,10 @@ def read_last(text: str) -> LastBackup:
     match = _LAST.fullmatch(text)
     if match is None:
         raise ValueError("is no backup as zedops writes it")
-    at, snapshot, size, files, proven = match.groups()
+    at, snapshot, size, files, proven_at, proven = match.groups()
     return LastBackup(
         at=datetime.fromisoformat(at), snapshot=snapshot, size_bytes=int(size), files=int(files),
-        proven=datetime.fromisoformat(proven) if proven else None,
+        proven_at=datetime.fromisoformat(proven_at) if proven_at else None, proven=proven,
     )
 
 

@@ -130,6 +130,7 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "keep": ("How many snapshots stay.", ({"last": 4, "daily": 7},)),
         "repository": ("A name from `backups:` in zedops.yaml; host: the host's own.", ("nas",)),
         "exclude": ("Patterns of files to leave out, as restic has them.", (["*.jar", "logs/"],)),
+        "prove": ("The time between two proofs that the newest snapshot starts.", ("7d",)),
         "quiesce": (("How the server comes to rest: stop, none, or commands before and after."),
                     ("stop", {"before": ["rcon-cli save-off"], "after": ["rcon-cli save-on"]})),
     },
@@ -149,6 +150,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
     World: {
         "backup": ("Change this text to back up once; `zedops backup` does.",
                    ("2026-11-23T10:00:00Z",)),
+        "prove": ("Change this text to prove its newest snapshot once.",
+                  ("2026-11-23T10:00:00Z",)),
         "restore": ("Change this to restore once: latest, a snapshot, or a time.",
                     ("2026-11-30T20:00:00Z", "4bba301e")),
         "of": ("The id of the server whose snapshot to restore. Default: this one.",

@@ -93,6 +93,12 @@ WITHIN = {
     "restore.removed": FaultEffect.ENGINE,  # the restored world is gone, the former one still aside
     "restore.returned": FaultEffect.ENGINE,  # the former world is back, without a note
     "restore.swept": FaultEffect.ENGINE,  # a former world is removed, without a note
+    "proof.begun": FaultEffect.ENGINE,  # a proof has its empty directory
+    "proof.fetched": FaultEffect.ENGINE,  # the copy is complete, it has no container
+    "proof.created": FaultEffect.ENGINE,  # the container of a proof exists and does not run
+    "proof.started": FaultEffect.ENGINE,  # it runs, the agent does not know how it goes
+    "proof.judged": FaultEffect.ENGINE,  # the result is known, the container and the copy stay
+    "proof.cleared": FaultEffect.ENGINE,  # both are gone, the host has no note of the result
     "purge.begun": FaultEffect.DISK,  # one volume is gone
     "purge.emptied": FaultEffect.DISK,  # all volumes are gone, the marker is there
     "purge.unmarked": FaultEffect.DISK,  # the marker is gone, the empty directory is there

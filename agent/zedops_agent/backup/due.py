@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from zedops.protocol.remarks import BACKUP_FAILED, RESTORE_FAILED
+from zedops.protocol.remarks import BACKUP_FAILED, PROOF_FAILED, RESTORE_FAILED
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.backup import Backup, asked_at, next_at
 from zedops_agent.backup.record import Reason, Record, Restoring
@@ -23,7 +23,7 @@ _DEFAULT = Backup()
 #: A restore that was asked for within this time is new, even without a record.
 _RECENT = timedelta(days=1)
 #: A time before every other one.
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def due_at(want: DesiredServer, record: Record) -> datetime | None:
         return None
     last = record.last.at if record.last else None
     if record.tried_at is None and last is None:
-        return _EVER
+        return EVER
     known = max(each for each in (last, record.tried_at) if each is not None)
     trouble = record.trouble
     if trouble is not None and record.tried_at is not None:
@@ -125,12 +125,14 @@ def is_wanted(
 
 
 def failed(want: DesiredServer, record: Record) -> str | None:
-    """Say what failed since the last good backup or restore, the newest of it."""
+    """Say what failed since the last good backup, restore or proof, the newest of it."""
     found: list[tuple[datetime, str]] = []
     if record.trouble is not None:
         found.append((record.trouble.at, f"{BACKUP_FAILED}{record.trouble.text}"))
     if record.shrunk is not None and record.last is not None:
         found.append((record.last.at, f"{BACKUP_FAILED}{record.shrunk}"))
+    if record.proof_trouble is not None:
+        found.append((record.proof_trouble.at, f"{PROOF_FAILED}{record.proof_trouble.text}"))
     world, restore = want.definition.world, record.restore_trouble
     if restore is not None and world is not None and world.restore == restore.token:
         found.append((restore.at, f"{RESTORE_FAILED}{restore.text}"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class Ground:
     desired: Desired
     #: True: end each restic, because zedops ends or the host is drained.
     is_ending: bool = False
+    #: A proof and the server's own work write one record.
+    writing: threading.Lock = field(default_factory=threading.Lock)
 
     def home(self, want: DesiredServer) -> Path:
         """Give the directory of a server's volumes."""
@@ -45,8 +48,9 @@ class Ground:
     def change(self, want: DesiredServer, **facts: object) -> None:
         """Change a server's record. Raises PersistFailed."""
         home = self.home(want)
-        home.mkdir(mode=0o700, exist_ok=True)
-        record_file.save(home, self._copy(want), self.record(want).model_copy(update=facts))
+        with self.writing:
+            home.mkdir(mode=0o700, exist_ok=True)
+            record_file.save(home, self._copy(want), self.record(want).model_copy(update=facts))
 
     def change_begun(self, want: DesiredServer, **facts: object) -> None:
         """Change the record of a backup that has begun."""

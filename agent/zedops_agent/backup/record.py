@@ -68,6 +68,13 @@ class Aside(Message):
     why: str = ""
 
 
+class Proof(Message):
+    """The last snapshot that really started, and when."""
+
+    at: datetime
+    snapshot: str
+
+
 class Record(Message):
     """Everything that the agent must remember about one server's backups."""
 
@@ -83,3 +90,15 @@ class Record(Message):
     shrunk: str | None = None  #: why the last snapshot looks too small; it stops the pruning
     before: str | None = None  #: the update or purge for which a snapshot was made
     asides: tuple[Aside, ...] = ()
+    proved: str | None = None  #: the last `world.prove` that was answered
+    proof: Proof | None = None
+    proof_tried_at: datetime | None = None
+    proof_trouble: Trouble | None = None  #: since the last good proof
+
+    @property
+    def told(self) -> LastBackup | None:
+        """Return the last backup, with the last proof."""
+        if self.last is None or self.proof is None:
+            return self.last
+        facts = {"proven_at": self.proof.at, "proven": self.proof.snapshot}
+        return self.last.model_copy(update=facts)

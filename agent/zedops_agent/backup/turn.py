@@ -11,24 +11,25 @@ class Turn:
 
     def __init__(self, wake: Callable[[set[str]], None]) -> None:
         self._wake, self._lock = wake, threading.Lock()
-        self._holder: str | None = None
+        self._holder: tuple[str, str] | None = None
         self._waiting: set[str] = set()
 
-    def take(self, server_id: str) -> bool:
-        """Take the turn, if no other server has it."""
+    def take(self, server_id: str, work: str = "") -> bool:
+        """Take the turn, if no other server and no other work has it."""
         with self._lock:
-            if self._holder in (None, server_id):
-                self._holder = server_id
+            if self._holder in (None, (server_id, work)):
+                self._holder = server_id, work
                 self._waiting.discard(server_id)
                 return True
             self._waiting.add(server_id)
             return False
 
-    def release(self, server_id: str) -> None:
-        """Give the turn back, if this server has it."""
+    def release(self, server_id: str, work: str = "") -> None:
+        """Give the turn back, if this work on the server has it."""
         with self._lock:
-            self._waiting.discard(server_id)
-            if self._holder != server_id:
+            if not work:
+                self._waiting.discard(server_id)
+            if self._holder != (server_id, work):
                 return
             self._holder, woken, self._waiting = None, self._waiting, set()
         self._wake(woken)

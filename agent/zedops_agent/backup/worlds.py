@@ -19,6 +19,7 @@ from zedops_agent.backup import due, rules
 from zedops_agent.backup.bringing import Bringing
 from zedops_agent.backup.ground import Ground
 from zedops_agent.backup.making import PASSING, Making
+from zedops_agent.backup.proofs import Proofs
 from zedops_agent.backup.record import Reason
 from zedops_agent.backup.repositories import Repositories
 from zedops_agent.backup.turn import Turn
@@ -27,6 +28,7 @@ from zedops_agent.engine.engine import Engine
 from zedops_agent.memory import Memory
 from zedops_agent.observed import Observed
 from zedops_agent.observer import Observer
+from zedops_agent.secrets import Secrets
 from zedops_agent.steps import (
     BackUp,
     EndBackup,
@@ -51,14 +53,24 @@ class Worlds:
     def __init__(
         self, root: Path, fleet: str, host: str, engine: Engine, lookout: Observer,
         repositories: Repositories, desired: Desired, wake: Callable[[set[str]], None],
+        secrets: Secrets,
     ) -> None:
         self._ground = Ground(root, fleet, host, engine, lookout, repositories, desired)
         self._making, self._bringing = Making(self._ground), Bringing(self._ground)
         self._turn = Turn(wake)
+        self._proofs = Proofs(self._ground, secrets, self._turn, wake)
+
+    def start(self) -> None:
+        """Remove what proofs of an earlier agent left."""
+        self._proofs.start()
 
     def end(self) -> None:
         """End each restic: zedops ends. The next agent goes on."""
         self._ground.is_ending = True
+
+    def close(self) -> None:
+        """End each proof, with its container."""
+        self._proofs.close()
 
     def planned(
         self, plan: Plan, want: DesiredServer, seen: Observed, memory: Memory, now: datetime
@@ -71,7 +83,8 @@ class Worlds:
         has_turn = is_wanted and self._turn.take(want.id)
         if not is_wanted:
             self._turn.release(want.id)
-        return rules.with_world_work(plan, want, seen, memory, known, now, has_turn=has_turn)
+        plan = rules.with_world_work(plan, want, seen, memory, known, now, has_turn=has_turn)
+        return self._proofs.planned(plan, want, known, now)
 
     def told(self, report: ServerReport, want: DesiredServer, seen: Observed) -> ServerReport:
         """Add to a report at rest the last backup, and what failed since."""
@@ -83,7 +96,7 @@ class Worlds:
             return report
         said = due.failed(want, known)
         note = report.note or (brief(said) if said else None)
-        last = str(known.last) if known.last else None
+        last = str(known.told) if known.told else None
         return report.model_copy(update={"backup": last, "note": note})
 
     def forget(self, server_id: str) -> None:
