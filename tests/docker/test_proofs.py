@@ -16,7 +16,10 @@ from zedops_agent.observed import PROOF
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("restic")]
 
-HEALTH = "health: {test: [CMD, test, -e, /data/kept.txt], interval: 1s, retries: 2}\n"
+CHECK = "[ ! -e /data/bad ]"
+HEALTH = f"health: {{test: [CMD-SHELL, '{CHECK}'], interval: 1s, retries: 2}}\n"
+#: Only a copy lacks this file, for the world gets it later.
+LATER = "[ -e /data/free ]"
 LIVE = (
     "volumes: {world: /data}\nstop: {grace: 5s}\nbackup: {quiesce: none}\n" + HEALTH
 )
@@ -60,14 +63,15 @@ def test_a_snapshot_that_starts_is_proven_and_the_server_notices_nothing(host: H
 
 def test_a_snapshot_that_does_not_start_is_told_until_one_does(host: Host) -> None:
     _, kept = begin(host, LIVE)
-    kept.unlink()
+    bad = kept.with_name("bad")
+    bad.touch()
     act(host, "{backup: one}", LIVE)
+    bad.unlink()
     report = prove(host)
     assert report.note is not None
     assert report.note.startswith("the last proof failed: snapshot ")
     assert "health check fails" in report.note
     assert read_last(report.backup or "").proven is None
-    kept.write_text("back")
     act(host, "{backup: two}", LIVE)
     report = prove(host)
     assert report.note is None
@@ -75,7 +79,7 @@ def test_a_snapshot_that_does_not_start_is_told_until_one_does(host: Host) -> No
 
 
 def test_a_proof_has_no_network_no_ports_and_no_way_out_but_its_copy(host: Host) -> None:
-    quick = LIVE.replace("/data/kept.txt", "/data/free")
+    quick = LIVE.replace(CHECK, LATER)
     text = (
         f"{quick}ports: {{game: {{container: 7000, host: 47811}}}}\n"
         "limits: {memory: 64MiB}\nsecrets: [WORD]\nlabels: {made: here}\n"
@@ -85,12 +89,12 @@ def test_a_proof_has_no_network_no_ports_and_no_way_out_but_its_copy(host: Host)
     secret = host.root / "secrets" / host.fleet / "rosewood" / "WORD"
     secret.parent.mkdir(parents=True, exist_ok=True)
     secret.write_text("hidden")
-    server, _ = begin(host, text)
+    server, kept = begin(host, text)
     act(host, "{backup: one}", text)
-    server = host.want("rosewood", f"{text}world: {{prove: one}}\n")
+    kept.with_name("free").touch()
+    host.want("rosewood", f"{text}world: {{prove: one}}\n")
     host.until(lambda: proofs(host) and proofs(host)[0]["State"] == "running")
     found = host.api.inspect_container(proofs(host)[0]["Id"])
-    (host.world(server) / "free").touch()  # in the world, so the copy does not see it
     assert found["HostConfig"]["NetworkMode"] == "none"
     assert not found["HostConfig"]["PortBindings"]
     assert found["HostConfig"]["Memory"] == 64 << 20
@@ -101,14 +105,13 @@ def test_a_proof_has_no_network_no_ports_and_no_way_out_but_its_copy(host: Host)
     assert mounts["/data"]["Source"].startswith(str(scratch(host)))
     assert (mounts["/cache"]["RW"], mounts["/data"]["RW"]) == (False, True)
     assert host.containers() == [f"{host.fleet}-rosewood"]
-    report = host.wait(server, lambda each: each.note)
+    report = host.wait(server, lambda each: "last proof failed" in (each.note or ""))
     assert "hidden" not in str(report)
     assert not proofs(host)
 
 
 def test_an_agent_that_ends_takes_its_proof_along_and_the_next_one_proves(host: Host) -> None:
-    never = LIVE.replace("interval: 1s", "interval: 1s, start_period: 1h")
-    slow = never.replace("/data/kept.txt", "/data/free")
+    slow = LIVE.replace(CHECK, LATER).replace("interval: 1s", "interval: 1s, start_period: 1h")
     server, _ = begin(host, slow)
     act(host, "{backup: one}", slow)
     host.want("rosewood", f"{slow}world: {{prove: one}}\n")

@@ -47,7 +47,8 @@ def test_every_point_is_walked_past() -> None:
     walked |= {*pushes.PUSHED, *pushes.AT_START, *pushes.QUIET}
     walked |= {*test_faults_of_many.AWAY}
     backups = test_faults_of_backups
-    walked |= {*backups.BACKED_UP, *backups.RESTORED, *backups.PUT_BACK, *backups.ENDED}
+    walked |= {*backups.BACKED_UP, *backups.RESTORED, *backups.PUT_BACK, *backups.ENDED,
+               *backups.PROVED}
     joining = (ROOT / "tests/nats/test_authority_files.py").read_text()
     joining += (ROOT / "tests/nats/test_joining.py").read_text()
     walked |= {each for each in failpoints.JOIN_POINTS if each in joining}

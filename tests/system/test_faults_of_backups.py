@@ -13,6 +13,7 @@ from tests.machine import Machine
 from tests.system.servers import LOOP, begin, command, is_running, state, write
 from tests.system.walks import met
 from zedops.spec.backup import read_last
+from zedops_agent.observed import PROOF
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.system, pytest.mark.timeout(400),
@@ -33,6 +34,11 @@ RESTORED = (
 PUT_BACK = ("restore.turned", "restore.removed", "restore.returned", "step.PutBack")
 #: A backup that died at `backup.ended` has no more steps: another one dies here.
 ENDED = ("step.EndBackup",)
+
+PROVED = (
+    "proof.begun", "proof.fetched", "proof.created", "proof.started", "proof.judged",
+    "proof.cleared",
+)
 
 BEGIN = "[ -e /data/bad ] && exit 1; echo started >> /data/world.txt; "
 HELD = (
@@ -101,6 +107,28 @@ def test_a_backup_that_dies_everywhere_is_made_once_and_lets_the_server_write_ag
     assert "off" in said
     assert said[-1] == "on"
     assert (world(walked) / "kept").read_text() == "before"
+
+
+def test_a_proof_that_dies_everywhere_is_told_once_and_leaves_nothing(walked: Machine) -> None:
+    path = walked.clone / f"servers.d/{NAME}.yaml"
+    health = "health: {test: [CMD-SHELL, '[ -e /data/kept ]'], interval: 1s}\n"
+    path.write_text(health + path.read_text().replace("quiesce:\n", "quiesce: none\n", 1)
+                    .replace("    before: ['echo off >> /data/log']\n", "")
+                    .replace("    after: ['echo on >> /data/log']\n", ""))
+    walked.push("checked")
+    walked.zedops("backup", NAME, "--wait")
+    before = (world(walked) / "world.txt").read_text()
+
+    def proven() -> str | None:
+        return read_last(str(state(walked, NAME)["backup"])).proven
+
+    die_at(walked, PROVED, lambda: walked.zedops("backup", "prove", NAME), proven)
+    made, = json.loads(walked.zedops("backups", NAME, "--json").stdout)
+    assert proven() == made["id"]
+    assert (world(walked) / "world.txt").read_text() == before
+    scratch = walked.data_root / "backups" / walked.fleet / "proof"
+    walked.wait_for(lambda: not list(scratch.iterdir()))
+    assert not walked.api.containers(all=True, filters={"label": f"{PROOF}={scratch}"})
 
 
 def test_a_restore_that_dies_everywhere_ends_with_the_restored_world(walked: Machine) -> None:
