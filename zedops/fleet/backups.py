@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from zedops.errors import Problem
 from zedops.fleet.fleet import Fleet
@@ -13,8 +13,8 @@ from zedops.spec.model import Definition
 from zedops.spec.quantities import format_duration
 from zedops.spec.volume import VolumeKind
 
-#: A backup later than this many times its interval is overdue.
-_LATE = 2.0
+#: A backup may come so long after its time, beside others on its host.
+_LATE = timedelta(minutes=30)
 
 
 def overdue(fleet: Fleet, document: Document, now: datetime) -> str | None:
@@ -26,9 +26,10 @@ def overdue(fleet: Fleet, document: Document, now: datetime) -> str | None:
         return None
     if state.backup is None:
         return f"{document.name} has a schedule of backups, and no backup yet"
-    last = read_last(state.backup)
-    every = (next_at(definition.backup, last.at) or now) - last.at
-    if now - last.at <= every * _LATE:
+    last, zone = read_last(state.backup), fleet.settings.timezone
+    missed = next_at(definition.backup, last.at, zone)
+    again = missed and next_at(definition.backup, missed, zone)
+    if again is None or now <= again + _LATE:
         return None
     ago = format_duration((now - last.at).total_seconds())
     return f"{document.name}: the last backup is {ago} old, and its schedule asks for more"

@@ -217,7 +217,7 @@ def desired_server(
         data_expected=state.has_world,
         drift=definition.drift or fleet.settings.drift,
         repository=_repository(fleet.settings, definition),
-        kept_s=fleet.settings.retention,
+        kept_s=fleet.settings.retention, timezone=fleet.settings.timezone,
     )
 
 

@@ -28,7 +28,9 @@ _MOST = 3
 ADDED: dict[int, dict[type[BaseModel], dict[str, Any]]] = {
     1: {
         DesiredDocument: {
-            "hub": True, "servers": {"__all__": {"repository": True, "kept_s": True}},
+            "hub": True, "servers": {"__all__": {
+                "repository": True, "kept_s": True, "timezone": True,
+            }},
         },
         Report: {"servers": {"__all__": {"under": True, "backup": True}}},
         Shape: {"options": True, "attachments": True},

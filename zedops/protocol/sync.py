@@ -63,6 +63,7 @@ class DesiredServer(Message):
     drift: Drift
     #: The fleet's repository for its backups; None: the host's own.
     repository: Repository | None = None
+    timezone: str = "UTC"  #: of the schedules in the definition
     kept_s: float = 86400.0  #: how long a world that a restore replaced is kept
 
 

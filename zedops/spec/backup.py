@@ -11,9 +11,18 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
+from zedops.spec import timetable
 from zedops.spec.fields import EnvKey, Key, Model, Seconds, Text, Utc, shell_lines
+from zedops.spec.quantities import parse_duration
 
 #: The repository that every host has by itself, in its data root.
 OWN = "host"
@@ -31,7 +40,7 @@ _RESTORE = re.compile(r"(?P<what>[^\s(][^(]*?)(?: \((?P<asked>[^()]*)\))?")
 
 def _time_of_day(value: str) -> str:
     if not _AT.fullmatch(value):
-        raise ValueError(f"{value!r} is no time of day; write e.g. \"04:30\" (UTC)")
+        raise ValueError(f"{value!r} is no time of day; write e.g. \"04:30\"")
     return value
 
 
@@ -86,11 +95,27 @@ class Quiesce(Model):
         return self
 
 
+def _interval(value: object) -> float | str:
+    if isinstance(value, str) and timetable.is_line(value):
+        return timetable.checked(value, LEAST_EVERY_S)
+    return parse_duration(value)
+
+
+#: A duration, or a cron line.
+Interval = Annotated[
+    float | str,
+    BeforeValidator(_interval),
+    PlainSerializer(lambda every: every if isinstance(every, str) else f"{every:.3f}s"),
+    WithJsonSchema({"type": "string"}),
+]
+
+
 class Backup(Model):
     """How a server's world is backed up."""
 
-    every: Seconds | None = None
-    #: Times of the day, UTC.
+    #: The time between two backups; or a cron line, in the fleet's timezone.
+    every: Interval | None = None
+    #: Times of the day, in the fleet's timezone.
     at: Annotated[
         tuple[Annotated[str, AfterValidator(_time_of_day)], ...], BeforeValidator(_listed)
     ] = Field(default=(), strict=False)
@@ -109,7 +134,7 @@ class Backup(Model):
     def _schedule_is_one(self) -> Backup:
         if self.every is not None and self.at:
             raise ValueError("has both `every` and `at`; keep one of them")
-        if self.every is not None and self.every < LEAST_EVERY_S:
+        if isinstance(self.every, float) and self.every < LEAST_EVERY_S:
             raise ValueError(f"`every` is below {LEAST_EVERY_S / 60:.0f} minutes; make it longer")
         if self.prove is not None and self.prove < LEAST_PROVE_S:
             raise ValueError("`prove` is below 1 hour; make it longer, e.g. 7d")
@@ -249,16 +274,12 @@ def _time(at: datetime) -> str:
     return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-def next_at(backup: Backup, last: datetime) -> datetime | None:
+def next_at(backup: Backup, last: datetime, zone: str = "UTC") -> datetime | None:
     """Compute when the next scheduled backup is due after one at `last`; None without a schedule.
 
-    A time of day that passed while the host was off is due at once, and once.
+    A time that passed while the host was off is due at once, and once (`timetable`).
     """
-    if backup.every is not None:
+    if isinstance(backup.every, float):
         return last + timedelta(seconds=backup.every)
-    times = []
-    for each in backup.at:
-        hour, minute = map(int, each.split(":"))
-        today = last.replace(hour=hour, minute=minute, second=0, microsecond=0)
-        times.append(today if today > last else today + timedelta(days=1))
-    return min(times, default=None)
+    lines = [backup.every] if backup.every is not None else map(timetable.daily, backup.at)
+    return timetable.next_run(lines, last, zone)

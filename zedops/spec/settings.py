@@ -6,11 +6,12 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from zedops.spec.backup import OWN, Repository
 from zedops.spec.fields import Key, Model, Name, Recipient, Seconds, one_of
 from zedops.spec.model import Drift
+from zedops.spec.timetable import find_zone
 from zedops.spec.web_settings import WebSettings
 
 #: A simple branch name: a subset of git-check-ref-format(1).
@@ -84,6 +85,12 @@ class Person(Model):
     paths: tuple[str, ...] = Field(default=(), strict=False)
 
 
+def _known_zone(name: str) -> str:
+    if find_zone(name) is None:
+        raise ValueError(f"{name!r} is no timezone; write e.g. Europe/Berlin, or UTC")
+    return name
+
+
 class Settings(Model):
     """`zedops.yaml`: settings of the whole fleet."""
 
@@ -94,6 +101,8 @@ class Settings(Model):
     drift: Annotated[Drift, one_of(Drift)] = Drift.HEAL
     #: Host → its public key, for encrypted secrets in the fleet.
     recipients: dict[Name, Recipient] = Field(default={})
+    #: The timezone of schedules, by its name in the tz database.
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     purge_data: bool = False
     #: Repositories for backups, by names that `backup.repository` of definitions gives.
     backups: dict[Key, Repository] = Field(default={})

@@ -68,7 +68,7 @@ def due_at(want: DesiredServer, record: Record) -> datetime | None:
     trouble = record.trouble
     if trouble is not None and record.tried_at is not None:
         return record.tried_at + timedelta(seconds=wait_s(trouble.attempts))
-    return next_at(made, known)
+    return next_at(made, known, want.timezone)
 
 
 def restores(want: DesiredServer, record: Record) -> str | None:

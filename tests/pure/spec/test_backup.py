@@ -94,7 +94,7 @@ def test_the_settings_name_repositories_but_not_the_hosts_own_one() -> None:
 def test_a_state_holds_the_last_backup_in_one_line_and_older_states_have_none() -> None:
     last = LastBackup(at=NOW, snapshot="4bba301e", size_bytes=7, files=2)
     assert read_last(str(last)) == last
-    proven = last.model_copy(update={"proven": NOW})
+    proven = last.model_copy(update={"proven_at": NOW, "proven": "deadbeef"})
     assert read_last(str(proven)) == proven
     for bare in (State(id=server_id(1)),
                  State(id=server_id(1), kept_until=NOW, purge_data=True)):
@@ -117,6 +117,7 @@ def test_a_schedule_by_time_of_day_is_due_once_also_after_days_away() -> None:
     daily = Backup.model_validate({"at": ["04:30", "16:30"]})
     last = datetime(2026, 11, 23, 4, 30, 2, tzinfo=UTC)
     assert next_at(daily, last) == datetime(2026, 11, 23, 16, 30, tzinfo=UTC)
+    assert next_at(daily, last, "Asia/Kolkata") == datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
     assert next_at(daily, last.replace(hour=20)) == datetime(2026, 11, 24, 4, 30, tzinfo=UTC)
     assert next_at(Backup.model_validate({"every": "6h"}), last) == last.replace(hour=10)
     assert next_at(Backup(), last) is None
