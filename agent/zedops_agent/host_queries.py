@@ -89,7 +89,7 @@ class HostQueries:
                     tuple(self._unseen(servers)),
                 )
                 results = (*diagnostics.check(site),
-                           *checkup.check(self._repositories, site.definitions))
+                           *checkup.check(self._repositories, servers))
                 return CheckupReply(findings=results, at=datetime.now(UTC))
             case RecipientRequest():
                 return RecipientReply(recipient=self._recipient())

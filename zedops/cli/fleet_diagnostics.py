@@ -229,5 +229,6 @@ def check_servers(fleet: Fleet, host: str) -> Iterator[Finding]:
         if each.state.status is Status.FAILED:
             fact = f"{each.name} is failed: {each.state.message}"
             yield Finding.warning("server", fact, f"`zedops history {each.name}` says since when")
-        if said := backups.overdue(fleet, each, datetime.now(UTC)):
-            yield Finding.warning("backup", said, f"`zedops show {each.name}` may say why")
+        for find in (backups.overdue, backups.unproven):
+            if said := find(fleet, each, datetime.now(UTC)):
+                yield Finding.warning("backup", said, f"`zedops show {each.name}` may say why")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from zedops.errors import Problem
@@ -25,7 +26,8 @@ def overdue(fleet: Fleet, document: Document, now: datetime) -> str | None:
     if not definition.backup.scheduled:
         return None
     if state.backup is None:
-        return f"{document.name} has a schedule of backups, and no backup yet"
+        is_new = state.since is not None and now <= state.since + _LATE
+        return None if is_new else f"{document.name} has a schedule of backups, and no backup yet"
     last, zone = read_last(state.backup), fleet.settings.timezone
     missed = next_at(definition.backup, last.at, zone)
     again = missed and next_at(definition.backup, missed, zone)
@@ -33,6 +35,29 @@ def overdue(fleet: Fleet, document: Document, now: datetime) -> str | None:
         return None
     ago = format_duration((now - last.at).total_seconds())
     return f"{document.name}: the last backup is {ago} old, and its schedule asks for more"
+
+
+def unproven(fleet: Fleet, document: Document, now: datetime) -> str | None:
+    """Say that no snapshot of a server was started for too long; None if `prove` asks for none."""
+    definition, state = fleet.resolve(document)[0], document.state
+    if definition is None or definition.backup is None or state is None or state.backup is None:
+        return None
+    every, last = definition.backup.prove, read_last(state.backup)
+    since = last.proven_at or last.at
+    if every is None or now <= since + timedelta(seconds=2 * every) + _LATE:
+        return None
+    ago = format_duration((now - since).total_seconds())
+    return f"{document.name}: no snapshot of it was started for {ago}, and `prove` asks for that"
+
+
+def late(fleet: Fleet, now: datetime) -> Iterator[tuple[str, str]]:
+    """Find each server that lacks a backup or a proof: a key for telling once, and the words."""
+    for each in fleet.servers():
+        if each.state is None or not each.state.data_exists:
+            continue
+        for kind, find in (("overdue", overdue), ("unproven", unproven)):
+            if (said := find(fleet, each, now)) is not None:
+                yield f"{each.state.id} {kind} {each.state.backup}", said
 
 
 def problems(fleet: Fleet, document: Document, resolved: Definition | None) -> list[Problem]:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from zedops.fleet import backups
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.lifecycle import due, purges_data
 from zedops.fleet.trailers import read_reasons, read_trailers
-from zedops.protocol.remarks import UNHEALTHY
+from zedops.protocol.remarks import BACKUP_FAILED, PROOF_FAILED, RESTORE_FAILED, UNHEALTHY
 from zedops.spec.quantities import format_duration
 from zedops.spec.settings import Event
 from zedops.spec.state import Status
@@ -24,6 +25,7 @@ _EVENTS = {
 }  # fmt: skip
 #: A server that leaves one of these for `running` has recovered.
 _TROUBLE = {Status.FAILED.value, Status.MISSING.value}
+_BACKUPS = (BACKUP_FAILED, RESTORE_FAILED, PROOF_FAILED)
 #: Most lines of one message; a phone shows fewer.
 _LINES = 15
 
@@ -46,6 +48,8 @@ def of_commit(message: str) -> list[Notice]:
         why = reasons.get(name, "")
         if not moves and why.startswith(UNHEALTHY):
             found.append(Notice(Event.FAILED, f"{name} is {why}"))
+        if why.startswith(_BACKUPS):
+            found.append(Notice(Event.BACKUP, f"{name}: {why}"))
         for at, move in enumerate(moves):
             is_last = at == len(moves) - 1
             event = _EVENTS.get(Status(move))
@@ -88,6 +92,12 @@ def purges_ahead(fleet: Fleet, now: datetime, ahead_s: float) -> Iterator[tuple[
         left = format_duration((ends - now).total_seconds())
         text = f"{grave.name} is purged in {left}, {data}; `zedops restore {grave.name}` keeps it"
         yield f"{state.id} {state.deleted_at.isoformat()}", Notice(Event.PURGE_AHEAD, text)
+
+
+def backups_late(fleet: Fleet, now: datetime) -> Iterator[tuple[str, Notice]]:
+    """Find overdue backups and proofs, each with a key for telling once."""
+    for key, text in backups.late(fleet, now):
+        yield key, Notice(Event.BACKUP, text)
 
 
 #: The destination in a URL; an ambiguous URL does not match.

@@ -19,7 +19,7 @@ from zedops import __version__
 from zedops.fleet.lifecycle import SETTLED
 from zedops.manager.state import Ledger
 from zedops.protocol.sync import DesiredDocument, DesiredServer
-from zedops.spec.backup import read_last
+from zedops.spec.backup import LastBackup, read_last
 from zedops.spec.state import Status
 
 #: A loop that ended no turn for this long is stuck: an idle loop turns once a second.
@@ -159,7 +159,7 @@ def _look(manager: Subject, converging: int) -> Iterator[Metric]:
             for each in ledger.fleet.documents.values() if each.state
         ]
         backups = [
-            (each.name, each.state.host or "", read_last(each.state.backup).at.timestamp())
+            (each.name, each.state.host or "", read_last(each.state.backup))
             for each in ledger.fleet.documents.values() if each.state and each.state.backup
         ]
     info = GaugeMetricFamily("zedops_info", "Which zedops manages which fleet.",
@@ -187,13 +187,25 @@ def _look(manager: Subject, converging: int) -> Iterator[Metric]:
         each_status.add_metric([name, host, status.value], 1)
     yield by_status
     yield each_status
-    backed_up = GaugeMetricFamily(
-        "zedops_backup_timestamp_seconds", "Time of a server's last good backup.",
-        labels=["server", "host"],
-    )
-    for name, host, at_s in backups:
-        backed_up.add_metric([name, host], at_s)
-    yield backed_up
+    yield from _backups(backups)
+
+
+def _backups(last: list[tuple[str, str, LastBackup]]) -> Iterator[Metric]:
+    """Tell the last backup of each server, and the last snapshot that was started."""
+    facts: list[tuple[str, str, Callable[[LastBackup], float | None]]] = [
+        ("timestamp_seconds", "Time of a server's last good backup.",
+         lambda each: each.at.timestamp()),
+        ("size_bytes", "Size of the world in a server's last good backup.",
+         lambda each: each.size_bytes),
+        ("proven_timestamp_seconds", "Time of the last proof that a server's snapshot starts.",
+         lambda each: each.proven_at.timestamp() if each.proven_at else None),
+    ]
+    for name, says, value in facts:
+        made = GaugeMetricFamily(f"zedops_backup_{name}", says, labels=["server", "host"])
+        for server, host, each in last:
+            if (shown := value(each)) is not None:
+                made.add_metric([server, host], shown)
+        yield made
 
 
 def _gauge(name: str, says: str, value: float) -> Metric:

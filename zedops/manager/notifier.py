@@ -18,9 +18,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from zedops.fleet.fleet import Fleet
-from zedops.fleet.notifications import Notice, compose, may_go, of_commit, purges_ahead
+from zedops.fleet.notifications import (
+    Notice,
+    backups_late,
+    compose,
+    may_go,
+    of_commit,
+    purges_ahead,
+)
 from zedops.manager.metrics import Metrics
-from zedops.spec.settings import Notify
+from zedops.spec.settings import Event, Notify
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +47,7 @@ class Tempo:
     retry_s: float = 15.0  #: pause after a failure; doubled each time
     longest_s: float = 600.0  #: the longest of these pauses
     look_s: float = 60.0  #: between two checks for purges ahead
+    late_s: float = 600.0  #: between two checks for overdue backups, which read every definition
 
 
 @dataclass
@@ -80,6 +88,9 @@ class Messenger:
         self._told: deque[Notice | str] = deque(maxlen=_KEPT)
         self._ends_s: float | None = None
         self._targets: dict[tuple[int, Notify], _Target] = {}
+        #: The overdue backups that the last look found, and the time of the next one.
+        self._late: dict[str, Notice] = {}
+        self._late_at_s = 0.0
         self._thread = threading.Thread(target=self._run, name="messenger", daemon=True)
 
     def tell(self, what: Notice | str) -> None:
@@ -145,8 +156,11 @@ class Messenger:
         self._targets = {key: self._targets.get(key) or _Target(*key) for key in keys}
 
     def _look_ahead(self, fleet: Fleet, now_s: float) -> None:
+        now, wants = datetime.now(UTC), [each.wants.on for each in self._targets.values()]
+        if now_s >= self._late_at_s and any(Event.BACKUP in each for each in wants):
+            self._late, self._late_at_s = dict(backups_late(fleet, now)), now_s + self._tempo.late_s
         for target in self._targets.values():
-            ahead = dict(purges_ahead(fleet, datetime.now(UTC), target.wants.ahead))
+            ahead = {**self._late, **dict(purges_ahead(fleet, now, target.wants.ahead))}
             for key in ahead.keys() - target.told_of:
                 target.add(ahead[key], now_s, self._tempo.gather_s)
             target.told_of = set(ahead)

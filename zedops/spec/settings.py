@@ -28,12 +28,13 @@ class Event(StrEnum):
     HOST_LOST = "host-lost"  #: a host does not answer
     HOST_BACK = "host-back"  #: it answers again
     PURGE_AHEAD = "purge-ahead"  #: a deleted server's retention ends soon
+    BACKUP = "backup"  #: a backup, restore or proof failed, looks too small, or is overdue
 
 
 #: The default events.
 _USUAL_EVENTS = (
     Event.FAILED, Event.MISSING, Event.RECOVERED, Event.HOST_LOST, Event.HOST_BACK,
-    Event.PURGE_AHEAD,
+    Event.PURGE_AHEAD, Event.BACKUP,
 )  # fmt: skip
 
 

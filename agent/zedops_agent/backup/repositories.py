@@ -63,6 +63,16 @@ class Repositories:
             fact = f"cannot use {error.filename or self._home}: {error.strerror}"
             raise ResticFailed(f"{fact}; see to its disk and mode") from error
 
+    def require_password(self, name: str, repository: Repository | None) -> None:
+        """Read the password and credentials of a repository, without asking it.
+
+        Raises ResticFailed, Forbidden or OSError.
+        """
+        if name == OWN:
+            self._own(lambda: None, makes=False)
+        else:
+            self._other(name, repository, lambda: None)
+
     def was_made(self, name: str) -> bool:
         """Say whether this host has used a repository before."""
         return self._memory(name).exists()
