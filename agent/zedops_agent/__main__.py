@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zedops.errors import UsageError, ZedopsError
 from zedops.system import logs
+from zedops.system.heap import share_one_arena
 from zedops.system.shutdown import Ending
 from zedops_agent.engine.engine import Engine
 from zedops_agent.loop import Agent
@@ -81,6 +82,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("/var/lib/zedops"))
     parser.add_argument("--policy", type=Path, default=DEFAULT_PATH)
     arguments = parser.parse_args()
+    share_one_arena()
     logs.open_logbook(verbose=True)
     end = Ending()
     for number in (signal.SIGINT, signal.SIGTERM):

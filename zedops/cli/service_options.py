@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zedops.errors import UsageError
+from zedops.system.heap import share_one_arena
 from zedops.system.logs import Format, open_logbook
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Running:
     metrics: tuple[str, int] | None
 
     def prepare(self) -> None:
-        """Start logging."""
+        """Start logging, and keep the memory of this service small."""
+        share_one_arena()
         open_logbook(verbose=self.verbose, wanted=self.log_format)
 
     @contextlib.contextmanager
