@@ -93,6 +93,7 @@ def test_every_command_in_the_docs_exists_with_its_options() -> None:
                                           for name in param.get("options", ())}
                for words, each in known.items()}
     options["backup"] |= options["backup make"]  # `make` may be left out
+    options["web"] |= options["web open"]
     seen = 0
     for path in [ROOT / "README.md", *DOCS.glob("*.md")]:
         for line in _commands(path.read_text()):

@@ -110,6 +110,13 @@ def serving_page(
                   tickets, checkup)
     page = WebServer(listener, setup)
     door.web_link = tickets.link
+
+    def share(by: str, server: str | None, for_s: float, url: str | None) -> str:
+        from zedops.web.shares import Shares
+
+        return f"{tickets.base(url)}{Shares(setup.folder).make(by, server, for_s)}"
+
+    door.web_share = share
     try:
         if sys.stdout.isatty():
             link = tickets.link(*whoami(place))

@@ -97,6 +97,7 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
     "watch": {},
     "web-rules": {},
     "web-link": {"name": _is_text, "email": _is_text},
+    "web-share": {"email": _is_text, "server": _is_name, "for_s": _is_number},
     "call": {**_ASKED, "host": _is_text},
     "host-add": {"host": _is_text, "ttl_s": _is_number},
     "host-remove": {"host": _is_text},

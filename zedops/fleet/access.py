@@ -16,7 +16,7 @@ from zedops.fleet.fleet import Fleet
 from zedops.spec import document as documents
 from zedops.spec.document import Document
 from zedops.spec.layout import SERVERS, SETTINGS_PATH, Kind, kind_of, tombstone_path
-from zedops.spec.settings import Person, Right, Settings, person_key
+from zedops.spec.settings import GROUP, Person, Right, Settings, person_key
 
 #: Keys, in the formats of ssh-keygen(1), "ALLOWED SIGNERS", and of `gpg --armor --export`.
 SSH_KEYS = "allowed_signers"
@@ -70,7 +70,8 @@ def judge(
             found[path] = signer.problem(path)
         else:
             for right, at in wanted:
-                if not _may(settings.people, signer, right, at):
+                names = [each for each in signer.names if not each.startswith(GROUP)]
+                if not may(settings.people, names, right, at):
                     found[path] = _refusal(settings.people, signer, right, path, at)
                     break
     return found
@@ -195,10 +196,11 @@ def _entries(people: Mapping[str, Person], names: Iterable[str]) -> list[Person]
     return named or [people[key] for key in (_ANYBODY,) if key in people]
 
 
-def _may(people: Mapping[str, Person], signer: Signer, right: Right, path: str) -> bool:
+def may(people: Mapping[str, Person], names: Iterable[str], right: Right, path: str) -> bool:
+    """Say whether a person has a right at a file; in a fleet without `people`, every person."""
     if not people:
         return True
-    for each in _entries(people, signer.names):
+    for each in _entries(people, names):
         if right in each.may and (right is Right.SETTINGS or _covers(each, path)):
             return True
     return False

@@ -24,7 +24,7 @@ from zedops.git.objects import NO_OBJECT
 from zedops.hub import hook
 from zedops.hub.receive import PushReceiver, answer
 from zedops.hub.refs import FOR_MAIN, MAIN
-from zedops.manager import control_queries, hook_bridge
+from zedops.manager import control_queries, hook_bridge, web_rules
 from zedops.manager.control_queries import LOOKS
 from zedops.manager.fleet_watch import FleetWatch
 from zedops.manager.loop import Manager
@@ -48,6 +48,8 @@ class ControlServer:
         self._manager = manager
         #: Makes a login link of the web page for a person, by name, address and the fleet's URL.
         self.web_link: Callable[[str, str, str | None], str] = _no_page
+        #: Makes a share link: whose address, a server's id or None, for how long, the fleet's URL.
+        self.web_share: Callable[[str, str | None, float, str | None], str] = _no_page
         self._bus = bus
         self._enrolment = enrolment
         self._gate = PushReceiver(manager.hub, manager.warm)
@@ -168,6 +170,11 @@ class ControlServer:
             case "web-link":
                 url = self._manager.as_committed().settings.web.url
                 return {"exit": 0, "link": self.web_link(request["name"], request["email"], url)}
+            case "web-share":
+                fleet = self._manager.as_committed()
+                server = web_rules.shared(fleet, request["server"])
+                return {"exit": 0, "link": self.web_share(
+                    request["email"], server, request["for_s"], fleet.settings.web.url)}
             case "host-add" | "host-remove" | "host-list" | "host-rows":
                 return self._hosts(request)
             case other:
@@ -222,7 +229,7 @@ class ControlServer:
         return {"exit": 0}
 
 
-def _no_page(name: str, email: str, url: str | None) -> str:  # noqa: ARG001
+def _no_page(*_: object) -> str:
     fact = "this manager serves no web page"
     raise ZedopsError(f"{fact}; start it without `--no-web`, or with another `--web ADDRESS:PORT`")
 

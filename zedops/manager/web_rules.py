@@ -8,8 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from zedops.errors import ZedopsError
 from zedops.fleet import passkeys
 from zedops.fleet.access import SSH_KEYS
+from zedops.fleet.fleet import Fleet
 from zedops.manager.loop import Manager
 
 _MOST_BYTES = 1 << 20
@@ -27,6 +29,16 @@ def told(manager: Manager) -> dict[str, Any]:
             [each.email, each.point.hex(), each.place, each.name] for each in keys
         ],
     }
+
+
+def shared(fleet: Fleet, server: str | None) -> str | None:
+    """Find the id of a server to share; None for all of them. ZedopsError for an unknown one."""
+    if server is None:
+        return None
+    found = next((each for each in fleet.servers() if each.name == server), None)
+    if found is None or found.id is None:
+        raise ZedopsError(f"no server {server!r}; `zedops list` shows them")
+    return found.id
 
 
 def _keys(manager: Manager) -> bytes:

@@ -8,6 +8,7 @@ from zedops.spec.backup import Backup, Keep, Quiesce, Repository, World
 from zedops.spec.container_options import Attachment, Logging, Ulimit
 from zedops.spec.fields import Model
 from zedops.spec.model import Definition, Health, Limits, Stop
+from zedops.spec.openid_settings import OpenId
 from zedops.spec.port import Port
 from zedops.spec.settings import Notify, Person, Settings
 from zedops.spec.volume import Volume
@@ -213,6 +214,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "plain_http": ("Whether to take logins over plain HTTP from other machines.", (True,)),
         "proxy": ("The reverse proxy that says who a request is from.",
                   ({"addresses": ["127.0.0.1"], "kind": "authelia"},)),
+        "oidc": ("The OpenID provider that says who a person is.",
+                 ({"issuer": "https://id.example.org", "client_id": "zedops"},)),
         "logins": ("The ways to log in.", (["link", "passkey"],)),
         "session": ("How long a session lasts.", ("7d",)),
         "idle": ("How long a session lasts without a request.", ("24h",)),
@@ -225,8 +228,18 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "email": ("The header with the person's address, if not the kind's.", ("Remote-Email",)),
         "name": ("The header with the person's name, if not the kind's.", ("Remote-Name",)),
     },
+    OpenId: {
+        "issuer": ("The provider's address, exactly as its tokens name it.",
+                   ("https://id.example.org",)),
+        "client_id": ("The name that the provider knows the page by.", ("zedops",)),
+        "scopes": ("Scopes besides openid, email and profile.", (["groups"],)),
+        "groups": ("Only members of one of these may log in; any person if empty.",
+                   (["games"],)),
+        "groups_claim": ("The claim with a person's groups.", ("groups",)),
+    },
     Person: {
-        "may": ("The person's rights: change, delete, purge, settings.", (["change", "delete"],)),
+        "may": ("The person's rights: change, delete, purge, settings, exec.",
+                (["change", "delete"],)),
         "paths": ("The files that these rights cover; all if empty.", (["servers.d/mc-*"],)),
     },
     Notify: {

@@ -60,6 +60,11 @@ class Notify(Model):
         return url
 
 
+#: Begins the name of a group of an OpenID provider in `people:`. No key has such a name, so it
+#: gives rights on the web page, and none to push.
+GROUP = "group:"
+
+
 def person_key(name: str) -> str:
     """Make the form in which names of people are compared: addresses without case.
 
@@ -75,6 +80,7 @@ class Right(StrEnum):
     DELETE = "delete"  #: delete servers; their data stays
     PURGE = "purge"  #: forget deleted servers, and remove their data
     SETTINGS = "settings"  #: `zedops.yaml`, `presets.d/`, and the keys that people sign with
+    EXEC = "exec"  #: a terminal in a server's container, on the web page; needs no commit
 
 
 class Person(Model):
@@ -111,8 +117,9 @@ class Settings(Model):
     deletion_budget: int = Field(default=3, ge=0)
     #: Accept only commits with a good signature by a key in `allowed_signers` or `keyring.asc`.
     require_signatures: bool = False
-    #: Rights by the address or fingerprint of a key; `"*"`: any other person with a key. Implies
-    #: signatures. Without it every person who may push may do everything.
+    #: Rights by the address or fingerprint of a key; `"*"`: any other person with a key;
+    #: `group:NAME`: on the web page, a group of its OpenID provider. Implies signatures. Without
+    #: it every person who may push may do everything.
     people: dict[str, Person] = Field(default={})
     #: The receivers of messages.
     notify: tuple[Notify, ...] = Field(default=(), strict=False)
@@ -138,7 +145,8 @@ class Settings(Model):
     @field_validator("people")
     @classmethod
     def _somebody_may_change_it(cls, people: dict[str, Person]) -> dict[str, Person]:
-        if people and not any(Right.SETTINGS in each.may for each in people.values()):
+        if people and not any(Right.SETTINGS in each.may for name, each in people.items()
+                              if not name.startswith(GROUP)):
             raise ValueError("no person may change the settings; give one `may: [settings]`")
         return people
 

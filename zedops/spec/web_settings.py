@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from zedops.spec.fields import Model, Seconds, one_of
+from zedops.spec.openid_settings import OpenId
 
 #: A field name of HTTP (RFC 9110, 5.1).
 _HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"
@@ -26,6 +27,7 @@ class Login(StrEnum):
     LINK = "link"  #: a one-time link, which `zedops web` prints on the manager's machine
     PASSKEY = "passkey"  #: a key of `allowed_signers` that a browser holds
     PROXY = "proxy"  #: the headers of a reverse proxy
+    OIDC = "oidc"  #: an OpenID provider
 
 
 class Kind(StrEnum):
@@ -92,6 +94,7 @@ class WebSettings(Model):
     #: Take logins over plain HTTP from other machines, too.
     plain_http: bool = False
     proxy: Proxy | None = None
+    oidc: OpenId | None = None
     logins: tuple[Annotated[Login, one_of(Login)], ...] = Field(
         default=(Login.LINK,), min_length=1, strict=False
     )
@@ -114,6 +117,9 @@ class WebSettings(Model):
         if Login.PROXY in logins and "proxy" in info.data and proxy is None:
             fact = "the page does not know the proxy"
             raise ValueError(f"{fact}; write `proxy: {{addresses: [127.0.0.1], kind: authelia}}`")
+        if Login.OIDC in logins and "oidc" in info.data and info.data["oidc"] is None:
+            fact = "the page does not know the provider"
+            raise ValueError(f"{fact}; write `oidc: {{issuer: https://…, client_id: zedops}}`")
         return logins
 
     @field_validator("session", "idle")

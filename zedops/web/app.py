@@ -24,8 +24,10 @@ from zedops.web import (
     host_pages,
     login_page,
     logs,
+    openid_pages,
     pages,
     passkey_pages,
+    share_pages,
     signing,
     timeline,
 )
@@ -38,10 +40,14 @@ from zedops.web.place import Place
 from zedops.web.rules import RuleBook
 from zedops.web.sessions import Sessions
 from zedops.web.setup import Setup
+from zedops.web.shares import Shares
 from zedops.web.site import Site
 
 #: The modules with pages; each has `ROUTES`.
-PAGES = (fleet_pages, act_pages, host_pages, passkey_pages, login_page, logs, signing, timeline)
+PAGES = (
+    fleet_pages, act_pages, host_pages, passkey_pages, openid_pages, login_page, logs, share_pages,
+    signing, timeline,
+)
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -52,7 +58,7 @@ def make_site(setup: Setup, place: Place) -> Site:
     return Site(
         setup.hub, setup.folder, place, setup.tickets, sessions, RuleBook(setup.hub), Guesses(),
         live, FleetView(setup.hub, live.tell), Desk(setup.remote, setup.folder / "clone"),
-        setup.checkup,
+        Shares(setup.folder), setup.checkup,
     )
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from zedops.errors import ZedopsError
 from zedops.spec.settings import Right
-from zedops.web.rules import rights_of
+from zedops.web.rules import may_push, rights_of
 from zedops.web.sessions import Session, who
 from zedops.web.site import Site
 
@@ -44,10 +44,12 @@ async def read_act_form(
     if not session.person.is_known:
         fact = "git does not know who you are, so you can only look"
         raise _refusal(request, f"{fact}; see `zedops web`")
-    rights = rights_of(request)
-    if not rights or (right is not None and right not in rights):
-        fact = f"{session.person.email} has not the right {right}" if rights else (
-            f"{session.person.email} may only look")
+    fact = ""
+    if right is None and not may_push(request):
+        fact = f"{session.person.email} may only look"
+    elif right is not None and right not in rights_of(request):
+        fact = f"{session.person.email} has not the right {right}"
+    if fact:
         raise _refusal(request, f"{fact}; see `people:` in zedops.yaml")
     return form, session
 

@@ -1,7 +1,7 @@
 """What every request and every answer must have: a known Host, a session, no foreign Origin, a CSP.
 
 One ASGI layer around the whole page, so that no route can forget a check. It refuses in one line
-and logs that. Three ways lead past the session: the login, the static files, nothing else.
+and logs that. Three ways lead past the session: the login, share links and the static files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BODY_S = 30.0
 #: Open requests of one person, above all streams: a tab has one or two.
 _MOST_OPEN = 600
 #: Paths that need no session.
-OPEN = ("/login", "/static/")
+OPEN = ("/login", "/static/", "/share/")
 _SAFE = ("GET", "HEAD")
 _HEADERS = {
     "Content-Security-Policy": (

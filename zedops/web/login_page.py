@@ -7,6 +7,7 @@ form at once.
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -27,7 +28,9 @@ def ask(request: Request) -> Response:
     unsafe = "" if site.place.takes_logins else UNSAFE
     ways = [] if unsafe else site.rules.last.web.logins
     token = request.path_params.get("token", "")
-    return page(request, "login.html", token=token, unsafe=unsafe, ways=ways)
+    oidc = site.rules.last.web.oidc
+    provider = urlsplit(oidc.issuer).netloc if oidc else ""
+    return page(request, "login.html", token=token, unsafe=unsafe, ways=ways, provider=provider)
 
 
 def use(request: Request) -> Response:

@@ -21,7 +21,7 @@ from zedops import __version__
 from zedops.queries.offers import SEVERAL, going_on, offers
 from zedops.queries.overview import TROUBLE, first_line
 from zedops.spec.quantities import format_duration
-from zedops.web.rules import rights_of
+from zedops.web.rules import may_push, rights_of
 from zedops.web.sessions import who
 
 #: The menu: (title, path).
@@ -40,7 +40,7 @@ def render(request: Request, template: str, **facts: Any) -> str:
     return environment().get_template(template).render(
         site=site, session=session, rights=rights, path=request.url.path, menu=MENU,
         form_token=site.sessions.token(session) if session else "",
-        may_act=bool(session and session.person.is_known and rights), **facts,
+        may_act=bool(session and session.person.is_known and may_push(request)), **facts,
     )
 
 

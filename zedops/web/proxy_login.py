@@ -13,9 +13,8 @@ from starlette.requests import HTTPConnection
 
 from zedops.spec.web_settings import Login, WebSettings
 from zedops.web.sessions import PROXY, Session
-from zedops.web.tickets import Person
+from zedops.web.tickets import Person, clean
 
-_LONGEST = 300
 _FORWARDED = "x-forwarded-for"
 
 
@@ -64,6 +63,4 @@ def _plain(said: str) -> str:
         text = str(make_header(decode_header(text)))
     except (HeaderParseError, LookupError, UnicodeError):
         return ""
-    # git keeps a person as `Name <address>` on one line
-    text = "".join(each for each in text if each.isprintable() and each not in "<>")
-    return " ".join(text.split())[:_LONGEST]
+    return clean(text)

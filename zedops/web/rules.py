@@ -20,7 +20,7 @@ from zedops.control import client
 from zedops.errors import ZedopsError
 from zedops.fleet import access
 from zedops.fleet.passkeys import Passkey
-from zedops.spec.settings import Person, Right
+from zedops.spec.settings import GROUP, Person, Right
 from zedops.spec.web_settings import Login, WebSettings
 from zedops.web.sessions import Session, who
 
@@ -44,19 +44,39 @@ class Rules:
             each.email == session.person.email and each.place == place for each in self.passkeys
         ):
             return False
+        if session.how == Login.OIDC:
+            oidc = self.web.oidc
+            if oidc is None or session.by != oidc.mark:
+                return False
+            if oidc.groups and set(oidc.groups).isdisjoint(session.groups):
+                return False
         return session.how in self.web.logins
 
-    def rights(self, email: str) -> frozenset[Right]:
-        """List what a person may do; nothing without an address that commits can name."""
-        if not self.known or not email:
-            return frozenset()
-        return access.rights(self.people, [email])
+    def names(self, session: Session) -> list[str]:
+        """Name a person as `people:` does: by address, and by groups on this page alone."""
+        email = session.person.email
+        if not self.known or not email or email.startswith(GROUP):
+            return []
+        return [email, *(f"{GROUP}{each}" for each in session.groups)]
+
+    def may(self, session: Session | None, right: Right, path: str) -> bool:
+        """Say whether a person has a right at a file of the fleet."""
+        names = self.names(session) if session else []
+        return bool(names) and access.may(self.people, names, right, path)
+
+
+def may_push(request: HTTPConnection) -> bool:
+    """Say whether a person may push anything, which goes by the address alone; the hub judges."""
+    session, rules = who(request), request.scope.get("zedops.rules", Rules())
+    names = rules.names(session)[:1] if session else []
+    return bool(names) and bool(access.rights(rules.people, names) - {Right.EXEC})
 
 
 def rights_of(request: HTTPConnection) -> frozenset[Right]:
-    """List what the person of a request may do."""
+    """List what the person of a request may do; nothing without an address for commits."""
     session, rules = who(request), request.scope.get("zedops.rules", Rules())
-    return frozenset() if session is None else rules.rights(session.person.email)
+    names = rules.names(session) if session else []
+    return access.rights(rules.people, names) if names else frozenset()
 
 
 class RuleBook:

@@ -38,10 +38,12 @@ class Session:
 
     id: str
     person: Person
-    how: str  #: the way of the login: `link`, `passkey`, `proxy`
+    how: str  #: the way of the login: `link`, `passkey`, `proxy`, `oidc`
     begun: float = 0.0  #: seconds since the epoch, as `seen`
     seen: float = 0.0
     key: bytes = field(default=b"", repr=False)  #: the key that signed it
+    groups: tuple[str, ...] = ()  #: of the person, by an OpenID provider
+    by: str = ""  #: the provider
 
 
 class Sessions:
@@ -72,10 +74,15 @@ class Sessions:
         except (FileNotFoundError, ValueError, AttributeError, TypeError):
             return {}
 
-    def begin(self, response: Response, person: Person, how: str) -> None:
+    def begin(
+        self, response: Response, person: Person, how: str, groups: tuple[str, ...] = (),
+        by: str = "",
+    ) -> None:
         """Give a person a session."""
         now = time.time()
-        self._put(response, Session(secrets.token_urlsafe(12), person, how, now, now))
+        self._put(response, Session(
+            secrets.token_urlsafe(12), person, how, now, now, groups=groups, by=by
+        ))
 
     def renew(self, response: Response, session: Session) -> bool:
         """Note that a session is in use; says whether that changed its cookie."""
@@ -88,6 +95,8 @@ class Sessions:
     def _put(self, response: Response, session: Session) -> None:
         said = {"id": session.id, "name": session.person.name, "email": session.person.email,
                 "how": session.how, "begun": session.begun}
+        if session.by:
+            said |= {"groups": session.groups, "by": session.by}
         value = self._signer(self._key.now()).dumps(said)
         response.set_cookie(
             self.cookie, value, max_age=int(self.session_s), path="/", httponly=True,
@@ -102,7 +111,8 @@ class Sessions:
                 request.cookies.get(self.cookie, ""), return_timestamp=True
             )
             session = Session(said["id"], Person(said["name"], said["email"]), said["how"],
-                              float(said["begun"]), seen.timestamp(), key)
+                              float(said["begun"]), seen.timestamp(), key,
+                              tuple(said.get("groups", ())), said.get("by", ""))
         except (BadSignature, KeyError, TypeError, ValueError):
             return None
         return session if self.holds(session) else None
@@ -141,9 +151,13 @@ class Sessions:
         except BadSignature:
             return None
 
+    def derive(self, purpose: str, value: str) -> str:
+        """Make a secret of a value that a browser may know; the same each time."""
+        return keyed_digest(self._key.now(), f"{purpose} {value}".encode(), "sha256").hex()
+
     def token(self, session: Session) -> str:
         """Make the token that each form of a session carries, against forged requests (CSRF)."""
-        return keyed_digest(self._key.now(), f"form {session.id}".encode(), "sha256").hex()
+        return self.derive("form", session.id)
 
     def is_token(self, session: Session, said: str) -> bool:
         """Check a form's token."""

@@ -12,9 +12,11 @@ from zedops.web.fleet_view import FleetView
 from zedops.web.guesses import Guesses
 from zedops.web.live import Live
 from zedops.web.log_tails import Tails
+from zedops.web.openid import OpenIds
 from zedops.web.place import Place
 from zedops.web.rules import RuleBook
 from zedops.web.sessions import Sessions
+from zedops.web.shares import Shares
 from zedops.web.tickets import Tickets
 from zedops.web.unsigned import Unsigned
 from zedops.web.webauthn import Challenges
@@ -34,7 +36,9 @@ class Site:
     live: Live
     view: FleetView
     desk: Desk
+    shares: Shares
     checkup: Callable[[Path], list[FindingRow]]  #: as `zedops doctor` does, by the hub's path
     tails: Tails = field(default_factory=Tails)
     challenges: Challenges = field(default_factory=Challenges)
     unsigned: Unsigned = field(default_factory=Unsigned)
+    openids: OpenIds = field(default_factory=OpenIds)

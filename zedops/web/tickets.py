@@ -12,6 +12,13 @@ from dataclasses import dataclass
 
 #: A link works for so long, and once.
 LINK_S = 600.0
+_LONGEST = 300
+
+
+def clean(text: str) -> str:
+    """Keep what git can write as `Name <address>` on one line."""
+    kept = "".join(each if each.isprintable() else " " for each in text if each not in "<>")
+    return " ".join(kept.split())[:_LONGEST]
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,10 @@ class Tickets:
         """Give the page's URL as the command line knows it."""
         return self._said or self._local
 
+    def base(self, url: str | None) -> str:
+        """Give the page's URL; `url` is the one of the fleet's settings."""
+        return self._said or url or self._local
+
     def link(self, name: str, email: str, url: str | None = None) -> str:
         """Make a link for a person; `url` is the page's by the fleet's settings."""
         token = secrets.token_urlsafe(24)
@@ -47,7 +58,7 @@ class Tickets:
             now = time.monotonic()
             self._open = {key: each for key, each in self._open.items() if each[1] > now}
             self._open[token] = (Person(name, email), now + LINK_S)
-        return f"{self._said or url or self._local}/login/{token}"
+        return f"{self.base(url)}/login/{token}"
 
     def use(self, token: str) -> Person | None:
         """Use a link up; None for one that is unknown, used or too old."""

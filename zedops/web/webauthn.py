@@ -18,7 +18,7 @@ from zedops.fleet.passkeys import Passkey
 from zedops.web.sessions import Sessions
 
 #: A person answers within this time.
-_OPEN_S = 300
+OPEN_S = 600
 _ES256 = -7
 #: The head of a key in COSE (RFC 9053, 7.1.1): EC2, ES256, P-256; x and y follow.
 _COSE_X, _COSE_Y = bytes.fromhex("a5010203262001215820"), bytes.fromhex("225820")
@@ -42,13 +42,13 @@ class Challenges:
 
     def take(self, sessions: Sessions, purpose: str, state: str) -> bytes:
         """Use a challenge up. NotProven for one that is unknown, used or too old."""
-        challenge = sessions.unseal(purpose, state, _OPEN_S)
+        challenge = sessions.unseal(purpose, state, OPEN_S)
         with self._lock:
             now = time.monotonic()
             self._used = {key: ends for key, ends in self._used.items() if ends > now}
             if challenge is None or challenge in self._used:
                 raise NotProven("this login took too long, or was used; try again")
-            self._used[challenge] = now + _OPEN_S
+            self._used[challenge] = now + OPEN_S
         return _bytes(challenge)
 
 
