@@ -65,6 +65,37 @@ def test_a_server_that_is_well_is_not_restarted_by_a_retry(fleet: Machine) -> No
     assert state(fleet, "well")["status"] == "running"
 
 
+def test_several_servers_change_in_one_commit_and_each_says_what_came_of_it(
+    fleet: Machine,
+) -> None:
+    for name in ("herd/one", "herd/two", "lone"):
+        write(fleet, name, command(LOOP), "labels: {kind: herd}")
+    fleet.push("herd: begin")
+    before = fleet.git("rev-parse", "main", cwd=fleet.hub)
+    planned = fleet.zedops("stop", "herd/", "--dry-run").stdout
+    assert planned.startswith("would commit: one, two: stop\n")
+    assert fleet.git("rev-parse", "main", cwd=fleet.hub) == before
+    said = fleet.zedops("stop", "servers.d/herd/", "lone", "--wait").stdout
+    assert sorted(said.splitlines()) == ["lone stopped", "one stopped", "two stopped"]
+    assert fleet.subjects().count("lone, one, two: stop") == 1
+    said = fleet.zedops("start", "--label", "kind=herd", "--host", "local", "--wait").stdout
+    assert sorted(said.splitlines()) == ["lone running", "one running", "two running"]
+    (fleet.clone / "servers.d/herd/bad.yaml").write_text(f"image: {NOWHERE}\n")
+    fleet.push("bad: begin")
+    fleet.wait_for(lambda: state(fleet, "lone")["status"] == "running")
+    done = fleet.zedops("restart", "herd/", "--wait", code=1)
+    assert sorted(done.stdout.splitlines()) == ["bad failed", "one running", "two running"]
+    assert "bad: " in done.stderr
+    fleet.zedops("delete", "herd/", "--yes", "--wait")
+    done = fleet.zedops("purge", "herd/", "--data", "--yes", code=2)
+    assert "say so with `--confirm bad` `--confirm one` `--confirm two`" in done.stderr
+    said = fleet.zedops("restore", "herd/", "--wait", code=1).stdout
+    assert sorted(said.splitlines()) == ["bad failed", "one running", "two running"]
+    fleet.zedops("delete", "one", "two", "bad", "--yes", "--wait")
+    confirms = [word for name in ("bad", "one", "two", "lone") for word in ("--confirm", name)]
+    said = fleet.zedops("purge", "herd/", "lone", "--data", *confirms, "--wait").stdout
+    assert sorted(said.splitlines()) == [f"{each} is purged" for each in
+                                         ("bad", "lone", "one", "two")]
 
 
 def test_a_host_that_was_added_by_mistake_is_taken_out(fleet: Machine) -> None:

@@ -61,6 +61,16 @@ def _any_servers(top: Path) -> Iterator[str]:
     yield from _tombstones(top)
 
 
+def _selected(top: Path) -> Iterator[str]:
+    """List servers, and the folders that hold some: `attic/`."""
+    yield from _servers(top)
+    for folder, _, files in os.walk(top / SERVERS):
+        parts = Path(folder).relative_to(top / SERVERS).parts
+        # a folder of any other name may hold characters that control a terminal
+        if parts and files and all(each.isprintable() and " " not in each for each in parts):
+            yield "/".join(parts) + "/"
+
+
 def _games(top: Path) -> Iterator[str]:
     from importlib import resources
 
@@ -90,8 +100,9 @@ def _hosts(top: Path) -> Iterator[str]:
 
 
 SERVER = Named("server", _servers)
+SELECTED = Named("selected", _selected)
 DELETED = Named("deleted", _tombstones)
 ANY_SERVER = Named("any-server", _any_servers)
 HOST = Named("host", _hosts)
 GAME = Named("game", _games)
-KINDS = {each.name: each for each in (SERVER, DELETED, ANY_SERVER, HOST, GAME)}
+KINDS = {each.name: each for each in (SERVER, SELECTED, DELETED, ANY_SERVER, HOST, GAME)}

@@ -21,8 +21,8 @@ _SECTIONS = {
               "completion"],
     "Look": ["list", "show", "status", "watch", "stats", "history", "logs", "data", "backups",
              "plan", "diff", "ports", "orphans", "validate", "schema", "doctor"],
-    "Act": ["new", "import", "start", "stop", "restart", "rebuild", "retry", "delete", "restore",
-            "purge", "backup", "move", "exec", "secret"],
+    "Act": ["new", "edit", "import", "start", "stop", "restart", "rebuild", "retry", "delete",
+            "restore", "purge", "backup", "move", "exec", "secret"],
 }
 _MODULES = {"list": "list_servers", "stop": "start", "restart": "start",
             "rebuild": "start", "retry": "start", "import": "import_containers"}

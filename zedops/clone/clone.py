@@ -113,13 +113,21 @@ class Clone:
 
     def read_server(self, name: str, revision: str = REMOTE_MAIN) -> Fleet:
         """Read the settings, one server and its tombstone: all that an act on one server needs."""
+        return self.read_servers([name], revision)
+
+    def read_servers(self, names: Sequence[str], revision: str = REMOTE_MAIN) -> Fleet:
+        """Read the settings, some servers and their tombstones."""
         tip = checkout.tip(self.repository, revision)
-        if not NAME.fullmatch(name):  # it must not become a path
+        known = [name for name in names if NAME.fullmatch(name)]  # others must not become paths
+        if not known:
             return self._some(tip)
-        paths = [f"{SERVERS}/{name}.yaml", tombstone_path(name)]
-        if paths[0] not in self.repository.tree(tip, paths[0]):
-            # the file is in a folder: list the names only, read no file
-            paths += [path for path in self.repository.tree(tip, SERVERS) if stem(path) == name]
+        paths = [path for name in known
+                 for path in (f"{SERVERS}/{name}.yaml", tombstone_path(name))]
+        if len(known) > 1 or paths[0] not in self.repository.tree(tip, paths[0]):
+            # a file may be in a folder: list the names only, read no file
+            wanted = set(known)
+            paths += [path for path in self.repository.tree(tip, SERVERS)
+                      if stem(path) in wanted and path not in paths]
         return self._with_states(self._some(tip, *paths), *paths)
 
     def last_place(self, name: str) -> str:
@@ -177,12 +185,14 @@ class Clone:
         )
         return [raw.decode("utf-8", "surrogateescape") for raw in listed.split(b"\0")[:-1]]
 
-    def proposed_fleet(self) -> tuple[Fleet, Fleet, set[str]]:
-        """Apply the edits of the working copy to the hub's fleet.
+    def proposed_fleet(
+        self, edits: clone_edits.Edits | None = None
+    ) -> tuple[Fleet, Fleet, set[str]]:
+        """Apply edits, by default those of the working copy, to the hub's fleet.
 
         Returns the hub's fleet, the same fleet with the edits, and the edited paths.
         """
-        hub, edits = self.fleet(), clone_edits.edits(self.repository)
+        hub, edits = self.fleet(), edits or clone_edits.edits(self.repository)
         base, mine = snapshot.edited(
             self.repository, self.default_name, hub, edits.base, edits.files
         )

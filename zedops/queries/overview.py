@@ -7,17 +7,17 @@ what one reader wants to see.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.lifecycle import due
+from zedops.fleet.selection import folder, has_label, is_in
 from zedops.queries import servers
 from zedops.queries.conversion import written
 from zedops.queries.output import ServerRow
 from zedops.spec.document import Document
-from zedops.spec.layout import SERVERS, Kind, kind_of
+from zedops.spec.layout import Kind, kind_of
 from zedops.spec.state import Status
 
 #: Statuses in the order of an overview: trouble first, deleted servers last.
@@ -61,10 +61,9 @@ def row(fleet: Fleet, each: Document, *, waits: bool, progress: str | None = Non
         facts, = servers.with_progress([facts], {each.id or "": progress})
     state, definition = each.state, fleet.resolve(each)[0] or each.definition
     ends = due(state, fleet.settings) if state else None
-    folder = PurePosixPath(each.path).parent.as_posix().removeprefix(SERVERS).strip("/")
     return FleetRow(
         **vars(facts),
-        folder=folder if kind_of(each.path) is Kind.SERVER else "",
+        folder=folder(each.path) if kind_of(each.path) is Kind.SERVER else "",
         labels=dict(definition.labels) if definition else {},
         game=fleet.game(each),
         kept_until=written(ends) if ends else None,
@@ -91,14 +90,10 @@ class Filter:
             (self.deleted or not row.is_deleted)
             and (not self.statuses or row.status in self.statuses)
             and self.host in ("", row.host)
-            and (not self.folder or f"{row.folder}/".startswith(f"{self.folder.strip('/')}/"))
-            and self._has_label(row.labels)
+            and is_in(row.folder, self.folder)
+            and (not self.label.partition("=")[0] or has_label(row.labels, self.label))
             and self._has_text(row)
         )
-
-    def _has_label(self, labels: Mapping[str, str]) -> bool:
-        key, is_pair, value = self.label.partition("=")
-        return not key or (key in labels and (not is_pair or labels[key] == value))
 
     def _has_text(self, row: FleetRow) -> bool:
         said = " ".join((row.name, row.host or "", row.image or "", row.game or "", row.folder,

@@ -156,14 +156,13 @@ def _kind(line: str) -> str:
 
 
 def _command(fields: Fields) -> str:
-    """Write the same act as commands to copy."""
+    """Write the same act as a command to copy."""
     match fields.verb:
         case "undo":
             return f"git revert {fields.commit[:12]} && git push"
         case "edit":
-            path = f"servers.d/{fields.servers[0]}.yaml"
-            return f"$EDITOR {path} && git commit -m edit {path} && git push"
+            return f"zedops edit {fields.servers[0]}"
         case "purge" if fields.data == "remove":
             return f"zedops purge {fields.servers[0]} --data"
         case verb:
-            return "\n".join(f"zedops {verb} {name}" for name in fields.servers)
+            return f"zedops {verb} {' '.join(fields.servers)}"

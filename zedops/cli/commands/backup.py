@@ -8,14 +8,16 @@ from pathlib import Path
 import click
 
 from zedops.cli.backup_queries import read_target
-from zedops.cli.completion_types import ANY_SERVER, SERVER
+from zedops.cli.completion_types import ANY_SERVER, SELECTED, SERVER
 from zedops.cli.find import find_server, here
 from zedops.cli.host_options import DATA_ROOT, POLICY
 from zedops.cli.output import WAIT
-from zedops.cli.push import ask, wait_for
+from zedops.cli.push import ask
 from zedops.cli.secret_files import FLEET
+from zedops.cli.selection import listed, living, selects, wish
+from zedops.cli.waiting import wait_for_all
 from zedops.clone.clone import Clone
-from zedops.errors import Interrupted, UsageError, ZedopsError
+from zedops.errors import HostUnavailable, Interrupted, UsageError, ZedopsError
 from zedops.protocol.remarks import BACKUP_FAILED, PROOF_FAILED, RESTORE_FAILED
 from zedops.spec import backup, edit, state_block
 from zedops.spec.document import Document
@@ -44,32 +46,37 @@ def backup_command() -> None:
 
 
 @backup_command.command("make")
-@click.argument("servers", nargs=-1, type=SERVER, metavar="[SERVER]...")
-@click.option("--all", "every", is_flag=True, help="Every server with data.")
+@selects(SELECTED, "server with data")
 @WAIT
-def make_command(servers: tuple[str, ...], every: bool, wait: bool) -> None:
+def make_command(
+    servers: tuple[str, ...], every: bool, hosts: tuple[str, ...], labels: tuple[str, ...],
+    dry_run: bool, wait: bool,
+) -> None:
     """Back up servers, once. `make` may be left out.
 
     \b
     zedops backup rosewood muldraugh --wait
     zedops backup --all
     """
-    clone = here()
-    fleet = clone.fleet()
-    if every == bool(servers):
-        raise UsageError("name the servers to back up, or say --all")
-    chosen = [find_server(fleet, each) for each in dict.fromkeys(servers)]
-    if every:
-        chosen = [each for each in fleet.servers() if each.state and each.state.data_exists]
-        if not chosen:
-            raise UsageError("no server has data yet, so there is nothing to back up")
+    clone, wanted = here(), wish(servers, every, hosts, labels)
+    _, found = living(clone, wanted)
+    chosen = [each for each in found
+              if each.name in wanted.names or (each.state and each.state.data_exists)]
+    if not chosen:
+        raise UsageError("no server has data yet, so there is nothing to back up")
+    if dry_run:
+        click.echo(f"would back up: {listed(chosen)}")
+        return
     _act(clone, chosen, {"backup": _now()}, f"{_named(chosen)}: backup", wait=wait)
 
 
 @backup_command.command("prove")
-@click.argument("servers", nargs=-1, required=True, type=SERVER, metavar="SERVER...")
+@selects(SELECTED, "server with a snapshot")
 @WAIT
-def prove_command(servers: tuple[str, ...], wait: bool) -> None:
+def prove_command(
+    servers: tuple[str, ...], every: bool, hosts: tuple[str, ...], labels: tuple[str, ...],
+    dry_run: bool, wait: bool,
+) -> None:
     """Prove that the newest snapshot of a server starts, beside the server, once.
 
     The host restores the snapshot into a scratch directory and starts the same image on it, without
@@ -79,9 +86,15 @@ def prove_command(servers: tuple[str, ...], wait: bool) -> None:
     \b
     zedops backup prove rosewood --wait
     """
-    clone = here()
-    fleet = clone.fleet()
-    chosen = [find_server(fleet, each) for each in dict.fromkeys(servers)]
+    clone, wanted = here(), wish(servers, every, hosts, labels)
+    _, found = living(clone, wanted)
+    chosen = [each for each in found
+              if each.name in wanted.names or (each.state and each.state.backup)]
+    if not chosen:
+        raise UsageError("no server has a backup yet, so there is nothing to prove")
+    if dry_run:
+        click.echo(f"would prove the backup of: {listed(chosen)}")
+        return
     _act(clone, chosen, {"prove": _now()}, f"{_named(chosen)}: proof of its backup", wait=wait)
 
 
@@ -198,9 +211,15 @@ def _proof(last: backup.LastBackup) -> str:
 def _wait(clone: Clone, names: list[str], commit: str | None) -> None:
     """Wait for each server. ZedopsError names the backups and restores that failed."""
     failed = []
+    try:
+        wait_for_all(clone, dict.fromkeys(names, commit))
+    except HostUnavailable:
+        raise
+    except ZedopsError as error:
+        failed.append(str(error))
+    states = {each.name: each.state for each in clone.fleet().servers()}
     for name in names:
-        wait_for(clone, name, commit)
-        state = find_server(clone.fleet(), name).state
+        state = states.get(name)
         said = (state and state.message) or ""
         if said.startswith((BACKUP_FAILED, RESTORE_FAILED, PROOF_FAILED)):
             failed.append(f"{name}: {said}")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from zedops.cli.act_plan import show
 from zedops.cli.completion_types import SERVER
-from zedops.cli.output import show_json, table
+from zedops.cli.output import show_json
 from zedops.control import client
 from zedops.queries import conversion
 from zedops.queries.output import Planned
@@ -31,16 +32,7 @@ def plan_command(server: str | None, as_json: bool) -> None:
     if as_json:
         show_json(said)
         return
-    table(
-        ["SERVER", "EFFECT", "DATA", "BECAUSE"],
-        [[each.server, each.effect, each.data or "-", "; ".join(each.because) or "-"]
-         for each in said.servers if each.effect != "nothing"],
-        "nothing changes",
-    )
-    for problem in said.problems:
-        click.echo(f"refused: {problem}")
-    for warning in said.warnings:
-        click.echo(f"warning: {warning}")
+    show(said)
 
 
 def read(server: str | None) -> Planned:

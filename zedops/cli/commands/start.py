@@ -6,122 +6,158 @@ from datetime import UTC, datetime
 
 import click
 
-from zedops.cli.completion_types import SERVER
-from zedops.cli.find import here, one_server
+from zedops.cli.act_plan import preview
+from zedops.cli.completion_types import SELECTED
+from zedops.cli.find import here
 from zedops.cli.output import WAIT
-from zedops.cli.push import act, wait_for
+from zedops.cli.push import act
+from zedops.cli.selection import check_readable, listed, living, selects, to_retry, wish
+from zedops.cli.waiting import wait_for_all
 from zedops.clone import verbs
-from zedops.clone.clone import Clone
 from zedops.errors import ZedopsError
+from zedops.fleet.selection import Wish
 from zedops.spec.document import Document
+from zedops.spec.layout import Kind, kind_of
 from zedops.spec.state import Status
+
+_SELECTS = selects(SELECTED, "server")
 
 
 @click.command("start")
-@click.argument("server", type=SERVER)
+@_SELECTS
 @WAIT
-def start_command(server: str, wait: bool) -> None:
-    """Start a stopped server.
+def start_command(
+    servers: tuple[str, ...], every: bool, hosts: tuple[str, ...], labels: tuple[str, ...],
+    dry_run: bool, wait: bool,
+) -> None:
+    """Start stopped servers.
 
     \b
     zedops start rosewood --wait
+    zedops start --all --host cellar
     """
-    _set(server, "start", wait=wait)
+    _set(wish(servers, every, hosts, labels), "start", dry_run=dry_run, wait=wait)
 
 
 @click.command("stop")
-@click.argument("server", type=SERVER)
+@_SELECTS
 @WAIT
-def stop_command(server: str, wait: bool) -> None:
-    """Stop a server gracefully and leave it stopped.
+def stop_command(
+    servers: tuple[str, ...], every: bool, hosts: tuple[str, ...], labels: tuple[str, ...],
+    dry_run: bool, wait: bool,
+) -> None:
+    """Stop servers gracefully and leave them stopped.
 
     \b
     zedops stop rosewood
+    zedops stop rosewood muldraugh attic/ --wait
+    zedops stop --label season=1
     """
-    _set(server, "stop", wait=wait)
+    _set(wish(servers, every, hosts, labels), "stop", dry_run=dry_run, wait=wait)
 
 
 @click.command("restart")
-@click.argument("server", type=SERVER)
+@_SELECTS
 @WAIT
-def restart_command(server: str, wait: bool) -> None:
-    """Stop and start a server once, gracefully.
+def restart_command(
+    servers: tuple[str, ...], every: bool, hosts: tuple[str, ...], labels: tuple[str, ...],
+    dry_run: bool, wait: bool,
+) -> None:
+    """Stop and start servers once, gracefully.
 
     \b
     zedops restart rosewood --wait
     """
-    _set(server, "restart", wait=wait)
+    _set(wish(servers, every, hosts, labels), "restart", dry_run=dry_run, wait=wait)
 
 
 @click.command("rebuild")
-@click.argument("server", type=SERVER)
+@_SELECTS
 @WAIT
-def rebuild_command(server: str, wait: bool) -> None:
+def rebuild_command(
+    servers: tuple[str, ...], every: bool, hosts: tuple[str, ...], labels: tuple[str, ...],
+    dry_run: bool, wait: bool,
+) -> None:
     """Pull the newest image of a server's tag and recreate it once; its data is kept.
 
     \b
     zedops rebuild rosewood --wait
     """
-    _set(server, "rebuild", wait=wait)
+    _set(wish(servers, every, hosts, labels), "rebuild", dry_run=dry_run, wait=wait)
 
 
 @click.command("retry")
-@click.argument("server", type=SERVER)
+@_SELECTS
 @WAIT
-def retry_command(server: str, wait: bool) -> None:
-    """Try a failed server again as it is defined, or the end of one that stays `deleting`.
+def retry_command(
+    servers: tuple[str, ...], every: bool, hosts: tuple[str, ...], labels: tuple[str, ...],
+    dry_run: bool, wait: bool,
+) -> None:
+    """Try failed servers again as they are defined, or the end of one that stays `deleting`.
 
     \b
     zedops retry rosewood --wait
+    zedops retry --all
     """
-    clone = here()
-    grave = _ending(clone, server)
-    if grave is None:
-        _set(server, "retry", wait=wait)
-    elif (made := verbs.change(grave, "retry", datetime.now(UTC))) is not None:
-        act(clone, made, server, wait=wait, ends=True)
+    _set(wish(servers, every, hosts, labels), "retry", dry_run=dry_run, wait=wait)
 
 
-def _ending(clone: Clone, name: str) -> Document | None:
-    """Find the tombstone of a server whose end has not succeeded yet, unless another one lives."""
-    fleet = clone.read_server(name)
-    if any(each.name == name for each in fleet.servers()):
-        return None
-    graves = [each for each in fleet.tombstones() if each.name == name]
-    ending = (each for each in graves if each.state and each.state.status is Status.DELETING)
-    return next((each for each in ending if each.definition is not None), None)
-
-
-def _set(server: str, verb: str, *, wait: bool) -> None:
-    clone = here()
-    _, each = one_server(clone, server)
-    now = datetime.now(UTC)
-    if verb == "retry" and each.definition is not None and verbs.is_well(each.state):
-        status = each.state.status if each.state else Status.PENDING
-        remedy = f"`zedops restart {server}` restarts it"
-        click.echo(f"{server} is {status}: nothing failed, so there is nothing to retry; {remedy}")
+def _set(wanted: Wish, verb: str, *, dry_run: bool, wait: bool) -> None:
+    clone, now = here(), datetime.now(UTC)
+    _, chosen = (to_retry if verb == "retry" else living)(clone, wanted)
+    check_readable(chosen)
+    well = [each for each in chosen if verb == "retry" and verbs.is_well(each.state)]
+    acts = {each.name: None if each in well else verbs.change(each, verb, now) for each in chosen}
+    made = [each for each in acts.values() if each is not None]
+    same = [each for each in chosen if each not in well and acts[each.name] is None]
+    _say_well(well)
+    if dry_run:
+        if made:
+            preview(clone, verbs.together(verb, made))
+        else:
+            click.echo("nothing changes")
         return
-    made = verbs.change(each, verb, now)
+    wrong, waited = _say_same(same, verb, now)
+    names = [name for name, each in acts.items() if each is not None]
+    if made:
+        ends = all(kind_of(each.path) is Kind.TOMBSTONE for each in chosen)
+        act(clone, verbs.together(verb, made), *names, wait=wait, ends=ends, also=waited)
+    elif wait and waited:
+        wait_for_all(clone, dict.fromkeys(waited))
+    if wrong:
+        raise ZedopsError("\n".join(wrong))
+
+
+def _say_well(well: list[Document]) -> None:
+    if len(well) == 1:
+        name, status = well[0].name, well[0].state.status if well[0].state else Status.PENDING
+        remedy = f"`zedops restart {name}` restarts it"
+        click.echo(f"{name} is {status}: nothing failed, so there is nothing to retry; {remedy}")
+    elif well:
+        click.echo(f"nothing to retry: {listed(well)}")
+
+
+def _say_same(
+    same: list[Document], verb: str, now: datetime
+) -> tuple[list[str], list[str]]:
+    """Report definitions that ask for this already, each with the server's present status.
+
+    Returns the reasons why some will not come to it, and the names that are on their way.
+    """
     key, value = verbs.wished(verb, now)
-    if made is not None:
-        act(clone, made, server, wait=wait)
-    elif key == "desired":
-        _say_already(clone, each, value, wait=wait)
-    else:
-        click.echo(f"{server}: a {verb} was asked for already, in this second")
-
-
-def _say_already(clone: Clone, each: Document, value: str, *, wait: bool) -> None:
-    """Report that the definition asks for this already, and the server's present status."""
-    status = each.state.status if each.state else Status.PENDING
-    if status.value == value:
-        click.echo(f"{each.name} is already {value}")
-        return
-    if status in (Status.FAILED, Status.MISSING):
-        why = f": {each.state.message}" if each.state and each.state.message else ""
-        remedy = f"`zedops retry {each.name}` tries again"
-        fact = f"its definition already says {value}, and it is {status}{why}"
-        raise ZedopsError(f"{each.name}: {fact}; {remedy}")
-    click.echo(f"{each.name}: its definition already says {value}; now it is {status}")
-    if wait:
-        wait_for(clone, each.name, None)
+    wrong, waited = [], []
+    for each in same:
+        status = each.state.status if each.state else Status.PENDING
+        if key != "desired":
+            click.echo(f"{each.name}: a {verb} was asked for already, in this second")
+        elif status.value == value:
+            click.echo(f"{each.name} is already {value}")
+        elif status in (Status.FAILED, Status.MISSING):
+            why = f": {each.state.message}" if each.state and each.state.message else ""
+            remedy = f"`zedops retry {each.name}` tries again"
+            fact = f"its definition already says {value}, and it is {status}{why}"
+            wrong.append(f"{each.name}: {fact}; {remedy}")
+        else:
+            click.echo(f"{each.name}: its definition already says {value}; now it is {status}")
+            waited.append(each.name)
+    return wrong, waited
