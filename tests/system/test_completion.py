@@ -146,7 +146,7 @@ def test_what_cannot_be_known_is_silent(tmp_path: Path) -> None:
 
 
 def test_names_that_no_server_can_have_are_not_put_on_a_screen(clone: Path) -> None:
-    assert _ask("zedops stop ", clone)[0] == "plain,attica\nplain,rosewood\n"
+    assert _ask("zedops stop ", clone)[0] == "plain,attica\nplain,rosewood\nplain,south/\n"
 
 
 def test_to_complete_loads_no_command_and_no_fleet(clone: Path) -> None:
