@@ -229,12 +229,19 @@ class Machine:
             assert time.monotonic() < deadline, f"waited {deadline_s} s in vain\n{self.said()}"
             time.sleep(0.02)
 
+    def volumes(self) -> list[str]:
+        """Name the volumes that zedops made for this fleet."""
+        found = self.api.volumes(filters={"label": f"zedops.fleet={self.fleet}"})
+        return [each["Name"] for each in found["Volumes"] or []]
+
     def tear_down(self) -> None:
         """Leave nothing behind."""
         with contextlib.suppress(AssertionError):
             self.down()
         for each in self.containers():
             self.api.remove_container(each["Id"], force=True, v=True)
+        for name in self.volumes():
+            self.api.remove_volume(name)
         for place in ("/run", "/dev/shm"):  # noqa: S108 - the fleet's own
             for top in Path(place).glob("zedops-secrets*"):
                 shutil.rmtree(top / self.fleet, ignore_errors=True)

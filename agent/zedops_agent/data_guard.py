@@ -6,7 +6,7 @@ the agent cannot look at is neither there nor gone: the agent waits until it can
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zedops.protocol.sync import DesiredServer
 from zedops_agent.memory import Memory
@@ -29,6 +29,8 @@ def ban(want: DesiredServer, seen: Observed, memory: Memory) -> Ban | None:
         return Ban(said, is_lost=True)
     ways = f"put it back, or let it go with `zedops purge {want.name} --data`"
     for volume in seen.volumes:
+        if volume.unmounted:
+            continue  # a start looks first, through the container (`looked_through`)
         if Presence.UNKNOWN in (volume.marker, volume.content):
             return Ban(f"volume {volume.key!r}: {volume.trouble}", is_lost=False)
         if volume.marker is Presence.FOREIGN:
@@ -36,9 +38,15 @@ def ban(want: DesiredServer, seen: Observed, memory: Memory) -> Ban | None:
             return Ban(f"volume {volume.key!r} holds another server's data; {own}", is_lost=True)
         if volume.key in memory.data_seen and (said := _lost(volume, want, memory, ways)):
             return Ban(said, is_lost=True)
-    if want.data_expected and seen.volumes and not seen.data_exists:
+    if want.data_expected and seen.volumes and seen.data_exists is False:
         return Ban(f"the data is gone; {ways}", is_lost=True)
     return None
+
+
+def looked_through(volume: DataVolume, marker: Presence, *, holds: bool) -> DataVolume:
+    """Add to an unmounted volume what a look through its container has shown."""
+    content = Presence.PRESENT if holds else Presence.ABSENT
+    return replace(volume, marker=marker, content=content, unmounted=False)
 
 
 def _lost(volume: DataVolume, want: DesiredServer, memory: Memory, ways: str) -> str | None:

@@ -21,6 +21,7 @@ from zedops_agent.observed import (
     LIFTED,
     Ceilings,
     Container,
+    DataVolume,
     HealthStatus,
     Observed,
     Phase,
@@ -74,7 +75,7 @@ def keep(
     for healed, said in (limits, _networks(want, seen, current, memory)):
         steps += healed
         notes += [said] if said else []
-    if any(each.beside and each.content is Presence.PRESENT for each in seen.volumes):
+    if any(_holds_unmarked(each) for each in seen.volumes):
         steps.append(MakeData("it holds its first data"))
     if want.goal is Goal.STOPPED:
         if current.up:
@@ -91,6 +92,12 @@ def keep(
             steps.append(Remove(previous.id, "superseded"))
     again_at = _next_look(seen, current, previous, memory, now) if current.running else None
     return Plan(tuple(steps), again_at, "; ".join(notes) or None)
+
+
+def _holds_unmarked(volume: DataVolume) -> bool:
+    """Say whether a volume holds data, and has no marker inside yet."""
+    waits = volume.marker is Presence.ABSENT and volume.by_use and not volume.unmarkable
+    return volume.content is Presence.PRESENT and (volume.beside or waits)
 
 
 def _next_look(

@@ -54,6 +54,7 @@ from zedops_agent.steps import (
 )
 from zedops_agent.stops import Stopped
 from zedops_agent.store import Store
+from zedops_agent.volume_keeper import VolumeKeeper
 
 #: The Engine's words where another container has a name.
 _NAME_TAKEN = "is already in use by container"
@@ -80,6 +81,7 @@ class Executor:
         self._policy, self._owns, self._desired = policy, owns, desired
         self._secrets, self._handover = secrets, handover
         self._places = lookout.places
+        self._volumes = VolumeKeeper(lookout.places, engine.volumes, lambda: owns.hub)
         self._lookout, self._runs, self._ports, self._order = lookout, runs, ports, order
         self._images, self._pace = Images(engine.images, pace), pace
 
@@ -125,6 +127,7 @@ class Executor:
                 self._policy.check_purge()
                 self._secrets.forget(want.id)  # first: after a crash the whole step runs again
                 places, owner = self._places.of(want), self._places.owner(want)
+                self._volumes.remove(want)
                 removal.remove(self._root, places, owner, want.definition)
             case GiveUp():
                 self._runs.give_up(step, want)
@@ -145,6 +148,11 @@ class Executor:
             self._lookout.require_data(want, seen)
             servers = self._desired.servers.values()
             sharing.check(self._root, want, servers, self._places.of)
+        if isinstance(step, Create):
+            self._volumes.check(want)
+        if isinstance(step, Start):
+            memory = self._store.load_memory(want.id)
+            self._volumes.look_through(step.container, want, seen, memory)
 
     def _set_right(self, step: Update | Join | Unpause, want: DesiredServer) -> None:
         """Undo a person's change of a container, while the container runs."""
@@ -158,10 +166,12 @@ class Executor:
                 self._containers.unpause(step.container)
 
     def _make_data(self, want: DesiredServer) -> None:
-        places = self._places.of(want)
+        self._volumes.make(want)
+        places, by_use = self._places.of(want), self._places.by_use(want)
         volumes.make(
-            self._root, places, self._places.owner(want), want.definition, self._user(want)
+            self._root, places, self._places.owner(want), want.definition, self._user(want), by_use
         )
+        self._places.mark(want)
 
     def _adopt(self, step: Adopt, want: DesiredServer) -> None:
         """Adopt a container: only its owner changes."""

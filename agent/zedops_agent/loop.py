@@ -76,7 +76,7 @@ class Agent:
         data_root.close_to_others()
         self._desired = desired = Desired(store)
         desired.draining = drains
-        places = DataPlaces(fleet, root, engine.inspector)
+        places = DataPlaces(fleet, root, engine.volumes)
         self._lookout = lookout = Observer(
             fleet, engine, data_root, places, secrets, pace, policy, lambda: store.adopted
         )

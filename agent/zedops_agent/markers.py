@@ -21,7 +21,7 @@ MARKER = ".zedops.json"
 #: Names of zedops' own files in a directory; a kill during a claim leaves the first one.
 OURS = (f"{MARKER}{files.PARTIAL}", MARKER)
 #: The most bytes of a marker: a container may have put a larger file in its place.
-_MOST = 1 << 16
+MOST_BYTES = 1 << 16
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 _PARTIAL = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 #: File systems without hard links answer with one of these.
@@ -53,10 +53,18 @@ def read(folder: int, owner: Owner) -> Presence:
     Raises OSError if it cannot read a marker that is there.
     """
     try:
-        said = json.loads(files.read_regular(MARKER, _MOST, dir_fd=folder))
-        same = said.get("id") == owner.id and said.get("fleet", owner.fleet) == owner.fleet
+        return names(files.read_regular(MARKER, MOST_BYTES, dir_fd=folder), owner)
     except FileNotFoundError:
         return Presence.ABSENT
+    except ValueError:  # it is no regular file
+        return Presence.FOREIGN
+
+
+def names(marker: bytes | str, owner: Owner) -> Presence:
+    """Say whether the text of a marker names an owner."""
+    try:
+        said = json.loads(marker)
+        same = said.get("id") == owner.id and said.get("fleet", owner.fleet) == owner.fleet
     except (ValueError, AttributeError, RecursionError):
         return Presence.FOREIGN
     return Presence.PRESENT if same else Presence.FOREIGN
@@ -65,7 +73,7 @@ def read(folder: int, owner: Owner) -> Presence:
 def owner_of(folder: int) -> Owner | None:
     """Read the owner that a directory's marker names; None without a readable marker."""
     try:
-        said = json.loads(files.read_regular(MARKER, _MOST, dir_fd=folder))
+        said = json.loads(files.read_regular(MARKER, MOST_BYTES, dir_fd=folder))
         return Owner(str(said["id"]), str(said.get("fleet", "")), str(said.get("name", "")))
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None

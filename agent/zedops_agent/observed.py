@@ -166,6 +166,10 @@ class DataVolume:
     may_vanish: bool = False  #: the Engine could start over a bare mount point here
     trouble: str = ""  #: why the agent could not look at it, and the remedy
     silent: bool = False  #: it answers nothing, so that each call for it would wait
+    by_use: bool = False  #: its driver mounts it only while a container uses it
+    #: Of these, no container uses it now: there is nothing to look at, and nothing wrong.
+    unmounted: bool = False
+    unmarkable: bool = False  #: zedops may not write its marker into it
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ class Observer:
         self._data_root.require()
         held = {each.key for each in seen.volumes if each.marker is Presence.PRESENT}
         for each in self.places.look(want):
-            if each.key in held and each.marker is not Presence.PRESENT:
+            gone = each.marker is not Presence.PRESENT and not each.unmounted
+            if each.key in held and gone:
                 raise LookOutdated(f"volume {each.key!r} is not there any more")
 
     def _look_at_networks(

@@ -15,6 +15,7 @@
     security_opt: ["apparmor=*"]    # options that loosen the Engine's own; none
     logging: [syslog]               # drivers besides json-file, local, journald and none
     host_network: true              # the host's own network, or another container's; false
+    volumes: ["local/nfs"]          # drivers of named volumes; tmpfs and allowed bind mounts
     docker_socket: true             # the Engine's socket as a `source:`: root on this host; false
     backups: ["sftp:nas:/**"]       # addresses of backups besides its own repository; none
     purge: false                    # never remove data here, against every request; true
@@ -77,6 +78,7 @@ class Policy(Model):
     gpus: bool = False
     security_opt: tuple[str, ...] = Field(default=(), strict=False)
     logging: tuple[str, ...] = Field(default=(), strict=False)
+    volumes: tuple[str, ...] = Field(default=(), strict=False)
     host_network: bool = False
     docker_socket: bool = False
     backups: tuple[str, ...] = Field(default=(), strict=False)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from zedops.errors import EngineFailed
 from zedops.spec.model import Definition
+from zedops.spec.volume import Volume
 from zedops.system import files
 from zedops_agent.observed import Network
 from zedops_agent.policy import Policy
@@ -48,6 +49,12 @@ def look_at_source(policy: Policy, place: Path) -> SourcePlace:
         in_roots=any(place.is_relative_to(each) for each in roots),
         shows_socket=any(each == place or each.is_relative_to(place) for each in sockets),
     )
+
+
+def _is_a_directory_of_the_host(volume: Volume) -> bool:
+    """Say whether the host's `bind_roots` judge a volume; its driver is judged by name."""
+    is_driven = volume.driven is not None and volume.driven.bound is None
+    return volume.source is not None and not is_driven
 
 
 class Forbidden(EngineFailed):
@@ -89,7 +96,7 @@ class PolicyFile:
         policy = self.read_policy()
         sources = {
             key: look_at_source(policy, _resolved(key, path)) for key, path in places.items()
-            if path is not None and definition.volumes[key].source is not None
+            if path is not None and _is_a_directory_of_the_host(definition.volumes[key])
         }
         networks = {each: found for each in definition.network_names if (found := find(each))}
         asked = Asked(fleet, definition, sources, networks, adopted, adopting)

@@ -5,6 +5,7 @@ It names every refusal with the line of the policy that would allow it, and neve
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -66,6 +67,7 @@ def refusals(policy: Policy, asked: Asked) -> Iterator[Refusal]:
     yield from _image(policy, definition.image)
     for key, place in asked.sources.items():
         yield from _source(policy, key, place)
+    yield from _drivers(policy, definition)
     for key, port in definition.ports.items():
         if port.publish is not Publish.NONE and not _in_spans(port.host, policy.ports):
             yield Refusal(f"port {key}: {port.host} may not be published", f"ports: [{port.host}]")
@@ -155,6 +157,21 @@ def _source(policy: Policy, key: str, place: SourcePlace) -> Iterator[Refusal]:
     if not place.in_roots:
         fact = f"volume {key!r}: {place.path} is not among what this host lets fleets use"
         yield Refusal(fact, f"bind_roots: [{place.path}]")
+
+
+def _drivers(policy: Policy, definition: Definition) -> Iterator[Refusal]:
+    """Judge drivers of named volumes; `bind_roots` judges a directory that one binds.
+
+    A line without a space allows a driver with all options, a longer one exactly those that fit.
+    """
+    for key, volume in definition.volumes.items():
+        driven = volume.driven
+        if driven is None or driven.bound is not None or driven.kind == "tmpfs":
+            continue
+        said, head = str(driven), str(driven).partition(" ")[0]
+        if not any(fits(each, said if " " in each else head) for each in policy.volumes):
+            fact = f"volume {key!r}: its driver {head} reaches beyond the container"
+            yield Refusal(fact, f"volumes: [{json.dumps(said)}]")
 
 
 def _ceilings(policy: Policy, definition: Definition) -> Iterator[Refusal]:

@@ -11,13 +11,12 @@ from pathlib import Path
 from zedops.errors import DataAtRisk, EngineFailed
 from zedops.spec.model import Definition
 from zedops.system import failpoints
-from zedops_agent import beside, markers
+from zedops_agent import beside, markers, mounts
 from zedops_agent.markers import MARKER, OURS, Owner
 from zedops_agent.observed import Presence
 from zedops_agent.volumes import Places, home_path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-_MOUNTS = Path("/proc/self/mountinfo")
 #: A directory in a server's home; a removal moves a volume's directories into it, one by one.
 _REST = ".zedops.rest"
 
@@ -91,7 +90,7 @@ def _check(home: Path, owner: Owner) -> None:
             which = "it" if each == home else f"{each.name!r} in it"
             fact = f"{home} was not removed: {which} is not marked as this server's"
             raise DataAtRisk(f"{fact}; look at it and remove it by hand")
-    for mounted in _mount_points(home.resolve()):
+    for mounted in mounts.below(home.resolve()):
         fact = f"{home} was not removed: {mounted} is a mount point"
         raise DataAtRisk(f"{fact}; unmount it, {retry}")
 
@@ -107,23 +106,10 @@ def _is_foreign(place: Path, owner: Owner, *, must: bool) -> bool:
     return found is not Presence.PRESENT and (must or found is not Presence.ABSENT)
 
 
-def _mount_points(home: Path) -> list[str]:
-    """List the mount points in a directory (proc_pid_mountinfo(5): the fifth field, escaped)."""
-    lines = _MOUNTS.read_bytes().decode("utf-8", "surrogateescape").splitlines()
-    points = (_unescaped(line.split(" ")[4]) for line in lines)
-    return sorted(each for each in points if Path(each).is_relative_to(home))
-
-
-def _unescaped(text: str) -> str:
-    for code in ("\\040", "\\011", "\\012", "\\134"):
-        text = text.replace(code, chr(int(code[1:], 8)))
-    return text
-
-
 def remove_aside(home: Path, name: str) -> None:
     """Remove a former world from a server's home. Raises DataAtRisk if a disk is mounted in it."""
     place = home / name
-    if not place.is_symlink() and (mounted := _mount_points(place.resolve())):
+    if not place.is_symlink() and (mounted := mounts.below(place.resolve())):
         raise DataAtRisk(f"{place} was not removed: {mounted[0]} is a mount point")
     remove_tree(home, name)
 

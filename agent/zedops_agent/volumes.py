@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -115,6 +115,12 @@ def silent(key: str, path: Path) -> DataVolume:
     return DataVolume(key, unknown, unknown, own_place=False, trouble=said, silent=True)
 
 
+def unmounted(key: str) -> DataVolume:
+    """Describe a volume whose driver mounts it only while a container uses it: none does."""
+    unknown = Presence.UNKNOWN
+    return DataVolume(key, unknown, unknown, own_place=False, by_use=True, unmounted=True)
+
+
 def trouble(path: Path, error: OSError) -> str:
     """Describe the obstacle to a look: place, fact, remedy."""
     fact = f"{UNSEEN} {path}: {error.strerror}"
@@ -135,7 +141,8 @@ def look_home(root: Path, server_id: str) -> Presence:
 
 
 def make(
-    root: Path, places: Places, owner: Owner, definition: Definition, user: str
+    root: Path, places: Places, owner: Owner, definition: Definition, user: str,
+    by_use: Collection[str] = (),
 ) -> None:
     """Make and mark the missing directories; leave existing ones alone.
 
@@ -143,7 +150,8 @@ def make(
 
     `user` is the container's user as `uid` or `uid:gid`. If only the image knows the user by name,
     all users inside may write to the directories; the directory above shuts others out. This never
-    makes a `source:`, and marks it only if it has no owner yet.
+    makes a `source:`, and marks it only if it has no owner yet. A volume in `by_use` is mounted
+    only while a container uses it: `mark_mounted` marks it.
     """
     try:
         home = home_path(root, owner.id)
@@ -153,6 +161,8 @@ def make(
         _mark_home(home, owner)
         for key, volume in definition.volumes.items():
             path = places[key]
+            if key in by_use:
+                continue
             if volume.source is not None:
                 path = _found(path, key, volume)
             elif path is not None and not path.is_dir():
@@ -162,6 +172,19 @@ def make(
                 _mark(root, path, key, owner, own_place=volume.source is None)
     except OSError as error:
         raise EngineFailed(f"cannot make the data directory: {error}") from error
+
+
+def mark_mounted(path: Path, owner: Owner) -> bool:
+    """Mark a mounted volume that holds data; False if it forbids that (NFS with root_squash)."""
+    try:
+        with markers.opened(path) as folder:
+            if holds_anything(folder):
+                _claim(path, folder, owner)
+    except OSError as error:
+        if error.errno not in (*_FORBIDDEN, errno.EROFS):
+            raise EngineFailed(f"cannot mark {path}: {error}") from error
+        return False
+    return True
 
 
 def _found(path: Path | None, key: str, volume: Volume) -> Path:

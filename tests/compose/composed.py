@@ -155,7 +155,10 @@ def _volumes(left: dict[str, Any], project: Json) -> Facts:
             continue
         source, inside = _text(each.get("source", "")), (each.get("volume") or {}).get("subpath")
         if each["type"] == "volume" and source:
-            source = _volume(source, (project.get("volumes") or {}).get(source) or {})
+            told = (project.get("volumes") or {}).get(source) or {}
+            source = _volume(source, told)
+            if (driver := _driver(told)) and not source.startswith("/"):
+                found[f"volumes.{each['target']}.driver"] = driver
         shared = (each.get("bind") or {}).get("propagation", "")
         place = f"{source}//{inside}" if inside else source
         found[f"volumes.{each['target']}"] = (place, bool(each.get("read_only")), shared)
@@ -173,6 +176,12 @@ def _volume(name: str, told: Json) -> str:
     if options.get("o") == "bind" and told.get("driver", "local") == "local":
         return str(options["device"])
     return str(told.get("name", name))
+
+
+def _driver(told: Json) -> tuple[str, Json] | None:
+    options = {key: str(each) for key, each in (told.get("driver_opts") or {}).items()}
+    driver = told.get("driver") or "local"
+    return None if (driver, options) == ("local", {}) or told.get("external") else (driver, options)
 
 
 def _networks(left: dict[str, Any], project: Json, own_names: set[str]) -> Facts:

@@ -107,6 +107,8 @@ def _outside(host: dict[str, Any], definition: Definition) -> Facts:
         source = volume.source or ""
         place = f"{source}//{volume.subpath}" if volume.subpath else source
         found[f"volumes.{volume.path}"] = (place, volume.read_only, volume.propagation or "")
+        if (driven := volume.driven) is not None:
+            found[f"volumes.{volume.path}.driver"] = (driven.driver, dict(driven.options))
     return found
 
 

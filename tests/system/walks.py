@@ -23,8 +23,8 @@ from zedops.spec.document import Document
 #: For each verb the points that the work on its server passes.
 TABLE: dict[str, tuple[str, ...]] = {
     "create": (
-        "step.Pull", "data.made", "data.marked", "step.MakeData", "step.CheckPorts", "create.made",
-        "step.Create", "start.handed", "step.Start", "store.memory",
+        "step.Pull", "volume.made", "data.made", "data.marked", "step.MakeData", "step.CheckPorts",
+        "create.made", "step.Create", "start.handed", "step.Start", "store.memory",
     ),
     "update": (
         "step.Pull", "step.MakeData", "step.CheckPorts", "create.made", "step.Create",
@@ -39,8 +39,8 @@ TABLE: dict[str, tuple[str, ...]] = {
         "step.Pull", "step.MakeData", "create.made", "step.Create", "start.handed", "step.Start",
     ),
     "purge": (
-        "step.StopContainer", "step.Remove", "purge.begun", "purge.emptied", "purge.unmarked",
-        "step.RemoveData",
+        "step.StopContainer", "step.Remove", "purge.volume", "purge.begun", "purge.emptied",
+        "purge.unmarked", "step.RemoveData",
     ),
     "rename": ("name.cleared", "step.Rename"),
     "adopt": ("data.marked", "adopt.marked", "adopt.kept", "store.memory", "step.Adopt"),
@@ -145,6 +145,11 @@ class Walker:
         text = (machine.clone / path).read_text()
         # one that goes and one that comes with the same text would be one that was renamed
         network = "networks: [bridge]\n" if name.startswith("leave") else ""
+        if "-volume" in name:
+            own = (f"source: {machine.fleet}-{name}, kind: cache,"
+                   " driver_opts: {type: tmpfs, device: tmpfs}")
+            world = "  world: /data\n"
+            text = text.replace(world, f"{world}  own: {{path: /own, {own}}}\n")
         machine.write(path, f"{network}secrets: [WORD]\nsecrets_as: files\n{text}# {name}\n")
         for each in (name, name + NOW):
             secret = machine.data_root / "secrets" / machine.fleet / each / "WORD"
@@ -304,6 +309,7 @@ class Walker:
             home = self._kept(name).parent.parent
             assert not home.exists(), (home, list(home.rglob("*")), machine.said())
             assert self.ups(self.ids[name]) == []
+            assert "-volume" not in name or f"{machine.fleet}-{name}" not in machine.volumes()
             return
         server_id = str(self.documents()[now].id)
         assert self.ids.get(name, server_id) == server_id

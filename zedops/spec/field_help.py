@@ -124,6 +124,11 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "read_only": ("The container may not write to it.", (True,)),
         "subpath": ("A directory inside the named volume.", ("worlds/red",)),
         "propagation": ("Mount propagation between host and container.", ("rslave",)),
+        "driver": (("The driver of a named volume that zedops makes; the machine's owner must allow"
+                    " it."), ("local", "rclone")),
+        "driver_opts": (("The driver's options, as in Compose: NFS, CIFS, tmpfs, a bound"
+                         " directory."),
+                        ({"type": "nfs", "o": "addr=192.0.2.7,rw", "device": ":/export/world"},)),
     },
     Backup: {
         "every": ("The time between two backups, from 5m on; or a cron line.",

@@ -24,7 +24,9 @@ class Place:
     server: str  #: a key that is unique to the server
     name: str
     key: str
-    path: str  #: of a directory inside a named volume: the volume's name, and the path in it
+    #: Of a directory inside a named volume: the volume's name, and the path in it. Of a volume with
+    #: a driver: what it mounts.
+    path: str
     is_data: bool
     writable: bool
 
@@ -34,6 +36,7 @@ def places(server: str, name: str, definition: Definition) -> Iterator[Place]:
     for key, volume in definition.volumes.items():
         if volume.source is not None:
             path = posixpath.normpath(posixpath.join(volume.source, volume.subpath or ""))
+            path = volume.driven.place if volume.driven is not None else path
             path = path[1:] if path.startswith("//") else path  # POSIX keeps two slashes
             is_data = volume.kind is VolumeKind.DATA
             yield Place(server, name, key, path, is_data, not volume.read_only)

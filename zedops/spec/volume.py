@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from zedops.spec.fields import Model, Source, no_nul, one_of
+from zedops.spec.fields import Model, Source, Text, no_nul, one_of
+from zedops.spec.volume_drivers import LOCAL, Driven, faults
 
 
 class VolumeKind(StrEnum):
@@ -39,6 +40,16 @@ class Volume(Model):
     propagation: Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"] | None = (
         None
     )
+    #: The driver of a named volume, and its options: zedops makes the volume where it is missing.
+    driver: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:-]*$")] | None = None
+    driver_opts: dict[str, Text] = Field(default={})
+
+    @property
+    def driven(self) -> Driven | None:
+        """Return the driver and the options of a named volume; None without them."""
+        if self.driver is None and not self.driver_opts:
+            return None
+        return Driven(self.driver or LOCAL, self.driver_opts)
 
     @model_validator(mode="before")
     @classmethod
@@ -54,7 +65,17 @@ class Volume(Model):
             raise ValueError("`kind: file` mounts one file of the host; name it in `source:`")
         if self.propagation and (self.source is None or named):
             raise ValueError("`propagation` is for a directory of the host; name it in `source:`")
+        if self.driven is not None:
+            self._driver_fits(self.driven, named=named)
         return self
+
+    def _driver_fits(self, driven: Driven, *, named: bool) -> None:
+        if not named:
+            raise ValueError("`driver` and `driver_opts` need the volume's name in `source:`")
+        if self.subpath:
+            raise ValueError("`subpath` needs a plain volume; write the directory into `device`")
+        if fault := next(faults(driven, self.kind), None):
+            raise ValueError(fault)
 
     @field_validator("path")
     @classmethod

@@ -67,6 +67,7 @@ AWAY_POINTS = {
 WITHIN = {
     "data.made": FaultEffect.DISK,  # a server's directory exists and has no marker
     "data.marked": FaultEffect.DISK,  # a marker is written
+    "volume.made": FaultEffect.ENGINE,  # a named volume is there, not yet compared
     "create.made": FaultEffect.ENGINE,  # the container exists, outside its networks
     "join.left": FaultEffect.ENGINE,  # the container has left a network that it must join again
     "start.handed": FaultEffect.ENGINE,  # its secrets are in memory, the container does not run
@@ -99,6 +100,7 @@ WITHIN = {
     "proof.started": FaultEffect.ENGINE,  # it runs, the agent does not know how it goes
     "proof.judged": FaultEffect.ENGINE,  # the result is known, the container and the copy stay
     "proof.cleared": FaultEffect.ENGINE,  # both are gone, the host has no note of the result
+    "purge.volume": FaultEffect.ENGINE,  # the entry of a named volume is gone
     "purge.begun": FaultEffect.DISK,  # one volume is gone
     "purge.emptied": FaultEffect.DISK,  # all volumes are gone, the marker is there
     "purge.unmarked": FaultEffect.DISK,  # the marker is gone, the empty directory is there

@@ -79,16 +79,27 @@ class Ground:
     def check_data(self, want: DesiredServer, seen: Observed) -> None:
         """Check that there is a world to back up, in its place. Raises DataAtRisk."""
         if seen.data_exists is None:
-            raise DataAtRisk("its data cannot be looked at; see to its disk")
+            raise DataAtRisk(_away(seen) or "its data cannot be looked at; see to its disk")
         if not seen.data_exists:
             raise DataAtRisk("it has no data yet, so there is nothing to back up")
         self.lookout.require_data(want, seen)
+        if said := _away(Observed(volumes=self.lookout.places.look(want))):
+            raise DataAtRisk(said)
 
     def places(self, want: DesiredServer) -> dict[str, str]:
         """Say where the directory of each data volume is, links resolved."""
         resolved = self.lookout.places.resolved(want)
         return {key: resolved[key] for key, each in want.definition.volumes.items()
                 if each.kind is VolumeKind.DATA}
+
+
+def _away(seen: Observed) -> str | None:
+    """Name a volume that no container has mounted: a copy of it would be empty."""
+    key = next((each.key for each in seen.volumes if each.unmounted), None)
+    if key is None:
+        return None
+    fact = f"volume {key!r} is mounted only while the server runs"
+    return f"{fact}; write `backup: {{quiesce: none}}`, or commands, and let it run"
 
 
 def trouble_of(before: Trouble | None, text: str, token: str) -> Trouble:

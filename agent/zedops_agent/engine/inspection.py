@@ -1,4 +1,4 @@
-"""Looks at one container, or one named volume, at a time; changes nothing."""
+"""Looks at one container at a time; changes nothing."""
 
 from __future__ import annotations
 
@@ -67,11 +67,3 @@ class Inspector:
     def user(self, container: str) -> int:
         """Find the number of a container's user."""
         return users.uid_of(self.connection.api, container)
-
-    @translated
-    def volume(self, name: str) -> Path | None:
-        """Find a named volume's directory; None if there is no such volume."""
-        try:
-            return parse.volume_place(self.connection.api.inspect_volume(name))
-        except docker.errors.NotFound:
-            return None

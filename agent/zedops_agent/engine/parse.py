@@ -14,7 +14,9 @@ from typing import Any
 
 from zedops.spec import references
 from zedops.spec.model import SECRETS_PATH
+from zedops.spec.volume_drivers import Driven
 from zedops_agent.health import within_s
+from zedops_agent.named_volumes import NamedVolume
 from zedops_agent.observed import (
     DEFINITION,
     FLEET,
@@ -116,12 +118,10 @@ def network(facts: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -
     return Network(facts["Name"], facts["Driver"], owner, frozenset(members))
 
 
-def volume_place(facts: Mapping[str, Any]) -> Path:
-    """Give the place of a named volume's files: elsewhere, if it is a bind of a directory."""
-    options = facts.get("Options") or {}
-    device = options.get("device") or ""
-    is_bind = {"bind", "rbind"} & set((options.get("o") or "").split(","))
-    return Path(device if is_bind and device.startswith("/") else facts["Mountpoint"])
+def volume(facts: Mapping[str, Any]) -> NamedVolume:
+    """Read one inspected named volume."""
+    driven = Driven(facts["Driver"], facts.get("Options") or {})
+    return NamedVolume(facts["Name"], driven, Path(facts["Mountpoint"]), facts.get("Labels") or {})
 
 
 def time(text: str) -> datetime | None:

@@ -13,6 +13,7 @@ from zedops.scaffold.compose import accounts, merge
 from zedops.scaffold.compose.ports import Mount, read_mounts
 from zedops.scaffold.compose.reading import Translation, is_true, items, only
 from zedops.scaffold.compose.scalars import as_text
+from zedops.spec.volume_drivers import LOCAL, Driven, faults
 
 #: Of CIFS: a note is written into the definition, which must hold no password.
 _PASSWORD = re.compile(r"(?<=pass=)[^,]*|(?<=password=)[^,]*|(?<=password2=)[^,]*")
@@ -42,11 +43,14 @@ def _volume(given: Translation, mount: Mount) -> dict[str, Any]:
             " over; it begins empty, in a place of its own"
         )
         return parts
-    parts["source"] = mount.source if mount.kind == "bind" else _named(given, mount.source)
-    if _holds_a_file(given, mount):
+    if mount.kind == "bind":
+        parts["source"] = mount.source
+    else:
+        parts |= _named(given, mount.source)
+    if "kind" not in parts and _holds_a_file(given, mount):
         parts["kind"] = "file"
     elif mount.read_only:
-        parts["kind"] = "cache"
+        parts.setdefault("kind", "cache")
     if mount.left:
         given.note(f"volumes: {mount.target}: {', '.join(mount.left)} is not taken over")
     for key in ("read_only", "subpath", "propagation"):
@@ -65,8 +69,8 @@ def _holds_a_file(given: Translation, mount: Mount) -> bool:
     return known or PurePosixPath(mount.target).name.lower().endswith(accounts.FILE_ENDS)
 
 
-def _named(given: Translation, name: str) -> str:
-    """Find a named volume's full name, or the directory that its driver binds."""
+def _named(given: Translation, name: str) -> dict[str, Any]:
+    """Find a named volume's full name with its driver, or the directory that its driver binds."""
     if name not in given.project.volumes:
         raise ValueError(f"{name!r} is not among the file's volumes; add it there")
     told = given.project.volumes[name]
@@ -74,23 +78,41 @@ def _named(given: Translation, name: str) -> str:
     only(f"volumes.{name}", told, {"name", "external", "driver", "driver_opts", "labels"})
     external = told.get("external")
     if isinstance(external, dict):
-        return as_text(external.get("name", name))
+        return {"source": as_text(external.get("name", name))}
     own = as_text(told.get("name", ""))
-    full = own or (name if is_true(external) else f"{given.project.name}_{name}")
+    if is_true(external):
+        return {"source": own or name}
+    full = own or f"{given.project.name}_{name}"
     options = {key: as_text(each) for key, each in (told.get("driver_opts") or {}).items()}
-    driver = as_text(told.get("driver", "")) or "local"
-    if driver == "local" and options.get("o") == "bind" and options.get("device"):
-        return options["device"]
-    if options or driver != "local":
-        flags = "".join(
-            f" --opt {key}={shlex.quote(_PASSWORD.sub(r'<hidden>', each))}"
-            for key, each in options.items()
-        )
-        given.note(
-            f"volumes: {full} has a driver or options of its own; where it is not there yet,"
-            f" make it once: `docker volume create --driver {driver}{flags} {full}`"
-        )
-    return full
+    driven = Driven(as_text(told.get("driver", "")) or LOCAL, options)
+    if driven.bound is not None and driven.flags == ["bind"]:
+        return {"source": driven.bound}
+    if driven == Driven(LOCAL, {}):
+        return {"source": full}
+    kind = {"kind": "cache"} if driven.in_memory else {}
+    if fault := next(faults(driven, kind.get("kind", "data")), None):
+        _note_by_hand(given, full, driven, fault)
+        return {"source": full}
+    if driven.in_memory:
+        given.note(f"volumes: {full} is in memory ({driven.kind}): it forgets its files at each"
+                   " stop, so zedops guards none of them (kind: cache)")
+    return {
+        "source": full, **kind,
+        **({"driver": driven.driver} if driven.driver != LOCAL else {}),
+        **({"driver_opts": options} if options else {}),
+    }
+
+
+def _note_by_hand(given: Translation, full: str, driven: Driven, fault: str) -> None:
+    """Tell how to make a volume that no definition can describe."""
+    flags = "".join(
+        f" --opt {key}={shlex.quote(_PASSWORD.sub(r'<hidden>', each))}"
+        for key, each in driven.options.items()
+    )
+    given.note(
+        f"volumes: {full}: {fault}. Where it is not there yet, make it once:"
+        f" `docker volume create --driver {driven.driver}{flags} {full}`"
+    )
 
 
 def tmpfs(given: Translation, value: Any) -> None:
