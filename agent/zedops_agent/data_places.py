@@ -21,7 +21,7 @@ class DataPlaces:
     """The places of one fleet's data: below the data root, in a named volume, or elsewhere."""
 
     def __init__(self, fleet: str, root: Path, engine: EngineVolumes) -> None:
-        self._fleet, self._root, self._engine = fleet, root, engine
+        self.fleet, self._root, self._engine = fleet, root, engine
         self._named: dict[str, NamedVolume] = {}
         #: Volumes that forbid a marker, by server and key.
         self._unmarkable: set[tuple[str, str]] = set()
@@ -113,7 +113,7 @@ class DataPlaces:
 
     def owner(self, want: DesiredServer) -> Owner:
         """Make the owner that the markers of this server's directories name."""
-        return Owner(want.id, self._fleet, want.name)
+        return Owner(want.id, self.fleet, want.name)
 
 
 def _is_mounted(place: Path, driven: Driven) -> bool:

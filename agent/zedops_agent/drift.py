@@ -15,18 +15,17 @@ from zedops.spec.change import asks_restart
 from zedops.spec.model import Drift
 from zedops_agent.container_spec import RESTARTED_BY_AGENT, ceilings, own_networks, restart_policy
 from zedops_agent.crashes import STABLE_S
-from zedops_agent.health import deadline, replaces
 from zedops_agent.memory import PROVEN_S, Memory, began, process
 from zedops_agent.observed import (
     LIFTED,
     Ceilings,
     Container,
     DataVolume,
-    HealthStatus,
     Observed,
     Phase,
     Presence,
 )
+from zedops_agent.readiness import deadlines, is_starting, replaces
 from zedops_agent.steps import (
     Join,
     MakeData,
@@ -88,9 +87,9 @@ def keep(
             notes = [f"{NOT_AGAIN}{seen.forbidden}"]
     if previous is not None:
         is_idle = want.goal is Goal.STOPPED and previous.id != memory.proven
-        if is_idle or replaces(current, previous, memory, now):
+        if is_idle or replaces(want.definition.ready, current, previous, memory, now):
             steps.append(Remove(previous.id, "superseded"))
-    again_at = _next_look(seen, current, previous, memory, now) if current.running else None
+    again_at = _next_look(want, seen, current, previous, memory, now) if current.running else None
     return Plan(tuple(steps), again_at, "; ".join(notes) or None)
 
 
@@ -101,23 +100,25 @@ def _holds_unmarked(volume: DataVolume) -> bool:
 
 
 def _next_look(
-    seen: Observed, current: Container, previous: Container | None, memory: Memory, now: datetime
+    want: DesiredServer, seen: Observed, current: Container, previous: Container | None,
+    memory: Memory, now: datetime,
 ) -> datetime | None:
     """Look again for the first data of a running container, and when it has proven itself.
 
     A server that crashed needs another look when it is stable.
     """
     started_at = began(memory, current.started_at, now) if current.started_at else now
-    times: list[datetime] = []
+    times, ready = list[datetime](), want.definition.ready
     if seen.data_exists is False and seen.volumes:
         soon = started_at + timedelta(seconds=FIRST_DATA_S)
         times += [now + timedelta(seconds=FIRST_DATA_LOOK_S)] if now < soon else []
     if previous is not None or memory.failure is not None or memory.tries > 0:
         proofs = (PROVEN_S, STABLE_S) if memory.tries else (PROVEN_S,)
         ends = [started_at + timedelta(seconds=each) for each in proofs]
-        if current.health is HealthStatus.STARTING:
-            ends.append(deadline(memory, current, now))
+        ends += deadlines(ready, memory, current, now)
         times += [each for each in ends if each > now]
+    elif is_starting(ready, memory, current):
+        times += [each for each in deadlines(ready, memory, current, now) if each > now]
     return min(times, default=None)
 
 

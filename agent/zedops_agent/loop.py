@@ -16,7 +16,7 @@ from typing import assert_never
 from zedops.bus.interfaces import Link, Stream
 from zedops.errors import EngineUnreachable, HostUnavailable, PersistFailed, ZedopsError
 from zedops.protocol.requests import ExecRequest, LogsRequest, Reply, Request, StreamRequest
-from zedops.protocol.sync import DesiredDocument
+from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.system.locks import LOOK_S
 from zedops.system.shutdown import Ending
 from zedops_agent.backup.repositories import Repositories
@@ -36,11 +36,13 @@ from zedops_agent.limiter import Limiter
 from zedops_agent.log_pages import LogPage
 from zedops_agent.manager_link import Contact
 from zedops_agent.metrics import AgentMetrics, AgentStatus
+from zedops_agent.observed import Container
 from zedops_agent.observer import Observer
 from zedops_agent.ownership import Ownership
 from zedops_agent.plan_runner import PlanRunner
 from zedops_agent.policy_file import PolicyFile
 from zedops_agent.port_check import PortCheck
+from zedops_agent.ready_watch import ReadyWatch
 from zedops_agent.reconcile import Reconciler
 from zedops_agent.root import Root
 from zedops_agent.secret_handover import SecretHandover
@@ -76,9 +78,12 @@ class Agent:
         data_root.close_to_others()
         self._desired = desired = Desired(store)
         desired.draining = drains
+        self._schedule = schedule = Schedule(self._work_on)
+        self._ready = ready = ReadyWatch(engine.streams.reader, schedule.mark)
         places = DataPlaces(fleet, root, engine.volumes)
         self._lookout = lookout = Observer(
-            fleet, engine, data_root, places, secrets, pace, policy, lambda: store.adopted
+            fleet, engine, data_root, places, secrets, pace, policy, lambda: store.adopted,
+            ready,
         )
         owns = Ownership(fleet, root, store, lambda: desired.document)
         ports = HostPorts(fleet, engine.claims)
@@ -89,13 +94,12 @@ class Agent:
         )
         handover = SecretHandover(fleet, secrets, engine.inspector)
         runs = ContainerRuns(engine, store, desired, secrets, handover, ports, pace)
-        self._schedule = schedule = Schedule(self._work_on)
         worlds = Worlds(root, fleet, host, engine, lookout, repositories, desired, schedule.mark,
                         secrets)
         workshop = Executor(
             fleet, engine, root, store, policy, secrets, lookout, desired, owns, runs,
             PortCheck(ports, store, desired, runs.stop), handover, pace, worlds,
-            StartOrder(desired, lambda each: lookout.containers(each, store.adopted)),
+            StartOrder(desired, self._others, store.load_memory),
         )
         self._worlds = worlds
         self._contact = Contact(host, store, lambda: desired.stamp, self._start_over)
@@ -142,6 +146,7 @@ class Agent:
         self._schedule.wait()
         self._data.close()
         self._contact.stop_sending()
+        self._ready.close()
         self._engine.close()
         for thread in self._threads:
             thread.join(timeout=5)
@@ -203,6 +208,11 @@ class Agent:
             servers=len(self._desired.servers), unsent_reports=self._contact.unsent,
             at_work=self._schedule.at_work,
         )
+
+    def _others(self, want: DesiredServer) -> tuple[Container, ...]:
+        """Look at the containers of a server that another one waits for."""
+        ready = self._store.load_memory(want.id).ready
+        return self._lookout.containers(want, self._store.adopted, ready)
 
     def _work_on(self, server_id: str, since: float) -> float | None:
         """Settle one server, marked at `since`; return the seconds until the next look."""

@@ -73,6 +73,7 @@ class Memory(Message):
     #: The first process with another directory than the path now has; zedops restarts it. If the
     #: next process shows the same, this host cannot compare the two.
     hidden: str = ""
+    ready: str = ""  #: the last process whose log has shown the line of `ready:`
 
 
 def matches(container: Container, want: DesiredServer) -> bool:
@@ -85,7 +86,8 @@ def matches(container: Container, want: DesiredServer) -> bool:
 def asked(want: DesiredServer) -> str:
     """Name the request without its commit: failures and crashes belong to the request."""
     definition = want.definition
-    return f"{want.hash} {definition.restart or ''} {definition.rebuild or ''}"
+    ready = "" if definition.ready is None else f" {definition.ready.model_dump_json()}"
+    return f"{want.hash} {definition.restart or ''} {definition.rebuild or ''}{ready}"
 
 
 def ran_s(memory: Memory, container: Container, now: datetime) -> float:

@@ -15,7 +15,6 @@ from zedops.errors import EngineFailed
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.volume import Volume
 from zedops.spec.volume_drivers import LOCAL, Driven
-from zedops_agent.markers import Owner
 from zedops_agent.observed import FLEET, HUB, SERVER_ID, SERVER_NAME
 
 #: The label with the key of a volume in its definition.
@@ -37,15 +36,15 @@ class NamedVolume:
         bound = self.driven.bound or ""
         return Path(bound) if bound.startswith("/") else self.mountpoint
 
-    def is_made_for(self, owner: Owner) -> bool:
+    def is_made_for(self, fleet: str, server_id: str) -> bool:
         """Say whether zedops made it for a server."""
-        return (self.labels.get(FLEET), self.labels.get(SERVER_ID)) == (owner.fleet, owner.id)
+        return (self.labels.get(FLEET), self.labels.get(SERVER_ID)) == (fleet, server_id)
 
 
-def labels(owner: Owner, hub: str, key: str) -> dict[str, str]:
+def labels(fleet: str, hub: str, want: DesiredServer, key: str) -> dict[str, str]:
     """Make the labels of a volume that zedops makes."""
-    return {FLEET: owner.fleet, **({HUB: hub} if hub else {}), SERVER_ID: owner.id,
-            SERVER_NAME: owner.name, VOLUME: key}
+    return {FLEET: fleet, **({HUB: hub} if hub else {}), SERVER_ID: want.id,
+            SERVER_NAME: want.name, VOLUME: key}
 
 
 def check_same(key: str, asked: Driven, found: NamedVolume) -> None:
@@ -64,10 +63,10 @@ def driven_volumes(want: DesiredServer) -> dict[str, tuple[Volume, Driven]]:
     return {key: (each, each.driven) for key, each in found if each.driven is not None}
 
 
-def is_removable(volume: NamedVolume, owner: Owner) -> bool:
+def is_removable(volume: NamedVolume, fleet: str, server_id: str) -> bool:
     """Say whether a purge removes a volume's entry: its files are elsewhere, and zedops made it.
 
     A driver that is no part of the Engine may remove the files with the entry.
     """
     elsewhere = volume.driven.driver == LOCAL and bool(volume.driven.options.get("device"))
-    return elsewhere and volume.is_made_for(owner)
+    return elsewhere and volume.is_made_for(fleet, server_id)

@@ -53,6 +53,15 @@ class HealthStatus(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
+class LogLine(StrEnum):
+    """Whether a process has shown the line of its `ready:` in its log."""
+
+    UNASKED = "unasked"  #: there is no such line, or nothing runs
+    AWAITED = "awaited"
+    SHOWN = "shown"
+    UNREADABLE = "unreadable"  #: the Engine cannot read this log back
+
+
 class Presence(StrEnum):
     """The presence of an entry on the host."""
 
@@ -125,6 +134,7 @@ class Container:
     networks: frozenset[tuple[str, str]] = frozenset()  #: names and ids of its networks
     health: HealthStatus = HealthStatus.NONE
     health_within_s: float = 0.0  #: the longest time until its check passes first
+    log_line: LogLine = LogLine.UNASKED
     astray: bool = False  #: a process of it lives, though the Engine says that it ended
 
     @property

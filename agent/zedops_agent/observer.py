@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -17,8 +17,10 @@ from zedops_agent.data_places import DataPlaces
 from zedops_agent.engine.engine import Engine
 from zedops_agent.engine.events import EngineEvent
 from zedops_agent.limiter import Limiter
+from zedops_agent.memory import Memory, matches
 from zedops_agent.observed import Candidate, Container, DataVolume, Observed, Presence
 from zedops_agent.policy_file import Forbidden, PolicyFile
+from zedops_agent.ready_watch import ReadyWatch
 from zedops_agent.root import Root
 from zedops_agent.secrets import Secrets, is_stale
 from zedops_agent.volumes import look_home
@@ -30,7 +32,9 @@ class Observer:
     def __init__(
         self, fleet: str, engine: Engine, root: Root, places: DataPlaces, secrets: Secrets,
         pace: Limiter, policy: PolicyFile, adopted: Callable[[], Collection[str]],
+        ready: ReadyWatch,
     ) -> None:
+        self._ready = ready
         self._policy, self._adopted = policy, adopted
         self._fleet, self._claims = fleet, engine.claims
         self._inspector, self._networks = engine.inspector, engine.networks
@@ -43,7 +47,7 @@ class Observer:
         )
 
     def look(
-        self, want: DesiredServer, adopted: str | None, begin: Callable[[str], None],
+        self, want: DesiredServer, memory: Memory, begin: Callable[[str], None],
         since: float, before: Observed | None = None,
     ) -> Observed:
         """Observe one server, `begin` said; EngineUnreachable means that the look saw nothing.
@@ -57,14 +61,25 @@ class Observer:
                 known = self._listing.of(want.id, since)
             else:
                 known = [each.id for each in before.containers] + self._listing.known(want.id)
-            return self._look(want, adopted, known)
+            seen = self._look(want, memory.adopted, known)
+        return replace(seen, containers=self._with_lines(want, seen.containers, memory.ready))
 
     def containers(
-        self, want: DesiredServer, adopted: Mapping[str, str]
+        self, want: DesiredServer, adopted: Mapping[str, str], ready: str
     ) -> tuple[Container, ...]:
         """Look at the containers of another server; `adopted` maps those to their servers."""
         own = [each for each, server in adopted.items() if server == want.id]
-        return self._inspector.inspect([*self._listing.of(want.id, time.monotonic()), *own])
+        found = self._inspector.inspect([*self._listing.of(want.id, time.monotonic()), *own])
+        return self._with_lines(want, found, ready)
+
+    def _with_lines(
+        self, want: DesiredServer, found: Iterable[Container], known: str
+    ) -> tuple[Container, ...]:
+        """Add whether the container of the definition has shown the line of its `ready:`."""
+        return tuple(
+            replace(each, log_line=self._ready.line_of(want, each, known))
+            if matches(each, want) else each for each in found
+        )
 
     def made(self, server_id: str, container: str) -> None:
         """Record a container that this agent has just made and will look at."""
@@ -166,6 +181,7 @@ class Observer:
     def forget(self, server_id: str) -> None:
         """Forget a server that left this host."""
         self._shown.pop(server_id, None)
+        self._ready.forget(server_id)
 
     def _as_adopted(self, found: Container, want: DesiredServer) -> Container:
         """Compare an adopted container with the definition."""

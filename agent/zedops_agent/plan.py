@@ -19,13 +19,13 @@ from datetime import datetime
 from zedops.protocol.sync import DesiredServer, Goal
 from zedops_agent.data_guard import Ban, ban, began_over_nothing
 from zedops_agent.drift import keep, left_to_agent
-from zedops_agent.health import never_passed
 from zedops_agent.memory import Memory, matches, may_return
 from zedops_agent.observed import Container, Observed
 from zedops_agent.plan_adoption import adopt_container
 from zedops_agent.plan_creation import make_container
 from zedops_agent.plan_ending import end_all, end_astray, end_container, stop_all
-from zedops_agent.plan_failure import after_failure, give_up, give_up_unhealthy, keeps_crashing
+from zedops_agent.plan_failure import after_failure, give_up, give_up_unready, keeps_crashing
+from zedops_agent.readiness import never_passed
 from zedops_agent.steps import CheckPorts, MakeData, Plan, Pull, Step, StopContainer
 
 #: Steps that leave a running server alone.
@@ -55,9 +55,10 @@ def make_plan(
     comes_back = may_return(previous, memory)
     if current is not None and want.goal is Goal.RUNNING and keeps_crashing(current, memory):
         return replace(give_up(want, current), comes_back=comes_back)
-    fact = current and never_passed(current, previous, memory, now)
+    ready = want.definition.ready
+    fact = current and never_passed(ready, current, previous, memory, now)
     if current is not None and fact and want.goal is Goal.RUNNING:
-        return replace(give_up_unhealthy(want, current, fact), comes_back=True)
+        return replace(give_up_unready(want, current, fact), comes_back=True)
     if memory.failure is not None and memory.failure.hash == want.hash:
         plan = after_failure(name, want, seen, current, previous, memory, now)
     elif current is None:

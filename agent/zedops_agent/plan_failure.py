@@ -42,8 +42,8 @@ def give_up(want: DesiredServer, current: Container) -> Plan:
     return Plan((GiveUp(current.id, want.definition.stop, cause, ran_s),))
 
 
-def give_up_unhealthy(want: DesiredServer, current: Container, fact: str) -> Plan:
-    """End an update whose health check does not pass; the previous container comes back."""
+def give_up_unready(want: DesiredServer, current: Container, fact: str) -> Plan:
+    """End an update that does not pass its checks; the previous container comes back."""
     return Plan((GiveUp(current.id, want.definition.stop, fact),))
 
 

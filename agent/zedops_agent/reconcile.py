@@ -106,7 +106,7 @@ class Reconciler:
                 raise
             if not done.whole or want.goal.ends:  # an end for good needs a list each time
                 seen = None
-            seen = self._lookout.look(want, before.adopted, self._cover, since, seen)
+            seen = self._lookout.look(want, before, self._cover, since, seen)
             is_kept = seen.root_gone is None  # else the memory of the server is away as well
             memory = remember(before, want, seen, now) if is_kept else before
             done = done._replace(note=done.note or self._ended_meanwhile(before, want, seen))
@@ -142,7 +142,8 @@ class Reconciler:
     def _report_forgotten(self, want: DesiredServer, since: float, text: str) -> None:
         """Report the facts of a server whose memory cannot be read; of its data none is sure."""
         mine = (key for key, each in self._store.adopted.items() if each == want.id)
-        seen = self._lookout.look(want, next(mine, None), self._cover, since)
+        lost = Memory(adopted=next(mine, None))
+        seen = self._lookout.look(want, lost, self._cover, since)
         unsure = tuple(
             replace(each, marker=Presence.UNKNOWN, content=Presence.UNKNOWN)
             for each in seen.volumes

@@ -7,9 +7,9 @@ from datetime import datetime
 from zedops.protocol.sync import DesiredServer
 from zedops_agent.crashes import count_crashes
 from zedops_agent.failures import for_request, in_reach
-from zedops_agent.health import is_proven
 from zedops_agent.memory import PROVEN_S, Memory, began, matches, process, ran_s
 from zedops_agent.observed import Container, DataVolume, Observed, Presence
+from zedops_agent.readiness import is_proven, known_ready
 from zedops_agent.stops import Stopping
 
 
@@ -37,11 +37,17 @@ def remember(memory: Memory, want: DesiredServer, seen: Observed, now: datetime)
             update["ahead"] = (current.started_at, now)
         update |= count_crashes(memory, want, current, now)
         update |= _images(memory, want, current, now)
-    proven = [each.id for each in seen.containers if is_proven(memory, each, now)]
+    update["ready"] = known_ready(memory, want, seen, now)
+    proven = [each.id for each in seen.containers if _is_proven(memory, want, each, now)]
     if proven and memory.proven not in proven:
         update["proven"] = proven[0]
     known = memory.model_copy(update=update)
     return known.model_copy(update={"failure": known.failure and in_reach(known.failure, now)})
+
+
+def _is_proven(memory: Memory, want: DesiredServer, each: Container, now: datetime) -> bool:
+    """Say whether a container has proven itself; `ready:` is about the one of this definition."""
+    return is_proven(want.definition.ready if matches(each, want) else None, memory, each, now)
 
 
 def reached(memory: Memory, want: DesiredServer) -> Memory:

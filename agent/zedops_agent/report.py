@@ -11,6 +11,7 @@ from zedops.spec.state_block import brief
 from zedops_agent.failures import RETRY_MAX_S
 from zedops_agent.memory import Memory, matches
 from zedops_agent.observed import Container, Observed, Phase
+from zedops_agent.readiness import remark
 from zedops_agent.steps import (
     Create,
     MakeData,
@@ -49,7 +50,9 @@ def make_report(
     ]
     shown = max(telling, key=lambda each: (each.up, matches(each, want)), default=None)
     is_current = shown is not None and matches(shown, want)
-    told = plan.lost or note or _health(shown)
+    # an update that goes back says that alone
+    waits = remark(want, shown, memory, now) if shown is not None and activity is None else None
+    told = plan.lost or note or waits or _health(shown)
     failure = plan.refused or _failure(memory, shown, is_current=is_current)
     return ServerReport(
         id=want.id,

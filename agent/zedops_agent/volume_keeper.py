@@ -31,11 +31,11 @@ class VolumeKeeper:
     def make(self, want: DesiredServer) -> None:
         """Make the missing volumes. Raises EngineFailed for one with other options."""
         for key, (volume, driven) in named_volumes.driven_volumes(want).items():
-            name, owner = str(volume.source), self._places.owner(want)
+            name = str(volume.source)
             found = self._engine.find(name)
             if found is None:
                 log.info("%s: making volume %s", want.name, name, extra={"server": want.name})
-                labels = named_volumes.labels(owner, self._hub(), key)
+                labels = named_volumes.labels(self._places.fleet, self._hub(), want, key)
                 found = self._engine.make(name, driven, labels)
             named_volumes.check_same(key, driven, found)
             self._places.keep(found)
@@ -77,12 +77,12 @@ class VolumeKeeper:
 
         What their drivers mount stays as it is, with the marker in it.
         """
-        owner = self._places.owner(want)
+        fleet = self._places.fleet
         for key, volume in want.definition.volumes.items():
             if volume.driven is None:
                 continue
             found = self._engine.find(str(volume.source))
-            if found is not None and named_volumes.is_removable(found, owner):
+            if found is not None and named_volumes.is_removable(found, fleet, want.id):
                 self._engine.remove(found.name)
                 failpoints.point("purge.volume")
                 said = "removed volume %s of %s; what it mounted stays"

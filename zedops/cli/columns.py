@@ -27,6 +27,7 @@ _READABLE = 36
 COLOURS = {
     "running": "green", "failed": "red", "missing": "red", "stopped": "yellow",
     "deleted": "bright_black", "deleting": "magenta", "creating": "cyan", "pending": "cyan",
+    "starting": "cyan",
     "healthy": "green", "unhealthy": "red", "unknown": "yellow",
 }  # fmt: skip
 

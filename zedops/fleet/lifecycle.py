@@ -25,6 +25,7 @@ from zedops.protocol.remarks import (
     PROOF_FAILED,
     PURGE_WAITS,
     RESTORE_FAILED,
+    STARTING,
     UNHEALTHY,
     UNSEEN,
 )
@@ -166,8 +167,10 @@ def fold(state: State, report: ServerReport, goal: Goal) -> State:
 def _holds_on(message: str | None) -> bool:
     """Say whether a message holds only while reports repeat it; others tell of the past."""
     said = message or ""
-    begins = (NOT_APPLIED, NOT_AGAIN, UNHEALTHY, PURGE_WAITS, BACKUP_FAILED, RESTORE_FAILED,
-              PROOF_FAILED)
+    begins = (
+        NOT_APPLIED, NOT_AGAIN, UNHEALTHY, STARTING, PURGE_WAITS, BACKUP_FAILED, RESTORE_FAILED,
+        PROOF_FAILED,
+    )
     return said.startswith(begins) or said.endswith(LEFT_SO) or UNSEEN in said
 
 

@@ -6,6 +6,7 @@
 #: A message begins with these.
 PURGE_WAITS, NOT_APPLIED = "the purge waits", "the new definition is not applied: "
 UNHEALTHY, NOT_AGAIN = "unhealthy: ", "it runs on, and is not started again: "
+STARTING, NOT_READY = "starting: ", "unhealthy: it is not ready: "
 BACKUP_FAILED, RESTORE_FAILED = "the last backup failed: ", "the last restore failed: "
 PROOF_FAILED = "the last proof failed: "
 #: A message ends with this.

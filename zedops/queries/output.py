@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from zedops.errors import Problem
+from zedops.protocol.remarks import STARTING
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class ServerRow:
     backup_at: Annotated[str | None, "time of the last good backup"]
     backup_snapshot: Annotated[str | None, "as `zedops backups` lists it"]
     backup_bytes: int | None
+    ready: Annotated[bool | None, "as its `ready:` says; null: it has none, or does not run"]
+
+    @property
+    def shown(self) -> str:
+        """Name its status for people: a server that runs may still be starting."""
+        is_starting = self.status == "running" and (self.message or "").startswith(STARTING)
+        return "starting" if is_starting else self.status
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from datetime import datetime
 from zedops.fleet import provenance
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
+from zedops.protocol.remarks import NOT_READY, STARTING
 from zedops.queries.output import ResolvedValue, ServerDetail, ServerRow
 from zedops.spec import state_block
 from zedops.spec.backup import read_last
 from zedops.spec.document import Document
+from zedops.spec.model import Definition
 from zedops.spec.places import dotted
-from zedops.spec.state import Status
+from zedops.spec.state import State, Status
 
 #: Statuses in which a host may report progress.
 _AT_WORK = (Status.PENDING.value, Status.CREATING.value)
@@ -43,7 +45,16 @@ def facts(fleet: Fleet, each: Document) -> ServerRow:
         backup_at=_time(last.at) if last else None,
         backup_snapshot=last.snapshot if last else None,
         backup_bytes=last.size_bytes if last else None,
+        ready=_is_ready(definition, state),
     )
+
+
+def _is_ready(definition: Definition | None, state: State | None) -> bool | None:
+    """Say whether a server that runs is ready; None if its definition has no `ready:`."""
+    runs = state is not None and state.status is Status.RUNNING
+    if not runs or state is None or definition is None or definition.ready is None:
+        return None
+    return not (state.message or "").startswith((STARTING, NOT_READY))
 
 
 def _time(at: datetime | None) -> str | None:

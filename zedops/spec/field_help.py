@@ -10,6 +10,7 @@ from zedops.spec.fields import Model
 from zedops.spec.model import Definition, Health, Limits, Stop
 from zedops.spec.openid_settings import OpenId
 from zedops.spec.port import Port
+from zedops.spec.readiness import Ready
 from zedops.spec.settings import Notify, Person, Settings
 from zedops.spec.volume import Volume
 from zedops.spec.web_settings import Proxy, WebSettings
@@ -39,6 +40,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
         "stop": ("How zedops stops it, always: commands, signal, grace, kill.",
                  ({"grace": "90s", "commands": ["save-all"]},)),
         "health": ("A health check, or `image` for the image's own.", ("image",)),
+        "ready": ("The sign that it is ready: a line of its log, or its health check.",
+                  ({"log": r"Done \(\d", "timeout": "10m"}, {"health": True})),
         "depends_on": ("Servers of the same host that start first: by names, or with a condition.",
                        (["db"], {"db": {"condition": "service_healthy"}})),
         "restart": ("Change this text to restart it once.", ("2026-11-23T10:00:00Z",)),
@@ -181,6 +184,13 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
                   ("90s", "2m")),
         "commands": ("Run in it before the signal, 30 s each: shell lines, or lists of words.",
                      (["rcon-cli save-all"],)),
+    },
+    Ready: {
+        "log": ("A regular expression; a line of its log contains it after each start.",
+                (r"Done \(\d", "server started")),
+        "health": ("Its health check passes.", (True,)),
+        "timeout": ("The time for that after a start; an update that needs longer goes back.",
+                    ("10m",)),
     },
     Health: {
         "test": ("A line for the container's shell, or a list of words.",

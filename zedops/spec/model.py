@@ -43,6 +43,7 @@ from zedops.spec.fields import (
     words,
 )
 from zedops.spec.port import Port, spread
+from zedops.spec.readiness import Ready
 from zedops.spec.volume import Volume
 
 #: Labels under this prefix carry zedops' own bookkeeping on a container.
@@ -144,6 +145,8 @@ class Definition(ContainerOptions):
     stop: Annotated[Stop, once()] = Stop()
     #: None, written `image`: the image's own check, if it has one.
     health: Annotated[Annotated[Health, once()] | None, BeforeValidator(_own_or_image)] = None
+    #: None: a server that runs is ready.
+    ready: Annotated[Ready, once()] | None = None
     depends_on: Dependencies = Field(default={})
     restart: Text | None = None
     rebuild: Text | None = None
@@ -191,6 +194,13 @@ class Definition(ContainerOptions):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _readiness_shows(self) -> Definition:
+        driver = self.logging.driver if self.logging is not None else ""
+        if self.ready is not None:
+            self.ready.check(driver, self.health.test[0] if self.health is not None else "")
+        return self
+
     @property
     def adopted_id(self) -> str | None:
         """Return the id in `adopt`, with which this server continues; None without one."""
@@ -219,7 +229,7 @@ class Definition(ContainerOptions):
 #: Fields that do not shape the container: changing them recreates nothing.
 _NOT_IN_HASH = {
     "host", "game", "desired", "stop", "restart", "rebuild", "adopt", "drift", "purge",
-    "moved_from", "pull", "backup", "world", "depends_on",
+    "moved_from", "pull", "backup", "world", "depends_on", "ready",
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from zedops_agent.crashes import died
 from zedops_agent.memory import PROVEN_S, Memory, matches, process, ran_s
 from zedops_agent.observed import Container, Observed, Phase, Presence
 from zedops_agent.plan_ending import end_astray
+from zedops_agent.readiness import deadlines, overdue
 from zedops_agent.steps import (
     BackUp,
     Create,
@@ -241,9 +242,16 @@ def _watching(
     if crashed or not current.up:
         stop = StopContainer(current.id, want.definition.stop, "it crashes with the restored world")
         return Plan((*([stop] if current.up else []), PutBack(stop.cause)), backs_up=True)
-    left_s = PROVEN_S - ran_s(memory, current, now)
-    if left_s > 0:
-        return Plan(again_at=now + timedelta(seconds=left_s), pending=True, backs_up=True)
+    ready = want.definition.ready
+    # without `ready:`, a health check counts only if this container has passed it before
+    counts = ready is not None or current.id == memory.proven
+    if counts and (late := overdue(ready, current, memory, now)):
+        stop = StopContainer(current.id, want.definition.stop, f"with the restored world, {late}")
+        return Plan((stop, PutBack(stop.cause)), backs_up=True)
+    ends = [now + timedelta(seconds=PROVEN_S - ran_s(memory, current, now))]
+    ends += deadlines(ready, memory, current, now) if counts else []
+    if left := [each for each in ends if each > now]:
+        return Plan(again_at=min(left), pending=True, backs_up=True)
     return Plan((done,), backs_up=True)
 
 

@@ -10,9 +10,11 @@ from tests.pure.fleets import NOW, later
 from tests.pure.plans import container, old, plan_for, planned, see, settled, wanted
 from zedops.protocol.sync import Goal
 from zedops.spec.dependencies import Condition
+from zedops.spec.readiness import LONGEST_S
 from zedops_agent.engine import parse
-from zedops_agent.health import LONGEST_S, lacks, within_s
+from zedops_agent.health import within_s
 from zedops_agent.observed import Container, HealthStatus, Phase
+from zedops_agent.readiness import lacks
 from zedops_agent.remember import remember
 
 _S = 10**9
@@ -99,7 +101,7 @@ def test_an_image_without_a_check_proves_itself_by_running() -> None:
 def test_what_a_server_lacks_for_those_that_wait_for_it(
     condition: Condition, containers: list[Container], fact: str | None
 ) -> None:
-    assert lacks(condition, containers) == fact
+    assert lacks(condition, None, containers, settled()) == fact
 
 
 @pytest.mark.parametrize(("state", "status"), [

@@ -19,9 +19,10 @@ AWAY = unmounted("world")
 WANT = wanted(created=True, data_expected=True)
 
 
-def mounted(marker: Presence, content: Presence, **facts: bool) -> DataVolume:
+def mounted(marker: Presence, content: Presence, *, unmarkable: bool = False) -> DataVolume:
     """Show a volume that a container has mounted."""
-    return DataVolume("world", marker, content, own_place=False, by_use=True, **facts)
+    return DataVolume("world", marker, content, own_place=False, by_use=True,
+                      unmarkable=unmarkable)
 
 
 def test_an_unmounted_world_keeps_no_server_down_and_is_not_called_gone() -> None:

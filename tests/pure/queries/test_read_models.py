@@ -14,7 +14,7 @@ from zedops.queries import changes, conversion, servers
 from zedops.queries.output import SHAPES, Planned, PlannedServer, ServerDetail, ServerRow
 
 SERVER = ("name path id status desired host image ports data_exists deleted_at container commit "
-          "since message problems backup_at backup_snapshot backup_bytes")
+          "since message problems backup_at backup_snapshot backup_bytes ready")
 #: The fields that scripts know, by command; new ones may follow at the end.
 KNOWN = {
     "list": SERVER,

@@ -42,7 +42,7 @@ def _show(found: list[ServerRow]) -> None:
         ["NAME", "STATUS", "SINCE", "HOST", "IMAGE", "PORTS", "MESSAGE"],
         [
             [
-                row.name, row.status, ago(_time(row.since)), row.host or "-", row.image or "-",
+                row.name, row.shown, ago(_time(row.since)), row.host or "-", row.image or "-",
                 " ".join(row.ports) or "-", row.message or "",
             ]
             for row in found

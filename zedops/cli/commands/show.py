@@ -42,7 +42,7 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
         click.echo(f"# {row.path}")
         echo_raw(text)
         since = datetime.fromisoformat(row.since) if row.since else None
-        click.echo(f"\n{row.name} is {row.status}, for {ago(since)}")
+        click.echo(f"\n{row.name} is {row.shown}, for {ago(since)}")
         if row.backup_at is not None:
             made = ago(datetime.fromisoformat(row.backup_at))
             click.echo(f"its last backup is {made} old: {row.backup_snapshot}")

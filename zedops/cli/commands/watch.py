@@ -62,15 +62,15 @@ def look(clone: Clone, meter: Meter, width: int) -> Group:
             else read_all(ServerRow, said["rows"]))
     cells = [
         [printable(cell, "") for cell in (
-            row.name, row.status, ago(_time(row.since)), row.host or "-",
+            row.name, row.shown, ago(_time(row.since)), row.host or "-",
             *_load(busy.get(row.id or "")), " ".join(row.ports) or "-", row.message or "",
         )]
         for row in rows
     ]  # fmt: skip
     made = [Text.assemble(*pieces) for pieces in columns.lines(_HEADINGS, cells, width)]
     counts = " ".join(
-        f"{sum(row.status == status for row in rows)} {status}"
-        for status in dict.fromkeys(row.status for row in rows)
+        f"{sum(row.shown == status for row in rows)} {status}"
+        for status in dict.fromkeys(row.shown for row in rows)
     )
     waiting = f", not answering: {', '.join(sorted(meter.silent))}" if meter.silent else ""
     head = Text(f"{fleet.settings.name}: {counts or 'no servers'}{waiting}", style="bold")
