@@ -15,7 +15,7 @@ from zedops.fleet.lifecycle import due
 from zedops.fleet.selection import folder, has_label, is_in
 from zedops.queries import servers
 from zedops.queries.conversion import written
-from zedops.queries.output import ServerRow
+from zedops.queries.rows import ServerRow
 from zedops.spec.document import Document
 from zedops.spec.layout import Kind, kind_of
 from zedops.spec.state import Status

@@ -10,7 +10,7 @@ from zedops.fleet import provenance
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
 from zedops.protocol.remarks import NOT_READY, STARTING
-from zedops.queries.output import ResolvedValue, ServerDetail, ServerRow
+from zedops.queries.rows import ResolvedValue, ServerDetail, ServerRow
 from zedops.spec import state_block
 from zedops.spec.backup import read_last
 from zedops.spec.document import Document

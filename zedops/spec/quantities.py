@@ -6,7 +6,6 @@ Guards one rule: zedops never guesses the unit of a bare number.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 _DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -47,6 +46,8 @@ def format_duration(seconds: float) -> str:
 
 def exact(value: float) -> str:
     """Write a number with every digit that it needs to be read back, without an exponent."""
+    from decimal import Decimal  # 2 ms that few commands need
+
     text = f"{Decimal(repr(value)):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from zedops.control import client
 from zedops.queries import conversion
-from zedops.queries.output import ServerDetail
 from zedops.queries.overview import ORDER, Filter, FleetRow, named, overview
+from zedops.queries.rows import ServerDetail
 from zedops.web import timeline
 from zedops.web.fleet_view import Change
 from zedops.web.live import Event, packed

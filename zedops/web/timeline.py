@@ -13,7 +13,7 @@ from zedops.clone import timeline
 from zedops.control import client
 from zedops.errors import UsageError
 from zedops.queries.conversion import read_all
-from zedops.queries.output import ServerRow
+from zedops.queries.rows import ServerRow
 from zedops.web.pages import page
 from zedops.web.site import Site
 

@@ -10,7 +10,7 @@ from zedops.errors import InvalidInput
 from zedops.fleet import provenance
 from zedops.fleet.fleet import Fleet
 from zedops.queries import servers
-from zedops.queries.output import ResolvedValue
+from zedops.queries.rows import ResolvedValue
 from zedops.spec import document
 from zedops.spec.loader import load
 

@@ -15,7 +15,7 @@ from zedops.errors import HostUnavailable, ZedopsError
 from zedops.hub import hook
 from zedops.queries import servers
 from zedops.queries.conversion import read
-from zedops.queries.output import ServerRow
+from zedops.queries.rows import ServerRow
 
 LIST = {"do": "list", "buried": False}
 

@@ -11,7 +11,8 @@ import pytest
 
 from tests.pure.fleets import doc, fleet_of
 from zedops.queries import changes, conversion, servers
-from zedops.queries.output import SHAPES, Planned, PlannedServer, ServerDetail, ServerRow
+from zedops.queries.output import SHAPES, Planned, PlannedServer
+from zedops.queries.rows import ServerDetail, ServerRow
 
 SERVER = ("name path id status desired host image ports data_exists deleted_at container commit "
           "since message problems backup_at backup_snapshot backup_bytes ready")

@@ -12,7 +12,7 @@ from zedops.cli.output import AT, ago, show_json, table
 from zedops.clone import checkout
 from zedops.control import client
 from zedops.queries.conversion import read_all
-from zedops.queries.output import ServerRow
+from zedops.queries.rows import ServerRow
 
 
 @click.command("list")

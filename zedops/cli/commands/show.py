@@ -11,7 +11,7 @@ from zedops.cli.completion_types import ANY_SERVER
 from zedops.cli.output import AT, ago, echo_raw, show_json
 from zedops.control import client
 from zedops.queries import conversion
-from zedops.queries.output import ServerDetail
+from zedops.queries.rows import ServerDetail
 
 
 @click.command("show")

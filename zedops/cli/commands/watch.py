@@ -21,7 +21,7 @@ from zedops.control import client
 from zedops.errors import GitFailed, ZedopsError
 from zedops.queries import servers
 from zedops.queries.conversion import read_all
-from zedops.queries.output import ServerRow
+from zedops.queries.rows import ServerRow
 from zedops.spec.layout import PRESETS, SERVERS, SETTINGS_PATH, TOMBSTONES
 from zedops.spec.quantities import format_size
 
