@@ -40,6 +40,14 @@ def test_what_is_served_to_browsers_is_as_the_lock_file_says() -> None:
     assert re.search(r'version:"([\d.]+)"', htmx) is not None
     assert f'version:"{version}"' in htmx
     assert "BSD" in static.joinpath("htmx.LICENSE").read_text()
+    first = static.joinpath("codemirror.min.js").read_text().partition("\n")[0]
+    named = dict(each.rsplit(" ", 1) for each in first.strip("/* ").partition(";")[0].split(", "))
+    licences = static.joinpath("codemirror.LICENSE").read_text()
+    assert "@codemirror/view" in named
+    for package, release in named.items():
+        assert lock[f"node_modules/{package}"]["version"] == release
+        text = licences.partition(f"{package} {release}\n\n")[2]
+        assert "Permission is hereby granted" in text[:600]
 
 
 def test_a_wheel_has_every_file_of_the_page(tmp_path: Path) -> None:

@@ -25,6 +25,18 @@ def go(page: Page, name: str, verb: str) -> None:
     expect(page.locator("dialog")).to_have_count(0)
 
 
+def typed(page: Page) -> str:
+    """Read the definition in the editor, as the form would send it."""
+    return page.locator("textarea[name=text]").first.input_value()
+
+
+def put(page: Page, text: str) -> None:
+    """Replace the text in the editor, as a person at a keyboard does."""
+    page.get_by_label("Definition").press("Control+A")
+    page.keyboard.press("Delete")
+    page.keyboard.insert_text(text)
+
+
 def test_a_server_is_stopped_started_deleted_and_restored(fleet: Machine, visit: Visit) -> None:
     begin(fleet, "mill", command(LOOP), f"ports: {{game: {free_port()}/udp}}")
     visitor = visit()
@@ -110,17 +122,13 @@ def test_a_failed_server_is_edited_and_runs(fleet: Machine, visit: Visit) -> Non
     visitor = visit()
     page = visitor.page
     page.locator("#s-typo").get_by_role("link", name="Edit & retry").click()
-    field = page.get_by_label("Definition")
-    text = field.input_value()
-    field.fill(f"imag: x\n{text}")
+    text = typed(page)
+    put(page, f"imag: x\n{text}")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("dialog")).to_contain_text("did you mean 'image'?")
     expect(page.get_by_role("button", name="Commit and push")).to_be_disabled()
     page.locator("dialog").get_by_role("link", name="Cancel").click()
-    page.goto(f"{visitor.url}/servers/typo/edit")
-    page.get_by_label("Definition").fill(text.replace("localhost:1/none:1", fleet.image))
-    visitor.check_access("the editor")
-    visitor.check_narrow("the editor")
+    put(page, text.replace("localhost:1/none:1", fleet.image))
     page.get_by_role("button", name="Preview").click()
     page.get_by_role("button", name="Commit and push").click()
     page.locator("dialog").get_by_role("link", name="Close").click()
@@ -134,8 +142,8 @@ def test_what_the_hub_refuses_changes_nothing_and_says_why(fleet: Machine, visit
     fleet.push("rival: begin")
     visitor = visit(refused=True)
     page = visitor.open("/servers/rival/edit")
-    text = page.get_by_label("Definition").input_value()
-    page.get_by_label("Definition").fill(f"{text}\nports: {{game: {port}/udp}}\n")
+    text = typed(page)
+    put(page, f"{text}\nports: {{game: {port}/udp}}\n")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("dialog")).to_contain_text("is also used by 'holder'")
     page.evaluate("document.querySelector('dialog button.primary').disabled = false")

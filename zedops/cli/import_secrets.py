@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import click
 
 from zedops.cli import first_secrets
-from zedops.cli.import_sources import Found
 from zedops.clone.clone import Clone
 from zedops.errors import UsageError
 from zedops.fleet.fleet import Fleet
+from zedops.scaffold.imported import Found
 from zedops.spec.layout import SETTINGS_PATH
 
 WAYS = ["ask", "host", "encrypt", "keep"]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,23 +16,10 @@ from zedops.scaffold.compose.environment import in_fields
 from zedops.scaffold.compose.project import Project, Reader, Source, chosen
 from zedops.scaffold.compose.reading import Translation
 from zedops.scaffold.container import read_fields
+from zedops.scaffold.imported import Found, of_service
 
 #: A larger file is no compose file.
 _MOST_BYTES = 4 << 20
-
-
-@dataclass
-class Found:
-    """A server to import: its name, its fields, its notes and refusals."""
-
-    name: str
-    fields: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    answers_to: tuple[str, ...] = ()  #: names that its networks resolve
-    needs: Mapping[str, str] = field(default_factory=dict)  #: services that start first
-    service: str = ""  #: its name in the compose file
-    secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def from_container(
@@ -102,14 +86,7 @@ def _best(clone: Clone, host: str, service: Translation, *, keep_secrets: bool) 
         running.name = running.service = service.name
         running.needs = service.needs
         return running
-    return _as_found(service)
-
-
-def _as_found(service: Translation) -> Found:
-    return Found(
-        service.name, service.fields, service.notes, service.refused, service.answers_to,
-        service.needs, service.name, service.secrets,
-    )
+    return of_service(service)
 
 
 def _read(path: str) -> bytes | None:

@@ -25,7 +25,7 @@ from zedops.hub.hub import Hub
 from zedops.queries.changes import propose
 from zedops.spec import strays
 from zedops.spec.document import stem
-from zedops.spec.layout import NAME, SERVERS, tombstone_path
+from zedops.spec.layout import NAME, PRESETS, SERVERS, tombstone_path
 from zedops.spec.settings import Settings
 
 
@@ -141,6 +141,11 @@ class Clone:
     def settings(self) -> Settings:
         """Read the settings only, as the hub had them at the last fetch."""
         return self._some(checkout.tip(self.repository, REMOTE_MAIN)).settings
+
+    def rules(self) -> Fleet:
+        """Read the settings and presets only, as the hub had them at the last fetch."""
+        tip = checkout.tip(self.repository, REMOTE_MAIN)
+        return self._some(tip, *self.repository.tree(tip, PRESETS))
 
     def _some(self, commit: str, *paths: str) -> Fleet:
         return snapshot.read_some(self.repository, commit, self.default_name, *paths)

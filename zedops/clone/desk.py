@@ -20,7 +20,7 @@ from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
 from zedops.clone.history import read_history
 from zedops.clone.verbs import Act
-from zedops.errors import GitFailed, UsageError, ZedopsError
+from zedops.errors import GitFailed, InvalidInput, UsageError, ZedopsError
 from zedops.hub.refs import FOR_MAIN
 from zedops.queries.output import HistoryRow
 from zedops.spec.layout import Kind, kind_of
@@ -51,6 +51,16 @@ class Author:
                 for key, value in (("NAME", self.name), ("EMAIL", self.email))}
 
 
+@dataclass(frozen=True)
+class Merged:
+    """A file merged into a commit of main."""
+
+    base: str  #: that commit
+    now: bytes | None  #: what it has at the file's path
+    content: bytes  #: as it was given, where that conflicts
+    conflicts: tuple[str, ...] = ()
+
+
 class Desk:
     """A clone of a hub, or of the hub's upstream, in which acts are made."""
 
@@ -59,15 +69,19 @@ class Desk:
         self._lock = threading.Lock()
 
     @contextmanager
-    def clone(self) -> Iterator[Clone]:
-        """Give the clone, as new as its remote. Only one caller has it at a time."""
+    def clone(self, *, fetch: bool = True) -> Iterator[Clone]:
+        """Give the clone, as new as its remote. Only one caller has it at a time.
+
+        Without `fetch` it is as new as its last act, which costs less.
+        """
         with self._lock:
             if not (self._folder / ".git").exists():
                 made = Clone.begin(self._remote, self._folder)
                 # a key of this machine's user signs for no other person
                 made.repository.run("config", "--end-of-options", "commit.gpgsign", "false")
             clone = Clone(self._folder)
-            clone.fetch()
+            if fetch:
+                clone.fetch()
             yield clone
 
     def tip(self) -> str:
@@ -115,6 +129,17 @@ class Desk:
             out = clone.repository.pipe("hash-object", "-t", "commit", "-w", "--stdin", stdin=raw)
             commit = out.decode().strip()
             return commit, _send(clone, commit, options)
+
+    def merged(self, base: str, path: str, content: bytes) -> Merged:
+        """Merge a file that was changed since `base` into the newest main, as the hub would."""
+        with self.clone() as clone:
+            tip = clone.at(REMOTE_MAIN)
+            now = clone.contents(tip, [path])[path]
+            try:
+                made = rebase.rebase(clone.repository, base, tip, {path: content})[path]
+            except InvalidInput as error:
+                return Merged(tip, now, content, tuple(str(error).splitlines()))
+        return Merged(tip, now, made or content)
 
     def history(self, server: str | None, count: int) -> list[HistoryRow]:
         """Read the newest changes of a server, or of the fleet, newest first."""

@@ -14,7 +14,7 @@ from zedops.errors import UsageError, ZedopsError
 from zedops.spec import edit, loader, state_block
 from zedops.spec.document import Document
 from zedops.spec.edit import set_field
-from zedops.spec.layout import NAME, SETTINGS_PATH, tombstone_path
+from zedops.spec.layout import NAME, SERVERS, SETTINGS_PATH, tombstone_path
 from zedops.spec.places import Source
 from zedops.spec.settings import Settings
 from zedops.spec.state import State, Status
@@ -93,10 +93,29 @@ def purge_data(each: Document) -> Act:
 
 
 def rewrite(each: Document, head: str) -> Act:
-    """Replace a definition's text; its state stays."""
+    """Replace a definition's text; its state stays. UsageError if the text holds a state, too."""
+    return Act(f"{each.name}: edit", {each.path: state_block.render(_lines(head), each.state)})
+
+
+def create(texts: Mapping[str, str], verb: str = "new") -> Act:
+    """Add servers by name with their definitions. UsageError for a name that none can have."""
+    for name in texts:
+        if not NAME.fullmatch(name):
+            rule = "lower-case letters, digits and '-', at most 63, no '-' first"
+            raise UsageError(f"{name!r} cannot be a server's name; use {rule}")
+    files = {f"{SERVERS}/{name}.yaml": state_block.render(_lines(text), None)
+             for name, text in texts.items()}
+    return Act(f"{', '.join(texts)}: {verb}", files)
+
+
+def _lines(head: str) -> str:
+    """End each line of a definition as files of a fleet do."""
     text = head.replace("\r\n", "\n")
-    text = text if text.endswith("\n") else f"{text}\n"
-    return Act(f"{each.name}: edit", {each.path: state_block.render(text, each.state)})
+    line = state_block.split(text)[2]
+    if line:
+        fact = f"line {line}: the state below a definition is written by zedops"
+        raise UsageError(f"{fact}; remove everything from that line on")
+    return text if text.endswith("\n") else f"{text}\n"
 
 
 def together(verb: str, acts: Iterable[Act]) -> Act:

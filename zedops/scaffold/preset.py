@@ -1,4 +1,4 @@
-"""Writes a first definition from a preset, for a person to read and change. Pure.
+"""Writes a first definition, from a preset or from an image, for a person to read and change. Pure.
 
 The text sets only the server's own values: free ports, and variables that the person must choose.
 All other values stay in the preset; comments show those that people change most.
@@ -6,7 +6,7 @@ All other values stay in the preset; comments show those that people change most
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from zedops.spec.emitter import quoted, scalar
@@ -43,6 +43,27 @@ def write_start(
         *_secrets(name, preset),
         *_changeable(preset, named=image is not None),
     ))
+
+
+def write_plain(
+    image: str,
+    host: str | None,
+    ports: Sequence[str],
+    volumes: Sequence[str],
+    env: Sequence[str],
+) -> str:
+    """Write a definition without a preset; each of `env` is KEY=VALUE."""
+    lines = [*([f"host: {host}"] if host else []), f"image: {scalar(image)}"]
+    if ports:
+        keys = ["game" if at == 0 else f"port{at + 1}" for at in range(len(ports))]
+        lines += ["ports:", *(f"  {k}: {quoted(p)}" for k, p in zip(keys, ports, strict=True))]
+    if volumes:
+        keys = ["world" if at == 0 else f"volume{at + 1}" for at in range(len(volumes))]
+        lines += ["volumes:", *(f"  {k}: {scalar(v)}" for k, v in zip(keys, volumes, strict=True))]
+    if env:
+        pairs = [each.partition("=") for each in env]
+        lines += ["env:", *(f"  {key}: {quoted(value)}" for key, _, value in pairs)]
+    return "\n".join(lines) + "\n"
 
 
 def _ports(preset: Preset, ports: Mapping[str, int]) -> Iterator[str]:

@@ -7,6 +7,7 @@ hub refuses is shown in its own words, and nothing has changed.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, QueryParams
@@ -16,9 +17,9 @@ from starlette.routing import Route
 
 from zedops.clone.desk import Author, NotPushed
 from zedops.errors import ZedopsError
-from zedops.queries.overview import named
 from zedops.web import signing
-from zedops.web.drafts import Fields, draft
+from zedops.web.checks import secret_lines
+from zedops.web.drafts import ADDS, Fields, draft
 from zedops.web.forms import read_act_form
 from zedops.web.pages import page
 from zedops.web.site import Site
@@ -31,13 +32,13 @@ _MESSAGE_MAX = 2000
 
 def show(request: Request) -> Response:
     """Show what a click would push."""
-    return _preview(request, _fields(request.query_params))
+    return _preview(request, read_fields(request.query_params))
 
 
 async def preview(request: Request) -> Response:
     """Show what a form would push, such as an edited definition."""
     form, _ = await read_act_form(request)
-    return await run_in_threadpool(_preview, request, _fields(form))
+    return await run_in_threadpool(_preview, request, read_fields(form))
 
 
 def _preview(request: Request, fields: Fields) -> Response:
@@ -45,7 +46,7 @@ def _preview(request: Request, fields: Fields) -> Response:
     try:
         made = draft(site, fields)
     except ZedopsError as error:
-        return _answer(request, "_refused.html", 409, lines=str(error).splitlines())
+        return _refused(request, fields, str(error).splitlines())
     return _answer(request, "_act.html", draft=made)
 
 
@@ -57,11 +58,15 @@ async def push(request: Request) -> Response:
     author = Author(session.person.name, session.person.email)
 
     def act() -> tuple[str, list[str]]:
-        made = draft(site, _fields(form))
+        made = draft(site, read_fields(form))
         if made.asks_name and confirm != made.asks_name:
             fact = f"this removes the data of {made.asks_name}, and cannot be undone"
             raise NotPushed([f"{fact}; type its name to go on"])
-        return signing.push(request, made.act, author, made.fields.base, _plain(message))
+        told = secret_lines(site, made.fields) if made.fields.verb in ADDS else []
+        commit, lines = signing.push(
+            request, made.act, author, made.fields.base, _plain(message), tuple(told)
+        )
+        return commit, [*lines, *told]
 
     try:
         commit, lines = await run_in_threadpool(act)
@@ -69,26 +74,13 @@ async def push(request: Request) -> Response:
         return _answer(request, "_sign.html", pending=error.pending)
     except NotPushed as error:
         log.info("%s <%s>: refused: %s", author.name, author.email, error.lines[0])
-        return _answer(request, "_refused.html", 409, lines=error.lines)
+        return _refused(request, read_fields(form), error.lines)
     except ZedopsError as error:
-        return _answer(request, "_refused.html", 409, lines=str(error).splitlines())
+        return _refused(request, read_fields(form), str(error).splitlines())
     log.info("%s <%s> pushed %s with the page", author.name, author.email, commit[:7])
+    fields = read_fields(form)
     return _answer(request, "_pushed.html", commit=commit, lines=lines,
-                   servers=[str(each) for each in form.getlist("server")])
-
-
-def edit(request: Request) -> Response:
-    """Show the definition of a server in a text field."""
-    site: Site = request.app.state.site
-    name = request.path_params["name"]
-    row = named(site.view.now().rows.values(), name)
-    with site.desk.clone() as clone:
-        fleet = clone.read_server(name)
-        base = clone.at("origin/main")
-    each = next(fleet.servers(), None)
-    if each is None:
-        return page(request, "problem.html", 404, said=f"no server {name!r}")
-    return page(request, "edit.html", name=name, text=each.head, base=base, row=row)
+                   servers=fields.servers, verb=fields.verb)
 
 
 def history(request: Request) -> Response:
@@ -99,20 +91,28 @@ def history(request: Request) -> Response:
     return page(request, "_history.html", entries=entries, name=name)
 
 
+def _refused(request: Request, fields: Fields, lines: Sequence[str]) -> Response:
+    """Say why nothing was changed; a form with the person's text leads back to it."""
+    return _answer(request, "_refused.html", 409, lines=lines, fields=fields)
+
+
 def _answer(request: Request, template: str, status: int = 200, **facts: object) -> Response:
     if request.headers.get("HX-Target") == "dialog":
         return page(request, "dialog.html", status, inner=template, **facts)
     return page(request, "act.html", status, inner=template, **facts)
 
 
-def _fields(said: FormData | QueryParams) -> Fields:
+def read_fields(said: FormData | QueryParams) -> Fields:
+    """Read what a form or an address asks for."""
+
     def text(key: str, most: int = 300) -> str:
         return str(said.get(key, ""))[:most]
 
     servers = dict.fromkeys(str(each)[:300] for each in said.getlist("server"))
     return Fields(
         verb=text("verb"), servers=tuple(servers), data=text("data") or "keep",
-        text=text("text", 1 << 20), commit=text("commit"), base=text("base"), now=text("now"),
+        texts=tuple(str(each) for each in said.getlist("text")), commit=text("commit"),
+        base=text("base"), now=text("now"),
     )
 
 
@@ -125,6 +125,5 @@ ROUTES = [
     Route("/act", show, methods=["GET"]),
     Route("/act", push, methods=["POST"]),
     Route("/act/preview", preview, methods=["POST"]),
-    Route("/servers/{name}/edit", edit),
     Route("/servers/{name}/history", history),
 ]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from zedops.clone import verbs
+from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
 from zedops.clone.edits import Edits
 from zedops.clone.verbs import Act
@@ -25,8 +26,10 @@ from zedops.spec.document import Document
 from zedops.spec.layout import kind_of
 from zedops.web.site import Site
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+#: A whole commit id.
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 MOST = 500  #: servers in one act
+ADDS = ("new", "import")  #: verbs that add servers
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Fields:
     verb: str
     servers: tuple[str, ...] = ()
     data: str = "keep"  #: of a purge: keep or remove
-    text: str = ""  #: of an edit: the new definition
+    texts: tuple[str, ...] = ()  #: of an edit or new servers: a definition for each
     commit: str = ""  #: of an undo
     base: str = ""
     now: str = ""
@@ -53,28 +56,56 @@ class Draft:
     command: str  #: the same on the command line
     asks_name: str  #: the name to be typed before data goes; empty where none does
     skipped: list[str]  #: servers whose definition says so already
+    theirs: list[tuple[str, str]]  #: of an edit: the diff of what others changed since its base
 
 
 def draft(site: Site, fields: Fields) -> Draft:
     """Make a draft. ZedopsError where it cannot be made."""
-    base = fields.base if _COMMIT.fullmatch(fields.base) else site.desk.tip()
+    base = fields.base if COMMIT.fullmatch(fields.base) else site.desk.tip()
     now = _time(fields.now)
     fields = Fields(**{**vars(fields), "base": base, "now": conversion.written(now)})
+    skipped: list[str] = []
     if fields.verb == "undo":
         made, base = site.desk.undo(fields.commit)
-        fields, skipped = Fields(**{**vars(fields), "base": base}), []
+        fields = Fields(**{**vars(fields), "base": base})
+    elif not 0 < len(fields.servers) <= MOST:
+        raise UsageError(f"choose a server, and at most {MOST}")
+    elif fields.verb in ADDS:
+        made = _added(site, fields)
     else:
-        if not 0 < len(fields.servers) <= MOST:
-            raise UsageError(f"choose a server, and at most {MOST}")
-        with site.desk.clone() as clone:
-            pairs = [(name, _one(clone, fields, name, now)) for name in fields.servers]
-        made = verbs.together(fields.verb, [each for _, each in pairs if each is not None])
-        skipped = [name for name, each in pairs if each is None]
+        made, skipped = _changed(site, fields, now)
     with site.desk.clone() as clone:
         diff = _diff(clone, base, made)
+        theirs = _theirs(clone, base, made) if fields.verb == "edit" else []
     removes = fields.verb == "purge" and fields.data == "remove"
-    return Draft(fields, made, _plan(site, base, made), diff, _command(fields),
-                 fields.servers[0] if removes else "", skipped)
+    planned = plan(site, base, made.files, made.options, is_merged=bool(theirs))
+    return Draft(fields, made, planned, diff, _command(fields),
+                 fields.servers[0] if removes else "", skipped, theirs)
+
+
+def _changed(site: Site, fields: Fields, now: datetime) -> tuple[Act, list[str]]:
+    """Make an act on servers; returns it, and the servers that say so already."""
+    with site.desk.clone() as clone:
+        pairs = [(name, _one(clone, fields, name, now)) for name in fields.servers]
+    made = verbs.together(fields.verb, [each for _, each in pairs if each is not None])
+    return made, [name for name, each in pairs if each is None]
+
+
+def _added(site: Site, fields: Fields) -> Act:
+    """Make the act that adds servers. UsageError where a file of that name is there."""
+    made = new_servers(fields)
+    with site.desk.clone() as clone:
+        there = clone.contents(fields.base, list(made.files))
+    if taken := [path for path, each in there.items() if each is not None]:
+        raise UsageError(f"{', '.join(taken)} exists already; choose another name")
+    return made
+
+
+def new_servers(fields: Fields) -> Act:
+    """Make the act that adds servers. UsageError if texts and names do not fit."""
+    if not fields.texts or len(fields.texts) != len(fields.servers):
+        raise UsageError("each new server needs one definition and a name of its own")
+    return verbs.create(dict(zip(fields.servers, fields.texts, strict=True)), fields.verb)
 
 
 def _time(said: str) -> datetime:
@@ -106,9 +137,10 @@ def _living(each: Document, fields: Fields, now: datetime) -> Act | None:
         case "delete" | "purge":  # to let go of a server and keep its data is to delete it
             return verbs.delete(each)
         case "edit":
-            if fields.text.replace("\r\n", "\n").strip() == each.head.strip():
+            text = fields.texts[0] if fields.texts else ""
+            if text.replace("\r\n", "\n").strip() == each.head.strip():
                 return verbs.change(each, "retry", now)
-            return verbs.rewrite(each, fields.text)
+            return verbs.rewrite(each, text)
         case verb if verb in verbs.VERBS:
             return verbs.change(each, verb, now)
         case verb:
@@ -121,22 +153,46 @@ def _of(each: Document | None, name: str, make: Callable[[Document], Act | None]
     return make(each)
 
 
-def _plan(site: Site, base: str, made: Act) -> Planned:
-    asked = {"do": "plan", "server": None, "options": list(made.options),
-             **Edits(base, dict(made.files)).as_json()}
-    return conversion.read(Planned, client.ask_hub(site.hub, asked, lambda _: None))
+def plan(
+    site: Site, base: str, files: Mapping[str, bytes | None], options: Sequence[str] = (), *,
+    is_merged: bool = False,
+) -> Planned:
+    """Ask the manager what a push of files would do.
+
+    `is_merged` first merges them into what others changed since `base`, as the hub does.
+    """
+    conflicts: list[str] = []
+    if is_merged:
+        merged = {path: site.desk.merged(base, path, content)
+                  for path, content in files.items() if content is not None}
+        conflicts = [each for one in merged.values() for each in one.conflicts]
+        if not conflicts:
+            files = {**files, **{path: each.content for path, each in merged.items()}}
+            base = next((each.base for each in merged.values()), base)
+    asked = {"do": "plan", "server": None, "options": list(options),
+             **Edits(base, dict(files)).as_json()}
+    planned = conversion.read(Planned, client.ask_hub(site.hub, asked, lambda _: None))
+    return Planned(planned.servers, [*conflicts, *planned.problems], planned.warnings)
 
 
 def _diff(clone: Clone, base: str, made: Act) -> list[tuple[str, str]]:
     """Compare what people write; the states below are zedops' own."""
-    lines: list[tuple[str, str]] = []
     before = clone.contents(base, list(made.files))
-    for path, content in sorted(made.files.items()):
-        old, new = _head(path, before[path]), _head(path, content)
-        compared = difflib.unified_diff(old, new, n=3, lineterm="")
-        lines.append(("file", f"{path}: {_what(before[path], content)}"))
-        lines += [(_kind(line), line) for line in list(compared)[2:]]
-    return lines
+    return [line for path, content in sorted(made.files.items())
+            for line in compare(path, before[path], content)]
+
+
+def _theirs(clone: Clone, base: str, made: Act) -> list[tuple[str, str]]:
+    """Compare what others changed in the same files since `base`."""
+    before, now = (clone.contents(each, list(made.files)) for each in (base, REMOTE_MAIN))
+    return [line for path in made.files for line in compare(path, before[path], now[path])[1:]]
+
+
+def compare(path: str, old: bytes | None, new: bytes | None) -> list[tuple[str, str]]:
+    """Compare two versions of a file, without states: lines with their kinds."""
+    lines = difflib.unified_diff(_head(path, old), _head(path, new), n=3, lineterm="")
+    changed = [(_kind(line), line) for line in list(lines)[2:]]
+    return [("file", f"{path}: {_what(old, new)}"), *changed]
 
 
 def _head(path: str, content: bytes | None) -> list[str]:
@@ -162,6 +218,9 @@ def _command(fields: Fields) -> str:
             return f"git revert {fields.commit[:12]} && git push"
         case "edit":
             return f"zedops edit {fields.servers[0]}"
+        case verb if verb in ADDS:
+            paths = " ".join(f"servers.d/{name}.yaml" for name in fields.servers)
+            return f"$EDITOR {paths} && git add {paths} && git commit -m {verb} && git push"
         case "purge" if fields.data == "remove":
             return f"zedops purge {fields.servers[0]} --data"
         case verb:

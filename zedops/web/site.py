@@ -18,6 +18,7 @@ from zedops.web.rules import RuleBook
 from zedops.web.sessions import Sessions
 from zedops.web.shares import Shares
 from zedops.web.tickets import Tickets
+from zedops.web.turns import Turns
 from zedops.web.unsigned import Unsigned
 from zedops.web.webauthn import Challenges
 
@@ -38,6 +39,7 @@ class Site:
     desk: Desk
     shares: Shares
     checkup: Callable[[Path], list[FindingRow]]  #: as `zedops doctor` does, by the hub's path
+    checks: Turns = field(default_factory=Turns)
     tails: Tails = field(default_factory=Tails)
     challenges: Challenges = field(default_factory=Challenges)
     unsigned: Unsigned = field(default_factory=Unsigned)

@@ -9,7 +9,7 @@ import click
 from zedops.cli import import_secrets
 from zedops.cli.completion_types import HOST
 from zedops.cli.find import here
-from zedops.cli.import_sources import Found, from_compose, from_container, from_line
+from zedops.cli.import_sources import from_compose, from_container, from_line
 from zedops.cli.output import WAIT
 from zedops.cli.push import act, ask
 from zedops.clone.verbs import Act
@@ -17,17 +17,9 @@ from zedops.errors import InvalidInput, UsageError, ZedopsError
 from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
 from zedops.queries.hosts import the_host
-from zedops.scaffold.compose.collect import write_order
-from zedops.scaffold.compose.network import keep_names
-from zedops.scaffold.container import server_name
+from zedops.scaffold.imported import Found, give_names, policy_lines, twice, write
 from zedops.spec import document, state_block
-from zedops.spec.definition_text import render
-from zedops.spec.emitter import scalar
 from zedops.spec.layout import NAME
-
-#: The Engine's own networks: no policy has to allow them.
-_ENGINES_OWN = {"bridge", "default", "none"}
-_ADOPTED = {"adopt": "taken over as it is; changes below recreate it"}
 
 
 @click.command("import")
@@ -80,8 +72,8 @@ def import_command(
         import_secrets.encrypt(fleet, found, where)
     elif how == "host":
         import_secrets.check_host(clone, found, where)
-    host_line = {"host": host or where} if host or not fleet.default_host else {}
-    texts = {each.name: _text(each, host_line) for each in found}
+    named = (host or where) if host or not fleet.default_host else None
+    texts = {each.name: _text(each, named) for each in found}
     _check(fleet, texts)
     if only_print:
         for each, text in texts.items():
@@ -106,47 +98,23 @@ def _named(found: list[Found], name: str | None) -> list[Found]:
         raise ZedopsError("nothing was imported; see above")
     if name is not None and len(good) != 1:
         raise UsageError("--name is for one server; choose one with --service")
-    for each in good:
-        each.name = name or server_name(each.name)
-        if not NAME.fullmatch(each.name):
-            rule = "lower-case letters, digits and '-', at most 63, no '-' first"
-            raise UsageError(f"{each.name!r} cannot be a server's name; use --name with {rule}")
-        keep_names(each.fields, each.answers_to, each.name)
-    servers = {each.service: each.name for each in good}
-    for each in good:
-        if note := write_order(each.fields, each.needs, servers):
-            each.notes.append(note)
-    names = [each.name for each in good]
-    if twice := sorted({each for each in names if names.count(each) > 1}):
-        raise UsageError(f"two services would both be {twice[0]!r}; take one with --service")
+    if name is not None and not NAME.fullmatch(name):
+        rule = "lower-case letters, digits and '-', at most 63, no '-' first"
+        raise UsageError(f"{name!r} cannot be a server's name; use --name with {rule}")
+    give_names(good, name)
+    if both := twice(good):
+        raise UsageError(f"two services would both be {both!r}; take one with --service")
     return good
 
 
-def _text(found: Found, host: dict[str, str]) -> str:
+def _text(found: Found, host: str | None) -> str:
     for each in found.notes:
         click.echo(f"{found.name}: {each}", err=True)
-    if needed := _policy_lines(found):
+    if needed := policy_lines(found):
         lines = "; ".join(needed)
         fact = "its host must allow it in /etc/zedops/agent.yaml"
         click.echo(f"{found.name}: {fact}: {lines}", err=True)
-    return render({**host, **found.fields}, found.notes, _ADOPTED)
-
-
-def _policy_lines(found: Found) -> list[str]:
-    """List the policy lines that this container needs on its host."""
-    fields = found.fields
-    sources = [each["source"] for each in fields.get("volumes", {}).values()
-               if isinstance(each, dict) and "source" in each]
-    needed = {
-        "adopt": [fields["adopt"]] if "adopt" in fields else [],
-        "bind_roots": sources,
-        "networks": [each for each in fields.get("networks", ()) if each not in _ENGINES_OWN],
-        "devices": [each.partition(":")[0] for each in fields.get("devices", ())],
-        "security_opt": list(fields.get("security_opt", ())),
-    }
-    lines = [f"`{key}: [{', '.join(map(scalar, each))}]`" for key, each in needed.items() if each]
-    lines += ["`gpus: true`"] if "gpus" in fields else []
-    return lines + (["`host_network: true`"] if fields.get("network_mode") == "host" else [])
+    return write(found, host)
 
 
 def _check(fleet: Fleet, texts: dict[str, str]) -> None:

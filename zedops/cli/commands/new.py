@@ -19,9 +19,8 @@ from zedops.fleet import checks
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import free_set
 from zedops.queries.hosts import the_host
-from zedops.scaffold.preset import ports_of, write_start
+from zedops.scaffold.preset import ports_of, write_plain, write_start
 from zedops.spec import document, state_block
-from zedops.spec.emitter import quoted
 from zedops.spec.layout import NAME
 from zedops.spec.preset import Preset
 
@@ -76,7 +75,7 @@ def new_command(
     elif clone is not None and game is not None:
         text = _from_preset(clone, server, game, image, host, env)
     else:
-        text = _definition(image or "", host, ports, volumes, env)
+        text = write_plain(image or "", host, ports, volumes, env)
     text += origin.acts() if origin is not None else ""
     path = f"servers.d/{server}.yaml"
     first = first_line(clone.root, text) if clone else ""
@@ -125,23 +124,3 @@ def _preset(fleet: Fleet, game: str) -> Preset:
     if preset.problems:
         raise InvalidInput(preset.problems)
     return preset
-
-
-def _definition(
-    image: str,
-    host: str | None,
-    ports: tuple[str, ...],
-    volumes: tuple[str, ...],
-    env: tuple[str, ...],
-) -> str:
-    lines = [*([f"host: {host}"] if host else []), f"image: {image}"]
-    if ports:
-        keys = ["game" if at == 0 else f"port{at + 1}" for at in range(len(ports))]
-        lines += ["ports:", *(f'  {k}: "{p}"' for k, p in zip(keys, ports, strict=True))]
-    if volumes:
-        keys = ["world" if at == 0 else f"volume{at + 1}" for at in range(len(volumes))]
-        lines += ["volumes:", *(f"  {k}: {v}" for k, v in zip(keys, volumes, strict=True))]
-    if env:
-        pairs = [each.partition("=") for each in env]
-        lines += ["env:", *(f"  {key}: {quoted(value)}" for key, _, value in pairs)]
-    return "\n".join(lines) + "\n"

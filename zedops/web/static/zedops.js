@@ -125,7 +125,6 @@ document.addEventListener("DOMContentLoaded", () => {
     if (event.target.closest("[data-close]") && event.target.closest("dialog")) {
       event.preventDefault();
       byId("dialog").replaceChildren();
-      if (location.pathname.endsWith("/edit")) location.assign(location.pathname.replace(/\/edit$/, ""));
     }
   });
 });
