@@ -94,6 +94,8 @@ def purge_data(each: Document) -> Act:
 
 def rewrite(each: Document, head: str) -> Act:
     """Replace a definition's text; its state stays. UsageError if the text holds a state, too."""
+    if not each.is_read:
+        raise UsageError(f"{each.path} is no text that can be edited; edit it in a clone")
     return Act(f"{each.name}: edit", {each.path: state_block.render(_lines(head), each.state)})
 
 
