@@ -28,13 +28,10 @@ def written(at: datetime) -> str:
 
 def read(kind: type[T], said: Mapping[str, Any]) -> T:
     """Read a model from JSON. A manager of another release may send more fields, or fewer."""
-    inner: dict[str, type[Any]] = _inner(kind)  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for each in fields(kind):  # type: ignore[arg-type]
-        value = said.get(each.name)
-        if each.name in inner:
-            value = [read(inner[each.name], one) for one in value or ()]
-        values[each.name] = value
+    names, inner = _fields(kind)  # type: ignore[arg-type]
+    values: dict[str, Any] = {name: said.get(name) for name in names}
+    for name, each in inner.items():
+        values[name] = [read(each, one) for one in values[name] or ()]
     return kind(**values)
 
 
@@ -44,8 +41,9 @@ def read_all(kind: type[T], said: list[dict[str, Any]]) -> list[T]:
 
 
 @functools.cache
-def _inner(kind: type[Any]) -> dict[str, type[Any]]:
-    """Name the fields that are lists of other models."""
+def _fields(kind: type[Any]) -> tuple[tuple[str, ...], dict[str, type[Any]]]:
+    """Name the fields of a model, and those that are lists of other models."""
     hints = get_type_hints(kind).items()
     lists = {name: get_args(hint)[0] for name, hint in hints if get_origin(hint) is list}
-    return {name: each for name, each in lists.items() if hasattr(each, "__dataclass_fields__")}
+    inner = {name: each for name, each in lists.items() if hasattr(each, "__dataclass_fields__")}
+    return tuple(each.name for each in fields(kind)), inner
