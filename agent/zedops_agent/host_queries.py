@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -35,7 +36,7 @@ from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.spec.volume import VolumeKind
 from zedops.system.paths import boot_id
 from zedops_agent import diagnostics, holdings, volumes
-from zedops_agent.backup import checkup, listing
+from zedops_agent.backup import checkup, listing, record_file
 from zedops_agent.backup.repositories import Repositories
 from zedops_agent.coalesce import Joint
 from zedops_agent.engine.engine import Engine
@@ -111,7 +112,8 @@ class HostQueries:
                     raise EngineFailed(f"{fact}; `docker ps -a` there lists them")
                 return found[1]
             case BackupsRequest():
-                return listing.answer(self._repositories, request)
+                sizes = partial(record_file.sizes, self._root, self._fleet)
+                return listing.answer(self._repositories, request, sizes)
             case _:
                 assert_never(request)
 

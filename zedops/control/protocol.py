@@ -90,6 +90,7 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
     "show": {"server": _is_text},
     "ports": {"host": _is_name},
     "orphans": {"host": _is_name},
+    "snapshots": {"server": _is_text},
     "plan": {**_EDITS, "server": _is_name},
     "diff": _EDITS,
     "validate": _EDITS,

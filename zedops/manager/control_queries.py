@@ -16,10 +16,12 @@ from zedops.fleet.fleet import Fleet
 from zedops.hub import snapshot
 from zedops.manager import web_rules
 from zedops.manager.loop import Manager
-from zedops.queries import changes, hosts, servers
+from zedops.queries import backups, changes, hosts, servers
+from zedops.spec.document import Document
 
 #: The read requests, by name.
-LOOKS = ("list", "list-at", "show", "ports", "orphans", "plan", "diff", "validate", "web-rules")
+LOOKS = ("list", "list-at", "show", "ports", "orphans", "snapshots", "plan", "diff", "validate",
+         "web-rules")
 
 
 def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any]:
@@ -39,6 +41,10 @@ def answer(manager: Manager, bus: Bus, request: dict[str, Any]) -> dict[str, Any
         case "orphans":
             found, silent = hosts.orphans(_newest(manager), request["host"], bus.call)
             return {"rows": found, "silent": silent}
+        case "snapshots":
+            fleet = manager.as_committed()
+            listed = backups.snapshots(fleet, bus.call, _find(fleet, request["server"]))
+            return {"rows": listed.rows, "silent": listed.silent}
         case "web-rules":
             return web_rules.told(manager)
         case _:
@@ -76,8 +82,12 @@ def _weigh(manager: Manager, fleet: Fleet, request: dict[str, Any]) -> dict[str,
 
 
 def _show(fleet: Fleet, name: str) -> dict[str, Any]:
+    found = _find(fleet, name)
+    return {**vars(servers.detail(fleet, found)), "text": servers.text(found)}
+
+
+def _find(fleet: Fleet, name: str) -> Document:
     graves = (each for each in fleet.tombstones() if each.name == name)
-    found = [*fleet.named(name), *graves]
-    if not found:
-        raise ZedopsError(f"no server {name!r}")
-    return {**vars(servers.detail(fleet, found[0])), "text": servers.text(found[0])}
+    for each in (*fleet.named(name), *graves):
+        return each
+    raise ZedopsError(f"no server {name!r}")

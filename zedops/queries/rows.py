@@ -34,6 +34,8 @@ class ServerRow:
     backup_snapshot: Annotated[str | None, "as `zedops backups` lists it"]
     backup_bytes: int | None
     ready: Annotated[bool | None, "as its `ready:` says; null: it has none, or does not run"]
+    backup_proven_at: Annotated[str | None, "time of the last proof"]
+    backup_proven: Annotated[str | None, "the snapshot that really started then"]
 
     @property
     def shown(self) -> str:

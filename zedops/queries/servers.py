@@ -46,6 +46,8 @@ def facts(fleet: Fleet, each: Document) -> ServerRow:
         backup_snapshot=last.snapshot if last else None,
         backup_bytes=last.size_bytes if last else None,
         ready=_is_ready(definition, state),
+        backup_proven_at=_time(last.proven_at) if last else None,
+        backup_proven=last.proven if last else None,
     )
 
 

@@ -112,6 +112,7 @@ def read_fields(said: FormData | QueryParams) -> Fields:
     return Fields(
         verb=text("verb"), servers=tuple(servers), data=text("data") or "keep",
         texts=tuple(str(each) for each in said.getlist("text")), commit=text("commit"),
+        snapshot=text("snapshot"),
         base=text("base"), now=text("now"),
     )
 

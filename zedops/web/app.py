@@ -20,6 +20,7 @@ from zedops.clone.desk import Desk
 from zedops.errors import ZedopsError
 from zedops.web import (
     act_pages,
+    backup_pages,
     edit_pages,
     fleet_pages,
     host_pages,
@@ -47,8 +48,8 @@ from zedops.web.site import Site
 
 #: The modules with pages; each has `ROUTES`.
 PAGES = (
-    fleet_pages, act_pages, edit_pages, new_pages, host_pages, passkey_pages, openid_pages,
-    login_page, logs, share_pages, signing, timeline,
+    fleet_pages, act_pages, edit_pages, new_pages, backup_pages, host_pages, passkey_pages,
+    openid_pages, login_page, logs, share_pages, signing, timeline,
 )
 _STATIC = Path(__file__).parent / "static"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from zedops.clone import verbs
+from zedops.clone import verbs, worlds
 from zedops.clone.checkout import REMOTE_MAIN
 from zedops.clone.clone import Clone
 from zedops.clone.edits import Edits
@@ -41,6 +41,7 @@ class Fields:
     data: str = "keep"  #: of a purge: keep or remove
     texts: tuple[str, ...] = ()  #: of an edit or new servers: a definition for each
     commit: str = ""  #: of an undo
+    snapshot: str = ""  #: of a restore of a world
     base: str = ""
     now: str = ""
 
@@ -141,6 +142,10 @@ def _living(each: Document, fields: Fields, now: datetime) -> Act | None:
             if text.replace("\r\n", "\n").strip() == each.head.strip():
                 return verbs.change(each, "retry", now)
             return verbs.rewrite(each, text)
+        case verb if verb in worlds.ACTS:
+            if verb == "backup restore" and len(fields.servers) > 1:
+                raise UsageError("restore one world at a time")
+            return worlds.act(each, verb, now, fields.snapshot or "latest")
         case verb if verb in verbs.VERBS:
             return verbs.change(each, verb, now)
         case verb:
@@ -221,6 +226,8 @@ def _command(fields: Fields) -> str:
         case verb if verb in ADDS:
             paths = " ".join(f"servers.d/{name}.yaml" for name in fields.servers)
             return f"$EDITOR {paths} && git add {paths} && git commit -m {verb} && git push"
+        case "backup restore":
+            return f"zedops backup restore {fields.servers[0]} --to {fields.snapshot or 'latest'}"
         case "purge" if fields.data == "remove":
             return f"zedops purge {fields.servers[0]} --data"
         case verb:

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse
 from zedops import __version__
 from zedops.queries.offers import SEVERAL, going_on, offers
 from zedops.queries.overview import TROUBLE, first_line
-from zedops.spec.quantities import format_duration
+from zedops.spec.quantities import format_duration, format_size
 from zedops.web.rules import may_push, rights_of
 from zedops.web.sessions import who
 
@@ -61,7 +61,8 @@ def environment() -> Environment:
         "going_on": going_on, "several": SEVERAL,
     }
     made.filters |= {
-        "ago": ago, "first_line": first_line, "path": lambda text: quote(str(text), safe=""),
+        "ago": ago, "size": format_size, "first_line": first_line,
+        "path": lambda text: quote(str(text), safe=""),
         "query": lambda facts: urlencode(facts, doseq=True),
     }
     return made

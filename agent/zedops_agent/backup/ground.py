@@ -60,7 +60,7 @@ class Ground:
         self.change(want, begun=begun.model_copy(update=facts))
 
     def _copy(self, want: DesiredServer) -> Path:
-        return self.root / "agent" / self.fleet / "backups" / f"{want.id}.json"
+        return record_file.copy_path(self.root, self.fleet, want.id)
 
     def open(self, want: DesiredServer) -> Restic:
         """Open the repository of a server. Raises ResticFailed."""

@@ -107,7 +107,8 @@ class Making:
                      answered=begun.token if is_asked else known.answered, trouble=None,
                      before=begun.token if is_before else known.before,
                      restore_trouble=None if is_asked else known.restore_trouble,
-                     shrunk=shrunk, measure=known.measure if shrunk else last)
+                     shrunk=shrunk, measure=known.measure if shrunk else last,
+                     sizes=known.with_size(last))
 
     def _make(
         self, opened: Restic, want: DesiredServer, begun: Begun, digest: str,

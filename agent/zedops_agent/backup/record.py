@@ -10,6 +10,9 @@ from pydantic import Field
 from zedops.protocol.sync import Message
 from zedops.spec.backup import LastBackup
 
+#: Snapshots whose sizes a record keeps.
+_SIZES = 200
+
 
 class Reason(StrEnum):
     """Why a backup is made."""
@@ -90,10 +93,17 @@ class Record(Message):
     shrunk: str | None = None  #: why the last snapshot looks too small; it stops the pruning
     before: str | None = None  #: the update or purge for which a snapshot was made
     asides: tuple[Aside, ...] = ()
+    #: Bytes and files by snapshot, the newest last: restic tells them from 0.17 on only.
+    sizes: dict[str, tuple[int, int]] = Field(default={})
     proved: str | None = None  #: the last `world.prove` that was answered
     proof: Proof | None = None
     proof_tried_at: datetime | None = None
     proof_trouble: Trouble | None = None  #: since the last good proof
+
+    def with_size(self, last: LastBackup) -> dict[str, tuple[int, int]]:
+        """Add the size of a backup to those of the newest ones."""
+        found = {**self.sizes, last.snapshot: (last.size_bytes, last.files)}
+        return dict(list(found.items())[-_SIZES:])
 
     @property
     def told(self) -> LastBackup | None:

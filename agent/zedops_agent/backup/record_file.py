@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from zedops.errors import PersistFailed
+from zedops.spec.fields import SERVER_ID
 from zedops.system import failpoints, files
 from zedops_agent.backup.record import Record
 
@@ -31,6 +32,22 @@ def load(home: Path, copy: Path) -> Record:
         return found
     known = _read(copy) or Record()
     return known.model_copy(update={"begun": None, "restoring": None, "asides": ()})
+
+
+def sizes(root: Path, fleet: str, server_id: str) -> dict[str, tuple[int, int]]:
+    """Read bytes and files by snapshot, as far as the agent noted them; only looks."""
+    if not SERVER_ID.fullmatch(server_id):  # a repository can name any
+        return {}
+    try:
+        text = files.read_regular(copy_path(root, fleet, server_id))
+        return Record.model_validate_json(text).sizes
+    except (OSError, ValueError):
+        return {}
+
+
+def copy_path(root: Path, fleet: str, server_id: str) -> Path:
+    """Say where the agent's copy of a record is."""
+    return root / "agent" / fleet / "backups" / f"{server_id}.json"
 
 
 def _read(path: Path) -> Record | None:

@@ -15,7 +15,8 @@ from zedops.queries.output import SHAPES, Planned, PlannedServer
 from zedops.queries.rows import ServerDetail, ServerRow
 
 SERVER = ("name path id status desired host image ports data_exists deleted_at container commit "
-          "since message problems backup_at backup_snapshot backup_bytes ready")
+          "since message problems backup_at backup_snapshot backup_bytes ready "
+          "backup_proven_at backup_proven")
 #: The fields that scripts know, by command; new ones may follow at the end.
 KNOWN = {
     "list": SERVER,

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from zedops.cli.backup_queries import Listed, list_snapshots
+from zedops.cli.backup_queries import list_snapshots
 from zedops.cli.completion_types import ANY_SERVER
 from zedops.cli.find import find_any, here
 from zedops.cli.output import show_json, table, tell_silent
 from zedops.errors import HostUnavailable, UsageError
+from zedops.queries.backups import Listed
 from zedops.queries.output import SnapshotRow
 from zedops.spec.quantities import format_size
 from zedops.spec.state_block import format_time

@@ -46,6 +46,9 @@ def show_command(server: str, resolved: bool, at: str | None, as_json: bool) -> 
         if row.backup_at is not None:
             made = ago(datetime.fromisoformat(row.backup_at))
             click.echo(f"its last backup is {made} old: {row.backup_snapshot}")
+        if row.backup_proven_at is not None:
+            proven = ago(datetime.fromisoformat(row.backup_proven_at))
+            click.echo(f"snapshot {row.backup_proven} started {proven} ago, in a proof")
     if said is None and at is None:
         from zedops.cli.caveat import warn
 
