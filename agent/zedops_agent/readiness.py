@@ -22,7 +22,7 @@ _PASSED = (HealthStatus.NONE, HealthStatus.HEALTHY)
 
 
 @dataclass(frozen=True)
-class _Check:
+class Check:
     """One thing that a run must show."""
 
     passed: bool
@@ -32,20 +32,21 @@ class _Check:
     is_ready: bool = False  #: it is the sign of `ready:`
 
 
-def _checks(ready: Ready | None, memory: Memory, container: Container) -> Iterator[_Check]:
+def checks(ready: Ready | None, memory: Memory, container: Container) -> Iterator[Check]:
+    """List what a run must show."""
     healthy = container.health in _PASSED
     if ready is not None and ready.health:
         late = f"its health check did not pass within {ready.timeout:g} s (`ready:`)"
-        yield _Check(healthy, ready.timeout, late, is_ready=True)
+        yield Check(healthy, ready.timeout, late, is_ready=True)
     else:
         within_s = container.health_within_s
         late = f"its health check did not pass within {within_s:.0f} s"
         unhealthy = "its health check failed" if container.unhealthy else None
-        yield _Check(healthy, within_s, late, unhealthy)
+        yield Check(healthy, within_s, late, unhealthy)
     if ready is not None and ready.log:
         shown = memory.ready == process(container) or container.log_line is not LogLine.AWAITED
         late = f"its log did not show `{ready.log}` within {ready.timeout:g} s (`ready:`)"
-        yield _Check(shown, ready.timeout, late, is_ready=True)
+        yield Check(shown, ready.timeout, late, is_ready=True)
 
 
 def is_proven(
@@ -53,7 +54,7 @@ def is_proven(
 ) -> bool:
     """Say whether a container has proven itself: it ran long enough, and passed every check."""
     long_enough = ran_s(memory, container, now) >= PROVEN_S
-    return long_enough and all(each.passed for each in _checks(ready, memory, container))
+    return long_enough and all(each.passed for each in checks(ready, memory, container))
 
 
 def replaces(
@@ -80,7 +81,7 @@ def overdue(
     ready: Ready | None, current: Container, memory: Memory, now: datetime
 ) -> str | None:
     """Say which check a run has failed, or has not passed in its time; None: none."""
-    for each in _checks(ready, memory, current) if current.running else ():
+    for each in checks(ready, memory, current) if current.running else ():
         if each.failed is not None:
             return each.failed
         if not each.passed and now >= _end(each, memory, current, now):
@@ -92,19 +93,19 @@ def deadlines(
     ready: Ready | None, memory: Memory, container: Container, now: datetime
 ) -> list[datetime]:
     """List when the checks that have not passed yet must have passed."""
-    waiting = (each for each in _checks(ready, memory, container) if not each.passed)
+    waiting = (each for each in checks(ready, memory, container) if not each.passed)
     return [_end(each, memory, container, now) for each in waiting]
 
 
-def _end(check: _Check, memory: Memory, container: Container, now: datetime) -> datetime:
+def _end(check: Check, memory: Memory, container: Container, now: datetime) -> datetime:
     begun = began(memory, container.started_at, now) if container.started_at else now
     return begun + timedelta(seconds=check.within_s)
 
 
 def is_starting(ready: Ready | None, memory: Memory, container: Container) -> bool:
     """Say whether a container runs, and has not shown the sign of `ready:` yet."""
-    checks = _checks(ready, memory, container)
-    return container.running and any(each.is_ready and not each.passed for each in checks)
+    signs = (each for each in checks(ready, memory, container) if each.is_ready)
+    return container.running and not all(each.passed for each in signs)
 
 
 def remark(

@@ -70,7 +70,7 @@ def test_a_snapshot_that_does_not_start_is_told_until_one_does(host: Host) -> No
     report = prove(host)
     assert report.note is not None
     assert report.note.startswith("the last proof failed: snapshot ")
-    assert "health check fails" in report.note
+    assert "health check failed" in report.note
     assert read_last(report.backup or "").proven is None
     act(host, "{backup: two}", LIVE)
     report = prove(host)
@@ -135,3 +135,14 @@ def test_a_schedule_proves_the_first_snapshot_by_itself(host: Host) -> None:
     act(host, "{backup: one}", text)
     report = host.wait(server, lambda each: each.backup and read_last(each.backup).proven)
     assert report.activity is None
+
+
+def test_a_proof_is_over_when_the_log_shows_that_the_server_is_ready(host: Host) -> None:
+    text = LIVE.replace(HEALTH, "ready: {log: '^up, greeting', timeout: 20s}\n")
+    begin(host, text)
+    act(host, "{backup: one}", text)
+    report = prove(host, text)
+    assert report.note is None
+    assert read_last(report.backup or "").proven
+    never = text.replace("^up, greeting', timeout: 20s", "never', timeout: 1s")
+    assert "did not show `never` within 1 s" in str(prove(host, never).note)

@@ -15,12 +15,14 @@ from typing import Any
 from zedops.protocol.sync import DesiredServer
 from zedops.spec.container_options import NetworkMode
 from zedops.spec.model import Definition
+from zedops.spec.readiness import Ready
 from zedops.spec.volume import VolumeKind
 from zedops_agent.backup.due import EVER, Due, settings, wait_s
 from zedops_agent.backup.record import Reason, Record
 from zedops_agent.container_spec import RESTARTED_BY_AGENT, ContainerSecrets, create_arguments
-from zedops_agent.memory import PROVEN_S
-from zedops_agent.observed import PROOF, Container, HealthStatus, Image
+from zedops_agent.memory import PROVEN_S, Memory
+from zedops_agent.observed import PROOF, Container, HealthStatus, Image, LogLine
+from zedops_agent.readiness import checks
 
 #: The end of the name of a proof's container; no server's name has a dot.
 NAME_END = ".proof"
@@ -60,7 +62,7 @@ def due_at(want: DesiredServer, record: Record) -> datetime | None:
     return record.proof_tried_at + timedelta(seconds=every)
 
 
-def judge(found: Container | None, ran_s: float) -> Verdict | None:
+def judge(found: Container | None, ran_s: float, ready: Ready | None = None) -> Verdict | None:
     """Judge a proof's container, `ran_s` after its start; None: it needs more time."""
     if found is None:
         return Verdict("its container was removed by another program")
@@ -68,17 +70,16 @@ def judge(found: Container | None, ran_s: float) -> Verdict | None:
         memory = ", out of memory" if found.oom_killed else ""
         code = "" if found.exit_code is None else f" with exit code {found.exit_code}"
         return Verdict(f"the server ended{code}{memory} after {ran_s:.0f} s")
-    match found.health:
-        case HealthStatus.HEALTHY:
-            return Verdict()
-        case HealthStatus.UNHEALTHY:
-            return Verdict("the server runs, and its health check fails")
-        case HealthStatus.STARTING if ran_s >= found.health_within_s:
-            return Verdict(f"its health check did not pass within {found.health_within_s:.0f} s")
-        case HealthStatus.STARTING:
-            return None
-        case _:
-            return Verdict() if ran_s >= PROVEN_S else None
+    waiting = [each for each in checks(ready, Memory(), found) if not each.passed]
+    for each in waiting:
+        if each.failed is not None:
+            return Verdict(f"the server runs, and {each.failed}")
+        if ran_s >= each.within_s:
+            return Verdict(each.late)
+    if waiting:
+        return None
+    shown = found.health is HealthStatus.HEALTHY or found.log_line is LogLine.SHOWN
+    return Verdict() if shown or ran_s >= PROVEN_S else None
 
 
 def shrunk(wanted: tuple[int, int], restored: tuple[int, int]) -> str | None:
@@ -108,7 +109,8 @@ def confined(definition: Definition, kept: Iterable[str]) -> Definition:
     """Take from a definition all that reaches beyond the container, apart from the volumes kept."""
     volumes = {
         key: definition.volumes[key].model_copy(update={
-            "source": None, "subpath": None, "propagation": None,
+            "source": None, "subpath": None, "propagation": None, "driver": None,
+            "driver_opts": {},
             "read_only": definition.volumes[key].read_only
             or definition.volumes[key].kind is not VolumeKind.DATA,
         })

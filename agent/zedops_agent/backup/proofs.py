@@ -37,7 +37,8 @@ from zedops_agent.backup.turn import Turn
 from zedops_agent.container_runs import hide
 from zedops_agent.container_spec import ContainerSecrets
 from zedops_agent.engine.proof_containers import ProofContainers
-from zedops_agent.observed import Image
+from zedops_agent.observed import Container, Image
+from zedops_agent.ready_watch import ReadyWatch
 from zedops_agent.secrets import Secrets
 from zedops_agent.steps import Plan
 
@@ -62,6 +63,7 @@ class Proofs:
         self._ground, self._secrets, self._turn, self._wake = ground, secrets, turn, wake
         self._scratch = ground.root / "backups" / ground.fleet / "proof"
         self._containers = ProofContainers(ground.engine.connection)
+        self._lines = ReadyWatch(ground.engine.streams.reader, lambda _: None)
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
         #: When a server's proof may be tried again (monotonic).
@@ -292,17 +294,24 @@ class Proofs:
         return f"{verdict.failure}; its last lines: {said or 'none'}"
 
     def _watch(self, want: DesiredServer, container: str) -> proof_rules.Verdict:
-        begun = time.monotonic()
-        while True:
-            if (why := self._ends(want)) is not None:
-                raise LookOutdated(why)
-            found = self._ground.engine.inspector.inspect([container])
-            verdict = proof_rules.judge(
-                found[0] if found else None, time.monotonic() - begun
-            )
-            if verdict is not None:
-                return verdict
-            self._ending.wait(_LOOK_S)
+        begun, ready = time.monotonic(), want.definition.ready
+        try:
+            while True:
+                if (why := self._ends(want)) is not None:
+                    raise LookOutdated(why)
+                found = self._look(want, container)
+                verdict = proof_rules.judge(found, time.monotonic() - begun, ready)
+                if verdict is not None:
+                    return verdict
+                self._ending.wait(_LOOK_S)
+        finally:
+            self._lines.forget(want.id)
+
+    def _look(self, want: DesiredServer, container: str) -> Container | None:
+        found = next(iter(self._ground.engine.inspector.inspect([container])), None)
+        if found is None:
+            return None
+        return replace(found, log_line=self._lines.line_of(want, found, ""))
 
 
 def _again(plan: Plan, at: datetime) -> Plan:

@@ -16,10 +16,11 @@ from tests.pure.plans import container
 from zedops.protocol.sync import Goal
 from zedops.spec.backup import LastBackup, read_last
 from zedops.spec.model import Definition
+from zedops.spec.readiness import Ready
 from zedops_agent.backup import due, proof_rules
 from zedops_agent.backup.record import Proof, Reason, Record, Trouble
 from zedops_agent.container_spec import ContainerSecrets
-from zedops_agent.observed import PROOF, HealthStatus, Image, Phase
+from zedops_agent.observed import PROOF, HealthStatus, Image, LogLine, Phase
 
 LAST = LastBackup(at=NOW, snapshot="4bba301e", size_bytes=100, files=2)
 WEEKLY = {"prove": "7d"}
@@ -73,7 +74,7 @@ RUNS = container()
         (replace(RUNS, health=HealthStatus.STARTING, health_within_s=60), 59, "wait"),
         (replace(RUNS, health=HealthStatus.STARTING, health_within_s=60), 60, "not pass within"),
         (replace(RUNS, health=HealthStatus.HEALTHY), 1, "proven"),
-        (replace(RUNS, health=HealthStatus.UNHEALTHY), 1, "health check fails"),
+        (replace(RUNS, health=HealthStatus.UNHEALTHY), 1, "health check failed"),
         (container(Phase.EXITED, exit_code=3), 1, "ended with exit code 3 after 1 s"),
         (container(Phase.EXITED, exit_code=137, oom_killed=True), 9, "out of memory"),
         (container(Phase.CREATED), 9, "the server ended"),
@@ -82,6 +83,18 @@ RUNS = container()
 )
 def test_the_verdict_on_a_run(found: Any, ran_s: float, says: str) -> None:
     verdict = proof_rules.judge(found, ran_s)
+    told = "wait" if verdict is None else verdict.failure or "proven"
+    assert says in told
+
+
+@pytest.mark.parametrize(("line", "ran_s", "says"), [
+    (LogLine.AWAITED, 30, "wait"), (LogLine.SHOWN, 1, "proven"),
+    (LogLine.AWAITED, 60, "its log did not show `Done` within 60 s"),
+    (LogLine.UNREADABLE, 9, "wait"), (LogLine.UNREADABLE, 10, "proven"),
+])  # fmt: skip
+def test_a_proof_waits_for_the_line_of_the_log(line: LogLine, ran_s: float, says: str) -> None:
+    ready = Ready.model_validate({"log": "Done", "timeout": "60s"})
+    verdict = proof_rules.judge(replace(RUNS, log_line=line), ran_s, ready)
     told = "wait" if verdict is None else verdict.failure or "proven"
     assert says in told
 

@@ -64,6 +64,7 @@ RUNS = running(1)
         (RUNS, report(DOWN, failure="no"), STOP, "stopped: the new definition is not applied: no"),
         (RUNS, report(UP, failure="no"), STOP, "failed: no"),
         (running(1, message="unhealthy: x"), report(UP), RUN, "running: None"),
+        (running(1, message="starting: x"), report(UP), RUN, "running: None"),
         (running(1, message="paused; left so by `drift: report`"), report(UP), RUN,
          "running: None"),
         (running(1, message="unhealthy: x"), report(UP, activity=Activity.OTHER), RUN,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, get_args, get_origin
 
 import pytest
 
-from tests.pure.fleets import doc, fleet_of
+from tests.pure.fleets import doc, fleet_of, server_id
 from zedops.queries import changes, conversion, servers
 from zedops.queries.output import SHAPES, Planned, PlannedServer
 from zedops.queries.rows import ServerDetail, ServerRow
+from zedops.spec.state import State, Status
 
 SERVER = ("name path id status desired host image ports data_exists deleted_at container commit "
           "since message problems backup_at backup_snapshot backup_bytes ready "
@@ -81,3 +82,17 @@ def test_a_time_is_written_in_utc_to_the_second() -> None:
     at = datetime(2026, 11, 23, 10, 12, 20, 5, tzinfo=timezone(timedelta(hours=2)))
     assert conversion.written(at) == "2026-11-23T08:12:20Z"
     assert in_json(at) == "2026-11-23T08:12:20Z"
+
+
+@pytest.mark.parametrize(("sign", "message", "shown", "ready"), [
+    ("ready: {log: Done}\n", "starting: it waits", "starting", False),
+    ("ready: {log: Done}\n", "unhealthy: it is not ready: late", "running", False),
+    ("ready: {log: Done}\n", None, "running", True), ("", None, "running", None),
+])  # fmt: skip
+def test_a_server_that_is_not_ready_is_shown_as_starting(
+    sign: str, message: str | None, shown: str, ready: bool | None
+) -> None:
+    each = doc("servers.d/a.yaml", f"image: x\n{sign}")
+    state = State(id=server_id(1), status=Status.RUNNING, message=message)
+    row = servers.facts(fleet_of(each), replace(each, state=state))
+    assert (row.status, row.shown, row.ready) == ("running", shown, ready)
