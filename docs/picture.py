@@ -108,8 +108,8 @@ def _run(command: str, folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def _fleet() -> Iterator[Machine]:
-    """Run a fleet with a plausible name."""
+def fleet(page: int | None = None) -> Iterator[Machine]:
+    """Run a fleet with a plausible name; `page` is the port of its web page."""
     api = docker.APIClient(version="auto", timeout=60, **docker.utils.kwargs_from_env())
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
@@ -123,10 +123,10 @@ def _fleet() -> Iterator[Machine]:
         os.environ |= {
             "GIT_CONFIG_GLOBAL": str(config), "GIT_PAGER": "cat", "TERM": "xterm-256color",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8",
-            "COLUMNS": str(_COLUMNS),
+            "COLUMNS": str(_COLUMNS), "ZEDOPS_WEB": "off",
         }
         made = Machine(Path(folder), api, f"{_IMAGE}:42")
-        made.fleet = "friends"
+        made.fleet, made.page = "friends", page
         made.clone, made.hub = made.folder / "friends", made.folder / "friends.git"
         try:
             made.init()
@@ -147,7 +147,7 @@ def _healed(host: Machine, seen: str) -> bool:
 
 def main() -> None:
     """Play the session and draw it."""
-    with _fleet() as host:
+    with fleet() as host:
         session = Session(host.clone)
         host.write("servers.d/rosewood.yaml", _DEFINITION)
         session.type("cat servers.d/rosewood.yaml")

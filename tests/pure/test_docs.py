@@ -116,3 +116,10 @@ def _commands(page: str) -> Iterator[str]:
             call = part.strip().removeprefix("sudo ")
             if re.match(r"zedops [a-z]", call):
                 yield call
+
+
+def test_each_picture_of_the_page_is_shown_and_small() -> None:
+    shown = set(re.findall(r"\(assets/(web-[a-z]+\.webp)\)", (ROOT / "docs/web.md").read_text()))
+    there = {each.name: each.stat().st_size for each in (ROOT / "docs/assets").glob("*.webp")}
+    assert shown == set(there)
+    assert max(there.values()) <= 150_000

@@ -141,7 +141,7 @@ def test_a_session_changes_nothing_without_its_token(fleet: Machine, ask: Ask) -
     cookie, other = login(fleet, ask), login(fleet, ask)
     token = ask("GET", "/", Cookie=other).text.partition('value="')[2].partition('"')[0]
     kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": own(fleet)}
-    for path in ("/act", "/act/preview", "/hosts"):
+    for path in ("/act", "/act/preview", "/edit", "/edit/check", "/new/write", "/hosts"):
         for said in ("", token, "guess"):
             body = f"verb=delete&server=a&name=attic&form_token={said}"
             answer = ask("POST", path, body, Cookie=cookie, **kind)
@@ -160,9 +160,10 @@ def test_a_person_whom_git_does_not_know_only_reads(fleet: Machine, ask: Ask) ->
     assert "read only" in page
     token = page.partition('value="')[2].partition('"')[0]
     kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": own(fleet)}
-    answer = ask("POST", "/act", f"verb=stop&server=a&form_token={token}", Cookie=cookie, **kind)
-    assert answer.status == 403
-    assert "can only look" in answer.text
+    for path in ("/act", "/edit", "/edit/check", "/new/write", "/new/import"):
+        answer = ask("POST", path, f"verb=stop&server=a&form_token={token}", Cookie=cookie, **kind)
+        assert answer.status == 403, path
+        assert "can only look" in answer.text
 
 
 def test_markup_stays_text(fleet: Machine, ask: Ask) -> None:

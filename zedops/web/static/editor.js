@@ -83,7 +83,7 @@
 
   const theme = cm.EditorView.theme({
     "&": { color: "var(--text)", backgroundColor: "var(--card)", fontSize: ".875rem", maxHeight: "70vh" },
-    "&.cm-focused": { outline: "3px solid var(--link)", outlineOffset: "-3px" },
+    "&.cm-focused": { outline: "none" }, // its frame has one
     ".cm-scroller": { fontFamily: "ui-monospace, monospace", minHeight: "20em" },
     ".cm-gutters": { backgroundColor: "var(--back)", color: "var(--dim)", borderRight: "1px solid var(--line)" },
     ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "color-mix(in srgb, var(--off-back) 45%, transparent)" },
