@@ -5,10 +5,11 @@ With more at once all servers are up a little sooner, but each start takes longe
 grows while starts are quick, and shrinks after a slow one. That bounds a person's wait for one
 server on every machine. Pulls, stops and touches of directories do not count.
 
-A restarted server is down between its stop and its start. So where hundreds change at once, no more
-are down than the Engine can start. One stop begins for each start that the Engine has room for: as
-many at first as may start at once, more while none of them has to wait. Stopped servers start
-before the agent makes new containers. So each is down for little more than its own stop and start.
+A restarted server is down between its stop and its start. So where hundreds change at once, stops
+begin no faster than the Engine starts servers, and with so few starts at once that each takes at
+most about twice its best time. More may be down while none has to wait for its start: some save for
+a minute. Stopped servers start before the agent makes new containers. So each is down for little
+more than its own stop and start.
 
 Where many servers changed at once, the agent reports all of them before it repairs the first one:
 while looks wait, starts let them go first, for a second at most.
@@ -35,6 +36,8 @@ QUICK_S, SLOW_S = 0.75, 2.0
 LOOKS, PULLS = 32, 4
 #: The assumed duration of the first start, and the weight of each start for the next estimate.
 START_S, _WEIGHT = 0.3, 0.2
+#: What counts as near the best start, and how fast the best one is forgotten.
+_NEAR, _FADES = 2.0, 1.005
 #: Far more than the servers that save their worlds at once; see `work_queue.WORKERS`.
 MOST_DOWN = 256
 PATIENCE_S = 1.0
@@ -54,9 +57,26 @@ def adapted(limit: int, quick: int, took_s: float, *, full: bool) -> tuple[int, 
     return limit, quick + 1
 
 
-def gap_s(start_s: float, limit: int) -> float:
+def gap_s(start_s: float, pace: int) -> float:
     """Compute the time between the beginnings of two stops: the Engine's time for one start."""
-    return start_s / limit
+    return start_s / pace
+
+
+def paced(pace: int, quick: int, took_s: float, best_s: float, limit: int) -> tuple[int, int]:
+    """Compute how many stopped servers may start at once, after one start, and the quick ones.
+
+    A start far above the best one says that others were in its way, or in the way of its stop.
+    """
+    if took_s > _NEAR * best_s:
+        return max(1, pace - 1), 0
+    if quick + 1 >= 2 * pace:
+        return min(limit, pace + 1), 0
+    return min(limit, pace), quick + 1
+
+
+def best(best_s: float, took_s: float) -> float:
+    """Compute the best time of a start: the shortest, but a machine may become slower."""
+    return min(best_s * _FADES, took_s)
 
 
 def learned(start_s: float, took_s: float) -> float:
@@ -87,7 +107,8 @@ class Limiter:
         self._first, self._stops = threading.Condition(lock), threading.Condition(lock)
         self._down, self._line = 0, threading.Lock()
         self._away, self._most_down = 0, limit
-        self._start_s, self._next_stop = START_S, 0.0
+        self._start_s, self._best_s, self._next_stop = START_S, START_S, 0.0
+        self._pace, self._near = limit, 0
         self._limit, self._quick, self._inside = limit, 0, 0
         self._looks, self._waiting = threading.BoundedSemaphore(LOOKS), 0
         self._pulls = threading.BoundedSemaphore(PULLS)
@@ -150,7 +171,7 @@ class Limiter:
                     break
                 self._stops.wait(None if is_full else left_s)
             self.check()
-            self._next_stop = time.monotonic() + gap_s(self._start_s, self._limit)
+            self._next_stop = time.monotonic() + gap_s(self._start_s, self._pace)
             self._away += 1
         try:
             yield
@@ -185,6 +206,10 @@ class Limiter:
                     )
                     if is_down:
                         self._start_s = learned(self._start_s, took_s)
+                        self._best_s = best(self._best_s, took_s)
+                        self._pace, self._near = paced(
+                            self._pace, self._near, took_s, self._best_s, self._limit
+                        )
                         self._most_down = room(
                             self._most_down, self._limit, begun - asked, took_s
                         )

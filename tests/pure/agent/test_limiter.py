@@ -17,8 +17,10 @@ from zedops_agent.limiter import (
     SLOW_S,
     Limiter,
     adapted,
+    best,
     gap_s,
     learned,
+    paced,
     room,
 )
 
@@ -42,6 +44,32 @@ def test_quick_starts_make_room_slow_ones_take_it_and_a_quiet_host_learns_nothin
     assert adapted(limit, 3, SLOW_S + 1, full=True) == (4, 0)
     assert adapted(limit, 3, (QUICK_S + SLOW_S) / 2, full=True) == (limit, 3)
     assert adapted(limit, 3, 0.0, full=False) == (limit, 3)
+
+
+@given(st.integers(1, MOST), TIMES)
+def test_the_pace_of_restarts_stays_within_one_and_the_limit(
+    limit: int, times: list[tuple[float, bool]]
+) -> None:
+    pace, near, shortest = limit, 0, 0.3
+    for took_s, _ in times:
+        shortest = best(shortest, took_s)
+        pace, near = paced(pace, near, took_s, shortest, limit)
+        assert 1 <= pace <= limit
+        assert shortest <= took_s
+
+
+def test_a_start_far_above_the_best_slows_restarts_and_several_near_it_quicken_them() -> None:
+    assert paced(4, 3, 0.7, 0.3, 4) == (3, 0)
+    assert paced(1, 0, 9.0, 0.3, 4) == (1, 0)
+    pace, near = 2, 0
+    for _ in range(4):
+        pace, near = paced(pace, near, 0.4, 0.3, 4)
+    assert (pace, near) == (3, 0)
+    assert paced(4, 7, 0.3, 0.3, 4) == (4, 0)
+    slower = 0.3
+    for _ in range(200):
+        slower = best(slower, 0.8)
+    assert slower == pytest.approx(0.8, rel=0.01)  # a machine that became slower has a new best
 
 
 def test_no_more_are_inside_than_may_be_and_a_failure_gives_its_place_back() -> None:
