@@ -33,6 +33,7 @@ from zedops.protocol.requests import (
     VolumeSize,
 )
 from zedops.protocol.sync import DesiredDocument, DesiredServer
+from zedops.protocol.terminals import TypedReply, TypeRequest
 from zedops.spec.volume import VolumeKind
 from zedops.system.paths import boot_id
 from zedops_agent import diagnostics, holdings, volumes
@@ -60,7 +61,9 @@ class HostQueries:
         is_ours: Callable[[Mapping[str, str]], bool],
         repositories: Repositories,
         data: Callable[[DesiredServer], tuple[DataVolume, ...]],
+        typed: Callable[[TypeRequest], TypedReply],
     ) -> None:
+        self._typed = typed
         self._repositories, self._data = repositories, data
         self._is_ours = is_ours
         self._policy = policy
@@ -114,6 +117,8 @@ class HostQueries:
             case BackupsRequest():
                 sizes = partial(record_file.sizes, self._root, self._fleet)
                 return listing.answer(self._repositories, request, sizes)
+            case TypeRequest():
+                return self._typed(request)
             case _:
                 assert_never(request)
 

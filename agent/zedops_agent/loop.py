@@ -17,6 +17,7 @@ from zedops.bus.interfaces import Link, Stream
 from zedops.errors import EngineUnreachable, HostUnavailable, PersistFailed, ZedopsError
 from zedops.protocol.requests import ExecRequest, LogsRequest, Reply, Request, StreamRequest
 from zedops.protocol.sync import DesiredDocument, DesiredServer
+from zedops.protocol.terminals import TerminalRequest
 from zedops.system.locks import LOOK_S
 from zedops.system.shutdown import Ending
 from zedops_agent.backup.repositories import Repositories
@@ -49,6 +50,7 @@ from zedops_agent.secret_handover import SecretHandover
 from zedops_agent.secrets import Secrets
 from zedops_agent.start_order import StartOrder
 from zedops_agent.store import Store
+from zedops_agent.terminals import Terminals
 from zedops_agent.work_queue import Schedule
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,8 @@ class Agent:
         """Take the place of the fleet's agent here; one that `drains` only stops its servers."""
         self.fleet, self.host = fleet, host
         self._engine, self._metrics = engine, metrics or AgentMetrics()
-        policy = policy or PolicyFile()
+        self._policy = policy = policy or PolicyFile()
+        self._terminals = Terminals(engine.streams, policy)
         self._store = store = Store(root, fleet)
         self._secrets = secrets = Secrets(root, fleet)
         secrets.prepare()
@@ -90,7 +93,7 @@ class Agent:
         repositories = Repositories(root, fleet, policy)
         self._survey = HostQueries(
             fleet, engine, root, places.of, policy, secrets.key.recipient, ports, owns.has,
-            repositories, places.look,
+            repositories, places.look, self._terminals.take,
         )
         handover = SecretHandover(fleet, secrets, engine.inspector)
         runs = ContainerRuns(engine, store, desired, secrets, handover, ports, pace)
@@ -140,6 +143,7 @@ class Agent:
     def stop(self) -> None:
         """End the work after the present step of each worker; servers go on running."""
         self._reconciler.start_no_more()
+        self._terminals.close()
         self._worlds.close()
         self._pace.end()
         self._schedule.stop_workers()
@@ -193,7 +197,10 @@ class Agent:
                     newest.id, request.tail, follow=request.follow, since=request.since
                 )
             case ExecRequest():
+                self._policy.check_exec()
                 return self._engine.streams.run(newest.id, request.command)
+            case TerminalRequest():
+                return self._terminals.open(request, newest.id, newest.name)
             case _:
                 assert_never(request)
 

@@ -18,6 +18,7 @@
     volumes: ["local/nfs"]          # drivers of named volumes; tmpfs and allowed bind mounts
     docker_socket: true             # the Engine's socket as a `source:`: root on this host; false
     backups: ["sftp:nas:/**"]       # addresses of backups besides its own repository; none
+    exec: false                     # run no commands and terminals in containers; true
     purge: false                    # never remove data here, against every request; true
 
 The end of each line is the default. Pure: `policy_file` reads the file, `refusals` judges by it.
@@ -82,6 +83,7 @@ class Policy(Model):
     host_network: bool = False
     docker_socket: bool = False
     backups: tuple[str, ...] = Field(default=(), strict=False)
+    exec: bool = True
     purge: bool = True
 
     def gives(self, label: str) -> bool:

@@ -112,6 +112,12 @@ class PolicyFile:
             remedy = f"its owner can add `backups: [\"{address}\"]` to {self.path}"
             raise Forbidden(f"backups to {address} are not allowed on this host; {remedy}")
 
+    def check_exec(self) -> None:
+        """Refuse commands and terminals in containers if the host's policy forbids them."""
+        if not self.read_policy().exec:
+            fact = "this host runs no commands in containers"
+            raise Forbidden(f"{fact}; its owner can remove `exec: false` from {self.path}")
+
     def check_purge(self) -> None:
         """Refuse to remove data if the host's policy keeps it."""
         if not self.read_policy().purge:

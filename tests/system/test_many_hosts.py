@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ import pytest
 from tests.conftest import without
 from tests.machine import DEADLINE_S, became
 from tests.system.many import Many, missing
+from zedops.control import client
+from zedops.errors import HostUnavailable
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.nats, pytest.mark.system,
@@ -125,6 +128,32 @@ def test_logs_commands_ports_and_sizes_come_from_any_host(many: Many) -> None:
         ("world", True, "cellar")
     ]
     assert volumes[0]["size_bytes"] >= len("started greeting ada\n")
+
+
+def test_a_terminal_reaches_a_container_on_any_host(many: Many) -> None:
+    begin(many, "hilltop", "cellar")
+    name, told = "0" * 31 + "1", ""
+    request = {"kind": "terminal", "server_id": many.state("hilltop")["id"], "terminal": name,
+               "command": ["/bin/sh"], "columns": 100, "rows": 30, "who": "Ada"}
+
+    def type_in(number: int, text: str, **more: object) -> None:
+        asked = {"kind": "type", "terminal": name, "number": number,
+                 "data": b64encode(text.encode()).decode(), **more}
+        client.ask_hub(many.hub, {"do": "call", "host": "cellar", "request": asked}, lambda _: None)
+
+    stream = client.streamed(many.hub, request)
+    for piece in stream:
+        if not told:
+            type_in(1, "cat /data/world.txt; echo sum $((40+2))\n")
+            type_in(1, "echo sum $((1+1))\n")  # sent twice, and taken once
+        told += piece
+        if "sum 42" in told:
+            type_in(2, "", ends=True)
+    assert "started greeting ada" in told
+    assert "sum 2" not in told
+    with pytest.raises(HostUnavailable, match="has ended"):
+        type_in(3, "x")
+    many.zedops("delete", "hilltop")
 
 
 def test_a_server_without_data_moves_to_another_host(many: Many) -> None:

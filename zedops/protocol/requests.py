@@ -17,6 +17,7 @@ from zedops.protocol.backups import BackupsReply, BackupsRequest
 from zedops.protocol.findings import Finding
 from zedops.protocol.log_lines import LINE_ID, MAX_SEARCH
 from zedops.protocol.sync import Message
+from zedops.protocol.terminals import TerminalRequest, TypedReply, TypeRequest
 from zedops.spec.fields import Recipient, ServerId
 from zedops.spec.model import Health
 
@@ -248,15 +249,15 @@ class StatsReply(Message):
 
 Request = Annotated[
     PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest | StatsRequest
-    | CheckupRequest | RecipientRequest | BackupsRequest,
+    | CheckupRequest | RecipientRequest | BackupsRequest | TypeRequest,
     Field(discriminator="kind"),
 ]
 Reply = (
     PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply | CheckupReply
-    | RecipientReply | BackupsReply
+    | RecipientReply | BackupsReply | TypedReply
 )
 R = TypeVar("R", bound=Reply)
-StreamRequest = Annotated[LogsRequest | ExecRequest, Field(discriminator="kind")]
+StreamRequest = Annotated[LogsRequest | ExecRequest | TerminalRequest, Field(discriminator="kind")]
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 _STREAM: TypeAdapter[StreamRequest] = TypeAdapter(StreamRequest)

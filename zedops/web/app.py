@@ -32,6 +32,7 @@ from zedops.web import (
     passkey_pages,
     share_pages,
     signing,
+    terminal_pages,
     timeline,
 )
 from zedops.web.fleet_view import FleetView
@@ -45,11 +46,12 @@ from zedops.web.sessions import Sessions
 from zedops.web.setup import Setup
 from zedops.web.shares import Shares
 from zedops.web.site import Site
+from zedops.web.terminals import Terminals
 
 #: The modules with pages; each has `ROUTES`.
 PAGES = (
     fleet_pages, act_pages, edit_pages, new_pages, backup_pages, host_pages, passkey_pages,
-    openid_pages, login_page, logs, share_pages, signing, timeline,
+    openid_pages, login_page, logs, share_pages, signing, terminal_pages, timeline,
 )
 _STATIC = Path(__file__).parent / "static"
 
@@ -61,7 +63,7 @@ def make_site(setup: Setup, place: Place) -> Site:
     return Site(
         setup.hub, setup.folder, place, setup.tickets, sessions, RuleBook(setup.hub), Guesses(),
         live, FleetView(setup.hub, live.tell), Desk(setup.remote, setup.folder / "clone"),
-        Shares(setup.folder), setup.checkup,
+        Shares(setup.folder), Terminals(setup.hub), setup.checkup,
     )
 
 

@@ -21,6 +21,7 @@ from zedops.web.fleet_view import Change
 from zedops.web.live import Event, packed
 from zedops.web.pages import fragment, page
 from zedops.web.site import Site
+from zedops.web.terminal_pages import may_exec
 
 _PING_S = 20
 _STATUSES = frozenset(each.value for each in ORDER)
@@ -75,7 +76,8 @@ def server(request: Request) -> Response:
         return page(request, "problem.html", 404, said=said)
     said = client.ask_hub(site.hub, {"do": "show", "server": name}, lambda _: None)["row"]
     return page(request, "server.html", view=view, row=row, text=said["text"],
-                detail=conversion.read(ServerDetail, said))
+                detail=conversion.read(ServerDetail, said),
+                may_exec=may_exec(request, row.path))
 
 
 async def look(request: Request) -> Response:

@@ -17,6 +17,7 @@ from zedops.web.place import Place
 from zedops.web.rules import RuleBook
 from zedops.web.sessions import Sessions
 from zedops.web.shares import Shares
+from zedops.web.terminals import Terminals
 from zedops.web.tickets import Tickets
 from zedops.web.turns import Turns
 from zedops.web.unsigned import Unsigned
@@ -38,6 +39,7 @@ class Site:
     view: FleetView
     desk: Desk
     shares: Shares
+    terminals: Terminals
     checkup: Callable[[Path], list[FindingRow]]  #: as `zedops doctor` does, by the hub's path
     checks: Turns = field(default_factory=Turns)
     tails: Tails = field(default_factory=Tails)
