@@ -80,7 +80,7 @@ def prove_command(
     """Prove that the newest snapshot of a server starts, beside the server, once.
 
     The host restores the snapshot into a scratch directory and starts the same image on it, without
-    a network. It is proven when its health check passes; without one, when it stays up for 10 s.
+    a network. It is proven by the sign of `ready:` or its health check, or else by 10 s.
     The server and its world are not touched.
 
     \b
