@@ -155,6 +155,7 @@ def test_the_editor_completes_checks_and_keeps_drafts(fleet: Machine, visit: Vis
     put(page, f"{text}\ndesired_: {EVIL}\n")
     expect(page.locator("#plan")).to_contain_text("did you mean 'desired'?")
     expect(page.locator(".cm-lint-marker-error")).to_have_count(1)
+    expect(page.locator("#checked")).to_have_text("Checked: 1 problem in the text")
     visitor.check_access("the editor")
     visitor.check_narrow("the editor")
     put(page, f"{text}\nenv: {{SAID: yes}}\n")

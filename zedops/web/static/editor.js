@@ -173,6 +173,8 @@
         if (made.html !== undefined) plan.innerHTML = made.html; // of the page's own template, which escapes every value
         else say(made.told);
         mark(made.marks);
+        const wrong = made.marks.filter((each) => each.is_problem).length;
+        document.getElementById("checked").textContent = made.told || `Checked: ${wrong || "no"} ${wrong === 1 ? "problem" : "problems"} in the text`;
       } else if (answer.status !== 204) say((await answer.text()).trim());
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -187,27 +189,31 @@
 
   // --- a draft survives a reload of this tab
 
-  const isEdit = form.elements.verb.value === "edit";
-  const place = `draft:${location.pathname}`;
+  const { verb, base, seen } = form.elements;
+  const areas = [...form.querySelectorAll("textarea[name=text]")];
+  const texts = () => areas.map((each) => each.value);
+  const fresh = { from: texts(), texts: texts(), base: base.value, seen: seen.value };
+  const servers = [...form.querySelectorAll("input[name=server]")];
+  const place = `draft:${verb.value}:${servers.map((each) => each.value).join(" ")}`;
   const changed = () => {
     clearTimeout(timer);
     timer = setTimeout(check, PAUSE_MS);
-    if (!isEdit) return;
-    const { base, seen } = form.elements;
+    const now = { from: fresh.from, texts: texts(), base: base.value, seen: seen.value };
     try {
-      sessionStorage.setItem(place, JSON.stringify({ text: views[0].area.value, base: base.value, seen: seen.value }));
+      sessionStorage.setItem(place, JSON.stringify(now));
     } catch { /* full, or forbidden: the text is in the page alone */ }
   };
-  const replace = (text) => views[0].view.dispatch({ changes: { from: 0, to: views[0].view.state.doc.length, insert: text } });
+  const put = (kept) => {
+    base.value = kept.base; // a change by others meanwhile is then told
+    seen.value = kept.seen;
+    views.forEach(({ view }, at) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: kept.texts[at] } }));
+  };
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
   const restore = () => {
-    const kept = isEdit && location.pathname.endsWith("/edit") ? JSON.parse(sessionStorage.getItem(place) || "null") : null;
-    if (!kept || kept.text === views[0].area.value) return;
-    const fresh = { text: views[0].area.value, base: form.elements.base.value, seen: form.elements.seen.value };
-    const put = ({ text, base, seen }) => {
-      form.elements.base.value = base; // a change by others meanwhile is then told
-      form.elements.seen.value = seen;
-      replace(text);
-    };
+    const kept = JSON.parse(sessionStorage.getItem(place) || "null");
+    if (!kept || same(kept.texts, fresh.texts)) return;
+    const isHere = location.pathname.startsWith("/servers/") || same(kept.from, fresh.from);
+    if (!isHere || kept.texts.length !== views.length) return;
     put(kept);
     const told = document.getElementById("draft");
     const drop = document.createElement("button");
@@ -233,8 +239,8 @@
     form.submit(); // past htmx: this is a page of its own
   });
   form.querySelectorAll("[data-plain]").forEach((each) => { each.hidden = true; });
-  form.querySelectorAll("textarea[name=text]").forEach(mount);
-  form.querySelectorAll("input[name=server]").forEach((each) => each.addEventListener("input", changed));
+  areas.forEach(mount);
+  servers.forEach((each) => each.addEventListener("input", changed));
   restore();
   check();
 })();
