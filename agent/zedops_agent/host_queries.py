@@ -24,10 +24,10 @@ from zedops.protocol.requests import (
     Pong,
     PortsReply,
     PortsRequest,
+    Question,
     RecipientReply,
     RecipientRequest,
     Reply,
-    Request,
     StatsReply,
     StatsRequest,
     VolumeSize,
@@ -75,7 +75,7 @@ class HostQueries:
         self._recipient = recipient
 
     def answer(
-        self, request: Request, held: DesiredDocument | None, adopted: Mapping[str, str]
+        self, request: Question, held: DesiredDocument | None, adopted: Mapping[str, str]
     ) -> Reply:
         """Answer one question, by the agent's document and its adopted containers."""
         match request:

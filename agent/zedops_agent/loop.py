@@ -15,6 +15,7 @@ from typing import assert_never
 
 from zedops.bus.interfaces import Link, Stream
 from zedops.errors import EngineUnreachable, HostUnavailable, PersistFailed, ZedopsError
+from zedops.protocol.moves import MoveFilesRequest, MoveReadRequest, MoveWriteRequest
 from zedops.protocol.requests import ExecRequest, LogsRequest, Reply, Request, StreamRequest
 from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.protocol.terminals import TerminalRequest
@@ -97,8 +98,9 @@ class Agent:
         )
         handover = SecretHandover(fleet, secrets, engine.inspector)
         runs = ContainerRuns(engine, store, desired, secrets, handover, ports, pace)
-        worlds = Worlds(root, fleet, host, engine, lookout, repositories, desired, schedule.mark,
-                        secrets)
+        self._worlds = worlds = Worlds(
+            root, fleet, host, engine, lookout, repositories, desired, schedule.mark, secrets,
+        )
         workshop = Executor(
             fleet, engine, root, store, policy, secrets, lookout, desired, owns, runs,
             PortCheck(ports, store, desired, runs.stop), handover, pace, worlds,
@@ -180,10 +182,14 @@ class Agent:
 
     def call(self, request: Request) -> Reply:
         """Answer a question about this host."""
+        if isinstance(request, MoveFilesRequest | MoveWriteRequest):
+            return self._worlds.moving.answer(request)
         return self._survey.answer(request, self._desired.document, self._store.adopted)
 
     def stream(self, request: StreamRequest) -> Stream:
-        """Stream a server's log, or the output of a command in its container."""
+        """Stream a server's log, a command's output in its container, or a file of its move."""
+        if isinstance(request, MoveReadRequest):
+            return self._worlds.moving.read(request)
         adopted = self._store.load_memory(request.server_id).adopted
         containers = self._engine.look(self.fleet, request.server_id, adopted)
         if not containers:

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from zedops.protocol.sync import DesiredServer, Goal, Message
+from zedops.protocol.message import Message
+from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec.change import is_made_for
 from zedops_agent.observed import Container, Inode, Observed
 from zedops_agent.stops import Stopping

@@ -15,21 +15,26 @@ from zedops_agent.world_steps import (
     EndBackup,
     EndRestore,
     FetchWorld,
+    GiveWorld,
     HoldWrites,
+    NoteMove,
     OpenBackup,
+    PlaceWorld,
     PutBack,
     ReleaseWrites,
     SwapWorld,
     SweepWorlds,
+    TakeWorld,
     WorldStep,
 )
 
 #: Also exports the steps of `world_steps`.
 __all__ = [
     "Adopt", "BackUp", "CheckPorts", "Create", "EndAstray", "EndBackup", "EndRestore",
-    "FetchWorld", "GiveUp", "HoldWrites", "Join", "MakeData", "OpenBackup", "Plan", "Pull",
-    "PutBack", "ReleaseWrites", "Remove", "RemoveData", "Rename", "Restart", "Start", "Step",
-    "StopContainer", "SwapWorld", "SweepWorlds", "Unpause", "Update", "WorldStep",
+    "FetchWorld", "GiveUp", "GiveWorld", "HoldWrites", "Join", "MakeData", "NoteMove", "OpenBackup",
+    "PlaceWorld", "Plan", "Pull", "PutBack", "ReleaseWrites", "Remove", "RemoveData", "Rename",
+    "Restart", "Start", "Step", "StopContainer", "SwapWorld", "SweepWorlds", "TakeWorld", "Unpause",
+    "Update", "WorldStep",
 ]
 
 

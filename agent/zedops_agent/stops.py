@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from zedops.protocol.sync import Message
+from zedops.protocol.message import Message
 from zedops.spec.model import Stop
 from zedops.spec.quantities import format_duration
 from zedops_agent.observed import Container, Phase

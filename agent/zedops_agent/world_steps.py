@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,38 @@ class SweepWorlds:
     cause: str
 
 
+@dataclass(frozen=True)
+class GiveWorld:
+    """Make a snapshot for a move; the `last` one is made after the server was stopped."""
+
+    last: bool
+    cause: str
+
+
+@dataclass(frozen=True)
+class TakeWorld:
+    """Fetch the snapshot of a move beside, and verify it."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class PlaceWorld:
+    """Put the fetched world in its place, on a host that does not act for the server yet."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class NoteMove:
+    """Note a fact of a move: it begins, fits, fails, is over; or the last snapshot is void."""
+
+    what: Literal["begin", "room", "fail", "over", "drop"]
+    text: str | None
+    cause: str
+
+
 WorldStep = (
     OpenBackup | HoldWrites | BackUp | ReleaseWrites | EndBackup | FetchWorld | SwapWorld
-    | PutBack | EndRestore | SweepWorlds
+    | PutBack | EndRestore | SweepWorlds | GiveWorld | TakeWorld | PlaceWorld | NoteMove
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from zedops.errors import Problem
-from zedops.fleet import backups, shared_sources, start_order
+from zedops.fleet import backups, moving, shared_sources, start_order
 from zedops.fleet.fleet import Fleet, is_same_server
 from zedops.fleet.ports import free_ports, ports_in_use, published, taken_on
 from zedops.spec import stop_signals
@@ -99,6 +99,8 @@ def _host_problems(fleet: Fleet, document: Document) -> list[Problem]:
     state = document.state
     if state is None or not state.has_world or state.host in (None, host):
         return []
+    if moving.move_of(fleet, document) is not None:
+        return moving.problems(fleet, document)
     if document.definition is None or document.definition.moved_from != state.host:
         fact = f"its data is on {state.host!r} and would stay behind"
         moves = f"`zedops move {document.name} --host {host}`"

@@ -15,6 +15,7 @@ from zedops.protocol.sync import DesiredServer, Goal
 from zedops.spec import loader as yaml_source
 from zedops.spec import validation
 from zedops.spec.backup import Repository
+from zedops.spec.bring import bring_host
 from zedops.spec.document import Document
 from zedops.spec.layout import (
     SETTINGS_PATH,
@@ -142,6 +143,9 @@ class Fleet:
             return wanted, False
         if document.definition is None:
             return held, False
+        world = document.definition.world
+        if state.has_world and world and world.bring and bring_host(world.bring) == held:
+            return held, False  # until zedops has brought its world over (`moving`)
         return held, document.definition.moved_from == held or not state.has_world
 
 

@@ -20,8 +20,10 @@ from zedops.errors import ZedopsError
 from zedops.protocol.remarks import (
     BACKUP_FAILED,
     LEFT_SO,
+    MOVING,
     NOT_AGAIN,
     NOT_APPLIED,
+    NOT_MOVED,
     PROOF_FAILED,
     PURGE_WAITS,
     RESTORE_FAILED,
@@ -169,7 +171,7 @@ def _holds_on(message: str | None) -> bool:
     said = message or ""
     begins = (
         NOT_APPLIED, NOT_AGAIN, UNHEALTHY, STARTING, PURGE_WAITS, BACKUP_FAILED, RESTORE_FAILED,
-        PROOF_FAILED,
+        PROOF_FAILED, MOVING, NOT_MOVED,
     )
     return said.startswith(begins) or said.endswith(LEFT_SO) or UNSEEN in said
 

@@ -16,6 +16,7 @@ from zedops.errors import Problem
 from zedops.fleet.checks import check
 from zedops.fleet.deletions import check_deletions, check_name, check_volumes, purges_at_once
 from zedops.fleet.fleet import Fleet
+from zedops.fleet.moving import move_of
 from zedops.spec.change import change
 from zedops.spec.document import Document
 from zedops.spec.layout import SETTINGS_PATH, Kind, kind_of, preset_path
@@ -153,6 +154,9 @@ def _living(before: Fleet, after: Fleet, old: Document | None, new: Document) ->
         where = f"host: {host} → {after.host_of(new)}"
         left = f"stays on {host}, to be brought over" if old.state.has_world else None
         return replace(row, effect=Effect.MOVE, because=(where,), data=left)
+    if (move := move_of(after, new)) is not None and move.acts == move.old:
+        where = f"host: {move.old} → {move.new}"
+        return replace(row, effect=Effect.MOVE, because=(where,), data="brought over")
     effect = _effect(was, now)
     effect = Effect.IN_PLACE if effect is Effect.NOTHING else effect  # at least the name changed
     return replace(row, effect=effect, because=because, data=_data(old, was, now, effect))

@@ -16,6 +16,8 @@ class Assignments:
     _hosts: dict[str, str] = field(default_factory=dict)
     _by_host: dict[str, dict[str, None]] = field(default_factory=dict)
     _revs: dict[str, int] = field(default_factory=dict)
+    #: Hosts that fetch a server's world, while another one acts for the server.
+    _guests: dict[str, str] = field(default_factory=dict)
 
     def assign(self, server_id: str, host: str | None) -> str | None:
         """Give a server to a host, or to none; returns the host that had it."""
@@ -26,6 +28,21 @@ class Assignments:
             self._hosts[server_id] = host
             self._by_host.setdefault(host, {})[server_id] = None
         return known
+
+    def invite(self, server_id: str, host: str | None) -> str | None:
+        """Have a host fetch a server's world, or none; returns the host that did so."""
+        known = self._guests.pop(server_id, None)
+        if host is not None:
+            self._guests[server_id] = host
+        return known
+
+    def guest(self, server_id: str) -> str | None:
+        """Name the host that fetches a server's world."""
+        return self._guests.get(server_id)
+
+    def guests(self, host: str) -> list[str]:
+        """List the ids of the servers whose worlds a host fetches."""
+        return [key for key, each in self._guests.items() if each == host]
 
     def touch(self, *hosts: str | None) -> None:
         """Note that the documents of these hosts changed."""
@@ -43,7 +60,7 @@ class Assignments:
 
     def hosts(self) -> set[str]:
         """Name the hosts that were handed servers."""
-        return {host for host, ids in self._by_host.items() if ids}
+        return {host for host, ids in self._by_host.items() if ids} | {*self._guests.values()}
 
     def servers(self, host: str) -> list[str]:
         """List the ids of a host's servers, in the order of their assignment."""

@@ -29,7 +29,7 @@ from zedops.manager.control_queries import LOOKS
 from zedops.manager.fleet_watch import FleetWatch
 from zedops.manager.loop import Manager
 from zedops.manager.push_progress import follow
-from zedops.protocol.requests import read_request, read_stream_request
+from zedops.protocol.requests import read_question, read_stream_question
 from zedops.queries import conversion, hosts
 from zedops.system import failpoints, files
 from zedops.system.locks import LOOK_S
@@ -162,7 +162,7 @@ class ControlServer:
             case "stream":
                 return self._stream(request, say)
             case "call":
-                reply = self._bus.call(request["host"], _read(read_request, request["request"]))
+                reply = self._bus.call(request["host"], _read(read_question, request["request"]))
                 return {"exit": 0, "reply": reply.model_dump(mode="json")}
             case "watch":
                 FleetWatch(self._manager).run(say, self._closing.is_set)
@@ -217,7 +217,7 @@ class ControlServer:
         return {"exit": 0, "token": enrolment.invite(request["host"], request["ttl_s"])}
 
     def _stream(self, request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
-        wanted = _read(read_stream_request, request["request"])
+        wanted = _read(read_stream_question, request["request"])
         with self._manager.changed:
             host = self._manager.ledger.assigned.host(wanted.server_id)
         if host is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from zedops.fleet.fleet import Fleet, desired_server
 from zedops.fleet.lifecycle import SETTLED
 from zedops.manager.assignments import Assignments
+from zedops.manager.moves import Moves
 from zedops.protocol.sync import DesiredDocument, DesiredServer, Goal, ServerReport
 from zedops.spec.document import Document
 from zedops.spec.layout import Kind, kind_of
@@ -21,7 +22,12 @@ class DesiredServers:
     """The servers of every host's document."""
 
     assigned: Assignments = field(default_factory=Assignments)
+    moves: Moves = field(default_factory=Moves)
     _desired: dict[str, DesiredServer] = field(default_factory=dict)
+    #: The servers whose worlds another host fetches, as that host is asked for them.
+    _guests: dict[str, DesiredServer] = field(default_factory=dict)
+    #: Without the parts of moves.
+    _plain: dict[str, DesiredServer] = field(default_factory=dict)
     #: The first document, by epoch and revision, that asked a host for a server's present goal.
     _asked: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -42,7 +48,12 @@ class DesiredServers:
         like = before if not defined and each.definition is not None else None
         want = desired_server(fleet, each, commit or told or fleet.commit[:7], like)
         if want is None and (each.problems or kind_of(each.path) is Kind.SERVER):
-            want = self._last_good(before, each)
+            want = self._last_good(self._plain.get(server_id), each)
+        guest = None
+        if want is not None:
+            self._plain[server_id] = want
+            want, guest = self.moves.shape(fleet, each, want)
+        self._invite(server_id, guest)
         host, known = fleet.place(each)[0], self.assigned.host(server_id)
         tries_again = state.status is Status.FAILED and commit is not None
         same = want is not None and before is not None and _same_wish(want, before)
@@ -60,11 +71,30 @@ class DesiredServers:
         is_new = before is None or want is None or before.goal is not want.goal or host != known
         if is_new and host is not None:
             self._asked[server_id] = self.assigned.stamp(host)
+        if host is not None:
+            self.moves.ask(server_id, self.assigned.stamp(host))
+
+    def _invite(self, server_id: str, guest: tuple[str, DesiredServer] | None) -> None:
+        """Have the new host of a move fetch the world."""
+        host, want = guest or (None, None)
+        before = self._guests.pop(server_id, None)
+        known = self.assigned.invite(server_id, host)
+        if want is not None:
+            self._guests[server_id] = want
+        if want is None or before is None or host != known or not _same_wish(want, before):
+            self.assigned.touch(known, host)
+
+    def hear(self, report: ServerReport, host: str) -> bool:
+        """Take what a host says of a move; False if it says nothing new."""
+        hosts = (self.assigned.host(report.id), self.assigned.guest(report.id))
+        return host in hosts and self.moves.take(report, host)
 
     def forget(self, server_id: str) -> None:
         """Take a server out of its host's document."""
         self._desired.pop(server_id, None)
         self._asked.pop(server_id, None)
+        self._plain.pop(server_id, None)
+        self._invite(server_id, None)
         self.assigned.touch(self.assigned.assign(server_id, None))
 
     def _last_good(self, before: DesiredServer | None, each: Document) -> DesiredServer | None:
@@ -94,6 +124,7 @@ class DesiredServers:
         epoch, rev = self.assigned.stamp(host)
         ids = self.assigned.servers(host)
         servers = {each: self._desired[each] for each in ids if each in self._desired}
+        servers |= {each: self._guests[each] for each in self.assigned.guests(host)}
         return DesiredDocument(
             fleet=fleet, host=host, epoch=epoch, rev=rev,
             hub=hub or None, servers=servers,

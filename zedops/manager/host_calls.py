@@ -84,7 +84,8 @@ class HostCalls:
     def progress(self, progress: Progress) -> None:
         """Take the progress of long work, for people who wait."""
         with self._changed:
-            if self._ledger.assigned.host(progress.id) != progress.host:
+            assigned, server_id = self._ledger.assigned, progress.id
+            if progress.host not in (assigned.host(server_id), assigned.guest(server_id)):
                 return  # the server belongs to another host
             self.progress_of[progress.id] = brief(progress.text)
             self._changed.notify_all()

@@ -18,9 +18,11 @@ from functools import partial
 from zedops.bus.interfaces import Bus
 from zedops.errors import GitFailed, RaceLost
 from zedops.fleet.fleet import Fleet
+from zedops.fleet.moving import Move
 from zedops.fleet.notifications import Notice, host_lost
 from zedops.hub.hub import Hub
 from zedops.manager import ref_watch
+from zedops.manager.courier import Courier
 from zedops.manager.host_calls import HostCalls
 from zedops.manager.last_good import Judge
 from zedops.manager.leadership import LeadershipLost, Lease, Term
@@ -74,6 +76,7 @@ class Manager:
             wake=self.wake, leads=self._leads,
             greeted=self._greeted, notify=self._tell,
         )
+        self._courier = Courier(bus, self._copies)
         self._strays = Strays(bus, self.calls.deleted, self.calls.take_containers)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -96,6 +99,7 @@ class Manager:
         self._begin("refs", partial(ref_watch.watch, branches, self.wake, self._stopping))
         self._house.start()
         self._strays.start()
+        self._courier.start()
 
     def _begin(self, name: str, loop: Callable[[], None]) -> None:
         thread = threading.Thread(target=loop, name=f"manager-{name}", daemon=True)
@@ -107,6 +111,7 @@ class Manager:
         self._stopping.set()
         self._house.stop_repacking()
         self._strays.stop()
+        self._courier.stop()
         self.metrics.watch(None)
         self.wake()
         for thread in self._threads:
@@ -165,6 +170,10 @@ class Manager:
 
     def _greeted(self, host: str) -> None:
         self._strays.greet(host)
+
+    def _copies(self) -> list[tuple[str, Move]]:
+        with self.changed:
+            return self.ledger.desired.moves.copies() if self._leads() else []
 
     def _tell(self, notice: Notice) -> None:
         self.notify(notice)

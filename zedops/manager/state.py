@@ -17,11 +17,11 @@ from zedops.fleet.lifecycle import (
     fold,
     keep,
     lose,
-    move,
     purges_data,
     put_off,
     reopen,
 )
+from zedops.manager import handover
 from zedops.manager.answers import Answers
 from zedops.manager.assignments import Assignments
 from zedops.manager.commit_batch import Journal
@@ -150,16 +150,24 @@ class Ledger:
         """Take a host's report of one server; ignore reports of another host's servers."""
         path, want = self._paths.get(report.id), self.desired.get(report.id)
         held = self.fleet.documents.get(path or "")
-        if want is None or held is None or held.state is None:
+        if held is None or held.state is None:
+            return
+        if self.desired.hear(report, host):
+            held, want = self._continue_move(held, held.state), self.desired.get(report.id)
+        if want is None or held.state is None:
             return
         if self.assigned.host(report.id) != host or not self.desired.answers_end(want, report):
             return
         self.dirty_ids.add(report.id)
         self._answers.take(report)
         if want.goal is Goal.DELETED and kind_of(held.path) is Kind.SERVER:
-            self._take_leaving(held, held.state, report)
+            state = handover.left(self.fleet, self.desired, held, held.state, report)
+            if state != held.state:
+                self._settle(held, state, urgent=True)
             return
+        report = self.desired.moves.unfinished(report)
         state = fold(held.state, report, want.goal).model_copy(update={"host": host})
+        state = self.desired.moves.said_in(state)
         if state.message is None and held.problems:
             # the file is still broken, though the server came and went
             state = state.model_copy(update={"message": state_block.broken_file(held.problems)})
@@ -175,15 +183,13 @@ class Ledger:
         self.journal.add(updated, was, urgent=urgent)
         self._refresh_one(updated, state.id, None, defined=False)
 
-    def _take_leaving(self, held: Document, before: State, report: ServerReport) -> None:
-        """Continue a move to another `host`: the server leaves the old host first."""
-        state = fold(before, report, Goal.STOPPED)
-        definition = held.definition
-        brings = definition is not None and definition.moved_from == before.host
-        if report.is_gone and definition and (brings or report.data_exists is False):
-            state = move(state, self.fleet.host_of(held), report.at)
-        if state != before:
-            self._settle(held, state, urgent=True)
+    def _continue_move(self, held: Document, state: State) -> Document:
+        """Ask both hosts of a move for their next parts."""
+        self._refresh_one(held, state.id, None, defined=False)
+        said = self.desired.moves.said_in(state)
+        if said != state:
+            self._settle(held, said)
+        return self.fleet.documents[held.path]
 
     def deleted(self) -> set[str]:
         """Name the deleted servers."""
@@ -247,6 +253,9 @@ class Ledger:
 
     def lose(self, host: str, at: datetime) -> None:
         """Note that a host does not answer."""
+        for server_id in self.desired.moves.lose(host):
+            if (waiting := self.server(server_id)) is not None:
+                self._refresh_one(waiting, server_id, None, defined=False)
         for server_id in self.assigned.servers(host):
             held = self.server(server_id)
             if held is None or held.state is None:
@@ -281,7 +290,7 @@ class Ledger:
 
     def at_rest(self, server_id: str) -> bool:
         """Say whether its host has done all that the newest definition asks for."""
-        if server_id in self.journal:
+        if server_id in self.journal or self.desired.moves.is_under_way(server_id):
             return False  # a pull after the push must find the state in git
         want, each = self.desired.get(server_id), self.server(server_id)
         status = each.state.status if each and each.state else Status.DELETED

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zedops.protocol.sync import Message
+from zedops.protocol.message import Message
 from zedops.spec.backup import OWN, Repository
 from zedops.spec.fields import Key, ServerId
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from zedops.protocol.sync import Message
+from zedops.protocol.message import Message
 
 
 class Verdict(StrEnum):

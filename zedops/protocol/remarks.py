@@ -9,6 +9,8 @@ UNHEALTHY, NOT_AGAIN = "unhealthy: ", "it runs on, and is not started again: "
 STARTING, NOT_READY = "starting: ", "unhealthy: it is not ready: "
 BACKUP_FAILED, RESTORE_FAILED = "the last backup failed: ", "the last restore failed: "
 PROOF_FAILED = "the last proof failed: "
+#: Of a move that zedops carries out: it could not be done; it is under way.
+NOT_MOVED, MOVING = "not moved to ", "moving to "
 #: A message ends with this.
 LEFT_SO = "left so by `drift: report`"
 #: A message contains this.

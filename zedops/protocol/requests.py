@@ -16,7 +16,14 @@ from zedops.errors import ZedopsError
 from zedops.protocol.backups import BackupsReply, BackupsRequest
 from zedops.protocol.findings import Finding
 from zedops.protocol.log_lines import LINE_ID, MAX_SEARCH
-from zedops.protocol.sync import Message
+from zedops.protocol.message import Message
+from zedops.protocol.moves import (
+    MoveFilesReply,
+    MoveFilesRequest,
+    MoveReadRequest,
+    MoveWriteReply,
+    MoveWriteRequest,
+)
 from zedops.protocol.terminals import TerminalRequest, TypedReply, TypeRequest
 from zedops.spec.fields import Recipient, ServerId
 from zedops.spec.model import Health
@@ -247,26 +254,44 @@ class StatsReply(Message):
     samples: tuple[Sample, ...]
 
 
-Request = Annotated[
+#: What people and pages may ask.
+Question = (
     PortsRequest | InventoryRequest | InspectRequest | PingRequest | DataRequest | StatsRequest
-    | CheckupRequest | RecipientRequest | BackupsRequest | TypeRequest,
-    Field(discriminator="kind"),
+    | CheckupRequest | RecipientRequest | BackupsRequest | TypeRequest
+)
+#: Files of moves are for the manager alone.
+Request = Annotated[
+    Question | MoveFilesRequest | MoveWriteRequest, Field(discriminator="kind")
 ]
 Reply = (
     PortsReply | InventoryReply | Shape | Pong | DataReply | StatsReply | CheckupReply
-    | RecipientReply | BackupsReply | TypedReply
+    | RecipientReply | BackupsReply | TypedReply | MoveFilesReply | MoveWriteReply
 )
 R = TypeVar("R", bound=Reply)
-StreamRequest = Annotated[LogsRequest | ExecRequest | TerminalRequest, Field(discriminator="kind")]
+_Streamed = LogsRequest | ExecRequest | TerminalRequest
+StreamQuestion = Annotated[_Streamed, Field(discriminator="kind")]
+StreamRequest = Annotated[_Streamed | MoveReadRequest, Field(discriminator="kind")]
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 _STREAM: TypeAdapter[StreamRequest] = TypeAdapter(StreamRequest)
+_QUESTION: TypeAdapter[Question] = TypeAdapter(Annotated[Question, Field(discriminator="kind")])
+_STREAM_QUESTION: TypeAdapter[StreamQuestion] = TypeAdapter(StreamQuestion)
 _REPLY: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
 
 
 def read_request(said: object) -> Request:
     """Read a request from JSON's values. ValueError if it is none."""
     return _REQUEST.validate_python(said)
+
+
+def read_question(said: object) -> Request:
+    """Read what a person or a page asks a host. ValueError if it is none."""
+    return _QUESTION.validate_python(said)
+
+
+def read_stream_question(said: object) -> StreamRequest:
+    """Read a stream that a person or a page asks for. ValueError if it is none."""
+    return _STREAM_QUESTION.validate_python(said)
 
 
 def read_reply(said: object) -> Reply:

@@ -29,10 +29,10 @@ ADDED: dict[int, dict[type[BaseModel], dict[str, Any]]] = {
     1: {
         DesiredDocument: {
             "hub": True, "servers": {"__all__": {
-                "repository": True, "kept_s": True, "timezone": True,
+                "repository": True, "kept_s": True, "timezone": True, "move": True,
             }},
         },
-        Report: {"servers": {"__all__": {"under": True, "backup": True}}},
+        Report: {"servers": {"__all__": {"under": True, "backup": True, "move": True}}},
         Shape: {"options": True, "attachments": True},
         Pong: {"data_root": True, "boot_id": True},
     },

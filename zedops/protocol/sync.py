@@ -11,10 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
+from zedops.protocol.message import Message
+from zedops.protocol.moves import MoveFacts, MoveOrder
 from zedops.spec.backup import Repository
-from zedops.spec.fields import Lean, Name, ServerId
+from zedops.spec.fields import Name, ServerId
 from zedops.spec.model import Definition, Drift
 
 #: Increased when an older peer could misread a message; a transport refuses any other version.
@@ -24,15 +26,6 @@ VERSION = 1
 
 #: How far an epoch may lie ahead of a host's clock, in seconds.
 AHEAD_S = 600.0
-
-
-class Message(Lean):
-    """Frozen. It ignores unknown fields, which a newer peer may send, and keeps none of them.
-
-    A definition inside a message stays strict: a host must not make half of it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Goal(StrEnum):
@@ -65,6 +58,8 @@ class DesiredServer(Message):
     repository: Repository | None = None
     timezone: str = "UTC"  #: of the schedules in the definition
     kept_s: float = 86400.0  #: how long a world that a restore replaced is kept
+    #: This host's part in a move of the server's world to another host.
+    move: MoveOrder | None = None
 
 
 class DesiredDocument(Message):
@@ -133,6 +128,7 @@ class ServerReport(Message):
     under: tuple[int, int] | None = None  #: stamp of the document with that goal
     backup: Word | None = None  #: the last good backup, as `backup.LastBackup` writes it
     applied: bool = False  #: the host runs that definition, with no work left
+    move: MoveFacts | None = None  #: how far this host is with a move of its world
 
     @property
     def is_gone(self) -> bool:

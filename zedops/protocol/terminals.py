@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zedops.protocol.sync import Message
+from zedops.protocol.message import Message
 from zedops.spec.fields import ServerId
 
 #: The most that one request types, in characters of base64.

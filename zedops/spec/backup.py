@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from zedops.spec import timetable
+from zedops.spec.bring import checked as names_host
 from zedops.spec.fields import EnvKey, Key, Model, Seconds, Text, Utc, shell_lines
 from zedops.spec.quantities import parse_duration
 
@@ -165,6 +166,8 @@ class World(Model):
     restore: Annotated[Text, AfterValidator(_restorable)] | None = None
     #: The server whose snapshots `restore` means, by id. Default: this one.
     of: Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")] | None = None
+    #: The host whose world zedops brings to `host`; in brackets behind it when it was asked for.
+    bring: Annotated[Text, AfterValidator(names_host)] | None = None
 
 
 def wanted(restore: str) -> str | datetime | None:

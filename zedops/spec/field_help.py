@@ -166,6 +166,8 @@ WORDS: dict[type[Model], dict[str, tuple[str, tuple[Any, ...]]]] = {
                     ("2026-11-30T20:00:00Z", "4bba301e")),
         "of": ("The id of the server whose snapshot to restore. Default: this one.",
                ("01JD0000000000000000000000",)),
+        "bring": ("The host whose world zedops brings to `host`; `zedops move` writes it.",
+                  ("attic (2026-11-30T20:00:00Z)",)),
     },
     Repository: {
         "address": ("As for `restic -r`, without a password.",

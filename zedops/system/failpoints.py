@@ -101,6 +101,15 @@ WITHIN = {
     "proof.judged": FaultEffect.ENGINE,  # the result is known, the container and the copy stay
     "proof.cleared": FaultEffect.ENGINE,  # both are gone, the host has no note of the result
     "purge.volume": FaultEffect.ENGINE,  # the entry of a named volume is gone
+    "move.keyed": FaultEffect.DISK,  # the repository of a move has its password, and is not made
+    "move.given": FaultEffect.ENGINE,  # a snapshot of a move is made, the old host has no note
+    "move.dropped": FaultEffect.ENGINE,  # the last snapshot is void, the server does not run yet
+    "move.begun": FaultEffect.ENGINE,  # the new host has noted a move, and fetched nothing
+    "move.received": FaultEffect.ENGINE,  # a piece of a file is on the new host, without an answer
+    "move.fetched": FaultEffect.ENGINE,  # a world is beside on the new host, without a note
+    "move.placed": FaultEffect.ENGINE,  # it is in its place there, without a note
+    "move.ended": FaultEffect.ENGINE,  # the new host has noted how the move ended
+    "move.carried": FaultEffect.BUS,  # the new host has a piece, the manager goes on to the next
     "purge.begun": FaultEffect.DISK,  # one volume is gone
     "purge.emptied": FaultEffect.DISK,  # all volumes are gone, the marker is there
     "purge.unmarked": FaultEffect.DISK,  # the marker is gone, the empty directory is there

@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from zedops.protocol.sync import Message
+from zedops.protocol.message import Message
 from zedops.spec.backup import LastBackup
+from zedops_agent.backup.move_record import Giving, Taking
 
 #: Snapshots whose sizes a record keeps.
 _SIZES = 200
@@ -99,6 +100,8 @@ class Record(Message):
     proof: Proof | None = None
     proof_tried_at: datetime | None = None
     proof_trouble: Trouble | None = None  #: since the last good proof
+    giving: Giving | None = None
+    taking: Taking | None = None
 
     def with_size(self, last: LastBackup) -> dict[str, tuple[int, int]]:
         """Add the size of a backup to those of the newest ones."""

@@ -31,7 +31,8 @@ def load(home: Path, copy: Path) -> Record:
     if (found := _read(home / NAME)) is not None:
         return found
     known = _read(copy) or Record()
-    return known.model_copy(update={"begun": None, "restoring": None, "asides": ()})
+    return known.model_copy(update={"begun": None, "restoring": None, "asides": (), "giving": None,
+                                    "taking": None})
 
 
 def sizes(root: Path, fleet: str, server_id: str) -> dict[str, tuple[int, int]]:

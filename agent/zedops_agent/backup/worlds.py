@@ -15,10 +15,12 @@ from typing import assert_never
 from zedops.errors import DataAtRisk, LookOutdated, PersistFailed, ZedopsError
 from zedops.protocol.sync import DesiredServer, ServerReport
 from zedops.spec.state_block import brief
-from zedops_agent.backup import due, rules
+from zedops_agent.backup import due, move_rules, rules
 from zedops_agent.backup.bringing import Bringing
 from zedops_agent.backup.ground import Ground
 from zedops_agent.backup.making import PASSING, Making
+from zedops_agent.backup.move_record import facts
+from zedops_agent.backup.moving import Moving
 from zedops_agent.backup.proofs import Proofs
 from zedops_agent.backup.record import Reason
 from zedops_agent.backup.repositories import Repositories
@@ -34,13 +36,17 @@ from zedops_agent.steps import (
     EndBackup,
     EndRestore,
     FetchWorld,
+    GiveWorld,
     HoldWrites,
+    NoteMove,
     OpenBackup,
+    PlaceWorld,
     Plan,
     PutBack,
     ReleaseWrites,
     SwapWorld,
     SweepWorlds,
+    TakeWorld,
     WorldStep,
 )
 
@@ -57,6 +63,7 @@ class Worlds:
     ) -> None:
         self._ground = Ground(root, fleet, host, engine, lookout, repositories, desired)
         self._making, self._bringing = Making(self._ground), Bringing(self._ground)
+        self.moving = Moving(self._ground, wake)
         self._turn = Turn(wake)
         self._proofs = Proofs(self._ground, secrets, self._turn, wake)
 
@@ -79,12 +86,17 @@ class Worlds:
         if seen.root_gone is not None:
             return plan
         known = self._ground.record(want)
-        is_wanted = due.is_wanted(plan, want, seen, known, now)
+        is_moving = move_rules.is_away(want) and known.begun is None and known.restoring is None
+        is_wanted = move_rules.needs_turn(want, known) or (
+            not is_moving and due.is_wanted(plan, want, seen, known, now)
+        )
         has_turn = is_wanted and self._turn.take(want.id)
         if not is_wanted:
             self._turn.release(want.id)
-        plan = rules.with_world_work(plan, want, seen, memory, known, now, has_turn=has_turn)
-        return self._proofs.planned(plan, want, known, now)
+        if not is_moving:
+            plan = rules.with_world_work(plan, want, seen, memory, known, now, has_turn=has_turn)
+            plan = self._proofs.planned(plan, want, known, now)
+        return self.moving.planned(plan, want, seen, memory, known, now, has_turn=has_turn)
 
     def told(self, report: ServerReport, want: DesiredServer, seen: Observed) -> ServerReport:
         """Add to a report at rest the last backup, and what failed since."""
@@ -94,6 +106,8 @@ class Worlds:
             known = self._ground.record(want)
         except PersistFailed:
             return report
+        move = facts(known.giving, known.taking, move_rules.token_of(want))
+        report = report.model_copy(update={"move": move})
         said = due.failed(want, known)
         note = report.note or (brief(said) if said else None)
         last = str(known.told) if known.told else None
@@ -102,6 +116,7 @@ class Worlds:
     def forget(self, server_id: str) -> None:
         """Forget a server that left this host."""
         self._turn.release(server_id)
+        self.moving.forget(server_id)
 
     def carry_out(
         self, step: WorldStep, want: DesiredServer, seen: Observed,
@@ -144,6 +159,8 @@ class Worlds:
                 self._bringing.end_restore(want)
             case SweepWorlds():
                 self._bringing.sweep(step, want)
+            case GiveWorld() | TakeWorld() | PlaceWorld() | NoteMove():
+                self.moving.carry_out(step, want, seen, progress)
             case _:
                 assert_never(step)
 
@@ -165,6 +182,8 @@ class Worlds:
                 self._bringing.note_failure(step, want, text)
             case SweepWorlds():
                 self._bringing.put_off(want)
+            case GiveWorld() | TakeWorld() | PlaceWorld() | NoteMove():
+                self.moving.note_failure(step, want, text)
             case _:
                 raise DataAtRisk(f"{type(step).__name__}: {text}")
         raise LookOutdated(text)

@@ -15,7 +15,8 @@ from zedops.clone.edits import Edits
 from zedops.control import protocol
 from zedops.errors import VersionMismatch, ZedopsError
 from zedops.protocol import requests as protocol_requests
-from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Message, Report
+from zedops.protocol.message import Message
+from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Report
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=20),

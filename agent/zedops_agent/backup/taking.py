@@ -1,0 +1,163 @@
+"""Takes a world over: fetches the snapshots of a move beside, and puts the last in its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from zedops.errors import DataAtRisk, LookOutdated
+from zedops.protocol.moves import MoveOrder
+from zedops.protocol.sync import DesiredServer
+from zedops.spec.state_block import brief
+from zedops.system import failpoints
+from zedops_agent import removal
+from zedops_agent.backup import manifest, swap
+from zedops_agent.backup.giving import tally
+from zedops_agent.backup.ground import Ground
+from zedops_agent.backup.move_files import MoveFiles
+from zedops_agent.backup.move_record import Taking
+from zedops_agent.backup.move_rules import takes
+from zedops_agent.backup.record import Aside
+from zedops_agent.backup.restic import Restic
+from zedops_agent.backup.restic_process import ResticFailed
+from zedops_agent.backup.snapshot import Snapshot
+from zedops_agent.observed import Observed
+
+
+class WorldTaker:
+    """Fetches worlds, on the host that a server moves to."""
+
+    def __init__(self, ground: Ground, move_files: MoveFiles) -> None:
+        self._ground, self._files = ground, move_files
+
+    def begin(self, want: DesiredServer) -> None:
+        """Note that a move begins."""
+        order = self._order(want)
+        self._files.clean(want.id, order.token)
+        self._ground.change(want, taking=Taking(token=order.token, at=datetime.now(UTC)))
+        failpoints.point("move.begun")
+
+    def check_room(self, want: DesiredServer) -> None:
+        """Check that the world fits, before its old host stops anything. Raises DataAtRisk."""
+        order, known = self._known(want)
+        if order.snapshot is None:
+            raise LookOutdated("there is no snapshot yet")
+        size = order.snapshot.size_bytes * (2 if order.by_bus else 1)
+        swap.check_room(self._ground.home(want), size)
+        self._ground.change(want, taking=known.model_copy(update={"has_room": True}))
+
+    def take(self, want: DesiredServer, progress: Callable[[str], None]) -> None:
+        """Fetch a snapshot beside; the last one is verified and ready to take its place."""
+        order, known = self._known(want)
+        if order.snapshot is None:
+            raise LookOutdated("there is no snapshot yet")
+        progress(f"the world comes from {order.peer}")
+        home, opened = self._ground.home(want), self._open(want, order)
+        snapshot = self._find(opened, want, order.snapshot.snapshot)
+        said = self._describe(opened, snapshot)
+        there = manifest.places(said)
+        keys = self._ground.places(want)
+        if missing := [key for key in keys if key not in there]:
+            raise ResticFailed(f"the world of {order.peer} has no volume {missing[0]!r}")
+        places = {key: there[key] for key in keys}
+        target = swap.begin(home)
+        opened.restore(snapshot.id, target, tuple(places.values()))
+        failpoints.point("move.fetched")
+        update: dict[str, object] = {"fetched": order.snapshot.snapshot, "settled": False}
+        if order.last:
+            swap.settle(home, places, self._ground.lookout.places.owner(want))
+            beside = {key: str(target / f"={key}") for key in places}
+            found = tally(want.id, beside)
+            wanted = (order.snapshot.size_bytes, order.snapshot.files)
+            if found != wanted:
+                fact = f"has {found[0]} bytes in {found[1]} files, not {wanted[0]} in {wanted[1]}"
+                raise DataAtRisk(f"the world that came from {order.peer} {fact}")
+            self._carry_on(want, said)
+            update |= {"settled": True, "aside": swap.aside_name(datetime.now(UTC))}
+        taking = known.model_copy(update={**update, "places": places})
+        self._ground.change(want, taking=taking)
+
+    def _find(self, opened: Restic, want: DesiredServer, short: str) -> Snapshot:
+        found = [each for each in opened.snapshots(f"server={want.id}") if each.short == short]
+        if not found:
+            raise ResticFailed(f"{opened.address} has no snapshot {short} of it")
+        return found[-1]
+
+    def _describe(self, opened: Restic, snapshot: Snapshot) -> dict[str, Any]:
+        about = next((each for each in snapshot.paths if each.endswith(f"/{manifest.NAME}")), None)
+        if about is None:
+            raise ResticFailed(f"snapshot {snapshot.short} was not made by zedops")
+        try:
+            said: dict[str, Any] = json.loads(opened.dump(snapshot.id, about))
+        except ValueError as error:
+            raise ResticFailed(f"snapshot {snapshot.short}: {error}") from error
+        return said
+
+    def _carry_on(self, want: DesiredServer, said: dict[str, Any]) -> None:
+        """Take over what the old host has answered, so that no restore or backup comes again."""
+        known = self._ground.record(want)
+        answers = said.get("answers")
+        read = known.model_validate(answers if isinstance(answers, dict) else {})
+        self._ground.change(want, answered=read.answered, restored=read.restored,
+                            tried_at=read.tried_at)
+
+    def place(self, want: DesiredServer, seen: Observed) -> None:
+        """Put the fetched world in its place; one that was there before is kept aside."""
+        order, known = self._known(want)
+        if any(each.up for each in seen.containers):
+            raise DataAtRisk("a container of it runs here, while another host acts for it")
+        swap.put_in_place(self._ground.home(want), known.places, known.aside)
+        failpoints.point("move.placed")
+        until = datetime.now(UTC) + timedelta(seconds=want.kept_s)
+        others = tuple(each for each in self._ground.record(want).asides
+                       if each.name != known.aside)
+        aside = Aside(name=known.aside, until=until)
+        placed = {"placed": known.fetched, "settled": False}
+        self._ground.change(want, asides=(*others, aside), taking=known.model_copy(update=placed))
+        self._files.clean(want.id, order.token if order.by_bus else None)
+
+    def end(self, want: DesiredServer, failure: str | None) -> None:
+        """Note that the server ran with the world, or why it cannot."""
+        known = self._ground.record(want).taking
+        if known is None:
+            raise LookOutdated("no move has begun")
+        update = {"failure": brief(failure)} if failure is not None else {"over": True}
+        if failure is not None and known.placed is None:
+            removal.remove_tree(self._ground.home(want), swap.RESTORED)
+            self._files.clean(want.id)
+        self._ground.change(want, taking=known.model_copy(update=update))
+        failpoints.point("move.ended")
+
+    def fail(self, want: DesiredServer, text: str) -> None:
+        """Note why a world cannot be taken."""
+        if self._ends(want) is not None:
+            raise LookOutdated(text)
+        self.end(want, text)
+
+    def _order(self, want: DesiredServer) -> MoveOrder:
+        order = takes(want)
+        if order is None:
+            raise LookOutdated("the move is asked for no more")
+        return order
+
+    def _known(self, want: DesiredServer) -> tuple[MoveOrder, Taking]:
+        order, known = self._order(want), self._ground.record(want).taking
+        if known is None or known.token != order.token:
+            raise LookOutdated("no move has begun")
+        return order, known
+
+    def _open(self, want: DesiredServer, order: MoveOrder) -> Restic:
+        if not order.by_bus:
+            return self._ground.open(want)
+        return self._files.open(want.id, order.token, lambda: self._ends(want), makes=False)
+
+    def _ends(self, want: DesiredServer) -> str | None:
+        now = self._ground.desired.newest(want.id)
+        if self._ground.is_ending or self._ground.desired.draining:
+            return "zedops ends"
+        mine, newest = takes(want), takes(now) if now is not None else None
+        if mine is None or newest is None or mine.token != newest.token:
+            return "the move is asked for no more"
+        return None
