@@ -11,6 +11,7 @@ from tests.system import (
     test_faults_of_backups,
     test_faults_of_many,
     test_faults_of_pushes,
+    test_moves,
     test_upstream,
     walks,
 )
@@ -49,6 +50,9 @@ def test_every_point_is_walked_past() -> None:
     backups = test_faults_of_backups
     walked |= {*backups.BACKED_UP, *backups.RESTORED, *backups.PUT_BACK, *backups.ENDED,
                *backups.PROVED}
+    walked |= {*backups.BACKED_UP, *backups.RESTORED, *backups.PUT_BACK, *backups.ENDED}
+    moves = test_moves
+    walked |= {*moves.GIVEN, *moves.TAKEN, *moves.CARRIED, *moves.RETURNED}
     joining = (ROOT / "tests/nats/test_authority_files.py").read_text()
     joining += (ROOT / "tests/nats/test_joining.py").read_text()
     walked |= {each for each in failpoints.JOIN_POINTS if each in joining}

@@ -22,6 +22,7 @@ from tests.docker.private_engine import PrivateEngine
 from tests.docker.private_engine import missing as engine_missing
 from tests.machine import Machine, free_port
 from tests.shapes import fits
+from zedops.system import failpoints
 
 
 def missing() -> str | None:
@@ -84,14 +85,15 @@ class RemoteHost:
         """Bring an image."""
         self.api.load_image(packed)  # type: ignore[no-untyped-call]
 
-    def zedops(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start the command line on this machine."""
+    def zedops(self, *arguments: str, fault: str | None = None) -> subprocess.Popen[bytes]:
+        """Start the command line on this machine; `fault` names where it dies."""
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", "nsenter", f"--net={self.engine.network}",
                  sys.executable, "-u", "-m", "zedops", *arguments],
                 cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env={**os.environ, "DOCKER_HOST": self.engine.url},
+                env={**os.environ, "DOCKER_HOST": self.engine.url,
+                     **({failpoints.VARIABLE: fault} if fault else {})},
             )
 
     def join(self, token: str) -> None:
@@ -99,10 +101,12 @@ class RemoteHost:
         assert self._agent is None
         self._agent = self.zedops("agent", "join", token, "-v", "--data-root", str(self.data_root))
 
-    def run(self) -> None:
-        """Start the agent of a host that has joined."""
+    def run(self, fault: str | None = None, policy: Path | None = None) -> None:
+        """Start the agent of a host that has joined; `fault` names where it dies."""
         assert self._agent is None
-        self._agent = self.zedops("agent", "run", "-v", "--data-root", str(self.data_root))
+        words: tuple[str, ...] = ("agent", "run", "-v", "--data-root", str(self.data_root))
+        words += () if policy is None else ("--policy", str(policy))
+        self._agent = self.zedops(*words, fault=fault)
 
     @property
     def runs(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ def begin(many: Many, name: str, *lines: str, size: int = 3 << 20) -> Path:
     assert became(said, name, "running"), (said, many.said())
     world = home(many, name, "attic") / "world"
     many.wait_for((world / "world.txt").exists)
+    many.wait_for(lambda: many.state(name).get("data_exists"))
     (world / "region").mkdir()
     (world / "region" / "r.0.0").write_bytes(os.urandom(size))
     (world / "link").symlink_to("/etc/passwd")
@@ -66,7 +68,7 @@ def looks(world: Path) -> dict[str, tuple[str, int, int]]:
         content = str(path.readlink()) if path.is_symlink() else (
             hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
         found[str(path.relative_to(world))] = (content, facts.st_uid, facts.st_mode)
-    del found[".zedops.json"]
+    found.pop(".zedops.json", None)
     return found
 
 
@@ -91,3 +93,97 @@ def test_a_server_moves_with_its_world_and_comes_back(many: Many) -> None:
     many.zedops("move", "rosewood", "--host", "attic", "--yes", "--wait")
     many.runs_on("rosewood", "attic")
     assert (world / "region" / "r.0.0").read_bytes() == b"grown"
+
+
+#: The old host, the new host and the manager die at each of these, in one move.
+GIVEN = ("move.keyed", "move.given", "step.GiveWorld")
+TAKEN = ("move.begun", "step.NoteMove", "move.received", "move.fetched", "step.TakeWorld",
+         "move.placed", "step.PlaceWorld", "move.ended")
+CARRIED = ("move.carried",)
+#: On the way back, the first host may run it again.
+RETURNED = ("move.dropped",)
+
+
+def die_at(many: Many, points: dict[str, tuple[str, ...]], name: str, host: str) -> None:
+    """Move a server while hosts and the manager are killed at points; it never runs twice."""
+    many.pull()
+    orders = {where: many.folder / f"orders-{where}" for where in points}
+    left = {where: [f"{each}:kill" for each in those] for where, those in points.items()}
+    for where, each in left.items():
+        orders[where].write_text("\n".join(each))
+        restart(many, where, str(orders[where]))
+    many.wait_for(lambda: all(many.answers(each) for each in many.hosts))
+    many.zedops("move", name, "--host", host, "--yes")
+
+    def goes_on() -> bool:
+        for where, each in left.items():
+            died = not many.hosts[where].runs if where in many.hosts else many.died
+            if died:
+                last = Path(f"{orders[where]}.met").read_text().split()[-1]
+                each.remove(f"{last.partition('@')[0]}:kill")
+                orders[where].write_text("\n".join(each))
+                restart(many, where, str(orders[where]))
+        runs = [each for each in many.on(name) if each[1] == "running"]
+        assert len(runs) <= 1, runs
+        return not any(left.values()) and runs == [(host, "running")]
+
+    many.wait_for(goes_on, 150)
+    for where, path in orders.items():
+        Path(f"{path}.met").unlink()
+        restart(many, where, None)
+    many.wait_for(lambda: not many.state(name)["message"] and many.state(name)["host"] == host)
+
+
+def restart(many: Many, where: str, fault: str | None) -> None:
+    if where in many.hosts:
+        many.hosts[where].down()
+        many.hosts[where].run(fault)
+    else:
+        many.down(kill=many.died)
+        many.up(fault)
+
+
+def test_a_move_that_dies_everywhere_brings_the_whole_world(many: Many) -> None:
+    world = begin(many, "walked", size=1 << 20)
+    before = looks(world)
+    die_at(many, {"attic": GIVEN, "cellar": TAKEN, "manager": CARRIED}, "walked", "cellar")
+    there = home(many, "walked", "cellar") / "world"
+    assert {**looks(there), "world.txt": before["world.txt"]} == before
+    (there / "kept").write_text("later")
+    die_at(many, {"attic": RETURNED}, "walked", "attic")
+    assert (world / "kept").read_text() == "later"
+
+
+def test_a_host_that_cannot_run_it_is_found_before_anything_stops(many: Many) -> None:
+    begin(many, "guarded", size=1000)
+    many.hosts["cellar"].down()
+    policy = many.folder / "cellar.yaml"
+    policy.write_text("images: [other]\n")
+    many.hosts["cellar"].run(policy=policy)
+    many.wait_for(lambda: many.answers("cellar"))
+    run = many.of("attic", "guarded")
+    said = many.zedops("move", "guarded", "--host", "cellar", "--yes", "--wait", code=1)
+    assert "not moved to cellar" in said.stderr
+    assert run == many.of("attic", "guarded")
+    restart(many, "cellar", None)
+
+
+def test_a_server_that_does_not_run_on_the_new_host_comes_back(many: Many) -> None:
+    volumes = "volumes: {world: /data, scratch: {path: /scratch, kind: cache}}"
+    loop = "trap 'exit 0' TERM; while :; do /bin/busybox sleep 1 & wait $!; done"
+    away = "[ -e /data/first ] && [ ! -e /scratch/here ] && exit 3"
+    script = f"{away}; touch /data/world.txt; {loop}"
+    many.pull()
+    many.write("servers.d/bound.yaml", f"host: attic\nimage: {many.image}\nstop: {{grace: 5s}}\n"
+               f"{volumes}\ncommand: {json.dumps(['/bin/sh', '-c', script])}\n")
+    assert became(many.push("bound: begin"), "bound", "running")
+    world = home(many, "bound", "attic") / "world"
+    many.wait_for((world / "world.txt").exists)
+    many.wait_for(lambda: many.state("bound").get("data_exists"))
+    (world / "first").touch()
+    (world.parent / "scratch" / "here").touch()
+    many.pull()
+    said = many.zedops("move", "bound", "--host", "cellar", "--yes", "--wait", code=1)
+    assert "not moved to cellar: it ends by itself" in said.stderr
+    many.runs_on("bound", "attic")
+    assert (world / "first").exists()

@@ -97,7 +97,7 @@ class WorldGiver:
         path = manifest.write(folder, self._ground.fleet, self._ground.host, want, places)
         known = self._ground.record(want)
         said = json.loads(files.read(path))
-        answers = {"answered", "restored", "tried_at"}
+        answers = {"answered", "restored", "proved", "tried_at"}
         said["answers"] = known.model_dump(mode="json", include=answers)
         files.write(path, json.dumps(said, indent=1, sort_keys=True).encode())
         return path

@@ -101,7 +101,7 @@ class WorldTaker:
         answers = said.get("answers")
         read = known.model_validate(answers if isinstance(answers, dict) else {})
         self._ground.change(want, answered=read.answered, restored=read.restored,
-                            tried_at=read.tried_at)
+                            proved=read.proved, tried_at=read.tried_at)
 
     def place(self, want: DesiredServer, seen: Observed) -> None:
         """Put the fetched world in its place; one that was there before is kept aside."""
