@@ -110,9 +110,9 @@ class PlaceWorld:
 
 @dataclass(frozen=True)
 class NoteMove:
-    """Note a fact of a move: it begins, fits, fails, is over; or the last snapshot is void."""
+    """Note a fact of a move: it begins, fits, starts, fails, is over; or a snapshot is void."""
 
-    what: Literal["begin", "room", "fail", "over", "drop"]
+    what: Literal["begin", "room", "start", "fail", "over", "drop"]
     text: str | None
     cause: str
 

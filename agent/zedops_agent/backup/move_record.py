@@ -30,7 +30,8 @@ class Taking(Message):
     settled: bool = False  #: the fetched world is verified, and about to be put in its place
     aside: str = ""  #: the directory of a world that was there before
     placed: str | None = None  #: the snapshot that is the world here
-    over: bool = False  #: the server ran with it
+    started: datetime | None = None  #: the server may have run with it since
+    over: bool = False  #: it runs with it
     failure: str | None = None
 
 

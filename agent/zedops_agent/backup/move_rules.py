@@ -16,9 +16,8 @@ from zedops.protocol.sync import DesiredServer, Goal
 from zedops_agent.backup.move_record import Giving, Taking
 from zedops_agent.backup.record import Record
 from zedops_agent.crashes import died
-from zedops_agent.health import deadline
 from zedops_agent.memory import PROVEN_S, Memory, matches, ran_s
-from zedops_agent.observed import Container, HealthStatus, Observed, Phase
+from zedops_agent.observed import Container, Observed, Phase
 from zedops_agent.steps import (
     GiveWorld,
     MakeData,
@@ -26,6 +25,7 @@ from zedops_agent.steps import (
     PlaceWorld,
     Plan,
     Pull,
+    Start,
     Step,
     StopContainer,
     TakeWorld,
@@ -35,6 +35,8 @@ from zedops_agent.steps import (
 FILES_LOOK_S = 1.0
 #: The time between looks while another server has the turn.
 TURN_LOOK_S = 5.0
+#: Within this time of its first start, a server that crashes goes back. Later it may have players.
+_FIRST_RUN = timedelta(minutes=1)
 
 
 def token_of(want: DesiredServer) -> str | None:
@@ -153,7 +155,7 @@ def _taking(
 def _arriving(
     plan: Plan, known: Taking, want: DesiredServer, seen: Observed, memory: Memory, now: datetime
 ) -> Plan:
-    """Watch the first run on the new host."""
+    """Watch the first run on the new host. Once it may have had players, it stays."""
     if want.goal.ends or known.over or (known.placed is None and known.failure is None):
         return plan
     if known.failure is not None:
@@ -162,31 +164,37 @@ def _arriving(
         return Plan(tuple(downs), refused=known.failure)
     current = max((each for each in seen.containers if matches(each, want)),
                   key=lambda each: each.up, default=None)
-    if (why := _trouble(plan, known, current, memory, now)) is not None:
-        return Plan((NoteMove("fail", why, "it does not run here"),))
-    is_proven = current is not None and current.id == memory.proven
+    late = known.started is not None and now > known.started + _FIRST_RUN
     rests = want.goal is Goal.STOPPED and current is not None and not plan.steps
-    if is_proven or rests:
+    if rests or late or (current is not None and _ran_long(current, memory, now)):
         return replace(plan, steps=(NoteMove("over", None, "it runs here"), *plan.steps))
+    if (why := _trouble(plan, known, current, memory)) is not None:
+        return Plan((NoteMove("fail", why, "it does not run here"),))
+    if known.started is None and any(isinstance(each, Start) for each in plan.steps):
+        return replace(plan, steps=(NoteMove("start", None, "it is about to run here"),))
     left_s = PROVEN_S - (ran_s(memory, current, now) if current is not None else 0.0)
     again_at = now + timedelta(seconds=max(left_s, FILES_LOOK_S))
     return replace(plan, pending=True, again_at=min(plan.again_at or again_at, again_at))
 
 
+def _ran_long(current: Container, memory: Memory, now: datetime) -> bool:
+    if ran_s(memory, current, now) >= PROVEN_S:
+        return True
+    begun, ended = current.started_at, current.finished_at
+    took = ended - begun if begun is not None and ended is not None else timedelta(0)
+    return took >= timedelta(seconds=PROVEN_S)
+
+
 def _trouble(
-    plan: Plan, known: Taking, current: Container | None, memory: Memory, now: datetime
+    plan: Plan, known: Taking, current: Container | None, memory: Memory
 ) -> str | None:
     failure = memory.failure
     if failure is not None and failure.at is not None and failure.at >= known.at:
         return failure.text
     if plan.refused or plan.lost:
         return plan.refused or plan.lost
-    if current is None or current.id == memory.proven:
+    if current is None or current.started_at is None:
         return None
-    if current.health is HealthStatus.UNHEALTHY:
-        return "its health check fails here"
-    if current.health is HealthStatus.STARTING and now >= deadline(memory, current, now):
-        return f"its health check did not pass within {current.health_within_s:.0f} s"
     if current.phase is Phase.RESTARTING or current.restart_count > 0 or died(current):
         return "it ends by itself soon after its start; its log there may say why"
     return None

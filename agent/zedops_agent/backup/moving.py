@@ -72,6 +72,8 @@ class Moving:
                 self._taker.begin(want)
             case NoteMove(what="room"):
                 self._taker.check_room(want)
+            case NoteMove(what="start"):
+                self._taker.start(want)
             case NoteMove(what="drop"):
                 self._giver.drop(want)
             case NoteMove():

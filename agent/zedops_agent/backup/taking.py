@@ -118,6 +118,13 @@ class WorldTaker:
         self._ground.change(want, asides=(*others, aside), taking=known.model_copy(update=placed))
         self._files.clean(want.id, order.token if order.by_bus else None)
 
+    def start(self, want: DesiredServer) -> None:
+        """Note that the server is about to run here for the first time."""
+        known = self._ground.record(want).taking
+        if known is not None:
+            started = known.model_copy(update={"started": datetime.now(UTC)})
+            self._ground.change(want, taking=started)
+
     def end(self, want: DesiredServer, failure: str | None) -> None:
         """Note that the server ran with the world, or why it cannot."""
         known = self._ground.record(want).taking

@@ -52,7 +52,8 @@ HEAD = "image: img\nvolumes: {world: /data}\n"
 BRING = "world: {{bring: {} ({})}}\n"
 
 Act = Literal[
-    "attic turns", "cellar turns", "attic works", "cellar works", "loft works", "attic hears", "cellar hears", "attic tells",
+    "attic turns", "cellar turns", "attic works", "cellar works", "loft works", "attic hears",
+    "cellar hears", "attic tells",
     "cellar tells", "they play", "time goes on", "the manager dies", "cellar is silent",
     "attic dies late", "fetch fails", "it crashes in the cellar", "to the cellar", "to the loft",
     "back to the attic", "delete", "restore",
@@ -159,6 +160,8 @@ class Host:
                 self.put(taking=Taking(token=order.token, at=self.site.now))
             case NoteMove(what="room"):
                 self.note(has_room=True)
+            case NoteMove(what="start"):
+                self.note(started=self.site.now)
             case NoteMove(what="drop"):
                 assert self.record.giving is not None
                 self.put(giving=self.record.giving.model_copy(update={"last": None}))
@@ -275,6 +278,25 @@ class Site:
             self.commit()
         host.unsent.clear()
 
+    def play(self) -> None:
+        """Let players change the world that runs; they come after its first minute elsewhere."""
+        for each in self.runs():
+            taking = self.hosts[each].record.taking
+            since = taking.started if taking is not None and not taking.over else None
+            if since is None or since + timedelta(minutes=1) < self.now:
+                self.newest += 1
+                self.hosts[each].world = self.newest
+
+    def ask(self, what: Act) -> None:
+        """Push something."""
+        grave = "tombstones.d/rosewood.yaml"
+        if what == "delete" and PATH in self.git:
+            self.push({PATH: None})
+        elif what == "restore" and grave in self.git and PATH not in self.git:
+            self.push({grave: None, PATH: self.git[grave]})
+        elif what in ("to the cellar", "to the loft", "back to the attic"):
+            self.edit(what.rpartition(" ")[2])
+
     def act(self, what: Act) -> None:
         name, _, verb = what.partition(" ")
         if name in self.hosts and verb == "turns":
@@ -283,12 +305,15 @@ class Site:
             self.tells(self.hosts[name])
         elif name in self.hosts and verb in ("works", "hears", "tells"):
             host = self.hosts[name]
-            {"works": host.works, "hears": lambda: self.hears(host),
-             "tells": lambda: self.tells(host)}[verb]()
+            match verb:
+                case "works":
+                    host.works()
+                case "hears":
+                    self.hears(host)
+                case _:
+                    self.tells(host)
         elif what == "they play":
-            for each in self.runs():
-                self.newest += 1
-                self.hosts[each].world = self.newest
+            self.play()
         elif what == "time goes on":
             self.now += timedelta(seconds=11)
         elif what == "the manager dies":
@@ -304,14 +329,8 @@ class Site:
             found = self.cellar.container
             if found is not None and found.up:
                 self.cellar.container = replace(found, restart_count=found.restart_count + 1)
-        elif what in ("to the cellar", "to the loft", "back to the attic"):
-            self.edit(what.rpartition(" ")[2])
-        elif what == "delete" and PATH in self.git:
-            self.push({PATH: None})
-        elif what == "restore":
-            grave = "tombstones.d/rosewood.yaml"
-            if grave in self.git and PATH not in self.git:
-                self.push({grave: None, PATH: self.git[grave]})
+        else:
+            self.ask(what)
 
 
 _TURNS: list[Act] = ["attic turns", "cellar turns"]
