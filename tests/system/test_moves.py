@@ -154,18 +154,35 @@ def test_a_move_that_dies_everywhere_brings_the_whole_world(many: Many) -> None:
     assert (world / "kept").read_text() == "later"
 
 
-def test_a_host_that_cannot_run_it_is_found_before_anything_stops(many: Many) -> None:
-    begin(many, "guarded", size=1000)
-    many.hosts["cellar"].down()
-    policy = many.folder / "cellar.yaml"
-    policy.write_text("images: [other]\n")
-    many.hosts["cellar"].run(policy=policy)
-    many.wait_for(lambda: many.answers("cellar"))
-    run = many.of("attic", "guarded")
+def test_a_world_goes_through_a_repository_that_both_hosts_reach(many: Many) -> None:
+    nas, policy = many.folder / "nas", many.folder / "policy.yaml"
+    policy.write_text(f"backups: ['{nas}']\n")
+    for host in many.hosts.values():
+        host.down()
+        host.run(policy=policy)
+    password(many, "attic")
+    many.pull()
+    settings = (many.clone / "zedops.yaml").read_text()
+    many.write("zedops.yaml", f"{settings}backups: {{nas: {nas}}}\n")
+    world = begin(many, "guarded", "backup: {repository: nas}", size=1000)
+    run, before = many.of("attic", "guarded"), looks(world)
     said = many.zedops("move", "guarded", "--host", "cellar", "--yes", "--wait", code=1)
-    assert "not moved to cellar" in said.stderr
-    assert run == many.of("attic", "guarded")
-    restart(many, "cellar", None)
+    assert "not moved to cellar: PASSWORD of repository 'nas' is not set" in said.stderr
+    assert run == many.of("attic", "guarded"), "it was stopped for a move that could not be"
+    password(many, "cellar")
+    many.pull()
+    many.zedops("move", "guarded", "--host", "cellar", "--yes", "--wait")
+    many.runs_on("guarded", "cellar")
+    there = home(many, "guarded", "cellar") / "world"
+    assert {**looks(there), "world.txt": before["world.txt"]} == before
+    assert not (many.hosts["cellar"].data_root / "backups" / many.fleet / "moves").exists()
+
+
+def password(many: Many, host: str) -> None:
+    """Put the password of the common repository on a host."""
+    place = many.hosts[host].data_root / "secrets" / many.fleet / "backups.nas"
+    place.mkdir(parents=True)
+    (place / "PASSWORD").write_text("word")
 
 
 def test_a_server_that_does_not_run_on_the_new_host_comes_back(many: Many) -> None:

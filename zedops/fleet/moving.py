@@ -94,5 +94,5 @@ def problems(fleet: Fleet, document: Document) -> list[Problem]:
     if not own:
         return []
     fact = f"volume {own[0]!r} has a `source:` of its own, which zedops brings to no other host"
-    moves = f"`zedops move {document.name} --without-world`"
-    return [document.problem(("world", "bring"), fact, f"bring its data over yourself: {moves}")]
+    way = f"`zedops move {document.name} --host {fleet.host_of(document)} --without-world`"
+    return [document.problem(("world", "bring"), fact, f"bring its data over yourself: {way}")]

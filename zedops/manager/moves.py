@@ -162,9 +162,8 @@ def _with_parts(
         "role": "take", "peer": move.old, "last": is_made,
         "snapshot": None if stage is Stage.FAILED else snapshot,
     })
-    guest = want.model_copy(update={
-        "goal": Goal.STOPPED, "created": False, "data_expected": False, "move": takes,
-    })
+    # an older agent knows no moves: it takes the world for lost, and makes no container
+    guest = want.model_copy(update={"goal": Goal.STOPPED, "created": True, "move": takes})
     if stage is Stage.FAILED:
         return want, (move.new, guest)
     goal = {Stage.LAST: Goal.STOPPED, Stage.LEAVE: Goal.DELETED}.get(stage, want.goal)

@@ -31,7 +31,6 @@ from zedops.protocol.sync import DesiredServer
 from zedops.system import failpoints, files
 from zedops_agent import removal
 from zedops_agent.backup.restic import Restic
-from zedops_agent.backup.restic_process import Absent
 
 _FILE = re.compile(FILE)
 _PART = ".part"
@@ -65,11 +64,8 @@ class MoveFiles:
             failpoints.point("move.keyed")
         password = {"RESTIC_PASSWORD": files.read(word).decode().strip()}
         opened = Restic(str(place / "repository"), place / "cache", password, ends)
-        if makes:
-            try:
-                opened.identity()
-            except Absent:
-                opened.init()
+        if makes and not (place / "repository" / "config").exists():
+            opened.init()
         return opened
 
     def has(self, server_id: str, token: str, snapshot: str) -> bool:

@@ -27,6 +27,7 @@ class Taking(Message):
     has_room: bool = False  #: the world fits here
     fetched: str | None = None  #: the snapshot that is whole beside
     places: dict[str, str] = Field(default={})  #: volume → its path in the snapshot
+    about: str = ""  #: the path there of its description
     settled: bool = False  #: the fetched world is verified, and about to be put in its place
     aside: str = ""  #: the directory of a world that was there before
     placed: str | None = None  #: the snapshot that is the world here

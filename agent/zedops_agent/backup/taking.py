@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from zedops.errors import DataAtRisk, LookOutdated
@@ -22,7 +23,6 @@ from zedops_agent.backup.move_rules import takes
 from zedops_agent.backup.record import Aside
 from zedops_agent.backup.restic import Restic
 from zedops_agent.backup.restic_process import ResticFailed
-from zedops_agent.backup.snapshot import Snapshot
 from zedops_agent.observed import Observed
 
 
@@ -55,15 +55,17 @@ class WorldTaker:
             raise LookOutdated("there is no snapshot yet")
         progress(f"the world comes from {order.peer}")
         home, opened = self._ground.home(want), self._open(want, order)
-        snapshot = self._find(opened, want, order.snapshot.snapshot)
-        said = self._describe(opened, snapshot)
-        there = manifest.places(said)
         keys = self._ground.places(want)
-        if missing := [key for key in keys if key not in there]:
-            raise ResticFailed(f"the world of {order.peer} has no volume {missing[0]!r}")
-        places = {key: there[key] for key in keys}
+        if known.about and known.places.keys() == keys.keys():
+            places, about = known.places, known.about  # as in the first snapshot
+        else:
+            places, about = self._locate(opened, want, order.snapshot.snapshot)
         target = swap.begin(home)
-        opened.restore(snapshot.id, target, tuple(places.values()))
+        opened.restore(order.snapshot.snapshot, target, (*places.values(), about))
+        said = _read(target / about.lstrip("/"))
+        there = _places(said)
+        if {key: there.get(key) for key in keys} != places:
+            raise ResticFailed(f"the volumes on {order.peer} changed during the move")
         failpoints.point("move.fetched")
         update: dict[str, object] = {"fetched": order.snapshot.snapshot, "settled": False}
         if order.last:
@@ -76,24 +78,25 @@ class WorldTaker:
                 raise DataAtRisk(f"the world that came from {order.peer} {fact}")
             self._carry_on(want, said)
             update |= {"settled": True, "aside": swap.aside_name(datetime.now(UTC))}
-        taking = known.model_copy(update={**update, "places": places})
+        taking = known.model_copy(update={**update, "places": places, "about": about})
         self._ground.change(want, taking=taking)
 
-    def _find(self, opened: Restic, want: DesiredServer, short: str) -> Snapshot:
+    def _locate(
+        self, opened: Restic, want: DesiredServer, short: str
+    ) -> tuple[dict[str, str], str]:
+        """Find where a snapshot has each volume, and its description."""
         found = [each for each in opened.snapshots(f"server={want.id}") if each.short == short]
         if not found:
             raise ResticFailed(f"{opened.address} has no snapshot {short} of it")
-        return found[-1]
-
-    def _describe(self, opened: Restic, snapshot: Snapshot) -> dict[str, Any]:
-        about = next((each for each in snapshot.paths if each.endswith(f"/{manifest.NAME}")), None)
+        paths = found[-1].paths
+        about = next((each for each in paths if each.endswith(f"/{manifest.NAME}")), None)
         if about is None:
-            raise ResticFailed(f"snapshot {snapshot.short} was not made by zedops")
-        try:
-            said: dict[str, Any] = json.loads(opened.dump(snapshot.id, about))
-        except ValueError as error:
-            raise ResticFailed(f"snapshot {snapshot.short}: {error}") from error
-        return said
+            raise ResticFailed(f"snapshot {short} was not made by zedops")
+        there = _places(json.loads(opened.dump(found[-1].id, about)))
+        keys = self._ground.places(want)
+        if missing := [key for key in keys if key not in there]:
+            raise ResticFailed(f"snapshot {short} has no volume {missing[0]!r}")
+        return {key: there[key] for key in keys}, about
 
     def _carry_on(self, want: DesiredServer, said: dict[str, Any]) -> None:
         """Take over what the old host has answered, so that no restore or backup comes again."""
@@ -168,3 +171,19 @@ class WorldTaker:
         if mine is None or newest is None or mine.token != newest.token:
             return "the move is asked for no more"
         return None
+
+
+def _places(said: dict[str, Any]) -> dict[str, str]:
+    try:
+        return manifest.places(said)
+    except ValueError as error:
+        raise ResticFailed(str(error)) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read the description that came with a world. ResticFailed if it is none."""
+    try:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ResticFailed(f"the description of the world is damaged: {error}") from error
+    return said if isinstance(said, dict) else {}
