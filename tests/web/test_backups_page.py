@@ -69,3 +69,30 @@ def test_a_server_without_snapshots_says_so(fleet: Machine, visit: Callable[...,
     visitor = visit()
     visitor.page.goto(f"{visitor.url}/servers/empty-vault/backups")
     expect(visitor.page.get_by_role("main")).to_contain_text("No snapshots yet.")
+
+
+def test_a_failed_update_is_undone_together_with_the_world(
+    fleet: Machine, visit: Callable[..., Visitor]
+) -> None:
+    begin(fleet, "turned", command(LOOP), "backup: {every: 6h, quiesce: none}")
+    kept = fleet.data_root / "servers" / str(state(fleet, "turned")["id"]) / "w/kept"
+    kept.write_text("of the former image")
+    fleet.wait_for(lambda: state(fleet, "turned").get("backup"))
+    path = fleet.clone / "servers.d/turned.yaml"
+    path.write_text(path.read_text().replace(fleet.image, "localhost:1/newer:2"))
+    fleet.push("turned: newer")
+    fleet.wait_for(lambda: state(fleet, "turned")["status"] == "failed", 60)
+    kept.write_text("converted")
+    visitor = visit()
+    page = visitor.page
+    page.goto(f"{visitor.url}/servers/turned")
+    page.get_by_role("link", name="Undo turned: newer").click()
+    dialog = page.locator("dialog")
+    expect(dialog).not_to_contain_text("restore:")
+    dialog.get_by_role("link", name="With the world of before").click()
+    expect(dialog).to_contain_text("restore:")
+    expect(dialog).to_contain_text("zedops backup restore")
+    visitor.check_access("the undo")
+    push(page)
+    fleet.wait_for(lambda: kept.read_text() == "of the former image")
+    fleet.wait_for(lambda: state(fleet, "turned")["status"] == "running")

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from zedops.clone import checkout, rebase
@@ -146,6 +147,12 @@ class Desk:
         with self.clone() as clone:
             found = read_history(clone.repository, server, count, clone.branches())
         return list(reversed(found))
+
+    def made_at(self, commit: str) -> datetime:
+        """Say when a commit was made, by its own words."""
+        with self.clone() as clone:
+            said = clone.repository.run("log", "-1", "--format=%cI", "--end-of-options", commit)
+        return datetime.fromisoformat(said.strip())
 
     def undo(self, commit: str) -> tuple[Act, str]:
         """Take back what one commit changed, as `git revert` does; returns the act and its base.

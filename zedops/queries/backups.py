@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from zedops.errors import ZedopsError
 from zedops.fleet.fleet import Fleet
@@ -18,6 +18,9 @@ from zedops.queries.output import SnapshotRow
 from zedops.spec.backup import OWN
 from zedops.spec.document import Document
 from zedops.spec.state_block import format_time
+
+#: How far the clock of a person's machine may be ahead of a host's.
+_FAST = timedelta(minutes=10)
 
 
 @dataclass
@@ -74,6 +77,16 @@ def _places(fleet: Fleet) -> list[tuple[str, str]]:
             users.setdefault(definition.backup.repository, host)
     others = sorted(fleet.settings.backups)
     return places + [(users.get(each, fleet.settings.hosts[0]), each) for each in others]
+
+
+def before_update(rows: Iterable[SnapshotRow], changed_at: datetime) -> SnapshotRow | None:
+    """Find the snapshot that a change of an image brought about; None if there is none.
+
+    The change has its time from a person's machine, whose clock may be fast.
+    """
+    since = changed_at - _FAST
+    return next((each for each in rows
+                 if each.reason == "update" and datetime.fromisoformat(each.at) >= since), None)
 
 
 @dataclass(frozen=True)

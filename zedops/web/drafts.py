@@ -25,6 +25,7 @@ from zedops.spec import document
 from zedops.spec.document import Document
 from zedops.spec.layout import kind_of
 from zedops.web.site import Site
+from zedops.web.undo import undo, with_world
 
 #: A whole commit id.
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -38,10 +39,10 @@ class Fields:
 
     verb: str
     servers: tuple[str, ...] = ()
-    data: str = "keep"  #: of a purge: keep or remove
+    data: str = "keep"  #: of a purge: keep or remove; of an undo: keep or world
     texts: tuple[str, ...] = ()  #: of an edit or new servers: a definition for each
     commit: str = ""  #: of an undo
-    snapshot: str = ""  #: of a restore of a world
+    snapshot: str = ""  #: of a restore of a world, or of an undo of an image
     base: str = ""
     now: str = ""
 
@@ -67,8 +68,11 @@ def draft(site: Site, fields: Fields) -> Draft:
     fields = Fields(**{**vars(fields), "base": base, "now": conversion.written(now)})
     skipped: list[str] = []
     if fields.verb == "undo":
-        made, base = site.desk.undo(fields.commit)
-        fields = Fields(**{**vars(fields), "base": base})
+        undone = undo(site, fields.commit)
+        base, both = undone.base, fields.data == "world" and bool(undone.snapshot)
+        made = with_world(undone, now) if both else undone.act
+        fields = Fields(**{**vars(fields), "base": base, "snapshot": undone.snapshot,
+                           "data": "world" if both else "keep"})
     elif not 0 < len(fields.servers) <= MOST:
         raise UsageError(f"choose a server, and at most {MOST}")
     elif fields.verb in ADDS:
@@ -220,7 +224,9 @@ def _command(fields: Fields) -> str:
     """Write the same act as a command to copy."""
     match fields.verb:
         case "undo":
-            return f"git revert {fields.commit[:12]} && git push"
+            revert = f"git revert {fields.commit[:12]} && git push"
+            restore = f"zedops backup restore NAME --to {fields.snapshot}"
+            return f"{revert} && {restore}" if fields.data == "world" else revert
         case "edit":
             return f"zedops edit {fields.servers[0]}"
         case verb if verb in ADDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.pure.fleets import NOW, doc, fleet_of, running, server_id
@@ -44,3 +45,15 @@ def test_snapshots_of_one_server_are_asked_of_its_host_and_repository_alone() ->
     assert [(each.server, each.size_bytes) for each in found.rows] == [("a", 7)]
     silent = backups.snapshots(fleet, ask, gone)
     assert (silent.rows, silent.silent) == ([], {"host of away": "it does not answer"})
+
+
+def test_the_snapshot_before_another_image_is_the_first_one_that_the_change_brought_about() -> None:
+    def made(days: float, reason: str) -> SnapshotRow:
+        return replace(row(days, 1), reason=reason, id=f"{days}")
+
+    rows = [made(-1, "update"), made(0, "schedule"), made(0.01, "update"), made(2, "update")]
+    found = backups.before_update(rows, NOW)
+    assert found is not None
+    assert found.id == "0.01"
+    assert backups.before_update(rows, NOW + timedelta(days=2, minutes=9)) == rows[3]
+    assert backups.before_update(rows, NOW + timedelta(days=3)) is None
