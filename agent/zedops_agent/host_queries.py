@@ -36,13 +36,13 @@ from zedops.protocol.sync import DesiredDocument, DesiredServer
 from zedops.protocol.terminals import TypedReply, TypeRequest
 from zedops.spec.volume import VolumeKind
 from zedops.system.paths import boot_id
-from zedops_agent import diagnostics, holdings, volumes
+from zedops_agent import diagnostics, holdings
 from zedops_agent.backup import checkup, listing, record_file
 from zedops_agent.backup.repositories import Repositories
 from zedops_agent.coalesce import Joint
+from zedops_agent.data_places import DataPlaces
 from zedops_agent.engine.engine import Engine
 from zedops_agent.host_ports import HostPorts
-from zedops_agent.observed import DataVolume
 from zedops_agent.policy_file import PolicyFile
 
 
@@ -54,17 +54,15 @@ class HostQueries:
         fleet: str,
         engine: Engine,
         root: Path,
-        places: Callable[[DesiredServer], volumes.Places],
+        places: DataPlaces,
         policy: PolicyFile,
         recipient: Callable[[], str],
         ports: HostPorts,
         is_ours: Callable[[Mapping[str, str]], bool],
         repositories: Repositories,
-        data: Callable[[DesiredServer], tuple[DataVolume, ...]],
         typed: Callable[[TypeRequest], TypedReply],
     ) -> None:
-        self._typed = typed
-        self._repositories, self._data = repositories, data
+        self._typed, self._repositories = typed, repositories
         self._is_ours = is_ours
         self._policy = policy
         #: One reading for all callers at once: it asks a busy Engine only once.
@@ -125,7 +123,7 @@ class HostQueries:
     def _unseen(self, servers: Iterable[DesiredServer]) -> Iterator[tuple[str, str, str]]:
         for want in servers:
             with suppress(EngineFailed):  # only the Engine knows a named volume's place
-                for each in self._data(want):
+                for each in self._places.look(want):
                     if each.trouble:
                         yield want.name, each.key, each.trouble
 
@@ -141,6 +139,9 @@ class HostQueries:
         for key, want in (held.servers if held else {}).items():
             if server_id not in (None, key):
                 continue
-            for volume, path in self._places(want).items():
-                if want.definition.volumes[volume].kind is VolumeKind.DATA:
+            away = {each.key for each in self._places.look(want) if each.unmounted}
+            for volume, path in self._places.of(want).items():
+                if volume in away:  # its driver mounts it only while the server runs
+                    yield VolumeSize(server_id=key, volume=volume, path=str(path), exists=None)
+                elif want.definition.volumes[volume].kind is VolumeKind.DATA:
                     yield holdings.measure(key, volume, path)

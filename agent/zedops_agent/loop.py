@@ -93,8 +93,8 @@ class Agent:
         ports = HostPorts(fleet, engine.claims)
         repositories = Repositories(root, fleet, policy)
         self._survey = HostQueries(
-            fleet, engine, root, places.of, policy, secrets.key.recipient, ports, owns.has,
-            repositories, places.look, self._terminals.take,
+            fleet, engine, root, places, policy, secrets.key.recipient, ports, owns.has,
+            repositories, self._terminals.take,
         )
         handover = SecretHandover(fleet, secrets, engine.inspector)
         runs = ContainerRuns(engine, store, desired, secrets, handover, ports, pace)

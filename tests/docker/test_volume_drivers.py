@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import without
 from tests.docker.host import Host
+from zedops.protocol.requests import DataReply, DataRequest
 from zedops.protocol.sync import Goal
 
 pytestmark = pytest.mark.docker
@@ -111,6 +112,10 @@ def test_a_world_behind_a_driver_is_marked_and_never_started_without(
     host.want("rosewood", share.text() + STOP, goal=Goal.STOPPED)
     stopped = host.wait(server, lambda each: each.applied, seen)
     assert stopped.data_exists is None, "what is not mounted can be neither there nor gone"
+    assert host.agent is not None
+    sizes = host.agent.call(DataRequest())
+    assert isinstance(sizes, DataReply)
+    assert [each.exists for each in sizes.volumes] == [None]
     with share.mounted() as inside:
         world = {each.name: each.read_bytes() for each in inside.iterdir() if each.is_file()}
     share.format()

@@ -121,5 +121,8 @@ def _rows(pieces: Iterator[bytes]) -> Iterator[Message]:
         *rows, held = (held + piece).split(b"\n")
         for row in rows:
             yield False, row + b"\n"
+        if len(held) > _PIECE:  # a bar that is drawn again and again ends no line
+            yield False, held
+            held = b""
     if held:
         yield False, held

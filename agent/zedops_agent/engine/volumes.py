@@ -9,7 +9,10 @@ from typing import Any
 
 import docker
 import docker.errors
+import requests.exceptions
+import urllib3.exceptions
 
+from zedops.errors import EngineFailed
 from zedops.spec.volume_drivers import Driven
 from zedops.system import failpoints
 from zedops_agent.engine import parse
@@ -17,6 +20,10 @@ from zedops_agent.engine.connection import EngineConnection, translated
 from zedops_agent.markers import MARKER, MOST_BYTES, OURS
 from zedops_agent.named_volumes import NamedVolume
 
+#: No answer within the time that a request has, or half of one.
+_SILENT = (
+    requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError, tarfile.TarError,
+)
 #: The bytes that one read of an archive takes.
 _BLOCK = 10240
 
@@ -58,9 +65,13 @@ class EngineVolumes:
         nothing. This reads the first entries alone.
         """
         marker = None
-        with suppress(docker.errors.NotFound):
-            marker = self._marker(container, f"{path}/{MARKER}")
-        return marker, self._holds_anything(container, f"{path}/.")
+        try:
+            with suppress(docker.errors.NotFound):
+                marker = self._marker(container, f"{path}/{MARKER}")
+            return marker, self._holds_anything(container, f"{path}/.")
+        except _SILENT as error:  # the Engine waits for the share; others get their answers
+            remedy = "see to the share, or to the options of its driver"
+            raise EngineFailed(f"the Engine cannot mount {path} in time; {remedy}") from error
 
     def _marker(self, container: str, path: str) -> bytes:
         with self._entries(container, path) as entries:
