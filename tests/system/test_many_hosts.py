@@ -153,7 +153,7 @@ def test_a_terminal_reaches_a_container_on_any_host(many: Many) -> None:
     assert "sum 2" not in told
     with pytest.raises(HostUnavailable, match="has ended"):
         type_in(3, "x")
-    many.zedops("delete", "hilltop")
+    many.zedops("delete", "hilltop", "--yes")
 
 
 def test_a_server_without_data_moves_to_another_host(many: Many) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -89,29 +93,55 @@ def test_a_terminal_is_refused_without_its_session_token_and_right(
     assert opened[-1] == 409, "a session has few"
 
 
-def test_a_tab_that_reads_nothing_slows_down_its_own_program_only(
-    fleet: Machine, ask: Ask
-) -> None:
+def opened(fleet: Machine, ask: Ask) -> tuple[str, str, Callable[[int, str], Any], socket.socket]:
+    """Open a terminal without a browser; returns its name, cookie, how to type, and its output."""
     cookie = login(fleet, ask)
     page = ask("GET", "/servers/quay/terminal", Cookie=cookie).text
     token = page.partition('data-token="')[2].partition('"')[0]
     head = {**FORM, "Origin": own(fleet), "Cookie": cookie}
     made = ask("POST", "/servers/quay/terminal", f"form_token={token}", **head)
     name = made.text.partition('"terminal":"')[2].partition('"')[0]
-    with socket.create_connection(("127.0.0.1", fleet.page or 0), timeout=20) as deaf:
-        deaf.sendall(f"GET /terminals/{name}/out HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                     f"Cookie: {cookie}\r\n\r\n".encode())
-        typed = f"form_token={token}&number=1&data=" + quote("while :; do echo flood; done\n")
-        fleet.wait_for(lambda: ask("POST", f"/terminals/{name}/in", typed, **head).status == 200)
-        sleeps = f"form_token={token}&number=2&data=" + quote("\x03") * 3000
-        assert ask("POST", f"/terminals/{name}/in", sleeps, **head).status == 200
+    output = socket.create_connection(("127.0.0.1", fleet.page or 0), timeout=30)
+    output.sendall(f"GET /terminals/{name}/out HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                   f"Connection: close\r\nCookie: {cookie}\r\n\r\n".encode())
+
+    def type_in(number: int, text: str) -> Any:
+        body = f"form_token={token}&number={number}&data={quote(text)}"
+        return ask("POST", f"/terminals/{name}/in", body, **head)
+
+    return name, cookie, type_in, output
+
+
+def has_ended(fleet: Machine, name: str) -> bool:
+    return any(f"terminal {name[:8]} " in line and "ended" in line
+               for line in fleet.log.read_text().splitlines())
+
+
+def test_a_tab_that_reads_nothing_slows_down_its_own_program_only(
+    fleet: Machine, ask: Ask
+) -> None:
+    name, cookie, type_in, deaf = opened(fleet, ask)
+    with deaf:
+        fleet.wait_for(lambda: type_in(1, "while :; do echo flood; done\n").status == 200)
+        assert type_in(2, "x" * 3000).status == 200
         assert ask("GET", "/servers/quay", Cookie=cookie).status == 200
         fleet.write("servers.d/calm.yaml", f"image: {fleet.image}\ndesired: stopped\n")
         fleet.push("beside a flood")
-        again = ask("POST", f"/terminals/{name}/in", typed.replace("number=1", "number=2"), **head)
-        assert again.status == 200, "a number that was taken types nothing twice"
-    fleet.wait_for(lambda: f"terminal {name[:8]} of" in fleet.said() and any(
-        f"terminal {name[:8]} " in line and "ended" in line for line in fleet.said().splitlines()))
+        assert type_in(2, "x").status == 200, "a number that was taken types nothing twice"
+    fleet.wait_for(lambda: has_ended(fleet, name))
+
+
+def test_a_terminal_ends_with_its_session(fleet: Machine, ask: Ask) -> None:
+    name, _, type_in, output = opened(fleet, ask)
+    with output:
+        fleet.wait_for(lambda: type_in(1, "sleep 999\n").status == 200)
+        fleet.wait_for(lambda: "sleep 999" in processes(fleet, "quay"))
+        fleet.zedops("web", "--end-sessions")
+        while output.recv(4096):
+            pass
+    assert type_in(2, "x").status == 401
+    fleet.wait_for(lambda: has_ended(fleet, name))
+    fleet.wait_for(lambda: "sleep 999" not in processes(fleet, "quay"))
 
 
 def test_the_hosts_policy_forbids_it(fleet: Machine, visit: Callable[..., Visitor]) -> None:
@@ -124,3 +154,37 @@ def test_the_hosts_policy_forbids_it(fleet: Machine, visit: Callable[..., Visito
     finally:
         fleet.policy.unlink()
     assert fleet.zedops("exec", "quay", "--", "/bin/sh", "-c", "echo there").stdout == "there\n"
+
+
+def test_the_command_line_opens_one_in_its_own_terminal(fleet: Machine) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "zedops", "exec", "-it", "quay"], cwd=fleet.clone,
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        said = read(ours, "#")
+        os.write(ours, b"echo sum $((6*7)); sleep 777\n")
+        assert "sum 42" in read(ours, "sum 42")
+        fleet.wait_for(lambda: "sleep 777" in processes(fleet, "quay"))
+        os.write(ours, b"\x03exit\n")  # Ctrl-C goes to the program there
+        read(ours, None)
+        assert process.wait(timeout=20) == 0, said
+    os.close(ours)
+    assert "needs a terminal" in fleet.zedops("exec", "-it", "quay", code=2).stderr
+    assert "Missing argument" in fleet.zedops("exec", "quay", code=2).stderr
+
+
+def read(terminal: int, until: str | None) -> str:
+    """Read until a text appears, or until the end."""
+    said = ""
+    while until is None or until not in said:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # the other end is closed
+            piece = b""
+        if not piece:
+            assert until is None, said
+            break
+        said += piece.decode(errors="replace")
+    return said

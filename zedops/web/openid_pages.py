@@ -24,6 +24,7 @@ from zedops.web.openid_secret import read_secret
 from zedops.web.pages import page
 from zedops.web.rules import Rules
 from zedops.web.site import Site
+from zedops.web.tickets import clean
 from zedops.web.webauthn import OPEN_S, NotProven
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def finish(request: Request) -> Response:
         if not compare_digest(state.encode(), said.get("state", "").encode()):
             raise NotProven("this login was begun elsewhere; begin again on this page")
         if "error" in said:
-            raise NotProven(f"the provider let no person in: {said['error'][:200]}")
+            raise NotProven(f"the provider let no person in: {clean(said['error'])[:200]}")
         told = site.openids.person(settings, read_secret(site.folder, settings),
                                    _asked(request, state), said)
     except ZedopsError as error:

@@ -106,7 +106,7 @@ class Terminals:
             self._open.pop(terminal.id, None)
             while not tab.empty():  # the thread may wait for room
                 tab.get_nowait()
-            loop.run_in_executor(None, self._end, terminal)
+            threading.Thread(target=self._end, args=(terminal,), daemon=True).start()
 
     def _read(
         self, terminal: Terminal, hand_over: Callable[[str | ZedopsError], None]

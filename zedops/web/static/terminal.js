@@ -56,6 +56,7 @@ document.addEventListener("DOMContentLoaded", async () => {
   let waiting = ""; // typed, and not sent yet
   let resized = false;
   let sending = false;
+  let isOpen = false; // on its host
   const MOST = 2000; // characters in one request
 
   const stop = (why) => {
@@ -68,7 +69,7 @@ document.addEventListener("DOMContentLoaded", async () => {
   };
 
   const send = async () => {
-    if (sending || !stream) return;
+    if (sending || !stream || !isOpen) return;
     sending = true;
     try {
       while (stream && (waiting || resized)) {
@@ -95,7 +96,9 @@ document.addEventListener("DOMContentLoaded", async () => {
   end.addEventListener("click", () => stop("Ended."));
 
   // the next piece is read when the last one is shown: a program that is faster has to wait
+  const begin = () => { if (!isOpen) { isOpen = true; send(); } };
   const read = async (answer) => {
+    setTimeout(begin, 1000); // some programs say nothing first
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let held = "";
     for (;;) {
@@ -107,6 +110,7 @@ document.addEventListener("DOMContentLoaded", async () => {
         const data = /^data: (.*)$/m.exec(event);
         if (!data) continue; // a sign of life
         const said = JSON.parse(data[1]);
+        begin();
         if (said.said) { stop(said.said); return; }
         await new Promise((shown) => term.write(said.text, shown));
       }
