@@ -82,6 +82,21 @@ def test_a_backup_stops_the_server_makes_one_snapshot_and_starts_it_again(host: 
     assert len(snapshots(host)) == 1
 
 
+def test_the_second_backup_of_an_agent_asks_its_own_repository_only_once(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(host, LIVE)
+    act(host, "{backup: one}", LIVE)
+    log, wrapper = tmp_path / "calls", tmp_path / "bin" / "restic"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\necho "$1" >> {log}\nexec {shutil.which("restic")} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(wrapper.parent), prepend=os.pathsep)
+    act(host, "{backup: two}", LIVE)
+    assert [each for each in log.read_text().split() if each != "version"] == ["backup"]
+    assert len(snapshots(host)) == 2
+
+
 def restic_text(host: Host, made: dict[str, Any]) -> str:
     """Read the description in a snapshot."""
     path = next(each for each in made["paths"] if each.endswith("zedops-backup.json"))

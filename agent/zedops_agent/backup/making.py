@@ -51,7 +51,7 @@ class Making:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._releases: dict[str, int] = {}
-        #: The snapshots before each backup that this process has begun, by server.
+        #: The snapshots of each server, as this process has seen and made them.
         self._before: dict[str, list[Snapshot]] = {}
         #: Tokens of backups that this process has begun, and did not make yet.
         self._opened: set[str] = set()
@@ -61,7 +61,7 @@ class Making:
         self._ground.change(want, tried_at=datetime.now(UTC))
         self._ground.check_data(want, seen)
         opened = self._ground.open(want)
-        self._before[want.id] = found = opened.snapshots(f"server={want.id}")
+        found = self._listed(opened, want)
         parent = found[-1].id if found else None
         self._opened = {step.token}
         self._ground.change(want, begun=Begun(
@@ -69,6 +69,13 @@ class Making:
             wish=due.wish(want), was_up=step.was_up, parent=parent,
             container=next((each.id for each in seen.containers if each.up), None),
         ))
+
+    def _listed(self, opened: Restic, want: DesiredServer) -> list[Snapshot]:
+        """List a server's snapshots; those known already if the repository still has them all."""
+        known = self._before.get(want.id)
+        if known is None or not opened.surely_has(each.id for each in known):
+            self._before[want.id] = known = opened.snapshots(f"server={want.id}")
+        return known
 
     def hold(self, step: HoldWrites, want: DesiredServer) -> None:
         """Run the commands before a backup, once it is noted that those after it must run."""
@@ -177,14 +184,16 @@ class Making:
 
     def _thin_out(self, want: DesiredServer, known: Record) -> None:
         needed = {known.last.snapshot} if known.last else set()
-        found = self._before.pop(want.id, [])
+        found = self._before.get(want.id, [])
         old = keep.surplus(found, due.settings(want).keep, needed)
         if not old:
             return
         stamp = self._ground.root / "backups" / self._ground.fleet / "pruned"
         now = datetime.now(UTC)
         prunes = not stamp.exists() or now - _changed(stamp) > _PRUNE
+        self._before.pop(want.id, None)
         self._ground.open(want).forget([each.id for each in old], prune=prunes)
+        self._before[want.id] = [each for each in found if each not in old]
         if prunes:
             stamp.touch(mode=0o600)
 

@@ -8,6 +8,8 @@ once is never made again.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import secrets
 import time
@@ -117,6 +119,10 @@ class Repositories:
             return opened  # a look takes as long as the listing that follows
         memory = self._memory(name)
         before = self._remembered(memory, opened.address)
+        marked = _mark(opened)
+        if before and marked and marked == self._remembered(memory, opened.address, "mark"):
+            self._seen[key] = time.monotonic()
+            return opened
         try:
             found = opened.identity()
         except Absent as error:
@@ -133,9 +139,10 @@ class Repositories:
         if before not in (None, found):
             remedy = f"if it is the right one, remove {memory}"
             raise ResticFailed(f"{opened.address} is another repository than before; {remedy}")
-        if before is None:
+        marked = _mark(opened)
+        if before is None or marked is not None:
             self._home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-            said = {"address": opened.address, "id": found}
+            said = {"address": opened.address, "id": found, "mark": marked or ""}
             files.write(memory, json.dumps(said).encode())
         self._seen[key] = time.monotonic()
         return opened
@@ -146,11 +153,28 @@ class Repositories:
     def _memory(self, name: str) -> Path:
         return self._home / f"{name}.json"
 
-    def _remembered(self, memory: Path, address: str) -> str | None:
+    def _remembered(self, memory: Path, address: str, key: str = "id") -> str | None:
         try:
             said = json.loads(files.read(memory))
-            return str(said["id"]) if said["address"] == address else None
+            found = said["id"] if key == "id" else said.get(key)
+            return str(found) if found and said["address"] == address else None
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise ResticFailed(f"{memory} is damaged; remove it") from error
+
+
+def _mark(opened: Restic) -> str | None:
+    """Mark a repository in a directory, with its password; None elsewhere, or if it is away.
+
+    restic writes the file `config` once, with the repository's id, encrypted. So the same file and
+    the same password need no restic, which takes half a second of CPU to open a repository.
+    """
+    if not opened.address.startswith("/"):
+        return None
+    try:
+        config = (Path(opened.address) / "config").read_bytes()
+    except OSError:
+        return None
+    word = opened.secrets["RESTIC_PASSWORD"].encode()
+    return hmac.new(word, config, hashlib.sha256).hexdigest()

@@ -61,6 +61,19 @@ class Restic:
         found = json.loads(self._ask("snapshots", "--json", *wanted) or "[]") or []
         return sorted(map(_snapshot, found), key=lambda each: each.at)
 
+    def surely_has(self, snapshots: Iterable[str]) -> bool:
+        """Say whether all snapshots are there, without restic; False for a repository elsewhere.
+
+        A repository in a directory has a file for each snapshot, which its id names.
+        """
+        if not self.address.startswith("/"):
+            return False
+        try:
+            names = [each.name for each in (Path(self.address) / "snapshots").iterdir()]
+        except OSError:
+            return False
+        return all(any(name.startswith(each) for name in names) for each in snapshots)
+
     def size(self, snapshot: str) -> tuple[int, int]:
         """Return bytes and files that a restore of a snapshot writes."""
         said = json.loads(self._ask("stats", "--json", "--mode", "restore-size", snapshot))
