@@ -231,6 +231,13 @@ def test_texts_that_must_not_get_through_change_nothing(fleet: Machine, ask: Ask
     answer = send("/new/import", source=f"services: {{a: {{image: x, pid: {json.dumps(EVIL)}}}}}")
     assert answer.status == 409
     assert "<img" not in answer.text
+    odd: list[dict[str, Any]] = [
+        {}, {"verb": "edit"}, {"verb": "new"}, {"verb": "edit", "server": "none", "text": "x"},
+        {"verb": "edit", "server": "still", "base": "0" * 40, "merge": "1", "text": "y"},
+    ]
+    for said in odd:
+        assert send("/edit", **said).status in (200, 409), said
+        assert send("/edit/check", **said).status == 200, said
     huge = "services: " + "[" * 200_000
     assert send("/new/import", source=huge).status == 409
     assert ask("POST", "/edit/check", "x" * 1_100_000, Cookie=cookie, **kind).status == 413
