@@ -9,6 +9,7 @@ one's are the same, so a time is from main's move to the row that a script in th
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import os
 import re
@@ -28,11 +29,13 @@ from benchmarks.site import Figures, Site
 from tests.machine import free_port
 
 _LOOKS = 10
+#: So many pushes with tabs open, then as many without.
+_TURN = 5
 _WATCH = """(name) => {
   window.changed = new Promise((tell) => new MutationObserver((changes, watch) => {
     const row = document.getElementById(name);
-    const is = (each) => row && (row.contains(each.target) || [...each.addedNodes].includes(row));
-    if (!changes.some(is)) return;
+    const isNew = (each) => row && [...each.addedNodes].some((node) => node.contains(row));
+    if (!changes.some(isNew)) return;
     watch.disconnect();
     tell(performance.timeOrigin + performance.now());
   }).observe(document.getElementById("fleet"), { childList: true, subtree: true }));
@@ -85,7 +88,7 @@ def first_view(reader: Reader) -> Figures:
     """Load the page as a browser does that has never been there."""
     pages = [reader.ask("GET", "/") for _ in range(_LOOKS)]
     html = pages[0][1]
-    found = re.findall(rb'(?:src|href)="(/static/[^"]+)"', html)
+    found = re.findall(rb'(?:src|href)="(/static/[^"]+)"', gzip.decompress(html))
     parts = [reader.ask("GET", each.decode())[1] for each in dict.fromkeys(found)]
     return {
         "the fleet page, first byte, p50 ms": figures.middle_ms([each[2] for each in pages[1:]]),
@@ -97,7 +100,7 @@ def first_view(reader: Reader) -> Figures:
 def typing(reader: Reader, site: Site) -> Figures:
     """Check a definition as the editor does after each pause."""
     name = site.name(0)
-    page = reader.ask("GET", f"/servers/{name}/edit")[1].decode()
+    page = gzip.decompress(reader.ask("GET", f"/servers/{name}/edit")[1]).decode()
     fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
     took = []
     for at in range(_LOOKS):
@@ -125,8 +128,8 @@ def on_screen(reader: Reader, site: Site, count: int) -> Figures:
             number = at * len(site.hosts)  # all on the first host: what the page shows stays short
             name = site.name(number)
             page.goto(f"{page.url.partition('?')[0]}?q={name}")
-            page.evaluate(_WATCH, f"s-{name}")
             site.settle()
+            page.evaluate(_WATCH, f"s-{name}")
             moved = time.time() - figures.timed(site.commit_edit(number))
             took.append(page.evaluate("window.changed") / 1e3 - moved)
         browser.close()
@@ -146,20 +149,31 @@ def pushes(site: Site, first: int, count: int) -> list[float]:
     return took
 
 
-def at_rest(reader: Reader, site: Site, tabs: int, seconds: float, count: int) -> Figures:
-    """Leave tabs open on a fleet at rest, and push beside them."""
-    before_mb = site.manager.memory_info().rss / 1e6
-    alone = _used(site, seconds)
+def at_rest(reader: Reader, site: Site, tabs: int, seconds: float) -> Figures:
+    """Leave tabs open on a fleet at rest."""
+    before_mb, alone = site.manager.memory_info().rss / 1e6, _used(site, seconds)
     opened = [reader.tab() for _ in range(tabs)]
-    with_tabs = _used(site, seconds)
-    after_mb = site.manager.memory_info().rss / 1e6
-    beside = pushes(site, count, count)
+    with_tabs, after_mb = _used(site, seconds), site.manager.memory_info().rss / 1e6
     for each in opened:
         each.close()
     return {
         f"{tabs} tabs at rest, % of a core": with_tabs - alone,
         f"{tabs} tabs, MB": after_mb - before_mb,
-        f"begin of git push → main moved beside {tabs} tabs, p50 ms": figures.middle_ms(beside),
+    }
+
+
+def beside(reader: Reader, site: Site, tabs: int, count: int) -> Figures:
+    """Push with tabs open and without, in turn."""
+    alone, with_tabs = list[float](), list[float]()
+    for at in range(0, count, _TURN):
+        alone += pushes(site, 2 * at, _TURN)
+        opened = [reader.tab() for _ in range(tabs)]
+        with_tabs += pushes(site, 2 * at + _TURN, _TURN)
+        for each in opened:
+            each.close()
+    return {
+        "begin of git push → main moved without tabs, p50 ms": figures.middle_ms(alone),
+        f"the same beside {tabs} tabs, p50 ms": figures.middle_ms(with_tabs),
     }
 
 
@@ -183,11 +197,10 @@ def measure(servers: int, edits: int, tabs: int, seconds: float) -> Figures:
             crowd.all_did("current", crowd.start())
             site.all_running()
             site.settle()
-            alone = {"begin of git push → main moved, no page open, p50 ms":
-                     figures.middle_ms(pushes(site, 0, edits))}
+            pushes(site, 0, 1)  # makes the clone
             reader = Reader(site, port)
             return (first_view(reader) | typing(reader, site) | on_screen(reader, site, edits)
-                    | alone | at_rest(reader, site, tabs, seconds, edits))
+                    | at_rest(reader, site, tabs, seconds) | beside(reader, site, tabs, edits))
         finally:
             site.stop()
 

@@ -77,7 +77,6 @@ def make_app(site: Site) -> Starlette:
 
     app = Starlette(
         routes=[*(route for each in PAGES for route in each.ROUTES),
-                # compressed, unlike pages: these hold a token beside a request's text (BREACH)
                 Mount("/static", GZipMiddleware(_Static(directory=_STATIC)))],
         middleware=[Middleware(
             Guard, place=site.place, sessions=site.sessions, rules=site.rules,

@@ -26,6 +26,8 @@ from zedops.web.session_key import SessionKey
 from zedops.web.tickets import Person
 
 _ENDED = "ended.json"
+#: Of the token of forms, and of its mask.
+_TOKEN_BYTES = 32
 #: A cookie is made again at most this often: each request is activity, few need a new cookie.
 _RENEW_S = 60.0
 #: The way of a session that no cookie holds, as a reverse proxy says it with each request.
@@ -156,12 +158,31 @@ class Sessions:
         return keyed_digest(self._key.now(), f"{purpose} {value}".encode(), "sha256").hex()
 
     def token(self, session: Session) -> str:
-        """Make the token that each form of a session carries, against forged requests (CSRF)."""
-        return self.derive("form", session.id)
+        """Make a token that each form of a session carries, against forged requests (CSRF).
+
+        It differs each time, so that pages with a reader's own text in them can be compressed
+        (BREACH; Django masks its tokens for the same reason).
+        """
+        mask = secrets.token_bytes(_TOKEN_BYTES)
+        return (mask + _xor(mask, self._form_secret(session))).hex()
 
     def is_token(self, session: Session, said: str) -> bool:
         """Check a form's token."""
-        return compare_digest(self.token(session).encode(), said.encode())
+        try:
+            raw = bytes.fromhex(said)
+        except ValueError:
+            return False
+        if len(raw) != 2 * _TOKEN_BYTES:
+            return False
+        found = _xor(raw[:_TOKEN_BYTES], raw[_TOKEN_BYTES:])
+        return compare_digest(found, self._form_secret(session))
+
+    def _form_secret(self, session: Session) -> bytes:
+        return bytes.fromhex(self.derive("form", session.id))
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
 def who(request: HTTPConnection) -> Session | None:
