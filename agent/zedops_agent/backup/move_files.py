@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from zedops.bus.interfaces import Stream
@@ -78,6 +78,13 @@ class MoveFiles:
         kept = self.folder(server_id, token).name if token is not None else ""
         for each in self._home.glob(f"{server_id}.*"):
             if each.name != kept:
+                removal.remove_tree(self._home, each.name)
+
+    def clean_all(self, ordered: Mapping[str, str]) -> None:
+        """Remove the repositories of all moves but the ordered ones: their tokens, by server."""
+        kept = {self.folder(key, token).name for key, token in ordered.items()}
+        for each in self._home.glob("*"):
+            if each.name not in kept:
                 removal.remove_tree(self._home, each.name)
 
     # --- over the bus

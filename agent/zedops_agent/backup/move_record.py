@@ -25,7 +25,8 @@ class Taking(Message):
     token: str
     at: datetime
     has_room: bool = False  #: the world fits here
-    fetched: str | None = None  #: the snapshot that is whole beside
+    fetched: str | None = None  #: the snapshot that was fetched last
+    beside: str | None = None  #: the snapshot that is beside, whole and as it was fetched
     places: dict[str, str] = Field(default={})  #: volume → its path in the snapshot
     about: str = ""  #: the path there of its description
     settled: bool = False  #: the fetched world is verified, and about to be put in its place

@@ -37,6 +37,11 @@ class Moving:
         self._giver = WorldGiver(ground, self._files)
         self._taker = WorldTaker(ground, self._files)
 
+    def start(self) -> None:
+        """Remove the repositories of moves that ended while no agent ran."""
+        servers = self._ground.desired.servers.items()
+        self._files.clean_all({key: each.move.token for key, each in servers if each.move})
+
     def planned(
         self, plan: Plan, want: DesiredServer, seen: Observed, memory: Memory, record: Record,
         now: datetime, *, has_turn: bool,

@@ -83,6 +83,19 @@ class Restic:
         """Read one file of a snapshot."""
         return self._ask("dump", snapshot, path).encode()
 
+    def differences(self, one: str, other: str) -> dict[str, str]:
+        """Say by path how a snapshot differs from another one; directories end with a slash."""
+        lines = self._ask("diff", "--json", "--metadata", one, other).splitlines()
+        found = [json.loads(each) for each in lines]
+        return {str(each["path"]): str(each["modifier"]) for each in found
+                if each.get("message_type") == "change"}
+
+    def nodes(self, snapshot: str, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """List some directories of a snapshot, and what is in them."""
+        lines = self._ask("ls", "--json", snapshot, *paths).splitlines()
+        found: list[dict[str, Any]] = [json.loads(each) for each in lines]
+        return [each for each in found if each.get("struct_type") == "node"]
+
     def archive(self, snapshot: str, to: IO[bytes]) -> None:
         """Write all files of a snapshot as a tar archive. ResticFailed if it is not whole."""
         words = ("dump", "--archive", "tar", snapshot, "/")
@@ -180,15 +193,15 @@ class Restic:
 def _snapshot(said: dict[str, Any]) -> Snapshot:
     summary = said.get("summary") or {}
     return Snapshot(
-        str(said["id"]), datetime.fromisoformat(_cut(str(said["time"]))),
+        str(said["id"]), read_time(str(said["time"])),
         tuple(said.get("tags") or ()), tuple(said.get("paths") or ()),
         summary.get("total_bytes_processed"), summary.get("total_files_processed"),
     )
 
 
-def _cut(at: str) -> str:
-    """Cut nanoseconds to microseconds, which is all that Python reads."""
-    return re.sub(r"(\.\d{6})\d+", r"\1", at)
+def read_time(at: str) -> datetime:
+    """Read a time as restic writes it; Python keeps microseconds."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", at))
 
 
 def escaped(path: str) -> str:

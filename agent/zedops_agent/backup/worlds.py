@@ -68,8 +68,9 @@ class Worlds:
         self._proofs = Proofs(self._ground, secrets, self._turn, wake)
 
     def start(self) -> None:
-        """Remove what proofs of an earlier agent left."""
+        """Remove what proofs and moves of an earlier agent left."""
         self._proofs.start()
+        self.moving.start()
 
     def end(self) -> None:
         """End each restic: zedops ends. The next agent goes on."""
