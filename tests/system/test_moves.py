@@ -73,7 +73,7 @@ def looks(world: Path) -> dict[str, tuple[str, int, int]]:
 
 
 def test_a_server_moves_with_its_world_and_comes_back(many: Many) -> None:
-    world = begin(many, "rosewood")
+    world = begin(many, "rosewood", size=65 << 20)  # its difference alone follows
     before = looks(world)
     subjects = len(many.subjects())
     said = many.zedops("move", "rosewood", "--host", "cellar", "--yes", "--wait")

@@ -122,8 +122,9 @@ class MoveFiles:
             if file.tell() != request.offset:
                 return MoveWriteReply(size=file.tell())
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if request.whole:
+                file.flush()
+                os.fsync(file.fileno())
             size = file.tell()
         failpoints.point("move.received")
         if request.whole:

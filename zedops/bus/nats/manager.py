@@ -20,6 +20,7 @@ from zedops.bus.nats.client import Address
 from zedops.bus.nats.connection import NatsConnection
 from zedops.bus.nats.streams import Reader
 from zedops.errors import HostUnavailable, VersionMismatch, ZedopsError
+from zedops.protocol.moves import MoveWriteRequest
 from zedops.protocol.requests import Reply, Request, StreamRequest, read_reply
 from zedops.protocol.revisions import REVISION
 from zedops.protocol.sync import DesiredDocument, Heartbeat, Hello, Progress, Report
@@ -91,7 +92,8 @@ class NatsBus:
 
     def call(self, host: str, request: Request) -> Reply:
         """Ask a host something."""
-        said = self._ask(host, {"request": request.model_dump(mode="json")})
+        compress = not isinstance(request, MoveWriteRequest)  # restic's files are packed already
+        said = self._ask(host, {"request": request.model_dump(mode="json")}, compress=compress)
         return read_reply(said)
 
     def stream(self, host: str, request: StreamRequest) -> Generator[bytes, None, None]:
@@ -126,10 +128,11 @@ class NatsBus:
 
     # --- inside
 
-    def _ask(self, host: str, question: dict[str, object]) -> Any:
+    def _ask(self, host: str, question: dict[str, object], *, compress: bool = True) -> Any:
         subject = subjects.down(host, subjects.CALL)
         try:
-            raw, headers = self._connection.request(subject, messages.pack(question), CALL_S)
+            asked = messages.pack(question, compress=compress)
+            raw, headers = self._connection.request(subject, asked, CALL_S)
         except HostUnavailable as error:
             raise HostUnavailable(f"host {host!r} does not answer ({error})") from error
         return messages.unpack(

@@ -32,13 +32,15 @@ MAX_BYTES = 64 * 1024 * 1024
 SHORT_BYTES, REPORT_BYTES, REPLY_BYTES = 16 * 1024, 4 << 20, 8 << 20
 
 
-def pack(message: BaseModel | Mapping[str, object], revision: int = REVISION) -> bytes:
-    """Write a message for a peer of a revision."""
+def pack(
+    message: BaseModel | Mapping[str, object], revision: int = REVISION, *, compress: bool = True
+) -> bytes:
+    """Write a message for a peer of a revision; without `compress` for content that is packed."""
     if isinstance(message, BaseModel):
         raw = written(message, revision).encode()
     else:
         raw = json.dumps(message).encode()
-    return zlib.compress(raw, 3) if len(raw) >= _COMPRESS_FROM else raw
+    return zlib.compress(raw, 3) if compress and len(raw) >= _COMPRESS_FROM else raw
 
 
 def revision_of(headers: Mapping[str, str] | None) -> int:
