@@ -80,7 +80,8 @@ def with_world_work(
     wanted = due(want, seen, record, now) if plan.lost is None else None
     if (token is not None or wanted is not None) and not has_turn:
         again_at = _soonest(plan.again_at, now + timedelta(seconds=TURN_LOOK_S))
-        return replace(plan, again_at=again_at, pending=True)
+        # no steps: a new server must not start before it has its world
+        return replace(plan, steps=(), again_at=again_at, pending=True)
     was_up = any(each.up for each in seen.containers)
     if token is not None:
         cause = f"a restore was asked for: {token}"

@@ -280,6 +280,8 @@ def test_a_new_server_gets_its_world_before_its_container_and_never_starts_witho
     ]
     cut_off = planned(new, see(world=EMPTY), restoring("fetch", was_up=False), memory=Memory())
     assert cut_off == said, "it goes on with its world, and starts without it never"
+    waits = planned(new, see(world=EMPTY), Record(), memory=Memory(), has_turn=False)
+    assert waits == "again in 60 s …", "another server has the turn: it waits, and does not start"
     trouble = Trouble(text="no snapshot", at=NOW, token="latest")  # noqa: S106 - names an act
     failed = Record(restored=("latest",), restore_trouble=trouble)
     assert planned(new, see(world=EMPTY), failed, memory=Memory()) == (
