@@ -49,8 +49,10 @@ def test_a_backup_is_a_commit_and_a_restore_is_one_and_git_tells_the_result(
     before = fleet.git("rev-list", "--count", "main", cwd=fleet.hub)
     said = fleet.zedops("backup", "backed", "other", "--wait").stdout
     assert said.count("the last backup is ") == 2
-    fits("backups", listed(fleet))
-    made, other = (each for name in ("backed", "other") for each in listed(fleet, name))
+    rows = listed(fleet)
+    fits("backups", rows)
+    made, = (each for each in rows if each["server"] == "backed")
+    other, = (each for each in rows if each["server"] == "other")
     assert (made["server"], made["reason"], made["repository"]) == ("backed", "asked", "host")
     last = read_last(str(state(fleet, "backed")["backup"]))
     assert last.snapshot == made["id"] != other["id"]

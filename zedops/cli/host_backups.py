@@ -39,6 +39,7 @@ def export(
     server: str, what: str, file: Path, fleet: str | None, data_root: Path | None, policy: Path
 ) -> tuple[int, str]:
     """Write a snapshot into an archive; returns its size and the snapshot's id."""
+    packer = _packer(file.name)
     root = (data_root or default_data_root()).absolute()
     name, known = find_fleet(fleet, root)
     opened = _open(root, name, known, _repository(known, server), policy)
@@ -48,7 +49,7 @@ def export(
     chosen = pick(found, what, server)
     partial = file.with_name(f".{file.name}.partial")
     try:
-        with _writer(file.name, partial) as packed:
+        with _writer(file.name, packer, partial) as packed:
             opened.archive(chosen.id, packed)
         partial.replace(file)
     except OSError as error:
@@ -74,15 +75,20 @@ def _open(root: Path, name: str, known: Fleet | None, repository: str, policy: P
     return Repositories(root, name, PolicyFile(policy)).open(repository, settings, makes=False)
 
 
-@contextmanager
-def _writer(name: str, partial: Path) -> Iterator[IO[bytes]]:
-    """Open an archive for a program's output, packed as its name says."""
+def _packer(name: str) -> list[str]:
+    """Find the program that packs an archive of this name. UsageError for another ending."""
     packer = next((words for ending, words in _PACKERS.items() if name.endswith(ending)), None)
     if packer is None:
         raise UsageError(f"{name}: write a name that ends in {', '.join(_PACKERS)}")
     if packer and shutil.which(packer[0]) is None:
         remedy = f"install it (on Debian: apt-get install {packer[0]}), or write a .tar"
         raise ZedopsError(f"this machine has no {packer[0]}; {remedy}")
+    return packer
+
+
+@contextmanager
+def _writer(name: str, packer: list[str], partial: Path) -> Iterator[IO[bytes]]:
+    """Open an archive for a program's output."""
     with partial.open("wb") as out:
         if not packer:
             yield out
