@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,7 @@ def terminals(tmp_path: Path) -> Iterator[Terminals]:
     yield made
     made.close()
     connection.close()
+    gc.collect()  # tells of a socket that is still open
 
 
 def asked(name: str = NAME, *command: str) -> TerminalRequest:

@@ -43,7 +43,7 @@ class Terminal:
         self._ended = ended
         self._lock = threading.Condition()
         self._waiting: deque[bytes] = deque()
-        self._is_over = False
+        self._is_over = self._is_read = False
         self._socket = self._open(command or _SHELL, columns, rows)
         threading.Thread(target=self._write, name="terminal", daemon=True).start()
 
@@ -66,6 +66,7 @@ class Terminal:
         return self
 
     def __next__(self) -> bytes:
+        self._is_read = True
         try:
             chunk = self._socket.recv(_CHUNK)
         except OSError:
@@ -99,6 +100,8 @@ class Terminal:
             self._lock.notify_all()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        if not self._is_read:  # else the reader wakes up, and closes it
+            self._close()
         with suppress(docker.errors.DockerException, EngineFailed, *AWAY):
             api = self.connection.api
             if api.exec_inspect(self._id)["Running"]:
@@ -112,10 +115,14 @@ class Terminal:
         with self._lock:
             was, self._is_over = self._is_over, True
             self._lock.notify_all()
-        with suppress(OSError):
-            self._socket.close()
+        self._close()
         if not was:
             self._ended()
+
+    def _close(self) -> None:
+        with suppress(OSError):
+            self._held.close()  # docker-py's file of the socket keeps it open
+            self._socket.close()
 
     def _write(self) -> None:
         while True:
