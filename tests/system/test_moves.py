@@ -204,3 +204,9 @@ def test_a_server_that_does_not_run_on_the_new_host_comes_back(many: Many) -> No
     assert "not moved to cellar: it ends by itself" in said.stderr
     many.runs_on("bound", "attic")
     assert (world / "first").exists()
+    many.hosts["attic"].down()
+    words = ("move", "bound", "--host", "cellar", "--yes")
+    said = many.zedops(*words, code=1)
+    assert "so the world on attic cannot come now" in said.stderr
+    assert "--without-world` goes without it, and there is no backup of it" in said.stderr
+    many.hosts["attic"].run()

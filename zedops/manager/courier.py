@@ -36,8 +36,11 @@ LOOK_S = 0.3
 class Courier:
     """Copies the files of all moves under way, in a thread of its own."""
 
-    def __init__(self, bus: Bus, copies: Callable[[], list[tuple[str, Move]]]) -> None:
-        self._bus, self._copies = bus, copies
+    def __init__(
+        self, bus: Bus, copies: Callable[[], list[tuple[str, Move]]],
+        tell: Callable[[str, str], None],
+    ) -> None:
+        self._bus, self._copies, self._tell = bus, copies, tell
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="manager-courier", daemon=True)
         self._trouble: dict[str, str] = {}
@@ -70,10 +73,14 @@ class Courier:
         asked = MoveFilesRequest(server_id=server_id, token=move.token)
         there = expect(self._bus.call(move.old, asked), MoveFilesReply, move.old)
         here = expect(self._bus.call(move.new, asked), MoveFilesReply, move.new)
-        for name in in_order(name for name in there.files if name not in here.files):
+        lacks = in_order(name for name in there.files if name not in here.files)
+        whole, done = sum(there.files.values()), sum(here.files.values())
+        for name in lacks:
             if self._stopping.is_set():
                 return
+            self._tell(server_id, f"its world goes to {move.new}: {100 * done // (whole or 1)} %")
             self._copy(server_id, move, name, there.files[name], here.parts.get(name, 0))
+            done += there.files[name]
 
     def _copy(self, server_id: str, move: Move, name: str, size: int, offset: int) -> None:
         asked = MoveReadRequest(server_id=server_id, token=move.token, name=name, offset=offset)

@@ -90,6 +90,12 @@ class HostCalls:
             self.progress_of[progress.id] = brief(progress.text)
             self._changed.notify_all()
 
+    def note_progress(self, server_id: str, text: str) -> None:
+        """Take the progress of the manager's own work on a server."""
+        with self._changed:
+            self.progress_of[server_id] = text
+            self._changed.notify_all()
+
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReply:
         """Answer with the stamp of the document that the host should hold."""
         with self._changed:

@@ -76,7 +76,7 @@ class Manager:
             wake=self.wake, leads=self._leads,
             greeted=self._greeted, notify=self._tell,
         )
-        self._courier = Courier(bus, self._copies)
+        self._courier = Courier(bus, self._copies, self.calls.note_progress)
         self._strays = Strays(bus, self.calls.deleted, self.calls.take_containers)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []

@@ -61,10 +61,10 @@ def is_away(want: DesiredServer) -> bool:
     return want.move is not None and (want.move.role == "take" or want.move.last)
 
 
-def needs_turn(want: DesiredServer, record: Record) -> bool:
+def needs_turn(want: DesiredServer, record: Record, *, has_files: bool) -> bool:
     """Say whether the next copy may have to wait for that of another server.
 
-    No server waits while it is down.
+    No server waits while it is down, and none holds the turn while its files are on their way.
     """
     order = want.move
     if order is None or order.last:
@@ -72,8 +72,10 @@ def needs_turn(want: DesiredServer, record: Record) -> bool:
     if order.role == "give":
         known = record.giving
         return known is None or known.token != order.token or not (known.base or known.failure)
-    done = record.taking is not None and record.taking.token == order.token
-    return order.snapshot is not None and not (done and record.taking and record.taking.fetched)
+    taking = record.taking
+    if taking is None or taking.token != order.token or taking.fetched or taking.failure:
+        return False
+    return order.snapshot is not None and (has_files or not order.by_bus)
 
 
 def with_move(

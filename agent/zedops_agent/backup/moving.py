@@ -47,14 +47,21 @@ class Moving:
         now: datetime, *, has_turn: bool,
     ) -> Plan:
         """Put this host's part in a move into a server's plan."""
-        order = want.move
-        if order is None:
+        if want.move is None:
             self._files.clean(want.id)
-        has_files = order is not None and order.snapshot is not None and self._files.has(
-            want.id, order.token, order.snapshot.snapshot
-        )
+        has_files = self._has_files(want)
         return move_rules.with_move(
             plan, want, seen, memory, record, now, has_turn=has_turn, has_files=has_files
+        )
+
+    def needs_turn(self, want: DesiredServer, record: Record) -> bool:
+        """Say whether the next copy may have to wait for that of another server."""
+        return move_rules.needs_turn(want, record, has_files=self._has_files(want))
+
+    def _has_files(self, want: DesiredServer) -> bool:
+        order = want.move
+        return order is not None and order.snapshot is not None and self._files.has(
+            want.id, order.token, order.snapshot.snapshot
         )
 
     def forget(self, server_id: str) -> None:

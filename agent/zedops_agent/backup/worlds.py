@@ -88,7 +88,7 @@ class Worlds:
             return plan
         known = self._ground.record(want)
         is_moving = move_rules.is_away(want) and known.begun is None and known.restoring is None
-        is_wanted = move_rules.needs_turn(want, known) or (
+        is_wanted = self.moving.needs_turn(want, known) or (
             not is_moving and due.is_wanted(plan, want, seen, known, now)
         )
         has_turn = is_wanted and self._turn.take(want.id)
