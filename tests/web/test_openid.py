@@ -190,7 +190,8 @@ def test_a_browser_logs_in_by_way_of_the_provider(
         page = context.new_page()
         page.goto(f"{own(fleet)}/login")
         page.get_by_role("link", name=f"Log in with {urlsplit(oidc).netloc}").click()
-        page.get_by_role("button", name="ann", exact=True).click()
+        page.locator("input[name=sub]").fill("ann")
+        page.get_by_role("button", name="Authorize", exact=True).click()
         page.wait_for_url(f"{own(fleet)}/")
         expect(page.locator(".person")).to_contain_text("Ann")
     finally:
