@@ -31,6 +31,8 @@ from tests.machine import free_port
 _LOOKS = 10
 #: So many pushes with tabs open, then as many without.
 _TURN = 5
+#: The number of the first of these pushes; each push of a fleet has its own.
+_LATER = 1_000_000
 _WATCH = """(name) => {
   window.changed = new Promise((tell) => new MutationObserver((changes, watch) => {
     const row = document.getElementById(name);
@@ -125,12 +127,12 @@ def on_screen(reader: Reader, site: Site, count: int) -> Figures:
         page.goto(reader.link())
         page.wait_for_url("**/")
         for at in range(count):
-            number = at * len(site.hosts)  # all on the first host: what the page shows stays short
+            number = (at + 1) * len(site.hosts)  # each on the first host
             name = site.name(number)
             page.goto(f"{page.url.partition('?')[0]}?q={name}")
             site.settle()
             page.evaluate(_WATCH, f"s-{name}")
-            moved = time.time() - figures.timed(site.commit_edit(number))
+            moved = time.time() - figures.timed(site.push_edit(number)[0])
             took.append(page.evaluate("window.changed") / 1e3 - moved)
         browser.close()
     return {
@@ -166,9 +168,9 @@ def beside(reader: Reader, site: Site, tabs: int, count: int) -> Figures:
     """Push with tabs open and without, in turn."""
     alone, with_tabs = list[float](), list[float]()
     for at in range(0, count, _TURN):
-        alone += pushes(site, 2 * at, _TURN)
+        alone += pushes(site, _LATER + 2 * at, _TURN)
         opened = [reader.tab() for _ in range(tabs)]
-        with_tabs += pushes(site, 2 * at + _TURN, _TURN)
+        with_tabs += pushes(site, _LATER + 2 * at + _TURN, _TURN)
         for each in opened:
             each.close()
     return {
