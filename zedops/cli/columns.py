@@ -18,7 +18,7 @@ _FREE = ("MESSAGE", "WHAT", "BECAUSE")
 #: Columns that may be shortened, each with its least width.
 _SHORTER = {"IMAGE": 14, "PORTS": 11, "CONTAINER": 14}
 #: Columns to leave out if that does not suffice, in this order.
-_LESS = ("IMAGE", "PORTS", "HEALTH", "MEMORY", "CPU", "HOST", "SINCE", "FOR")
+_LESS = ("IMAGE", "PORTS", "BACKUP", "HEALTH", "MEMORY", "CPU", "HOST", "SINCE", "FOR")
 _GAP = "  "
 _INDENT = "    "
 #: A narrower column of sentences reads worse than lines below the row.

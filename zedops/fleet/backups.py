@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from zedops.errors import Problem
 from zedops.fleet.fleet import Fleet
@@ -16,24 +16,33 @@ from zedops.spec.volume import VolumeKind
 
 #: A backup may come so long after its time, beside others on its host.
 _LATE = timedelta(minutes=30)
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
-def overdue(fleet: Fleet, document: Document, now: datetime) -> str | None:
-    """Say that a server's schedule has no backup; None if it has, or has no schedule."""
+def late_at(fleet: Fleet, document: Document) -> datetime | None:
+    """Say from when on a server's schedule lacks a backup; None without schedule or data."""
     definition, state = fleet.resolve(document)[0], document.state
     if definition is None or definition.backup is None or state is None or not state.data_exists:
         return None
     if not definition.backup.scheduled:
         return None
     if state.backup is None:
-        is_new = state.since is not None and now <= state.since + _LATE
-        return None if is_new else f"{document.name} has a schedule of backups, and no backup yet"
+        return state.since + _LATE if state.since else _LONG_AGO
     last, zone = read_last(state.backup), fleet.settings.timezone
     missed = next_at(definition.backup, last.at, zone)
     again = missed and next_at(definition.backup, missed, zone)
-    if again is None or now <= again + _LATE:
+    return again + _LATE if again else None
+
+
+def overdue(fleet: Fleet, document: Document, now: datetime) -> str | None:
+    """Say that a server's schedule has no backup; None if it has, or has no schedule."""
+    late = late_at(fleet, document)
+    if late is None or now <= late:
         return None
-    ago = format_duration((now - last.at).total_seconds())
+    state = document.state
+    if state is None or state.backup is None:
+        return f"{document.name} has a schedule of backups, and no backup yet"
+    ago = format_duration((now - read_last(state.backup).at).total_seconds())
     return f"{document.name}: the last backup is {ago} old, and its schedule asks for more"
 
 

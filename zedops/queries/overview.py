@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.lifecycle import due
 from zedops.fleet.selection import folder, has_label, is_in
+from zedops.protocol.remarks import BACKUP_FAILED
 from zedops.queries import servers
 from zedops.queries.conversion import written
 from zedops.queries.rows import ServerRow
@@ -47,6 +48,11 @@ class FleetRow(ServerRow):
     def is_deleted(self) -> bool:
         """Say whether this is a deleted server within its retention."""
         return kind_of(self.path) is Kind.TOMBSTONE
+
+    @property
+    def backup_failed(self) -> bool:
+        """Say whether the last backup failed."""
+        return (self.message or "").startswith(BACKUP_FAILED)
 
     @property
     def key(self) -> str:

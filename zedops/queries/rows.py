@@ -36,6 +36,7 @@ class ServerRow:
     ready: Annotated[bool | None, "as its `ready:` says; null: it has none, or does not run"]
     backup_proven_at: Annotated[str | None, "time of the last proof"]
     backup_proven: Annotated[str | None, "the snapshot that really started then"]
+    backup_late_at: Annotated[str | None, "time from which its schedule lacks a backup"]
 
     @property
     def shown(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from zedops.fleet import provenance
+from zedops.fleet import backups, provenance
 from zedops.fleet.fleet import Fleet
 from zedops.fleet.ports import published
 from zedops.protocol.remarks import NOT_READY, STARTING
@@ -48,6 +48,7 @@ def facts(fleet: Fleet, each: Document) -> ServerRow:
         ready=_is_ready(definition, state),
         backup_proven_at=_time(last.proven_at) if last else None,
         backup_proven=last.proven if last else None,
+        backup_late_at=_time(backups.late_at(fleet, each)),
     )
 
 

@@ -29,6 +29,7 @@ from zedops.web import (
     new_pages,
     openid_pages,
     pages,
+    palette_pages,
     passkey_pages,
     share_pages,
     signing,
@@ -52,6 +53,7 @@ from zedops.web.terminals import Terminals
 PAGES = (
     fleet_pages, act_pages, edit_pages, new_pages, backup_pages, host_pages, passkey_pages,
     openid_pages, login_page, logs, share_pages, signing, terminal_pages, timeline,
+    palette_pages,
 )
 _STATIC = Path(__file__).parent / "static"
 

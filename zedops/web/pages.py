@@ -49,8 +49,14 @@ def render(request: Request, template: str, **facts: Any) -> str:
     return environment().get_template(template).render(
         site=site, session=session, rights=rights, path=request.url.path, menu=MENU,
         form_token=site.sessions.token(session) if session else "",
-        may_act=bool(session and session.person.is_known and may_push(request)), **facts,
+        may_act=may_act(request), **facts,
     )
+
+
+def may_act(request: Request) -> bool:
+    """Say whether the page offers acts to the person of a request; the gate decides."""
+    session = who(request)
+    return bool(session and session.person.is_known and may_push(request))
 
 
 def fragment(template: str, **facts: Any) -> str:
@@ -70,11 +76,15 @@ def environment() -> Environment:
         "going_on": going_on, "several": SEVERAL,
     }
     made.filters |= {
-        "ago": ago, "size": format_size, "first_line": first_line,
+        "ago": ago, "is_past": is_past, "size": format_size, "first_line": first_line,
         "path": lambda text: quote(str(text), safe=""),
-        "query": lambda facts: urlencode(facts, doseq=True),
+        "query": _query,
     }
     return made
+
+
+def _query(facts: Any) -> str:
+    return urlencode(facts, doseq=True)
 
 
 def ago(at: str | None) -> str:
@@ -83,6 +93,11 @@ def ago(at: str | None) -> str:
         return ""
     gone_s = (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
     return format_duration(max(0.0, gone_s))
+
+
+def is_past(at: str) -> bool:
+    """Say whether a time has passed."""
+    return datetime.fromisoformat(at) < datetime.now(UTC)
 
 
 @functools.cache

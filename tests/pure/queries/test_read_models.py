@@ -17,7 +17,7 @@ from zedops.spec.state import State, Status
 
 SERVER = ("name path id status desired host image ports data_exists deleted_at container commit "
           "since message problems backup_at backup_snapshot backup_bytes ready "
-          "backup_proven_at backup_proven")
+          "backup_proven_at backup_proven backup_late_at")
 #: The fields that scripts know, by command; new ones may follow at the end.
 KNOWN = {
     "list": SERVER,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +38,27 @@ def list_command(everything: bool, at: str | None, as_json: bool) -> None:
 
 
 def _show(found: list[ServerRow]) -> None:
+    has_backups = any(row.backup_at or row.backup_late_at for row in found)
     table(
-        ["NAME", "STATUS", "SINCE", "HOST", "IMAGE", "PORTS", "MESSAGE"],
+        ["NAME", "STATUS", "SINCE", "HOST", "IMAGE", "PORTS", *(["BACKUP"] if has_backups else []),
+         "MESSAGE"],
         [
             [
                 row.name, row.shown, ago(_time(row.since)), row.host or "-", row.image or "-",
-                " ".join(row.ports) or "-", row.message or "",
+                " ".join(row.ports) or "-", *([_backup(row)] if has_backups else []),
+                row.message or "",
             ]
             for row in found
         ],
         "no servers yet; `zedops new NAME --image IMAGE` writes the first",
     )
+
+
+def _backup(row: ServerRow) -> str:
+    """Write the age of the last backup, and whether its schedule asks for a newer one."""
+    late = _time(row.backup_late_at)
+    is_late = late is not None and late < datetime.now(UTC)
+    return f"{ago(_time(row.backup_at))}{' overdue' if is_late else ''}"
 
 
 def _rows(at: str | None, *, include_deleted: bool) -> tuple[list[ServerRow], bool]:

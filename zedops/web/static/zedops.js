@@ -37,8 +37,10 @@ const showRow = ({ key, status, html }) => {
   const made = fragment(html);
   const picked = old.querySelector("input[type=checkbox]");
   if (picked && picked.checked) made.querySelector("input[type=checkbox]").checked = true;
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
   old.replaceWith(made);
   window.htmx.process(made);
+  if (focused && byId(focused)) byId(focused).focus();
 };
 
 const goneRow = ({ key }) => {
@@ -108,6 +110,10 @@ const age = () => {
   }
 };
 
+const ripen = () => {
+  for (const each of document.querySelectorAll("[data-from]")) each.hidden = new Date(each.dataset.from) > Date.now();
+};
+
 const show = () => {
   const dialog = document.querySelector("#dialog dialog");
   if (dialog && !dialog.open) dialog.showModal();
@@ -117,7 +123,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const form = document.querySelector("form[data-send=now]");
   if (form) form.requestSubmit();
   follow();
-  setInterval(age, 20000);
+  setInterval(() => { age(); ripen(); }, 20000);
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "dialog") show();
   });
