@@ -27,7 +27,7 @@ def test_a_server_is_found_and_stopped_by_the_palette(fleet: Machine, visit: Vis
     box = page.get_by_role("combobox", name="A server, an act or a page")
     expect(box).to_be_focused()
     page.keyboard.type("stop lan")
-    options = page.get_by_role("option")
+    options = page.locator("#palette-list").get_by_role("option")
     expect(options).to_have_count(1)
     expect(box).to_have_attribute("aria-activedescendant", "palette-1")
     visitor.check_access("the palette")
@@ -100,3 +100,39 @@ def test_chosen_colours_last(fleet: Machine, visit: Visit) -> None:
     page.emulate_media(color_scheme="dark")
     assert page.evaluate(back) == dark
     visitor.check_narrow("the header")
+
+
+def test_a_german_reader_gets_german_pages_and_the_same_acts(
+    fleet: Machine, visit: Visit
+) -> None:
+    write(fleet, "laterne", command(LOOP))
+    fleet.push("a light")
+    visitor = visit(locale="de-DE")
+    page = visitor.page
+    assert page.locator("html").get_attribute("lang") == "de"
+    expect(page.locator("#s-laterne .badge").first).to_have_text("läuft")
+    visitor.check_access("in German")
+    visitor.check_narrow("in German")
+    page.locator("#s-laterne").get_by_role("link", name="Anhalten laterne").click()
+    expect(page.locator("dialog")).to_contain_text("laterne: stop")
+    visitor.check_access("the dialog in German")
+    page.get_by_role("button", name="Eintragen und übertragen").click()
+    expect(page.get_by_role("heading", name="Übertragen")).to_be_visible()
+    page.locator("dialog").get_by_role("link", name="Schließen").click()
+    # the row comes over the stream
+    expect(page.locator("#s-laterne .badge").first).to_have_text("angehalten")
+    assert fleet.subjects().count("laterne: stop") == 1
+    page.get_by_label("Status").select_option("stopped")
+    page.wait_for_url("**/?*status=stopped*")
+    expect(page.locator("#s-laterne")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("starten late")
+    expect(page.locator("#palette-list").get_by_role("option")).to_have_text(
+        "Starten laterne angehalten"
+    )
+    page.keyboard.press("Escape")
+    for path in ("/hosts", "/timeline", "/logs", "/servers/laterne", "/new", "/doctor"):
+        visitor.open(path)
+        visitor.check_access(path)

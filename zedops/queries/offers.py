@@ -40,6 +40,11 @@ _GOING_ON = {
 }
 
 
+_PUT_BACK = "Put its data back where it was, from a backup; then it starts by itself."
+#: All that `going_on` says, for translations.
+TEXTS = (*_GOING_ON.values(), _PUT_BACK)
+
+
 def offers(row: FleetRow) -> tuple[Offer, ...]:
     """List the acts for a server, the usual one first."""
     match row.status:
@@ -62,5 +67,5 @@ def offers(row: FleetRow) -> tuple[Offer, ...]:
 def going_on(row: FleetRow) -> str:
     """Say why a server offers nothing, or how lost data is put back; empty otherwise."""
     if row.status == _S.MISSING.value and row.data_lost:
-        return "Put its data back where it was, from a backup; then it starts by itself."
+        return _PUT_BACK
     return _GOING_ON.get(row.status, "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -16,10 +17,10 @@ from zedops.control import client
 from zedops.queries import conversion
 from zedops.queries.overview import ORDER, Filter, FleetRow, named, overview
 from zedops.queries.rows import ServerDetail
-from zedops.web import timeline
+from zedops.web import languages, timeline
 from zedops.web.fleet_view import Change
 from zedops.web.live import Event, packed
-from zedops.web.pages import fragment, page
+from zedops.web.pages import fragment, language, page
 from zedops.web.site import Site
 from zedops.web.terminal_pages import may_exec
 
@@ -85,26 +86,34 @@ async def look(request: Request) -> Response:
     site: Site = request.app.state.site
     await run_in_threadpool(site.view.now)
     since = request.headers.get("Last-Event-ID") or request.query_params.get("since", "")
+    lang = language(request)
 
     async def events() -> AsyncIterator[ServerSentEvent]:
         async for each in site.live.follow(since):
-            yield ServerSentEvent(each.data, event=each.kind, id=each.stamp)
+            yield ServerSentEvent(each.data_in(lang), event=each.kind, id=each.stamp)
 
     return EventSourceResponse(events(), ping=_PING_S)
 
 
 def events(change: Change) -> list[Event]:
-    """Render what a change means for open tabs; the same text serves all of them."""
+    """Say what a change means for open tabs; one text serves all readers of a language."""
     stamp, view = change.view.stamp, change.view
-    made = [Event("row", packed(key=each.key, status=each.status, html=_html(each, change)), stamp)
-            for each in change.rows]
+    made = [Event("row", "", stamp, _row_texts(each, view.silent)) for each in change.rows]
     made += [Event("gone", packed(key=each.key), stamp) for each in change.gone]
     summary = packed(silent=view.silent, trouble=view.trouble, commit=view.commit[:7])
     return [*made, Event("fleet", summary, stamp)]
 
 
-def _html(each: FleetRow, change: Change) -> str:
-    return fragment("_row.html", row=each, silent=change.view.silent)
+def _row_texts(each: FleetRow, silent: tuple[str, ...]) -> Callable[[str], str]:
+    """Render a row once for each language that a tab asks for. Holds the row, not the fleet."""
+
+    @functools.cache
+    def made(lang: str) -> str:
+        html = fragment("_row.html", lang, row=each, silent=silent)
+        return packed(key=each.key, status=each.status, html=html)
+
+    made(languages.ENGLISH)  # here, in the thread that follows, and not in the event loop
+    return made
 
 
 ROUTES = [

@@ -31,6 +31,11 @@ class Event:
     kind: str
     data: str
     stamp: str
+    texts: Callable[[str], str] | None = None  #: the data by language, where it differs
+
+    def data_in(self, language: str) -> str:
+        """Give the data for a reader of a language."""
+        return self.data if self.texts is None else self.texts(language)
 
 
 Render = Callable[[Change], list[Event]]

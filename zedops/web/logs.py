@@ -18,7 +18,7 @@ from zedops.queries.overview import named
 from zedops.web import log_pages
 from zedops.web.live import packed
 from zedops.web.log_pages import MOST_SERVERS, Shown, Source, Wanted
-from zedops.web.pages import fragment, page
+from zedops.web.pages import fragment, language, page
 from zedops.web.site import Site
 
 _PING_S = 20
@@ -72,14 +72,14 @@ async def live(request: Request) -> Response:
                 yield ServerSentEvent(packed(said=state), event="state", id=stamp)
             lines = [each for each in pieces if not isinstance(each, str)]
             if lines:
-                html = _html(lines, many=len(sources) > 1)
+                html = _html(lines, language(request), many=len(sources) > 1)
                 yield ServerSentEvent(packed(html=html), event="lines", id=stamp)
 
     return EventSourceResponse(events(), ping=_PING_S)
 
 
-def _html(lines: list[Shown | None], *, many: bool) -> str:
-    return fragment("_log_lines.html", lines=lines, many=many, target="")
+def _html(lines: list[Shown | None], lang: str, *, many: bool) -> str:
+    return fragment("_log_lines.html", lang, lines=lines, many=many, target="")
 
 
 def download(request: Request) -> Response:

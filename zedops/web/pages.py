@@ -15,13 +15,14 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse
 
 from zedops import __version__
 from zedops.queries.offers import SEVERAL, going_on, offers
 from zedops.queries.overview import TROUBLE, first_line
 from zedops.spec.quantities import format_duration, format_size
+from zedops.web import languages
 from zedops.web.rules import may_push, rights_of
 from zedops.web.sessions import who
 
@@ -33,12 +34,12 @@ MENU = [("Servers", "/"), ("Logs", "/logs"), ("Timeline", "/timeline")]
 
 def page(request: Request, template: str, status: int = 200, **facts: Any) -> HTMLResponse:
     """Make an answer from a template; `render` says what it always has."""
-    answer = HTMLResponse(render(request, template, **facts), status)
+    headers = {"Vary": "Accept-Language, Accept-Encoding", "Content-Language": language(request)}
+    answer = HTMLResponse(render(request, template, **facts), status, headers)
     if len(answer.body) > _SMALL and "gzip" in request.headers.get("accept-encoding", ""):
         answer.body = gzip.compress(answer.body, _LEVEL, mtime=0)
         answer.headers["Content-Length"] = str(len(answer.body))
         answer.headers["Content-Encoding"] = "gzip"
-        answer.headers["Vary"] = "Accept-Encoding"
     return answer
 
 
@@ -46,8 +47,10 @@ def render(request: Request, template: str, **facts: Any) -> str:
     """Make text for a request; each template has the facts that are named first here."""
     site, session = request.app.state.site, who(request)
     rights = rights_of(request)
-    return environment().get_template(template).render(
-        site=site, session=session, rights=rights, path=request.url.path, menu=MENU,
+    lang = language(request)
+    return environment(lang).get_template(template).render(
+        lang=lang, texts=languages.of_scripts(lang), site=site, session=session, rights=rights,
+        path=request.url.path, menu=MENU,
         form_token=site.sessions.token(session) if session else "",
         may_act=may_act(request), **facts,
     )
@@ -59,26 +62,34 @@ def may_act(request: Request) -> bool:
     return bool(session and session.person.is_known and may_push(request))
 
 
-def fragment(template: str, **facts: Any) -> str:
-    """Make text that is the same for every reader."""
-    return environment().get_template(template).render(**facts)
+def fragment(template: str, lang: str, **facts: Any) -> str:
+    """Make text that is the same for every reader of a language."""
+    return environment(lang).get_template(template).render(**facts)
+
+
+def language(request: HTTPConnection) -> str:
+    """Choose the language of a request."""
+    return languages.choose(request.headers.get("Accept-Language", ""))
 
 
 @functools.cache
-def environment() -> Environment:
-    """Load the templates' environment."""
+def environment(lang: str) -> Environment:
+    """Load the templates' environment of a language."""
     made = Environment(
+        extensions=[languages.Translate],
         loader=PackageLoader("zedops.web"), autoescape=select_autoescape(default=True),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )
+    made.extend(language=lang)
     made.globals |= {
+        "_": languages.sayer(lang),
         "static": static, "version": __version__, "trouble": TROUBLE, "offers": offers,
         "going_on": going_on, "several": SEVERAL,
     }
     made.filters |= {
         "ago": ago, "is_past": is_past, "size": format_size, "first_line": first_line,
         "path": lambda text: quote(str(text), safe=""),
-        "query": _query,
+        "query": _query, "number": languages.number(lang),
     }
     return made
 

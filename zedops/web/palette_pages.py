@@ -7,7 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from zedops.queries.palette import suggest
-from zedops.web.pages import MENU, may_act, page
+from zedops.web import languages
+from zedops.web.pages import MENU, language, may_act, page
 
 _LONGEST = 100
 
@@ -17,7 +18,8 @@ def options(request: Request) -> Response:
     site = request.app.state.site
     text = request.query_params.get("q", "")[:_LONGEST]
     rows = site.view.now().rows.values()
-    found = suggest(rows, MENU, text, may_act=may_act(request))
+    found = suggest(rows, MENU, text, may_act=may_act(request),
+                    say=languages.sayer(language(request)))
     return page(request, "_palette.html", found=found)
 
 

@@ -178,7 +178,7 @@
       } else if (answer.status !== 204) say((await answer.text()).trim());
     } catch (error) {
       if (error.name === "AbortError") return;
-      say("The check could not be made: zedops does not answer. Your text stays; it is tried again.");
+      say(t("The check could not be made: zedops does not answer. Your text stays; it is tried again."));
       again = 5000;
     }
     if (running !== mine) return;
@@ -218,10 +218,10 @@
     const told = document.getElementById("draft");
     const drop = document.createElement("button");
     drop.type = "button";
-    drop.textContent = "Discard it";
+    drop.textContent = t("Discard it");
     drop.className = "small";
     drop.addEventListener("click", () => { put(fresh); sessionStorage.removeItem(place); told.hidden = true; });
-    told.replaceChildren("This is what you typed here before. ", drop);
+    told.replaceChildren(t("This is what you typed here before."), " ", drop);
     told.hidden = false;
   };
 

@@ -28,7 +28,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const tellHeld = () => {
     const count = held.length + left;
     more.hidden = !count && !cut;
-    newest.textContent = cut ? "Newest lines" : `${left ? "more than " : ""}${held.length} new ${held.length === 1 ? "line" : "lines"}`;
+    newest.textContent = cut ? t("Newest lines")
+      : t(left ? "more than {} new lines" : held.length === 1 ? "{} new line" : "{} new lines", held.length);
   };
 
   const append = (items) => {
@@ -95,10 +96,10 @@ document.addEventListener("DOMContentLoaded", () => {
   log.addEventListener("click", (event) => {
     if (event.target.closest("a[rel=prev]")) { event.preventDefault(); older(); }
   });
-  newest.addEventListener("click", () => { stopped = false; pause.textContent = "Pause"; flush(); });
+  newest.addEventListener("click", () => { stopped = false; pause.textContent = t("Pause"); flush(); });
   pause.addEventListener("click", () => {
     stopped = !stopped;
-    pause.textContent = stopped ? "Go on" : "Pause";
+    pause.textContent = stopped ? t("Go on") : t("Pause");
     if (!stopped) flush();
   });
 
@@ -120,7 +121,7 @@ document.addEventListener("DOMContentLoaded", () => {
     on("state", state);
     stream.onopen = () => state({ said: "" });
     stream.onerror = () => {
-      state({ said: "The connection to zedops is lost; trying again." });
+      state({ said: t("The connection to zedops is lost; trying again.") });
       if (stream.readyState === EventSource.CLOSED) setTimeout(open, 2000);
     };
   };

@@ -2,6 +2,11 @@
 "use strict";
 
 const tell = (name, detail) => document.body.dispatchEvent(new CustomEvent(name, { detail }));
+// a text in the reader's language; {} stands for a fact
+const t = (() => {
+  const known = JSON.parse((document.querySelector("meta[name=texts]") || { content: "{}" }).content);
+  return (text, ...facts) => (known[text] || text).replace(/\{\}/g, () => facts.shift());
+})();
 const byId = (id) => document.getElementById(id);
 
 let reloading = 0;
@@ -49,10 +54,10 @@ const goneRow = ({ key }) => {
 };
 
 const showFleet = ({ silent, trouble, commit }) => {
-  say("stream", trouble ? `The facts below may be out of date: ${trouble}` : "");
+  say("stream", trouble ? t("The facts below may be out of date: {}", trouble) : "");
   document.body.classList.toggle("stale", Boolean(trouble));
   const before = byId("silent") ? byId("silent").textContent : "";
-  say("silent", silent.length ? `Not answering: ${silent.join(", ")}. The last facts stand.` : "");
+  say("silent", silent.length ? t("Not answering: {}. The last facts stand.", silent.join(", ")) : "");
   if (byId("silent") && byId("silent").textContent !== before) reload();
   if (byId("commit")) byId("commit").textContent = commit;
 };
@@ -87,7 +92,7 @@ const follow = () => {
     };
     stream.onerror = () => {
       document.body.classList.add("lost", "stale");
-      say("stream", "The connection to zedops is lost. What is shown may be out of date; trying again.");
+      say("stream", t("The connection to zedops is lost. What is shown may be out of date; trying again."));
       if (stream.readyState === EventSource.CLOSED) setTimeout(open, 2000);
     };
   };
@@ -103,10 +108,24 @@ const words = (seconds) => {
 
 const age = () => {
   for (const each of document.querySelectorAll("time[datetime]")) {
-    if (!each.title) continue;
+    if (!each.title || each.dataset.local) continue;
     const at = new Date(each.getAttribute("datetime"));
     const text = words(Math.max(0, (Date.now() - at) / 1000));
     if (each.textContent !== text) each.textContent = text;
+  }
+};
+
+// a moment as the reader's system writes it; the ISO form stays beside it
+const local = () => {
+  const written = new Intl.DateTimeFormat(navigator.languages, {
+    year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+  });
+  for (const each of document.querySelectorAll("time[datetime]:not([title])")) {
+    const at = each.getAttribute("datetime");
+    if (each.textContent !== at || Number.isNaN(Date.parse(at))) continue;
+    each.title = at;
+    each.dataset.local = "yes";
+    each.textContent = written.format(new Date(at));
   }
 };
 
@@ -123,8 +142,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const form = document.querySelector("form[data-send=now]");
   if (form) form.requestSubmit();
   follow();
+  local();
   setInterval(() => { age(); ripen(); }, 20000);
   document.body.addEventListener("htmx:afterSwap", (event) => {
+    local();
     if (event.detail.target.id === "dialog") show();
   });
   document.body.addEventListener("click", (event) => {
