@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 
 import pytest
@@ -45,6 +46,16 @@ def test_a_catalog_has_every_text_and_no_other(language: str) -> None:
 def test_no_template_changes_without_a_catalog() -> None:
     for name, source in TEMPLATES.items():
         assert translate(source, str) == source, name
+
+
+def test_texts_within_expressions_are_marked() -> None:
+    for name, source in TEMPLATES.items():
+        for code in re.findall(r"\{[{%].*?[%}]\}", source, re.DOTALL):
+            bare = re.sub(r"\b_\((?:'[^']*'|\"[^\"]*\")\)", "", code)
+            said = [each for each in re.findall(r"'([^']*)'", bare)
+                    if re.search(r"[A-Z][a-z]|[a-z] [a-z]", each)]
+            verbs = {"backup restore", "backup prove"}
+            assert set(said) <= verbs, f"{name}: write _('…')"
 
 
 def test_text_is_translated_and_values_are_not() -> None:

@@ -59,7 +59,8 @@
       byId("palette-none").hidden = list.childElementCount > 0;
       choose(list.firstElementChild);
     };
-    text.addEventListener("input", look);
+    let looking = look();
+    text.addEventListener("input", () => { looking = look(); });
     text.addEventListener("keydown", (event) => {
       const now = chosen();
       const next = {
@@ -67,11 +68,13 @@
         ArrowUp: (now && now.previousElementSibling) || list.lastElementChild,
       }[event.key];
       if (next) { event.preventDefault(); choose(next); }
-      if (event.key === "Enter" && !event.isComposing) { event.preventDefault(); go(now); }
+      if (event.key === "Enter" && !event.isComposing) { 
+        event.preventDefault();
+        looking.then(() => go(chosen())); // never what an earlier letter had found
+      }
     });
     list.addEventListener("click", (event) => go(event.target.closest("[role=option]")));
     text.focus();
-    look();
   };
 
   const help = () => {

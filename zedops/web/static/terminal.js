@@ -83,7 +83,7 @@ document.addEventListener("DOMContentLoaded", async () => {
         if (said.refused) say(said.refused);
       }
     } catch {
-      stop("The connection to zedops is lost, and the terminal with it.");
+      stop(t("The connection to zedops is lost, and the terminal with it."));
     } finally {
       sending = false;
     }
@@ -124,8 +124,8 @@ document.addEventListener("DOMContentLoaded", async () => {
   term.focus();
   try {
     await read(await fetch(`/terminals/${name}/out`, { signal: stream.signal }));
-    stop("The terminal has ended.");
+    stop(t("The terminal has ended."));
   } catch {
-    stop(told.textContent || "The connection to zedops is lost, and the terminal with it.");
+    stop(told.textContent || t("The connection to zedops is lost, and the terminal with it."));
   }
 });
