@@ -49,7 +49,7 @@ def render(request: Request, template: str, **facts: Any) -> str:
     rights = rights_of(request)
     lang = language(request)
     return environment(lang).get_template(template).render(
-        lang=lang, texts=languages.of_scripts(lang), site=site, session=session, rights=rights,
+        lang=lang, of_scripts=languages.of_scripts(lang), site=site, session=session, rights=rights,
         path=request.url.path, menu=MENU,
         form_token=site.sessions.token(session) if session else "",
         may_act=may_act(request), **facts,

@@ -50,7 +50,7 @@
       const mine = ++asked;
       const answer = await fetch(`/palette?q=${encodeURIComponent(text.value)}`).catch(() => null);
       if (mine !== asked || !dialog.open) return; // a later letter was faster
-      if (!answer || !answer.ok) return;
+      if (!answer || !answer.ok) { list.replaceChildren(); choose(null); return; }
       const made = document.createElement("template");
       made.innerHTML = await answer.text(); // made by the page's own templates, which escape every value
       if (mine !== asked) return;
@@ -68,7 +68,7 @@
         ArrowUp: (now && now.previousElementSibling) || list.lastElementChild,
       }[event.key];
       if (next) { event.preventDefault(); choose(next); }
-      if (event.key === "Enter" && !event.isComposing) { 
+      if (event.key === "Enter" && !event.isComposing) {
         event.preventDefault();
         looking.then(() => go(chosen())); // never what an earlier letter had found
       }
