@@ -87,7 +87,8 @@ def test_a_server_moves_with_its_world_and_comes_back(many: Many) -> None:
     assert many.state("rosewood")["message"] is None
     assert len(many.subjects()) - subjects <= 8
     for host in ("attic", "cellar"):
-        assert not list((many.hosts[host].data_root / "backups").glob("*/moves/*"))
+        backups = many.hosts[host].data_root / "backups"
+        assert not list(backups.glob(f"*/moves/{many.state('rosewood')['id']}*"))
     (there / "region" / "r.0.0").write_bytes(b"grown")
     many.pull()
     many.zedops("move", "rosewood", "--host", "attic", "--yes", "--wait")
