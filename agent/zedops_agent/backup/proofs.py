@@ -8,50 +8,38 @@ still due, so it begins again.
 
 from __future__ import annotations
 
-import json
 import logging
-import stat
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from zedops.errors import EngineFailed, LookOutdated, ZedopsError
+from zedops.errors import ZedopsError
 from zedops.protocol.sync import DesiredServer
-from zedops.spec.model import SecretsAs
-from zedops.spec.volume import VolumeKind
 from zedops.system import failpoints
-from zedops_agent import holdings, removal, secret_files
-from zedops_agent.backup import manifest, proof_rules, swap
-from zedops_agent.backup.choose import pick
+from zedops_agent import removal, secret_files
+from zedops_agent.backup import proof_rules
 from zedops_agent.backup.due import Due
 from zedops_agent.backup.ground import Ground, trouble_of
 from zedops_agent.backup.making import PASSING
+from zedops_agent.backup.proof_run import ProofRun, holder
 from zedops_agent.backup.record import Proof, Reason, Record
-from zedops_agent.backup.restic_process import ResticFailed
 from zedops_agent.backup.snapshot import Snapshot
 from zedops_agent.backup.turn import Turn
-from zedops_agent.container_runs import hide
-from zedops_agent.container_spec import ContainerSecrets
 from zedops_agent.engine.proof_containers import ProofContainers
-from zedops_agent.observed import Container, Image
-from zedops_agent.ready_watch import ReadyWatch
 from zedops_agent.secrets import Secrets
 from zedops_agent.steps import Plan
 
 log = logging.getLogger(__name__)
 
-#: The time between two looks at a proof's container, and at a sweep that failed.
-_LOOK_S, _SWEEP_S = 0.5, 5.0
+#: The time until a sweep that failed is tried again.
+_SWEEP_S = 5.0
 #: The time until a proof that could not even be tried is tried again, or asks for the turn.
 _LATER_S, _TURN_S = 300.0, 60.0
 #: The time that the end of an agent gives a proof to remove its container.
 _END_S = 10.0
-#: The number of a failed server's last log lines in the message.
-_LINES = 3
 
 
 class Proofs:
@@ -60,15 +48,15 @@ class Proofs:
     def __init__(
         self, ground: Ground, secrets: Secrets, turn: Turn, wake: Callable[[set[str]], None]
     ) -> None:
-        self._ground, self._secrets, self._turn, self._wake = ground, secrets, turn, wake
+        self._ground, self._turn, self._wake = ground, turn, wake
         self._scratch = ground.root / "backups" / ground.fleet / "proof"
         self._containers = ProofContainers(ground.engine.connection)
-        self._lines = ReadyWatch(ground.engine.streams.reader, lambda _: None)
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
         #: When a server's proof may be tried again (monotonic).
         self._later: dict[str, float] = {}
         self._is_swept, self._ending = threading.Event(), threading.Event()
+        self._proof = ProofRun(ground, secrets, self._scratch, self._ending, self._ends)
 
     # --- called by the loop and the workers
 
@@ -137,7 +125,7 @@ class Proofs:
             self._containers.discard(each)
         with suppress(FileNotFoundError, NotADirectoryError):
             for place in self._scratch.iterdir():
-                secret_files.forget(self._ground.fleet, _holder(place.name))
+                secret_files.forget(self._ground.fleet, holder(place.name))
                 removal.remove_tree(self._scratch, place.name)
 
     def _run(self, want: DesiredServer, wanted: Due) -> None:
@@ -158,7 +146,7 @@ class Proofs:
             return  # it has just ended
         chosen, failure = None, None
         try:
-            chosen, failure = self._try(want)
+            chosen, failure = self._proof.attempt(want)
         except PASSING:
             raise
         except (ZedopsError, OSError) as error:
@@ -194,137 +182,9 @@ class Proofs:
         trouble = trouble_of(known.proof_trouble, text, wanted.token)
         self._ground.change(want, **facts, proof_trouble=trouble)
 
-    # --- one proof
-
     def _ends(self, want: DesiredServer) -> str | None:
         return "zedops ends" if self._ending.is_set() else self._ground.ends(want)
-
-    def _try(self, want: DesiredServer) -> tuple[Snapshot, str | None]:
-        """Restore the newest snapshot and start it; returns why it failed, if it did."""
-        if (forbidden := self._ground.lookout.forbidden(want)) is not None:
-            raise ResticFailed(forbidden)
-        opened = self._ground.open(want)
-        chosen = pick(opened.snapshots(f"server={want.id}"), "latest", want.name)
-        try:
-            image, handed = self._image(want), self._secrets.read_values(want)
-            self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            size = chosen.size_bytes
-            swap.check_room(self._scratch, opened.size(chosen.id)[0] if size is None else size)
-            target = self._scratch / want.id
-            target.mkdir(mode=0o700)
-            failpoints.point("proof.begun")
-            opened.restore(chosen.id, target, ())
-            failpoints.point("proof.fetched")
-            if (less := self._compare(want, chosen, target)) is not None:
-                return chosen, less
-            return chosen, self._boot(want, image, handed, self._sources(want, chosen, target))
-        except PASSING:
-            raise
-        except (ZedopsError, OSError) as error:
-            return chosen, str(error)
-
-    def _image(self, want: DesiredServer) -> Image:
-        """Find the image of the server: that of its container, if it has one."""
-        engine, images = self._ground.engine, self._ground.engine.images
-        listed = engine.lists.of_server(self._ground.fleet, want.id)
-        mine = sorted(engine.inspector.inspect(listed), key=lambda each: each.up, reverse=True)
-        for reference in (*(each.image for each in mine), want.definition.image):
-            if (found := images.find(reference)) is not None:
-                return found
-        raise EngineFailed(f"image {want.definition.image} is not on this host")
-
-    def _compare(self, want: DesiredServer, chosen: Snapshot, target: Path) -> str | None:
-        last = self._ground.record(want).last
-        size, count = chosen.size_bytes, chosen.files
-        if (size is None or count is None) and last and last.snapshot == chosen.short:
-            size, count = last.size_bytes, last.files
-        found = holdings.measure(want.id, "", target)
-        if size is None or count is None or found.size_bytes is None or found.files is None:
-            return None
-        return proof_rules.shrunk((size, count), (found.size_bytes, found.files))
-
-    def _sources(self, want: DesiredServer, chosen: Snapshot, target: Path) -> dict[str, str]:
-        """Say where the volumes are: data in the copy, the others read-only in their places."""
-        about = next((each for each in chosen.paths if each.endswith(f"/{manifest.NAME}")), None)
-        if about is None:
-            raise ResticFailed("it was not made by zedops")
-        try:
-            there = manifest.places(json.loads((target / about.lstrip("/")).read_bytes()))
-        except ValueError as error:
-            raise ResticFailed(str(error)) from error
-        found = {}
-        for key, place in self._ground.lookout.places.resolved(want).items():
-            if want.definition.volumes[key].kind is VolumeKind.DATA:
-                copy = target / there[key].lstrip("/") if key in there else target / f"={key}"
-                if key not in there:
-                    copy.mkdir()
-                    copy.chmod(0o777)  # the directory above is for root only
-                found[key] = str(copy)
-            elif proof_rules.is_inert(place) and _is_plain(Path(place)):
-                found[key] = place
-        return found
-
-    def _boot(
-        self, want: DesiredServer, image: Image, handed: dict[str, str], sources: dict[str, str]
-    ) -> str | None:
-        engine, as_files = self._ground.engine, want.definition.secrets_as is SecretsAs.FILES
-        place = ""
-        if as_files and handed:
-            memory = secret_files.place(self._ground.fleet, _holder(want.id), "0" * 16)
-            secret_files.prepare(memory)
-            place = str(memory)
-        secrets = ContainerSecrets(handed, place=place)
-        config, host = proof_rules.arguments(
-            self._ground.fleet, want, image, sources, secrets, str(self._scratch)
-        )
-        made: list[str] = []
-        engine.containers.create(config, host, {}, made.append)
-        failpoints.point("proof.created")
-        if place:
-            secret_files.fill(Path(place), handed, engine.inspector.user(made[0]))
-        engine.containers.start(made[0])
-        failpoints.point("proof.started")
-        verdict = self._watch(want, made[0])
-        failpoints.point("proof.judged")
-        if verdict.failure is None:
-            return None
-        said = ""
-        with suppress(EngineFailed):
-            said = hide(handed.values(), engine.streams.last_lines(made[0], _LINES))
-        return f"{verdict.failure}; its last lines: {said or 'none'}"
-
-    def _watch(self, want: DesiredServer, container: str) -> proof_rules.Verdict:
-        begun, ready = time.monotonic(), want.definition.ready
-        try:
-            while True:
-                if (why := self._ends(want)) is not None:
-                    raise LookOutdated(why)
-                found = self._look(want, container)
-                verdict = proof_rules.judge(found, time.monotonic() - begun, ready)
-                if verdict is not None:
-                    return verdict
-                self._ending.wait(_LOOK_S)
-        finally:
-            self._lines.forget(want.id)
-
-    def _look(self, want: DesiredServer, container: str) -> Container | None:
-        found = next(iter(self._ground.engine.inspector.inspect([container])), None)
-        if found is None:
-            return None
-        return replace(found, log_line=self._lines.line_of(want, found, ""))
 
 
 def _again(plan: Plan, at: datetime) -> Plan:
     return replace(plan, again_at=min(at, plan.again_at) if plan.again_at else at)
-
-
-def _holder(server_id: str) -> str:
-    """Name the holder of a proof's secrets, so that they end apart from those of the server."""
-    return f"{server_id}{proof_rules.NAME_END}"
-
-
-def _is_plain(place: Path) -> bool:
-    with suppress(OSError):
-        mode = place.stat().st_mode
-        return stat.S_ISDIR(mode) or stat.S_ISREG(mode)
-    return False
