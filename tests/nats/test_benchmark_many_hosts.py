@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.nats, pytest.mark.benchmark]
+pytestmark = [pytest.mark.nats, pytest.mark.benchmark, pytest.mark.long]
 
 
 def test_the_benchmark_of_many_hosts_measures_everything(tmp_path: Path) -> None:

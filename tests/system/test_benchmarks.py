@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.docker, pytest.mark.benchmark]
+pytestmark = [pytest.mark.system, pytest.mark.docker, pytest.mark.benchmark, pytest.mark.long]
 ROOT = Path(__file__).parents[2]
 
 

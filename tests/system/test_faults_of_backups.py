@@ -97,6 +97,7 @@ def is_answered(fleet: Machine, before: object) -> bool:
     return bool(now["commit"] != before and now["status"] == "running")
 
 
+@pytest.mark.long
 def test_a_backup_that_dies_everywhere_is_made_once_and_lets_the_server_write_again(
     walked: Machine
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_backup_that_dies_everywhere_is_made_once_and_lets_the_server_write_ag
     assert (world(walked) / "kept").read_text() == "before"
 
 
+@pytest.mark.long
 def test_a_proof_that_dies_everywhere_is_told_once_and_leaves_nothing(walked: Machine) -> None:
     path = walked.clone / f"servers.d/{NAME}.yaml"
     health = "health: {test: [CMD-SHELL, '[ -e /data/kept ]'], interval: 1s}\n"
@@ -160,6 +162,7 @@ def test_a_new_server_never_starts_before_it_has_the_world_of_its_snapshot(
     assert walked.api.logs(facts["Id"]) == b""
 
 
+@pytest.mark.long
 def test_a_failed_restore_that_dies_everywhere_ends_with_the_former_world(
     walked: Machine
 ) -> None:

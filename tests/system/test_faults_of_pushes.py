@@ -61,6 +61,7 @@ def test_a_push_of_everything_survives_the_death_of(hook: str, carousel: Carouse
     carousel.survive_death_of(hook)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", PUSHED)
 def test_a_push_of_everything_survives_failures_at(point: str, carousel: Carousel) -> None:
     carousel.survive_failures(point)

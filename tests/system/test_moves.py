@@ -144,6 +144,7 @@ def restart(many: Many, where: str, fault: str | None) -> None:
         many.up(fault)
 
 
+@pytest.mark.long
 def test_a_move_that_dies_everywhere_brings_the_whole_world(many: Many) -> None:
     world = begin(many, "walked", size=1 << 20)
     before = looks(world)

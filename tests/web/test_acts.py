@@ -32,6 +32,7 @@ def typed(page: Page) -> str:
 
 def put(page: Page, text: str) -> None:
     """Replace the text in the editor, as a person at a keyboard does."""
+    expect(page.locator("#editor .code-editor")).not_to_have_count(0)  # else keys miss both
     page.get_by_label("Definition").press("Control+A")
     page.keyboard.press("Delete")
     page.keyboard.insert_text(text)

@@ -133,7 +133,9 @@
         ],
       }),
     });
+    const isTypedInto = document.activeElement === area;
     area.hidden = true;
+    if (isTypedInto) view.focus();
     label.removeAttribute("for");
     label.addEventListener("click", () => view.focus());
     views.push({ view, area });
