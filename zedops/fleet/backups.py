@@ -19,9 +19,14 @@ _LATE = timedelta(minutes=30)
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
-def late_at(fleet: Fleet, document: Document) -> datetime | None:
-    """Say from when on a server's schedule lacks a backup; None without schedule or data."""
-    definition, state = fleet.resolve(document)[0], document.state
+def late_at(
+    fleet: Fleet, document: Document, definition: Definition | None
+) -> datetime | None:
+    """Say from when on a server's schedule lacks a backup; None without schedule or data.
+
+    `definition` is the resolved one: a list of ten thousand resolves each once.
+    """
+    state = document.state
     if definition is None or definition.backup is None or state is None or not state.data_exists:
         return None
     if not definition.backup.scheduled:
@@ -36,7 +41,7 @@ def late_at(fleet: Fleet, document: Document) -> datetime | None:
 
 def overdue(fleet: Fleet, document: Document, now: datetime) -> str | None:
     """Say that a server's schedule has no backup; None if it has, or has no schedule."""
-    late = late_at(fleet, document)
+    late = late_at(fleet, document, fleet.resolve(document)[0])
     if late is None or now <= late:
         return None
     state = document.state

@@ -48,7 +48,7 @@ def facts(fleet: Fleet, each: Document) -> ServerRow:
         ready=_is_ready(definition, state),
         backup_proven_at=_time(last.proven_at) if last else None,
         backup_proven=last.proven if last else None,
-        backup_late_at=_time(backups.late_at(fleet, each)),
+        backup_late_at=_time(backups.late_at(fleet, each, definition)),
     )
 
 
