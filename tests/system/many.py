@@ -13,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import docker
 
+from tests.conftest import without
 from tests.docker.private_engine import PrivateEngine
 from tests.docker.private_engine import missing as engine_missing
 from tests.machine import Machine, free_port
@@ -234,3 +236,17 @@ class Many(Machine):
             for host in self.hosts.values():
                 stack.callback(host.remove)
             stack.callback(super().tear_down)
+
+
+@contextlib.contextmanager
+def two_hosts(folder: Path, api: docker.APIClient, image: str) -> Iterator[Many]:
+    """Set up a fleet with the hosts `attic` and `cellar`; skip the test where that cannot be."""
+    if lacking := missing():
+        without(lacking)
+    packed = b"".join(api.get_image(image))
+    made = Many(folder, api, image, packed, ("attic", "cellar"))
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.tear_down()

@@ -21,9 +21,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.conftest import without
 from tests.machine import DEADLINE_S, became
-from tests.system.many import Many, missing
+from tests.system.many import Many, two_hosts
 from zedops.control import client
 from zedops.errors import HostUnavailable
 
@@ -40,15 +39,8 @@ LOST_S = 25.0
 def many(
     tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient, image: str
 ) -> Iterator[Many]:
-    if lacking := missing():
-        without(lacking)
-    packed = b"".join(docker_api.get_image(image))
-    made = Many(tmp_path_factory.mktemp("many"), docker_api, image, packed, ("attic", "cellar"))
-    try:
-        made.begin()
+    with two_hosts(tmp_path_factory.mktemp("many"), docker_api, image) as made:
         yield made
-    finally:
-        made.tear_down()
 
 
 def begin(many: Many, name: str, host: str, port: int | None = None) -> None:

@@ -11,9 +11,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.conftest import without
 from tests.machine import became
-from tests.system.many import Many, missing
+from tests.system.many import Many, two_hosts
 
 pytestmark = [
     pytest.mark.docker, pytest.mark.nats, pytest.mark.system, pytest.mark.usefixtures("restic"),
@@ -25,15 +24,8 @@ pytestmark = [
 def many(
     tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient, image: str
 ) -> Iterator[Many]:
-    if lacking := missing():
-        without(lacking)
-    packed = b"".join(docker_api.get_image(image))
-    made = Many(tmp_path_factory.mktemp("moves"), docker_api, image, packed, ("attic", "cellar"))
-    try:
-        made.begin()
+    with two_hosts(tmp_path_factory.mktemp("moves"), docker_api, image) as made:
         yield made
-    finally:
-        made.tear_down()
 
 
 def begin(many: Many, name: str, *lines: str, size: int = 3 << 20) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +19,12 @@ from zedops.cli.selection import listed, living, selects, wish
 from zedops.cli.waiting import wait_for_all
 from zedops.clone.clone import Clone
 from zedops.errors import HostUnavailable, Interrupted, UsageError, ZedopsError
+from zedops.fleet.selection import Wish
 from zedops.protocol.remarks import BACKUP_FAILED, PROOF_FAILED, RESTORE_FAILED
 from zedops.spec import backup, edit, state_block
 from zedops.spec.document import Document
 from zedops.spec.quantities import format_size
+from zedops.spec.state import State
 
 
 class _Backup(click.Group):
@@ -58,10 +61,8 @@ def make_command(
     zedops backup rosewood muldraugh --wait
     zedops backup --all
     """
-    clone, wanted = here(), wish(servers, every, hosts, labels)
-    _, found = living(clone, wanted)
-    chosen = [each for each in found
-              if each.name in wanted.names or (each.state and each.state.data_exists)]
+    clone = here()
+    chosen = _chosen(clone, wish(servers, every, hosts, labels), lambda state: state.data_exists)
     if not chosen:
         raise UsageError("no server has data yet, so there is nothing to back up")
     if dry_run:
@@ -86,10 +87,8 @@ def prove_command(
     \b
     zedops backup prove rosewood --wait
     """
-    clone, wanted = here(), wish(servers, every, hosts, labels)
-    _, found = living(clone, wanted)
-    chosen = [each for each in found
-              if each.name in wanted.names or (each.state and each.state.backup)]
+    clone = here()
+    chosen = _chosen(clone, wish(servers, every, hosts, labels), lambda state: state.backup)
     if not chosen:
         raise UsageError("no server has a backup yet, so there is nothing to prove")
     if dry_run:
@@ -166,6 +165,12 @@ def check_command(
 
     address = check(repository, subset, fleet, data_root, policy)
     click.echo(f"{address} is whole")
+
+
+def _chosen(clone: Clone, wanted: Wish, fits: Callable[[State], object]) -> list[Document]:
+    """Choose servers: the named ones, and of the others those with a fitting state."""
+    return [each for each in living(clone, wanted)[1]
+            if each.name in wanted.names or (each.state and fits(each.state))]
 
 
 def _named(chosen: list[Document]) -> str:
